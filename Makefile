@@ -1,0 +1,45 @@
+# The two commands are `make demo` and `make test`; each sets up what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: setup demo test quick lint types layers bench clean dev
+
+setup: $(STAMP)
+
+# uv comes from the registry like everything else; versions and hashes are pinned in requirements/.
+$(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/dev.txt --group dev pyproject.toml requirements/build.in
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/uv.txt requirements/uv.in
+
+lint: setup
+	$(BIN)/ruff check src tests benchmarks tools examples
+	$(BIN)/ruff format --check src tests benchmarks tools examples
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports
+
+quick: setup
+	$(BIN)/pytest -m "not slow and not journey"
+
+test: lint types layers
+	$(BIN)/pytest
+
+dev: setup
+	$(BIN)/ruff format src tests benchmarks tools examples
+	$(BIN)/ruff check --fix src tests benchmarks tools examples
+	$(MAKE) types layers quick
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,58 @@
+"""In-process events: an engine tells, whoever cares listens. Nothing durable hangs on a listener.
+
+What must happen exactly once is a row written in the same transaction as its cause; the bus is for those who
+want to know soon (the console, a waiting request, CloudWatch publishing).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestServed:
+    """A request that has been answered (for the console's live list)."""
+
+    at: float
+    request_id: str
+    service: str
+    operation: str
+    caller: str
+    status: int
+    code: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleChanged:
+    """A long-running thing has entered ``state``."""
+
+    at: float
+    kind: str
+    id: str
+    state: str
+    message: str
+
+
+class Bus:
+    def __init__(self) -> None:
+        self._listeners: dict[type, list[Callable[[Any], None]]] = defaultdict(list)
+
+    def listen(self, event: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
+        """Call ``listener`` with each event of that type; the answer is a function that ends it."""
+        self._listeners[event].append(listener)
+        return lambda: self._listeners[event].remove(listener)
+
+    def tell(self, event: object) -> None:
+        for listener in list(self._listeners.get(type(event), ())):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener to %s failed", type(event).__name__)

@@ -1,0 +1,41 @@
+"""Every bound on a body, queue, pool or page, in one place. Reaching one is an error that says so."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# The wire. Bodies that are parsed are held in memory, so they are small; S3 payloads stream and are not.
+PARSED_BODY_BYTES_MAX: Final = 16 * MIB
+INVOKE_BODY_BYTES_MAX: Final = 25 * MIB
+HEADER_BYTES_MAX: Final = 64 * KIB
+HEADER_COUNT_MAX: Final = 200
+NESTING_DEPTH_MAX: Final = 64
+CLOCK_SKEW_SECONDS_MAX: Final = 15 * 60
+PRESIGNED_SECONDS_MAX: Final = 7 * 24 * 3600
+
+# S3 (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)
+OBJECT_KEY_BYTES_MAX: Final = 1024
+OBJECT_PUT_BYTES_MAX: Final = 5 * GIB
+PART_BYTES_MIN: Final = 5 * MIB
+PART_NUMBER_MAX: Final = 10_000
+USER_METADATA_BYTES_MAX: Final = 2 * KIB
+
+# The server
+HANDLER_THREADS: Final = 16
+HANDLER_QUEUE_MAX: Final = 1_000
+CONNECTIONS_MAX: Final = 4_096
+
+# Archives that users hand us (sourcedir.tar.gz, model.tar.gz)
+ARCHIVE_BYTES_MAX: Final = 20 * GIB
+ARCHIVE_RATIO_MAX: Final = 200
+ARCHIVE_MEMBERS_MAX: Final = 100_000
+
+# Jobs
+FAILURE_REASON_CHARACTERS_MAX: Final = 1_024
+STOP_GRACE_SECONDS: Final = 120
+LOG_LINE_BYTES_MAX: Final = 256 * KIB
+LOG_BYTES_PER_JOB_MAX: Final = 1 * GIB

@@ -1,0 +1,23 @@
+"""What the person who starts Cloche chose. Read once, passed on, never looked up again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    data: Path
+    port: int = 4566
+    host: str = "127.0.0.1"
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    any_credentials: bool = False
+    """Accept every access key as the account's root. Only on loopback, only for throw-away use."""
+    sandbox: str = "auto"
+    """How jobs are kept apart: ``auto`` (bubblewrap when it works), ``bubblewrap`` or ``process``."""
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"

@@ -1,0 +1,146 @@
+"""SQLite as a grown-up store: one writer with group commit, many readers.
+
+All writes go through one thread. It takes whatever has queued up, runs each change in a savepoint of its own
+inside one transaction, commits once (WAL, synchronous FULL: the commit is on the disk) and only then wakes the
+callers. So a change that raises is undone alone, and an answered write survives a kill or a power cut.
+
+Readers are connections per thread that cannot write. They never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cloche.foundation.errors import Broken, LimitReached
+
+T = TypeVar("T")
+Change = Callable[[sqlite3.Connection], T]
+
+GROUP_MAX: Final = 256
+QUEUE_MAX: Final = 10_000
+_STOP: Final = object()
+
+
+class Database:
+    """``path`` is made if it is not there. Migrations are applied by ``migrations.migrate`` before use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
+        self._closed = False
+        self._writer = _connect(path)
+        self._thread = threading.Thread(target=self._write_loop, name="metadata-writer", daemon=True)
+        self._thread.start()
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    def submit(self, change: Change[T]) -> Future[T]:
+        """Queue ``change(connection)``. The future ends once its transaction is on the disk, or failed."""
+        if self._closed:
+            raise Broken("the metadata store is closed")
+        done: Future[T] = Future()
+        try:
+            self._queue.put((change, done), timeout=30)
+        except queue.Full:
+            raise LimitReached("too many writes are waiting") from None
+        return done
+
+    def write(self, change: Change[T]) -> T:
+        """Run ``change(connection)`` in a durable transaction and answer what it answers (or raises)."""
+        return self.submit(change).result()
+
+    def _write_loop(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is _STOP:
+                return
+            group = [first]
+            stop = False
+            while len(group) < GROUP_MAX:
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if item is _STOP:
+                    stop = True
+                    break
+                group.append(item)
+            self._commit(group)
+            if stop:
+                return
+
+    def _commit(self, group: Iterable[tuple[Change[Any], Future[Any]]]) -> None:
+        connection = self._writer
+        finished: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for change, done in group:
+                connection.execute("SAVEPOINT change")
+                try:
+                    answer = change(connection)
+                except BaseException as error:
+                    connection.execute("ROLLBACK TO change")
+                    connection.execute("RELEASE change")
+                    finished.append((done, None, error))
+                else:
+                    connection.execute("RELEASE change")
+                    finished.append((done, answer, None))
+            connection.execute("COMMIT")
+        except BaseException as error:  # the disk is full, the file is gone: nobody's change was kept
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for _, done in group:
+                done.set_exception(error)
+            return
+        for done, answer, failure in finished:
+            if failure is None:
+                done.set_result(answer)
+            else:
+                done.set_exception(failure)
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """This thread's read-only connection. Each statement sees all that was acknowledged before it."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = _connect(self.path, read_only=True)
+            self._local.connection = connection
+            with self._readers_lock:
+                self._readers.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Finish queued writes, then close. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(_STOP)
+        self._thread.join()
+        with self._readers_lock:
+            for connection in self._readers:
+                connection.close()
+        self._writer.close()
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA mmap_size=67108864")
+    if read_only:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
