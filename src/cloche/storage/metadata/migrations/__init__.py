@@ -21,9 +21,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> None:
 
 
 def _migrate(tx: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    tx.execute(
-        "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL) STRICT"
-    )
+    tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL) STRICT")
     applied = {row["name"] for row in tx.execute("SELECT name FROM migrations")}
     unknown = applied - {name for name, _ in migrations}
     if unknown:

@@ -1,0 +1,77 @@
+"""A request and an answer as the wire knows them: nothing parsed, nothing decoded, nothing half-filled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class Headers:
+    """Header lines in the order they came; names are matched in any case. Values are ``str`` (latin-1)."""
+
+    __slots__ = ("_first", "items")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self.items = [(name.lower(), value) for name, value in items]
+        self._first: dict[str, str] = {}
+        for name, value in self.items:
+            self._first.setdefault(name, value)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of ``name`` (which is given in lower case), or ``default``."""
+        return self._first.get(name, default)
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.items if key == name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._first
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.items)
+
+
+class BodyStream(Protocol):
+    """A body that is still arriving. Chunks come as they are received, with ``aws-chunked`` already undone
+    and checked; an error in a signature or checksum is raised by the iteration that meets it."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    method: str
+    path: str
+    """Still percent-encoded, without the query."""
+    query: str
+    """Still percent-encoded, without the question mark."""
+    headers: Headers
+    body: bytes = b""
+    """The whole body, but for operations whose input streams: theirs is in ``stream``."""
+    stream: BodyStream | None = None
+    scheme: str = "http"
+
+    @property
+    def host(self) -> str:
+        return self.headers.get("host")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """Part of a file as a response body, sent without ever being whole in memory."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+Body = bytes | FileSlice | AsyncIterator[bytes]
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: Body = b""
