@@ -1,0 +1,35 @@
+"""The engines and stores a handler may use: made once by ``server/wiring.py``, reached as ``ctx.parts``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloche.foundation.bus import Bus
+from cloche.foundation.clock import Clock
+from cloche.foundation.settings import Settings
+from cloche.storage.metadata.database import Database
+
+if TYPE_CHECKING:
+    from cloche.engines.hosting import Hosting
+    from cloche.engines.identity import Identity
+    from cloche.engines.training import Training
+    from cloche.lifecycle.reconciler import Reconciler
+    from cloche.storage.logs import LogStore
+    from cloche.storage.metrics import MetricStore
+    from cloche.storage.objects import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    settings: Settings
+    clock: Clock
+    bus: Bus
+    database: Database
+    objects: ObjectStore
+    logs: LogStore
+    metrics: MetricStore
+    identity: Identity
+    reconciler: Reconciler
+    training: Training
+    hosting: Hosting
