@@ -1,0 +1,103 @@
+"""The three JSON files below ``input/config``: written by the server, read by the job.
+
+Source of names and shapes: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloche_jobs.contract.failure import PlatformError
+from cloche_jobs.contract.layout import Layout
+
+HOMOGENEOUS = "homogeneousCluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One entry of the request's ``InputDataConfig``, as the job sees it."""
+
+    name: str
+    content_type: str | None = None
+    input_mode: str = "File"
+    distribution: str = "FullyReplicated"
+    record_wrapper: str = "None"
+
+    def document(self) -> dict[str, str]:
+        document = {
+            "TrainingInputMode": self.input_mode,
+            "S3DistributionType": self.distribution,
+            "RecordWrapperType": self.record_wrapper,
+        }
+        return document if self.content_type is None else {"ContentType": self.content_type, **document}
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Who takes part: by default the one host there is."""
+
+    instance_type: str = "local"
+    names: Sequence[str] = ("algo-1",)
+    current: str = "algo-1"
+    group: str = HOMOGENEOUS
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        names = sorted(self.names)
+        group = {
+            "instance_group_name": self.group,
+            "instance_type": self.instance_type,
+            "hosts": names,
+        }
+        return {
+            "current_host": self.current,
+            "current_instance_type": self.instance_type,
+            "current_group_name": self.group,
+            "hosts": names,
+            "instance_groups": [group],
+            "network_interface_name": "eth0",
+            **self.extra,
+        }
+
+
+def write_configuration(
+    layout: Layout, hyperparameters: Mapping[str, str], channels: Sequence[Channel], hosts: Hosts
+) -> None:
+    """Write all three files; every hyperparameter's value is text, as it came in the request."""
+    layout.config.mkdir(parents=True, exist_ok=True)
+    _write(layout.hyperparameters, dict(hyperparameters))
+    _write(layout.input_data_config, {channel.name: channel.document() for channel in channels})
+    _write(layout.resource_config, hosts.document())
+
+
+def read_hyperparameters(layout: Layout) -> dict[str, Any]:
+    """Raises ``PlatformError`` when the file is not there or is no JSON object."""
+    return _read(layout.hyperparameters)
+
+
+def read_input_data_config(layout: Layout) -> dict[str, Any]:
+    """Raises ``PlatformError`` when the file is not there or is no JSON object."""
+    return _read(layout.input_data_config)
+
+
+def read_resource_config(layout: Layout) -> dict[str, Any]:
+    """Raises ``PlatformError`` when the file is not there or is no JSON object."""
+    return _read(layout.resource_config)
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PlatformError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise PlatformError(f"{path.name} holds no JSON object")
+    return document

@@ -1,0 +1,120 @@
+"""Names of environment variables, and the whole environment a job's process is started with.
+
+Nothing of the server's own environment reaches a job except what ``passed_on`` names (locale, certificates and
+package-index settings that ``pip`` needs for a script's ``requirements.txt``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloche_jobs.contract.layout import ML_ROOT, ML_ROOT_VARIABLE
+
+IMAGE = "CLOCHE_IMAGE"
+BIND = "CLOCHE_BIND"
+INSTALLER = "CLOCHE_INSTALLER"
+"""Path of a ``uv`` binary for installing a script's requirements; without it the environment's ``pip`` does it."""
+
+PASSED_ON = (
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_CERT",
+    "PIP_FIND_LINKS",
+    "PIP_NO_INDEX",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_FIND_LINKS",
+    "UV_OFFLINE",
+)
+
+
+def passed_on(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The part of the server's environment that a job may see."""
+    return {name: environment[name] for name in PASSED_ON if name in environment}
+
+
+def training_environment(
+    *,
+    image: str,
+    python: Path | str,
+    package_root: Path | str,
+    job_name: str,
+    job_arn: str,
+    region: str,
+    request: Mapping[str, str] | None = None,
+    extra: Mapping[str, str] | None = None,
+    ml_root: Path | str = ML_ROOT,
+) -> dict[str, str]:
+    """Everything a training job's process is started with.
+
+    ``image`` is the catalog's key, ``python`` the environment's interpreter, ``package_root`` what ``PYTHONPATH``
+    names, ``request`` the request's ``Environment``, ``extra`` credentials and endpoint addresses; both win over
+    what is made here, except for Cloche's own names.
+    """
+    return {
+        **_common(python, region),
+        "TRAINING_JOB_NAME": job_name,
+        "TRAINING_JOB_ARN": job_arn,
+        "CURRENT_HOST": "algo-1",
+        **(request or {}),
+        **(extra or {}),
+        **_own(image, ml_root, package_root, request),
+    }
+
+
+def serving_environment(
+    *,
+    image: str,
+    python: Path | str,
+    package_root: Path | str,
+    region: str,
+    bind: str,
+    request: Mapping[str, str] | None = None,
+    extra: Mapping[str, str] | None = None,
+    ml_root: Path | str = ML_ROOT,
+) -> dict[str, str]:
+    """Everything a model server's process is started with; ``bind`` is ``unix:/path`` or ``tcp:127.0.0.1:8080``."""
+    return {
+        **_common(python, region),
+        "OMP_NUM_THREADS": "1",
+        "SAGEMAKER_REGION": region,
+        **(request or {}),
+        **(extra or {}),
+        **_own(image, ml_root, package_root, request),
+        BIND: bind,
+    }
+
+
+def _common(python: Path | str, region: str) -> dict[str, str]:
+    binaries = Path(python).parent
+    return {
+        **passed_on(),
+        "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/root" if os.geteuid() == 0 else "/tmp",  # noqa: S108
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "VIRTUAL_ENV": str(binaries.parent),
+    }
+
+
+def _own(
+    image: str, ml_root: Path | str, package_root: Path | str, request: Mapping[str, str] | None
+) -> dict[str, str]:
+    users = (request or {}).get("PYTHONPATH")
+    return {
+        IMAGE: image,
+        ML_ROOT_VARIABLE: str(ml_root),
+        "PYTHONPATH": f"{package_root}:{users}" if users else str(package_root),
+    }
