@@ -37,6 +37,7 @@ class Database:
         self._readers_lock = threading.Lock()
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
         self._closed = False
+        self._after_commit: list[Callable[[], None]] = []
         self._writer = _connect(path)
         self._thread = threading.Thread(target=self._write_loop, name="metadata-writer", daemon=True)
         self._thread.start()
@@ -57,6 +58,13 @@ class Database:
     def write(self, change: Change[T]) -> T:
         """Run ``change(connection)`` in a durable transaction and answer what it answers (or raises)."""
         return self.submit(change).result()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """From inside a change: have ``call`` made, on the writer's thread, once the change is on the disk.
+
+        For hints only ("look again"): it is also made when this very change was undone but its group was not.
+        """
+        self._after_commit.append(call)
 
     def _write_loop(self) -> None:
         while True:
@@ -98,6 +106,7 @@ class Database:
         except BaseException as error:  # the disk is full, the file is gone: nobody's change was kept
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            self._after_commit.clear()
             for _, done in group:
                 done.set_exception(error)
             return
@@ -106,6 +115,9 @@ class Database:
                 done.set_result(answer)
             else:
                 done.set_exception(failure)
+        calls, self._after_commit = self._after_commit, []
+        for call in calls:
+            call()
 
     # -- reading -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,127 @@
+"""The contract of a compute backend: run a process somewhere, apart from others, and tell how it ended.
+
+A process outlives the server that started it. So a backend keeps what it needs to find it again under the
+process's id on disk, and ``observe`` answers the same after a restart of the server as before. Between the
+server and the process stands a *runner* of the backend's own that waits for the process and writes down how it
+ended; only when the runner itself was killed is a process ``Lost``.
+
+What must return at once: ``start``, ``stop``, ``observe``. What may be repeated without harm: all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this backend can promise on this machine, found out when it was made."""
+
+    private_files: bool
+    """A job sees only its own folder and what was mounted for it (a mount namespace)."""
+    private_network: bool
+    """A job can be cut from the network."""
+    ml_root_at_opt_ml: bool
+    """``/opt/ml`` is the job's own folder; otherwise only environment variables name it."""
+    explanation: str
+    """One plain sentence for the person who started Cloche."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    memory_bytes: int | None = None
+    processes: int | None = 4096
+    open_files: int | None = 65_536
+    file_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """``id`` is unique for ever and safe as a file name: starting the same id twice starts one process."""
+
+    id: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    ml_root: Path
+    """The job's own folder, on the host; the process finds it at ``/opt/ml`` where that can be had."""
+    mounts: tuple[Mount, ...] = ()
+    """Seen read-only (or writable) at ``target`` where the backend has private files; else at ``source``."""
+    directory: str = "/opt/ml"
+    network: bool = True
+    host_name: str = "algo-1"
+    limits: Limits = field(default_factory=Limits)
+    max_runtime_seconds: float | None = None
+    """After that: SIGTERM, ``stop_grace_seconds``, SIGKILL, and ``Ended.cause`` is ``max_runtime``."""
+    stop_grace_seconds: float = 120.0
+    socket: Path | None = None
+    """A Unix socket the process is to listen on; its folder is made reachable inside at the same path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    started_at: float
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    cause: Literal["exited", "stopped", "max_runtime", "not_started"]
+    exit_code: int | None
+    signal: int | None
+    started_at: float
+    ended_at: float
+    message: str = ""
+    """Why it could not be started, for ``not_started``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The runner was killed; nobody knows how the process ended. What was left of it has been killed."""
+
+    started_at: float
+
+
+Observation = Running | Ended | Lost
+
+
+class Runtime(Protocol):
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def start(self, spec: ProcessSpec) -> None:
+        """Start the process unless its id was started before. Raises ``LimitReached`` or ``Broken``."""
+        ...
+
+    def observe(self, id: str) -> Observation | None:
+        """How the process is; ``None`` if it was never started (or is forgotten)."""
+        ...
+
+    def stop(self, id: str, grace_seconds: float | None = None) -> None:
+        """Ask it to end: SIGTERM to all of it, SIGKILL after the grace. Returns at once; nothing if it ended."""
+        ...
+
+    def output(self, id: str) -> Path:
+        """The file its standard output and error go to, growing while it runs, complete once it ended."""
+        ...
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Have ``listener(id)`` called, from any thread, soon after a process ended."""
+        ...
+
+    def forget(self, id: str) -> None:
+        """Remove what was kept of an ended process; one that runs is killed first."""
+        ...
+
+    def known(self) -> list[str]:
+        """Ids that have been started and not forgotten."""
+        ...

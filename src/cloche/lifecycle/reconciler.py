@@ -1,0 +1,237 @@
+"""Claims what is due, has its driver work on it outside any transaction, applies what came of it.
+
+One thread looks for due rows, a bounded pool works. Hints (``wake``, and every ``submit`` and ``post`` once its
+transaction is on the disk) skip the wait until the next look. A lease is extended while its work goes on; what
+a worker answers after its lease was lost is thrown away.
+
+An event is always looked up against the state the row is in *now*: when a stop was asked for while a download
+ran, ``ChannelsReady`` means nothing any more and the row's new state is worked on instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from cloche.foundation.bus import Bus, LifecycleChanged
+from cloche.foundation.clock import Clock
+from cloche.foundation.errors import Conflict, NotFound
+from cloche.lifecycle import rows
+from cloche.lifecycle.machine import BROKEN, Driver, Event, Item, Outcome, Wait
+from cloche.storage.metadata.database import Database
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS: Final = 60.0
+LOOK_SECONDS_MAX: Final = 5.0
+WORKERS: Final = 16
+ATTEMPTS_MAX: Final = 5
+BACK_OFF_SECONDS: Final = 0.2
+
+
+class _Retry(Wait):
+    """A wait that counts as a failed attempt."""
+
+
+class Reconciler:
+    def __init__(self, database: Database, clock: Clock, bus: Bus, *, workers: int = WORKERS) -> None:
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._drivers: dict[str, Driver] = {}
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="reconciler")
+        self._condition = threading.Condition()
+        self._hinted = False
+        self._woken: set[str] = set()
+        self._busy: dict[str, str] = {}
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, driver: Driver) -> None:
+        """Take on a kind of thing. Before ``start``."""
+        self._drivers[driver.lifecycle.kind] = driver
+
+    # -- what engines call -------------------------------------------------------------------------------
+
+    def submit(self, tx: sqlite3.Connection, kind: str, id: str, data: Mapping[str, Any], message: str = "") -> Item:
+        """Begin a thing in its lifecycle's initial state, in the transaction that creates its record."""
+        driver = self._drivers[kind]
+        item = rows.insert(tx, kind, id, driver.lifecycle.initial, data, message, self._clock.time())
+        driver.entered(tx, item)
+        self._after(tx, item)
+        return item
+
+    def post(self, tx: sqlite3.Connection, id: str, event: Event) -> Item:
+        """Tell a thing that something happened. Raises ``NotFound``, or ``Conflict`` where it cannot matter."""
+        item = rows.read(tx, id)
+        if item is None:
+            raise NotFound(f"{id} is not there")
+        moved = self._move(tx, item, event)
+        if moved is None:
+            raise Conflict(f"{event.name} cannot happen to {id} while it is {item.state}")
+        return moved
+
+    def forget(self, tx: sqlite3.Connection, id: str) -> None:
+        """The thing is deleted: drop its row and its transitions."""
+        rows.forget(tx, id)
+
+    def wake(self, id: str) -> None:
+        """Look at this thing now: its process ended, its file appeared. Cheap; from any thread."""
+        with self._condition:
+            self._woken.add(id)
+            self._condition.notify()
+
+    def item(self, id: str) -> Item | None:
+        return rows.read(self._database.reader, id)
+
+    def items(self, kind: str, *, active_only: bool = False) -> list[Item]:
+        return rows.of_kind(self._database.reader, kind, active_only=active_only)
+
+    def transitions(self, id: str) -> list[rows.Transition]:
+        return rows.transitions(self._database.reader, id)
+
+    def is_current(self, item: Item) -> bool:
+        """Whether the thing is still in the state ``item`` was taken in: long work asks, and gives up if not."""
+        now = rows.read(self._database.reader, item.id)
+        return now is not None and now.state == item.state
+
+    # -- the loop ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Adopt whatever a former server left unfinished, and begin. The caller holds the data directory."""
+        self._database.write(lambda tx: rows.release_all(tx, self._clock.time()))
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the steps under way and begin no other. Rows stay as they are; nothing is undone."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._pool.shutdown(wait=True)
+
+    def _run(self) -> None:
+        extended_at = self._clock.time()
+        while True:
+            with self._condition:
+                if not (self._hinted or self._woken or self._stopping):
+                    self._condition.wait(self._pause_seconds())
+                if self._stopping:
+                    return
+                self._hinted = False
+                woken, self._woken = self._woken, set()
+            try:
+                self._take(woken)
+                if self._clock.time() - extended_at > LEASE_SECONDS / 3:
+                    self._extend()
+                    extended_at = self._clock.time()
+            except Exception:
+                log.exception("the reconciler's look failed; it looks again")
+                threading.Event().wait(BACK_OFF_SECONDS)
+
+    def _pause_seconds(self) -> float:
+        wake_at = rows.next_wake(self._database.reader)
+        if wake_at is None:
+            return LOOK_SECONDS_MAX
+        return min(max(wake_at - self._clock.time(), 0.001), LOOK_SECONDS_MAX)
+
+    def _take(self, woken: set[str]) -> None:
+        now = self._clock.time()
+        for id in dict.fromkeys([*woken, *rows.due(self._database.reader, now, 2 * WORKERS)]):
+            with self._condition:
+                if id in self._busy:
+                    if id in woken:  # it is being worked on: look once more when that is done
+                        self._woken_later(id)
+                    continue
+                lease = secrets.token_hex(8)
+                self._busy[id] = lease
+            self._pool.submit(self._handle, id, lease)
+
+    def _woken_later(self, id: str) -> None:
+        self._busy[id] = self._busy[id].rstrip("!") + "!"
+
+    def _extend(self) -> None:
+        with self._condition:
+            leases = {id: lease.rstrip("!") for id, lease in self._busy.items()}
+        if leases:
+            until = self._clock.time() + LEASE_SECONDS
+            self._database.write(lambda tx: rows.extend(tx, leases, until))
+
+    def _handle(self, id: str, lease: str) -> None:
+        try:
+            now = self._clock.time()
+            item = self._database.write(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS))
+            if item is not None:
+                outcome = self._work(item)
+                self._database.write(lambda tx: self._apply(tx, item, lease, outcome))
+        except Exception:
+            log.exception("a step of %s could not be kept; it is repeated when its lease ends", id)
+        finally:
+            with self._condition:
+                again = self._busy.pop(id, "").endswith("!")
+                if again:
+                    self._woken.add(id)
+                self._condition.notify()
+
+    def _work(self, item: Item) -> Outcome | Exception:
+        driver = self._drivers.get(item.kind)
+        if driver is None:
+            return RuntimeError(f"nothing here drives a {item.kind}")
+        try:
+            return driver.work(item)
+        except Exception as error:
+            log.exception("working on %s (%s) failed", item.id, item.state)
+            return error
+
+    def _apply(self, tx: sqlite3.Connection, claimed: Item, lease: str, outcome: Outcome | Exception) -> None:
+        item = rows.read(tx, claimed.id)
+        if item is None or not rows.holds(tx, item.id, lease):
+            return
+        if isinstance(outcome, Exception):
+            outcome = self._after_failure(claimed, outcome)
+        rows.let_go(tx, item.id)
+        if isinstance(outcome, Event):
+            if self._move(tx, item, outcome) is None:
+                rows.rest(tx, item.id, self._clock.time(), outcome.changes, 0)
+        else:
+            self._rest(tx, claimed, item, outcome)
+
+    def _after_failure(self, claimed: Item, failure: Exception) -> Outcome:
+        if claimed.attempts + 1 < ATTEMPTS_MAX:
+            return _Retry(BACK_OFF_SECONDS * 2**claimed.attempts)
+        return Event(BROKEN, message=f"{type(failure).__name__}: {failure}")
+
+    def _rest(self, tx: sqlite3.Connection, claimed: Item, item: Item, wait: Wait) -> None:
+        now = self._clock.time()
+        wake_at = None if wait.seconds is None else now + wait.seconds
+        if (item.state, item.entered_at) != (claimed.state, claimed.entered_at):
+            wake_at = now  # somebody posted an event meanwhile: the new state wants its own work
+        if item.ended_at is None:
+            rows.rest(tx, item.id, wake_at, wait.changes, claimed.attempts + 1 if isinstance(wait, _Retry) else 0)
+
+    def _move(self, tx: sqlite3.Connection, item: Item, event: Event) -> Item | None:
+        driver = self._drivers[item.kind]
+        state = driver.lifecycle.next(item.state, event.name)
+        if state is None:
+            return None
+        ends = state in driver.lifecycle.terminal
+        moved = rows.enter(tx, item.id, state, event.changes, event.message, self._clock.time(), ends=ends)
+        driver.entered(tx, moved)
+        self._after(tx, moved)
+        return moved
+
+    def _after(self, tx: sqlite3.Connection, item: Item) -> None:
+        def tell() -> None:
+            with self._condition:
+                self._hinted = True
+                self._condition.notify()
+            self._bus.tell(LifecycleChanged(item.entered_at, item.kind, item.id, item.state, item.message))
+
+        self._database.after_commit(tell)

@@ -1,0 +1,190 @@
+"""The rows of long-running things. Every function that takes ``tx`` runs inside ``Database.write``."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cloche.lifecycle.machine import Item
+
+MIGRATIONS = [
+    (
+        "lifecycle-1",
+        """
+        CREATE TABLE lifecycles (
+            id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, data TEXT NOT NULL, message TEXT NOT NULL,
+            version INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+            created_at REAL NOT NULL, entered_at REAL NOT NULL, ended_at REAL,
+            wake_at REAL, lease TEXT, leased_until REAL
+        ) STRICT;
+        CREATE INDEX lifecycles_due ON lifecycles (wake_at) WHERE wake_at IS NOT NULL;
+        CREATE INDEX lifecycles_kind ON lifecycles (kind, state);
+        CREATE TABLE transitions (
+            id TEXT NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL,
+            PRIMARY KEY (id, seq)
+        ) STRICT, WITHOUT ROWID;
+        """,
+    )
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    at: float
+    state: str
+    message: str
+
+
+def insert(
+    tx: sqlite3.Connection, kind: str, id: str, state: str, data: Mapping[str, Any], message: str, now: float
+) -> Item:
+    tx.execute(
+        "INSERT INTO lifecycles (id, kind, state, data, message, version, created_at, entered_at, wake_at)"
+        " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)",
+        (id, kind, state, _dump(data), message, now, now, now),
+    )
+    note(tx, id, state, message, now)
+    return _there(tx, id)
+
+
+def note(tx: sqlite3.Connection, id: str, state: str, message: str, now: float) -> None:
+    """Keep a transition; a message for the state already entered is a transition of its own, as AWS has it."""
+    tx.execute(
+        "INSERT INTO transitions SELECT ?, coalesce(max(seq), 0) + 1, ?, ?, ? FROM transitions WHERE id = ?",
+        (id, now, state, message, id),
+    )
+
+
+def read(connection: sqlite3.Connection, id: str) -> Item | None:
+    row = connection.execute("SELECT * FROM lifecycles WHERE id = ?", (id,)).fetchone()
+    return None if row is None else _item(row)
+
+
+def of_kind(connection: sqlite3.Connection, kind: str, *, active_only: bool = False) -> list[Item]:
+    query = "SELECT * FROM lifecycles WHERE kind = ? AND (ended_at IS NULL OR ?) ORDER BY created_at, id"
+    rows = connection.execute(query, (kind, not active_only))
+    return [_item(row) for row in rows]
+
+
+def transitions(connection: sqlite3.Connection, id: str) -> list[Transition]:
+    rows = connection.execute("SELECT at, state, message FROM transitions WHERE id = ? ORDER BY seq", (id,))
+    return [Transition(*row) for row in rows]
+
+
+def forget(tx: sqlite3.Connection, id: str) -> None:
+    tx.execute("DELETE FROM lifecycles WHERE id = ?", (id,))
+    tx.execute("DELETE FROM transitions WHERE id = ?", (id,))
+
+
+def due(connection: sqlite3.Connection, now: float, limit: int) -> list[str]:
+    """Ids whose time has come and that nobody holds."""
+    rows = connection.execute(
+        "SELECT id FROM lifecycles WHERE wake_at <= ? AND (lease IS NULL OR leased_until < ?) ORDER BY wake_at LIMIT ?",
+        (now, now, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def next_wake(connection: sqlite3.Connection) -> float | None:
+    row = connection.execute(
+        "SELECT min(wake_at) FROM lifecycles WHERE wake_at IS NOT NULL AND lease IS NULL"
+    ).fetchone()
+    wake_at: float | None = row[0]
+    return wake_at
+
+
+def claim(tx: sqlite3.Connection, id: str, lease: str, now: float, until: float) -> Item | None:
+    """Take the row under ``lease``, unless it has ended or somebody else holds it."""
+    taken = tx.execute(
+        "UPDATE lifecycles SET lease = ?, leased_until = ?"
+        " WHERE id = ? AND ended_at IS NULL AND (lease IS NULL OR leased_until < ?)",
+        (lease, until, id, now),
+    )
+    return read(tx, id) if taken.rowcount else None
+
+
+def extend(tx: sqlite3.Connection, leases: Mapping[str, str], until: float) -> None:
+    tx.executemany(
+        "UPDATE lifecycles SET leased_until = ? WHERE id = ? AND lease = ?",
+        [(until, id, lease) for id, lease in leases.items()],
+    )
+
+
+def holds(connection: sqlite3.Connection, id: str, lease: str) -> bool:
+    row = connection.execute("SELECT lease FROM lifecycles WHERE id = ?", (id,)).fetchone()
+    return row is not None and row[0] == lease
+
+
+def release_all(tx: sqlite3.Connection, now: float) -> None:
+    """At start, while we alone hold the data directory: whoever held a lease is gone. Look at everything."""
+    tx.execute("UPDATE lifecycles SET lease = NULL, leased_until = NULL, wake_at = ? WHERE ended_at IS NULL", (now,))
+
+
+def rest(tx: sqlite3.Connection, id: str, wake_at: float | None, changes: Mapping[str, Any], attempts: int) -> None:
+    """Put the row down in the state it is in, to be looked at again at ``wake_at``."""
+    tx.execute(
+        "UPDATE lifecycles SET lease = NULL, leased_until = NULL, wake_at = ?, attempts = ?,"
+        " data = json_patch(data, ?), version = version + ? WHERE id = ? AND ended_at IS NULL",
+        (wake_at, attempts, _dump(changes), 1 if changes else 0, id),
+    )
+
+
+def change(tx: sqlite3.Connection, id: str, changes: Mapping[str, Any]) -> None:
+    """Keep ``changes`` in the document (a key set to ``None`` is removed)."""
+    tx.execute(
+        "UPDATE lifecycles SET data = json_patch(data, ?), version = version + 1 WHERE id = ?",
+        (_dump(changes), id),
+    )
+
+
+def enter(
+    tx: sqlite3.Connection,
+    id: str,
+    state: str,
+    changes: Mapping[str, Any],
+    message: str,
+    now: float,
+    *,
+    ends: bool,
+) -> Item:
+    """The row enters ``state``. An end is an end: it is never looked at again."""
+    tx.execute(
+        "UPDATE lifecycles SET state = ?, data = json_patch(data, ?), message = ?, version = version + 1, attempts = 0,"
+        " entered_at = ?, ended_at = ?, wake_at = ? WHERE id = ?",
+        (state, _dump(changes), message, now, now if ends else None, None if ends else now, id),
+    )
+    note(tx, id, state, message, now)
+    return _there(tx, id)
+
+
+def _there(tx: sqlite3.Connection, id: str) -> Item:
+    item = read(tx, id)
+    assert item is not None, id
+    return item
+
+
+def let_go(tx: sqlite3.Connection, id: str) -> None:
+    tx.execute("UPDATE lifecycles SET lease = NULL, leased_until = NULL WHERE id = ?", (id,))
+
+
+def _dump(data: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(data)).decode()
+
+
+def _item(row: sqlite3.Row) -> Item:
+    return Item(
+        id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        data=orjson.loads(row["data"]),
+        message=row["message"],
+        version=row["version"],
+        created_at=row["created_at"],
+        entered_at=row["entered_at"],
+        ended_at=row["ended_at"],
+        attempts=row["attempts"],
+    )
