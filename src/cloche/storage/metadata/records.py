@@ -186,8 +186,11 @@ def find_version(
 
 
 def from_row(row: sqlite3.Row) -> Record:
-    values = tuple(row)
-    return Record(*values[:11], from_text(values[11]), from_text(values[12]))
+    """The record in a row of all columns."""
+    columns: dict[str, Any] = dict(row)
+    columns["request"] = from_text(columns["request"])
+    columns["state"] = from_text(columns["state"])
+    return Record(**columns)
 
 
 def page_secret(connection: sqlite3.Connection) -> bytes:

@@ -1,0 +1,18 @@
+"""Amazon SageMaker's control plane: the nouns Cloche answers. The rest is in ``unsupported.toml``, with reasons."""
+
+from __future__ import annotations
+
+from cloche.aws.operation import Service
+from cloche.services.sagemaker.errors import CODES
+
+SERVICE = Service(
+    name="sagemaker",
+    modules=(
+        "cloche.services.sagemaker.tags",
+        "cloche.services.sagemaker.training.training_job",
+        "cloche.services.sagemaker.hosting.model",
+        "cloche.services.sagemaker.hosting.endpoint_config",
+        "cloche.services.sagemaker.hosting.endpoint",
+    ),
+    errors=CODES,
+)
