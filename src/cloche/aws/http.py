@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +38,11 @@ class BodyStream(Protocol):
     and checked; an error in a signature or checksum is raised by the iteration that meets it."""
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """Trailing headers (checksums), checked; there once the iteration has ended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
