@@ -1,0 +1,1 @@
+"""Built-in XGBoost: ``spec`` (import-light), ``train``, ``serve``."""

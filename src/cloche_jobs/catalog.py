@@ -1,0 +1,177 @@
+"""Which of AWS's images Cloche can stand in for, and what stands in.
+
+An image is an environment (a lock file in ``locks/``, built by ``cloche.compute.images``) and two entry points.
+Where the library AWS ships no longer installs, the nearest that behaves alike is taken and ``note`` says so.
+Everything the server needs to know about an image is here; the entry points are names, loaded in the job alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from cloche_jobs.registries import FIRST_GENERATION, SHARED
+
+LOCKS: Final = Path(__file__).resolve().parent / "locks"
+
+
+class Mode(Enum):
+    BUILT_IN = "built-in algorithm"
+    """Runs without user code; with ``sagemaker_program`` it runs that script instead."""
+    FRAMEWORK = "script-mode framework"
+    """Runs the user's script and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image. ``key`` (``sagemaker-xgboost:1.7-1``) is what jobs carry in ``CLOCHE_IMAGE``."""
+
+    name: str
+    version: str
+    mode: Mode
+    environment: str
+    """Name of the lock file, without ``.txt``."""
+    library: str
+    """What is installed in AWS's stead, for people to read."""
+    train: str
+    serve: str
+    spec: str | None
+    """Module with the algorithm's hyperparameters, channels and metrics; ``None`` for frameworks."""
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def lock(self) -> Path:
+        return LOCKS / f"{self.environment}.txt"
+
+    def uri(self, region: str = "us-east-1") -> str:
+        """The address AWS's SDKs compute for this image."""
+        accounts = FIRST_GENERATION if self.name == "xgboost" else SHARED
+        account = accounts.get(region, accounts["us-east-1"])
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        tag = self.version if self.mode is Mode.BUILT_IN else f"{self.version}-cpu-py3"
+        return f"{account}.dkr.ecr.{region}.{suffix}/{self.name}:{tag}"
+
+
+class ImageUnknown(LookupError):
+    """``str()`` is a sentence for the caller: what is wrong, and what would be right."""
+
+
+def _xgboost(version: str, environment: str, library: str, note: str = "", name: str = "sagemaker-xgboost") -> Image:
+    return Image(
+        name=name,
+        version=version,
+        mode=Mode.BUILT_IN,
+        environment=environment,
+        library=library,
+        train="cloche_jobs.algorithms.xgboost.train:main",
+        serve="cloche_jobs.algorithms.xgboost.serve:main",
+        spec="cloche_jobs.algorithms.xgboost.spec",
+        note=note,
+    )
+
+
+def _sklearn(version: str, environment: str, library: str, note: str = "") -> Image:
+    return Image(
+        name="sagemaker-scikit-learn",
+        version=version,
+        mode=Mode.FRAMEWORK,
+        environment=environment,
+        library=library,
+        train="cloche_jobs.frameworks.script:main",
+        serve="cloche_jobs.frameworks.sklearn.serve:main",
+        spec=None,
+        note=note,
+    )
+
+
+_SAME = "same defaults, the same trees round for round as the recorded AWS runs of 1.2-1"
+_OLD_ENGINE = "the 0.72 and 0.90 engines install nowhere now: figures agree closely, not to the last digit"
+_NEWER_SKLEARN = "scikit-learn 1.2.2 stands in; models pickled by the older library may not load"
+
+IMAGES: Final = (
+    _xgboost("1.7-1", "xgboost-1.7", "xgboost 1.7.6", "AWS ships 1.7.4; 1.7.6 is the last fix release of that line"),
+    _xgboost("1.5-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.5: {_SAME}"),
+    _xgboost("1.3-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.3: {_SAME}"),
+    _xgboost("1.2-2", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.2: {_SAME}"),
+    _xgboost("1.2-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.2: {_SAME}"),
+    _xgboost("1.0-1", "xgboost-1.7", "xgboost 1.7.6", "1.7.6 stands in for 1.0"),
+    _xgboost("0.90-2", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 0.90: {_OLD_ENGINE}"),
+    _xgboost("0.90-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 0.90: {_OLD_ENGINE}"),
+    _xgboost("3.0-5", "xgboost-3.0", "xgboost 3.0.5", "the build without GPU code on Linux"),
+    _xgboost("1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 0.72: {_OLD_ENGINE}", name="xgboost"),
+    _sklearn("1.2-1", "sklearn-1.2", "scikit-learn 1.2.2"),
+    _sklearn("1.4-2", "sklearn-1.4", "scikit-learn 1.4.2"),
+    _sklearn("1.0-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
+    _sklearn("0.23-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
+    _sklearn("0.20.0", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
+)
+_BY_KEY: Final = {image.key: image for image in IMAGES} | {
+    "xgboost:latest": next(image for image in IMAGES if image.name == "xgboost")
+}
+_NAMES: Final = {image.name for image in IMAGES}
+ENVIRONMENTS: Final = tuple(dict.fromkeys(image.environment for image in IMAGES))
+
+_URI: Final = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?P<suffix>[a-z0-9.-]{1,64})"
+    r"/(?P<name>[a-z0-9._/-]{1,200}?)(?::(?P<tag>[A-Za-z0-9_.-]{1,128}))?(?:@sha256:[0-9a-f]{64})?"
+)
+_TAG: Final = re.compile(r"(?P<version>.+?)(?:-(?:cpu|gpu))?(?:-py[0-9.]+)?")
+
+
+def find(uri: str) -> Image:
+    """The image that stands in for ``uri``. Raises ``ImageUnknown``.
+
+    A digest is not looked at (there is one build of each here); without a tag the newest known is meant, as a
+    registry's ``latest`` would be. ``-cpu`` and ``-py3`` at a tag's end say nothing that differs here.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise ImageUnknown(f"{_shown(uri)} is not the address of an image in Amazon ECR. {_known()}")
+    name, tag, account = match["name"], match["tag"], match["account"]
+    if name not in _NAMES:
+        raise ImageUnknown(f"Cloche has nothing that stands in for the image {_shown(uri)}. {_known()}")
+    accounts = FIRST_GENERATION if name == "xgboost" else SHARED
+    if account not in accounts.values():
+        raise ImageUnknown(
+            f"{_shown(uri)} is not AWS's own image: {name} is published by {accounts['us-east-1']} in us-east-1 "
+            f"and by its own accounts elsewhere; images built by others cannot run here. {_known()}"
+        )
+    if tag is None or (tag == "latest" and f"{name}:latest" not in _BY_KEY):
+        return next(image for image in IMAGES if image.name == name)
+    if "-gpu" in tag:
+        raise ImageUnknown(f"{_shown(uri)} needs a GPU. {_known()}")
+    version = _TAG.fullmatch(tag)
+    image = _BY_KEY.get(f"{name}:{tag}") or (version and _BY_KEY.get(f"{name}:{version['version']}"))
+    if not image:
+        raise ImageUnknown(f"Cloche does not know version {_shown(tag)} of {name}. {_known()}")
+    return image
+
+
+def by_key(key: str) -> Image:
+    """The image of that ``key``. Raises ``ImageUnknown``."""
+    try:
+        return _BY_KEY[key]
+    except KeyError:
+        raise ImageUnknown(f"there is no image {_shown(key)}. {_known()}") from None
+
+
+def _known() -> str:
+    return f"Known are: {', '.join(_families())}."
+
+
+def _families() -> Iterator[str]:
+    for name in dict.fromkeys(image.name for image in IMAGES):
+        versions = ", ".join(image.version for image in IMAGES if image.name == name)
+        yield f"{name} ({versions})"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 200 and text.isprintable() else ascii(text[:200])
