@@ -1,0 +1,50 @@
+"""Bytes on disk: buckets, objects, multipart uploads.
+
+Others stage data with ``iter_prefix`` and ``link_into`` and bring results with ``put_file``; streams go through
+``writer`` and ``commit``.
+"""
+
+from cloche.storage.objects.errors import (
+    BucketNotEmpty,
+    BucketNotFound,
+    ConditionNotMet,
+    KeyNotFound,
+    PartInvalid,
+    PartTooSmall,
+    UploadNotFound,
+)
+from cloche.storage.objects.listing import Page
+from cloche.storage.objects.records import (
+    Bucket,
+    Details,
+    ObjectInfo,
+    ObjectPart,
+    Part,
+    Upload,
+    WriteCondition,
+)
+from cloche.storage.objects.schema import MIGRATIONS
+from cloche.storage.objects.store import ObjectStore
+from cloche.storage.objects.writer import FileWriter, Written
+
+__all__ = [
+    "MIGRATIONS",
+    "Bucket",
+    "BucketNotEmpty",
+    "BucketNotFound",
+    "ConditionNotMet",
+    "Details",
+    "FileWriter",
+    "KeyNotFound",
+    "ObjectInfo",
+    "ObjectPart",
+    "ObjectStore",
+    "Page",
+    "Part",
+    "PartInvalid",
+    "PartTooSmall",
+    "Upload",
+    "UploadNotFound",
+    "WriteCondition",
+    "Written",
+]

@@ -1,0 +1,92 @@
+"""Buckets: who owns them, where they are said to be, and what has been configured on them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from cloche.foundation.clock import Clock, from_epoch
+from cloche.foundation.errors import AlreadyExists
+from cloche.storage.metadata.database import Database
+from cloche.storage.objects.errors import BucketNotEmpty, BucketNotFound
+from cloche.storage.objects.records import Bucket, bucket_from
+
+
+class Buckets:
+    """Names are unique over all accounts, as on AWS. Their rules are the caller's to check."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def create(self, name: str, account: str, region: str) -> Bucket:
+        """Make an empty bucket. Raises ``AlreadyExists`` when anybody has the name."""
+        at = self._clock.time()
+
+        def change(tx: sqlite3.Connection) -> None:
+            try:
+                tx.execute(
+                    "INSERT INTO buckets (name, account, region, created_at) VALUES (?, ?, ?, ?)",
+                    (name, account, region, at),
+                )
+            except sqlite3.IntegrityError:
+                raise AlreadyExists(f"there is a bucket {name!r} already") from None
+
+        self._database.write(change)
+        return Bucket(name, account, region, from_epoch(at))
+
+    def get(self, name: str) -> Bucket:
+        """Raises ``BucketNotFound``."""
+        row = self._database.reader.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise BucketNotFound(name)
+        return bucket_from(row)
+
+    def delete(self, name: str) -> None:
+        """Remove an empty bucket with its configuration. Raises ``BucketNotFound`` and ``BucketNotEmpty``.
+
+        Multipart uploads under way do not keep a bucket: they are forgotten with it.
+        """
+
+        def change(tx: sqlite3.Connection) -> None:
+            if tx.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (name,)).fetchone():
+                raise BucketNotEmpty(name)
+            if not tx.execute("DELETE FROM buckets WHERE name = ?", (name,)).rowcount:
+                raise BucketNotFound(name)
+            parts = "SELECT id FROM uploads WHERE bucket = ?"
+            tx.execute(
+                f"INSERT OR IGNORE INTO removals SELECT file FROM upload_parts WHERE upload IN ({parts})",  # noqa: S608
+                (name,),
+            )
+            tx.execute(f"DELETE FROM upload_parts WHERE upload IN ({parts})", (name,))  # noqa: S608
+            tx.execute("DELETE FROM uploads WHERE bucket = ?", (name,))
+
+        self._database.write(change)
+
+    def list(
+        self, account: str, *, prefix: str = "", after: str = "", region: str = "", limit: int = 10_000
+    ) -> list[Bucket]:
+        """The account's buckets by name, those after ``after``."""
+        rows = self._database.reader.execute(
+            "SELECT * FROM buckets WHERE account = ? AND name > ? AND substr(name, 1, ?) = ?"
+            " AND (? = '' OR region = ?) ORDER BY name LIMIT ?",
+            (account, after, len(prefix), prefix, region, region, limit),
+        )
+        return [bucket_from(row) for row in rows]
+
+    def configure(self, name: str, aspect: str, value: Any) -> None:
+        """Keep ``value`` (JSON) as the bucket's ``aspect``; ``None`` takes it away."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            row = tx.execute("SELECT configuration FROM buckets WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise BucketNotFound(name)
+            configuration = json.loads(row["configuration"])
+            if value is None:
+                configuration.pop(aspect, None)
+            else:
+                configuration[aspect] = value
+            tx.execute("UPDATE buckets SET configuration = ? WHERE name = ?", (json.dumps(configuration), name))
+
+        self._database.write(change)

@@ -1,0 +1,131 @@
+"""Data files on disk: immutable, named by chance, never by a key.
+
+A file is written in ``tmp``, made durable, and linked under its final name in ``data/xx`` while its name in
+``tmp`` stays. That second name is the note "no row is known to hold me yet"; it goes once the row is committed.
+So after a crash the names in ``tmp`` (and the rows of ``removals``) are the only files in doubt, however many
+files the store holds, and starting costs what was under way, not what is kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+COPY_BYTES: Final = 8 * 1024 * 1024
+NO_LINK: Final = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
+
+
+class DataFiles:
+    """The folders ``tmp`` and ``data/00`` … ``data/ff`` under ``root``, made when they are not there."""
+
+    def __init__(self, root: Path) -> None:
+        self.tmp = root / "tmp"
+        self.data = root / "data"
+        if not (self.data / "ff").exists():
+            self.tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.data.mkdir(mode=0o700, exist_ok=True)
+            for shard in range(256):
+                (self.data / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.data, root, root.parent):
+                fsync_folder(folder)
+
+    def path(self, file: str) -> Path:
+        return self.data / file[:2] / file
+
+    def temporary(self, file: str) -> Path:
+        return self.tmp / file
+
+    def create(self) -> tuple[str, int]:
+        """A new empty file in ``tmp``: its name and a descriptor open for writing."""
+        file = uuid.uuid4().hex
+        return file, os.open(self.temporary(file), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+
+    def publish(self, file: str) -> None:
+        """Give a written and synced file its final name, durably. ``forget_temporary`` is to follow."""
+        target = self.path(file)
+        os.link(self.temporary(file), target)
+        fsync_folder(target.parent)
+
+    def adopt(self, source: Path) -> str:
+        """Move ``source`` into ``tmp`` by rename; raises ``OSError`` (``EXDEV``) from another file system."""
+        file = uuid.uuid4().hex
+        source.rename(self.temporary(file))
+        return file
+
+    def link(self, source: Path) -> str | None:
+        """A further name in ``tmp`` for a data file, or ``None`` where the file system gives no more links."""
+        file = uuid.uuid4().hex
+        try:
+            os.link(source, self.temporary(file))
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+            return None
+        return file
+
+    def forget_temporary(self, file: str) -> None:
+        self.temporary(file).unlink(missing_ok=True)
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Remove both names of each file; those that are gone already are no error."""
+        for file in files:
+            self.path(file).unlink(missing_ok=True)
+            self.temporary(file).unlink(missing_ok=True)
+
+    def leftovers(self) -> list[str]:
+        """Names in ``tmp``: at start, the files in doubt."""
+        return sorted(entry.name for entry in os.scandir(self.tmp))
+
+
+def copy_range(source: int, target: int, offset: int, length: int) -> None:
+    """Append ``length`` bytes of ``source`` from ``offset`` to ``target``, inside the kernel where it can."""
+    while length > 0:
+        done = _copy_some(source, target, offset, min(length, COPY_BYTES))
+        if done == 0:
+            raise OSError(errno.EIO, "a data file is shorter than its row says")
+        offset += done
+        length -= done
+
+
+def _copy_some(source: int, target: int, offset: int, length: int) -> int:
+    if hasattr(os, "copy_file_range"):
+        try:
+            return os.copy_file_range(source, target, length, offset)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+    data = os.pread(source, length, offset)
+    write_all(target, data)
+    return len(data)
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def link_or_copy(source: Path, target: Path, *, link: bool) -> None:
+    """Put the file at ``target``: a hard link where asked and possible, else a copy that may be written."""
+    if link:
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+        else:
+            return
+    shutil.copyfile(source, target)
+
+
+def fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

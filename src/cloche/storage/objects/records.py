@@ -1,0 +1,172 @@
+"""What the object store tells about buckets, objects and uploads."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cloche.foundation.clock import from_epoch
+
+NULL_VERSION = "null"
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    name: str
+    account: str
+    region: str
+    created_at: datetime
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    """Sub-resources that are kept as the caller sent them (tagging, encryption …), by their AWS name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPart:
+    """One part of an object that came by multipart upload, as it lies in the whole."""
+
+    number: int
+    size: int
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a writer says about an object besides its bytes.
+
+    ``headers`` are the system headers (``Cache-Control`` …) under their AWS member names, ``metadata`` the
+    user's own. ``checksums`` are base64 by algorithm (``CRC32``); ``checksum_type`` tells whether they are of
+    the whole (``FULL_OBJECT``) or of the parts' (``COMPOSITE``).
+    """
+
+    content_type: str = DEFAULT_CONTENT_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    encryption: Mapping[str, Any] = field(default_factory=dict)
+    storage_class: str = "STANDARD"
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksum_type: str = ""
+    parts: tuple[ObjectPart, ...] = ()
+
+    def to_json(self) -> str:
+        """Only what differs from an empty one: most objects say little."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value != _EMPTY[name]})
+
+    @staticmethod
+    def from_json(text: str) -> Details:
+        members = json.loads(text)
+        if "parts" in members:
+            members["parts"] = tuple(ObjectPart(**part) for part in members["parts"])
+        return Details(**members)
+
+
+_EMPTY: Mapping[str, Any] = asdict(Details())
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object (of one version), without its bytes. ``etag`` is unquoted; ``size`` in bytes."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+    version: str = NULL_VERSION
+    details: Details = field(default_factory=Details)
+    file: str = ""
+
+    @property
+    def content_type(self) -> str:
+        return self.details.content_type
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return self.details.metadata
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        return self.details.checksums
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload that is neither completed nor aborted."""
+
+    bucket: str
+    key: str
+    id: str
+    initiated_at: datetime
+    details: Details
+    checksum_algorithm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An uploaded part. ``etag`` is the hexadecimal MD5 of its bytes."""
+
+    number: int
+    size: int
+    etag: str
+    last_modified: datetime
+    checksums: Mapping[str, str]
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCondition:
+    """``if_absent``: only when no object has the key. ``if_match``: only over the object with that ETag.
+
+    A write that does not meet it raises ``Conflict``; ``if_match`` without an object raises ``NotFound``.
+    """
+
+    if_absent: bool = False
+    if_match: str = ""
+
+
+OBJECT_COLUMNS = "bucket, key, version, file, size, etag, modified_at, details"
+
+
+def bucket_from(row: sqlite3.Row) -> Bucket:
+    return Bucket(
+        row["name"],
+        row["account"],
+        row["region"],
+        from_epoch(row["created_at"]),
+        json.loads(row["configuration"]),
+    )
+
+
+def object_from(row: sqlite3.Row) -> ObjectInfo:
+    """``row`` holds ``OBJECT_COLUMNS`` in their order."""
+    bucket, key, version, file, size, etag, modified_at, details = row
+    return ObjectInfo(bucket, key, size, etag, from_epoch(modified_at), version, Details.from_json(details), file)
+
+
+def upload_from(row: sqlite3.Row) -> Upload:
+    members = json.loads(row["details"])
+    algorithm = members.pop("checksum_algorithm", "")
+    return Upload(
+        row["bucket"],
+        row["key"],
+        row["id"],
+        from_epoch(row["initiated_at"]),
+        Details.from_json(json.dumps(members)),
+        algorithm,
+    )
+
+
+def part_from(row: sqlite3.Row) -> Part:
+    return Part(
+        row["number"],
+        row["size"],
+        row["etag"],
+        from_epoch(row["modified_at"]),
+        json.loads(row["checksums"]),
+        row["file"],
+    )
