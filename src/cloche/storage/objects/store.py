@@ -280,7 +280,9 @@ class ObjectStore:
         """Remove the object, durably. False when there was none (which is no error)."""
         return self.delete_many(bucket, [key], condition=condition)[0]
 
-    def delete_many(self, bucket: str, keys: Iterable[str], *, condition: WriteCondition | None = None) -> Sequence[bool]:
+    def delete_many(
+        self, bucket: str, keys: Iterable[str], *, condition: WriteCondition | None = None
+    ) -> Sequence[bool]:
         """Remove the objects in one transaction; for each key whether there was one."""
         wanted = list(keys)
 
