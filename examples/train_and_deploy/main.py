@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -61,7 +62,7 @@ def parse():
 
 
 def show(stage, arguments):
-    from workflow import HYPERPARAMETERS, SKLEARN, XGBOOST, Workflow
+    from workflow import HYPERPARAMETERS, XGBOOST, Workflow
 
     flow = Workflow()
     with tempfile.TemporaryDirectory(prefix="cloche-demo-") as scratch:
@@ -100,7 +101,7 @@ def show(stage, arguments):
 
 def prepare(python, scratch, arguments):
     own = [str(Path(arguments.csv).resolve()), arguments.label] if arguments.csv else []
-    done = subprocess.run([python, str(HERE / "prepare.py"), str(scratch), *own])
+    done = subprocess.run([python, str(HERE / "prepare.py"), str(scratch), *own], check=False)
     if done.returncode:
         sys.exit(done.returncode)
     return json.loads((scratch / "facts.json").read_text())
@@ -145,7 +146,7 @@ def learning_curve(values, height=8):
 
 def await_endpoint(flow, endpoint):
     began = time.perf_counter()
-    with console.status("    creating") if console.is_terminal else _quiet():
+    with console.status("    creating") if console.is_terminal else nullcontext():
         while (status := flow.endpoint_status(endpoint))[0] == "Creating":
             time.sleep(0.05)
     if status[0] != "InService":
@@ -179,14 +180,6 @@ def script_job(flow, role, data):
     trained, _ = watch(flow, job)
     for metric in trained["FinalMetricDataList"]:
         console.print(f"    {metric['MetricName']:<22}{metric['Value']:.6f}")
-
-
-class _quiet:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
 
 
 def farewell(stage, arguments):
