@@ -57,6 +57,16 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler returns in place of plain members when the model cannot say all of it: another status
+    than the model's (206 for a range), further headers (``x-content-type-options``)."""
+
+    members: Members
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """A wire name with the function that answers it."""
 
