@@ -1,0 +1,22 @@
+"""Log groups and streams: append-only files of checksummed frames, and a small index in SQLite.
+
+``LogStore`` is the face. ``frames`` is the form of a file, ``stream`` one stream's files, ``index`` the names,
+times and retention that SQLite keeps, ``order`` the walk over events in their order of time.
+"""
+
+from cloche.storage.logs.index import MIGRATIONS, LogGroup, LogStream
+from cloche.storage.logs.order import END, Boundary
+from cloche.storage.logs.store import EventPage, FoundPage, LogStore
+from cloche.storage.logs.stream import LogEvent
+
+__all__ = [
+    "END",
+    "MIGRATIONS",
+    "Boundary",
+    "EventPage",
+    "FoundPage",
+    "LogEvent",
+    "LogGroup",
+    "LogStore",
+    "LogStream",
+]

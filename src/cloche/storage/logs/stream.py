@@ -1,0 +1,194 @@
+"""The files of one stream: segments named by the ordinal of their first event, of which the last is written to.
+
+An append is one ``write`` and one ``fdatasync``; appends that arrive while another is being synced share the
+next one. Any thread may append or read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cloche.foundation.errors import Broken
+from cloche.storage.logs import frames
+from cloche.storage.logs.frames import Frame
+
+SEGMENT_BYTES: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """``ordinal`` counts the stream's events in the order they were taken in, from 0."""
+
+    timestamp_ms: int
+    ingested_ms: int
+    message: str
+    ordinal: int
+
+
+@dataclass(slots=True)
+class _Segment:
+    path: Path
+    fd: int
+    frames: list[Frame]
+
+
+class StreamFiles:
+    """Opened, and repaired where a crash tore the end. ``close`` before another opens the same directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.uses = 0
+        """Readers and writers at work, counted by the store so that it closes none of them."""
+        self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._written = 0
+        self._synced = 0
+        self._failed = False
+        if not directory.exists():
+            directory.mkdir(parents=True, mode=0o700)
+            _sync_directory(directory.parent)
+        self._segments = [self._open(path) for path in sorted(directory.glob("*.log"))]
+        for segment in self._segments[:-1]:
+            segment.frames.extend(frames.read_frames(segment.fd, int(segment.path.stem)))
+        if self._segments:
+            last = self._segments[-1]
+            last.frames.extend(frames.repair(last.fd, int(last.path.stem)))
+        self._next = self._next_ordinal()
+
+    @property
+    def frames(self) -> list[Frame]:
+        """All frames, oldest segment first (a copy)."""
+        with self._lock:
+            return [frame for segment in self._segments for frame in segment.frames]
+
+    @property
+    def size_bytes(self) -> int:
+        with self._lock:
+            return sum(segment.frames[-1].end for segment in self._segments if segment.frames)
+
+    def append(self, events: Sequence[tuple[int, str]], ingested_ms: int) -> None:
+        """Add the events as one frame. On return they are on the disk; on an exception they are not there."""
+        if not events:
+            return
+        data = frames.encode(events, ingested_ms)
+        if len(data) > frames.FRAME_BYTES_MAX:
+            raise ValueError("one append is too large")
+        times = [timestamp for timestamp, _ in events]
+        with self._lock:
+            if self._failed:
+                raise Broken("a log stream could not be written", detail=str(self.directory))
+            segment = self._current()
+            offset = segment.frames[-1].end if segment.frames else 0
+            try:
+                _write_all(segment.fd, data, offset)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(segment.fd, offset)
+                raise
+            length = len(data) - (frames.PREFIX_BYTES - frames.BATCH_BYTES)
+            segment.frames.append(Frame(offset, length, ingested_ms, min(times), max(times), len(events), self._next))
+            self._next += len(events)
+            self._written += 1
+            ticket, fd = self._written, segment.fd
+        self._sync(ticket, fd)
+
+    def events(self, frame: Frame) -> list[LogEvent]:
+        """Raises ``Broken`` if the frame is damaged. A frame that retention has removed meanwhile is empty."""
+        with self._lock:
+            segment = next((s for s in reversed(self._segments) if int(s.path.stem) <= frame.first), None)
+            if segment is None:
+                return []
+            held = frames.read_events(segment.fd, frame)
+        return [
+            LogEvent(timestamp, frame.ingested_ms, message, frame.first + at)
+            for at, (timestamp, message) in enumerate(held)
+        ]
+
+    def expire(self, before_ms: int) -> int:
+        """Remove whole segments with nothing at or after ``before_ms``; answers how many."""
+        removed = 0
+        with self._sync_lock, self._lock:
+            while len(self._segments) > 1 and all(f.latest_ms < before_ms for f in self._segments[0].frames):
+                segment = self._segments.pop(0)
+                os.close(segment.fd)
+                segment.path.unlink()
+                removed += 1
+        return removed
+
+    def close(self) -> None:
+        with self._sync_lock, self._lock:
+            for segment in self._segments:
+                os.close(segment.fd)
+            self._segments = []
+            self._failed = True
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _sync(self, ticket: int, fd: int) -> None:
+        with self._sync_lock:
+            if self._synced >= ticket:
+                return
+            with self._lock:
+                upto = self._written
+            try:
+                os.fdatasync(fd)
+            except OSError:
+                # What the kernel could not write it may have dropped: nothing after this can be trusted.
+                self._failed = True
+                raise
+            self._synced = upto
+
+    def _current(self) -> _Segment:
+        """The segment to write to. A full one is left only once it is synced (called under the lock)."""
+        if self._segments:
+            last = self._segments[-1]
+            if not last.frames or last.frames[-1].end < SEGMENT_BYTES:
+                return last
+            os.fdatasync(last.fd)
+        segment = self._open(self.directory / f"{self._next:020d}.log")
+        _sync_directory(self.directory)
+        self._segments.append(segment)
+        return segment
+
+    def _open(self, path: Path) -> _Segment:
+        return _Segment(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), [])
+
+    def _next_ordinal(self) -> int:
+        if not self._segments:
+            return 0
+        last = self._segments[-1]
+        return last.frames[-1].first + last.frames[-1].count if last.frames else int(last.path.stem)
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def walk_forward(files: StreamFiles, earliest_ms: int) -> Iterator[Frame]:
+    """Frames that may hold something at or after ``earliest_ms``, by their earliest timestamp."""
+    wanted = [frame for frame in files.frames if frame.latest_ms >= earliest_ms]
+    return iter(sorted(wanted, key=lambda frame: (frame.earliest_ms, frame.first)))
+
+
+def walk_backward(files: StreamFiles, latest_ms: int) -> Iterator[Frame]:
+    """Frames that may hold something at or before ``latest_ms``, by their latest timestamp, newest first."""
+    wanted = [frame for frame in files.frames if frame.earliest_ms <= latest_ms]
+    return iter(sorted(wanted, key=lambda frame: (-frame.latest_ms, -frame.first)))
