@@ -1,0 +1,87 @@
+"""What is known of a set of samples: a state that can be added to another, in any order, to the same end.
+
+Counts of distinct values are kept as long as there are few, so that percentiles are exact; beyond
+``VALUES_MAX`` they are rounded to three significant digits (within 0.5 %). Samples that came as a statistic set
+have no values: percentiles of a whole that holds such a set are unknown, unless all its samples are equal.
+(CloudWatch has the same exception: "percentile statistics are not available" for statistic sets unless the
+count is 1 or minimum equals maximum;
+docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Percentiles.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+VALUES_MAX: Final = 1_000
+
+
+@dataclass(slots=True)
+class Statistics:
+    count: float = 0.0
+    total: float = 0.0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    values: dict[float, float] | None = field(default_factory=dict)
+    """Value → how often. ``None``: not known."""
+
+    @staticmethod
+    def of(value: float, count: float = 1.0) -> Statistics:
+        return Statistics(count, value * count, value, value, {value: count})
+
+    @staticmethod
+    def of_values(pairs: Iterable[tuple[float, float]]) -> Statistics:
+        whole = Statistics()
+        for value, count in pairs:
+            whole.add(Statistics.of(value, count))
+        return whole
+
+    @staticmethod
+    def of_set(count: float, total: float, minimum: float, maximum: float) -> Statistics:
+        values = {minimum: count} if minimum == maximum else None
+        return Statistics(count, total, minimum, maximum, values)
+
+    def add(self, other: Statistics) -> None:
+        """Take ``other`` in."""
+        self.count += other.count
+        self.total += other.total
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        if self.values is None or other.values is None:
+            self.values = None
+            return
+        for value, count in other.values.items():
+            self.values[value] = self.values.get(value, 0.0) + count
+        if len(self.values) > VALUES_MAX:
+            self.values = _rounded(self.values)
+
+    @property
+    def average(self) -> float:
+        return self.total / self.count
+
+    def percentile(self, percent: float) -> float | None:
+        """The value below which ``percent`` of the samples lie, interpolated between neighbours; ``None`` if the
+        values are not known."""
+        if self.values is None or not self.values:
+            return None
+        ordered = sorted(self.values.items())
+        rank = percent / 100 * (self.count - 1)
+        seen = 0.0
+        for at, (value, count) in enumerate(ordered):
+            if rank <= seen + count - 1:
+                return value
+            if rank < seen + count:
+                following = ordered[at + 1][0] if at + 1 < len(ordered) else value
+                return value + (following - value) * (rank - (seen + count - 1))
+            seen += count
+        return ordered[-1][0]
+
+
+def _rounded(values: dict[float, float]) -> dict[float, float]:
+    rounded: dict[float, float] = {}
+    for value, count in values.items():
+        coarse = float(f"{value:.2e}")
+        rounded[coarse] = rounded.get(coarse, 0.0) + count
+    return rounded
