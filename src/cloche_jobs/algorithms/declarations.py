@@ -49,7 +49,7 @@ class Hyperparameter:
 
     name: str
     type: Type
-    range: Interval | tuple[str, ...] | tuple[int, ...]
+    range: Interval | tuple[Any, ...]
     default: str | None = None
     required: bool = False
     tunable: Interval | None = None
@@ -69,13 +69,15 @@ class Hyperparameter:
     def check_range(self, value: Any) -> None:
         """Raises ``UserError`` in AWS's words."""
         if self.type in ("Integer", "Continuous", "Categorical"):
-            if value not in self.range:
+            if not self._holds(value):
                 raise UserError(f"Hyperparameter {self.name}: {value} is not in {self.shown_range()}")
             return
         elements = [inner for outer in value for inner in outer] if self.type == "Nested" else value
-        accepted = self.check or (lambda element: element in self.range)
-        if not all(accepted(element) for element in elements):
+        if not all((self.check or self._holds)(element) for element in elements):
             raise UserError(f"Hyperparameter {self.name}: value {value} not in range {self.shown_range()}")
+
+    def _holds(self, value: Any) -> bool:
+        return value in self.range
 
     def shown_range(self) -> str:
         return str(self.range) if isinstance(self.range, Interval) else str(list(self.range))

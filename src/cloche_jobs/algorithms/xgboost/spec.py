@@ -28,7 +28,7 @@ _SHARE = Interval(0, 1, min_open=True)
 _FLAG = Interval(0, 1)
 
 
-def _one(name: str, type: Type, range: Any, default: str | None = None, **more: Any) -> Hyperparameter:  # noqa: A002
+def _one(name: str, type: Type, range: Any, default: str | None = None, **more: Any) -> Hyperparameter:
     return Hyperparameter(name, type, range, default, **more)
 
 

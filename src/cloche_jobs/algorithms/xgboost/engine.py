@@ -1,0 +1,196 @@
+"""The XGBoost library, imported lean, and the shortest way to a prediction.
+
+``import xgboost`` pulls in pandas and scikit-learn when they are installed, four fifths of its time, to accept data
+frames and to offer estimator classes. A built-in job needs neither, so both are hidden while it loads. User scripts
+never come here: they import what they like in a process of their own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_HEAVY = ("pandas", "sklearn")
+
+
+@contextmanager
+def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+    absent = [name for name in names if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
+
+
+with _hidden(_HEAVY):
+    import numpy
+    import xgboost
+
+__all__ = ["Array", "Predictor", "first_paragraph", "load", "numpy", "save", "xgboost"]
+
+Array = Any  # numpy.ndarray; numpy is not installed where the types are checked
+
+
+def save(booster: Any, path: Path) -> None:
+    """Write ``booster`` as UBJSON, whole or not at all.
+
+    A file without extension in that form is read by ``Booster().load_model`` of every version from 1.6 on, which
+    the binary form that AWS's 1.7-1 writes is not (3.1 has dropped it).
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(booster.save_raw(raw_format="ubj"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path) -> Any:
+    """A booster from any form AWS's images have written: UBJSON, JSON, binary, or a pickled ``Booster``.
+
+    Raises ``RuntimeError`` with both reasons when neither way works.
+    """
+    pickled = path.open("rb").read(1) == b"\x80"
+    reasons = []
+    for way in (_unpickled, _loaded) if pickled else (_loaded, _unpickled):
+        try:
+            booster = way(path)
+        except Exception as error:
+            reasons.append(f"{way.__name__.strip('_')}: {first_paragraph(error)}")
+            continue
+        booster.set_param({"nthread": 1})
+        return booster
+    raise RuntimeError(f"Model {path} cannot be loaded:\n" + "\n".join(reasons))
+
+
+def _loaded(path: Path) -> Any:
+    booster = xgboost.Booster()
+    booster.load_model(str(path))
+    return booster
+
+
+def _unpickled(path: Path) -> Any:
+    import pickle
+
+    with path.open("rb") as stream:
+        booster = pickle.load(stream)  # noqa: S301  the job's own sandbox is what a model file may run in
+    if not isinstance(booster, xgboost.Booster):
+        booster = booster.get_booster()
+    return booster
+
+
+def first_paragraph(error: BaseException) -> str:
+    """The library's message without its C++ stack trace."""
+    return str(error).split("\n\nStack trace", 1)[0].split("\nStack trace", 1)[0].strip()
+
+
+class Predictor:
+    """Predictions of one booster, equal to ``Booster.predict`` and quicker for few rows.
+
+    The library's own Python layers cost six times what the prediction of a row does, so the C function behind
+    ``inplace_predict`` is called straight. Whether it agrees with ``predict`` for this model is tried once, at the
+    start; where it does not (linear boosters have no such way), ``predict`` does the work. Not thread-safe.
+    """
+
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
+        self.features = int(booster.num_features())
+        best = booster.attr("best_iteration")
+        self.end = int(best) + 1 if best is not None else 0
+        self._options = json.dumps(
+            {
+                "type": 0,
+                "training": False,
+                "iteration_begin": 0,
+                "iteration_end": self.end,
+                "missing": float("nan"),
+                "strict_shape": False,
+                "cache_id": 0,
+            }
+        ).encode()
+        self._shape = ctypes.POINTER(ctypes.c_uint64)()
+        self._dimensions = ctypes.c_uint64()
+        self._values = ctypes.POINTER(ctypes.c_float)()
+        self._call = getattr(xgboost.core._LIB, "XGBoosterPredictFromDense", None)
+        if not self._agrees():
+            self._call = None
+
+    def predict(self, rows: Array) -> Array:
+        """One value or one row of values for each row; ``rows`` is float32, NaN where a value is missing.
+
+        Raises ``ValueError`` when there are more columns than the model has features; missing columns at the end
+        are missing values. Raises the library's error for what the model itself refuses.
+        """
+        rows = self._fitted(rows)
+        if self._call is None:
+            return self._by_matrix(rows)
+        return self._direct(rows)
+
+    def _fitted(self, rows: Array) -> Array:
+        count, columns = rows.shape
+        if columns > self.features:
+            raise ValueError(
+                f"Feature size of inference data {columns} is larger than feature size of trained model "
+                f"{self.features}."
+            )
+        if columns < self.features:
+            full = numpy.full((count, self.features), numpy.nan, dtype=numpy.float32)
+            full[:, :columns] = rows
+            return full
+        return numpy.ascontiguousarray(rows, dtype=numpy.float32)
+
+    def _by_matrix(self, rows: Array) -> Array:
+        matrix = xgboost.DMatrix(rows, nthread=1)
+        return self.booster.predict(matrix, iteration_range=(0, self.end), validate_features=False)
+
+    def _direct(self, rows: Array) -> Array:
+        assert self._call is not None
+        description = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}' % (
+            rows.ctypes.data,
+            *rows.shape,
+        )
+        status = self._call(
+            self.booster.handle,
+            description,
+            self._options,
+            None,
+            ctypes.byref(self._shape),
+            ctypes.byref(self._dimensions),
+            ctypes.byref(self._values),
+        )
+        if status != 0:
+            raise xgboost.core.XGBoostError(xgboost.core._LIB.XGBGetLastError().decode("utf-8", "replace"))
+        shape = self._shape[: self._dimensions.value]
+        if shape == [1]:
+            return numpy.array([self._values[0]], dtype=numpy.float32)
+        return numpy.ctypeslib.as_array(self._values, tuple(shape)).copy()
+
+    def _agrees(self) -> bool:
+        if self._call is None or not self.features:
+            return False
+        self._call.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p] + [
+            ctypes.c_void_p
+        ] * 3
+        rows = numpy.linspace(-3, 3, 5 * self.features, dtype=numpy.float32).reshape(5, self.features)
+        rows[1, ::2] = numpy.nan
+        try:
+            direct, expected = self._direct(rows), self._by_matrix(rows)
+        except xgboost.core.XGBoostError:
+            return False
+        same: bool = direct.shape == expected.shape and bool(numpy.array_equal(direct, expected, equal_nan=True))
+        return same

@@ -1,0 +1,77 @@
+"""What happens after each boosting round: the log line, a checkpoint, the order to stop.
+
+Source of the checkpoint's names and number: ``checkpointing.py`` of aws/sagemaker-xgboost-container.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from cloche_jobs.algorithms.xgboost.engine import save, xgboost
+
+CHECKPOINT: Final = "xgboost-checkpoint"
+CHECKPOINTS_KEPT: Final = 5
+
+
+class Printer(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """``[3]<tab>train-auc:0.98765<tab>validation-auc:0.98123`` on standard output, at once."""
+
+    def __init__(self, shown: Callable[[float], str]) -> None:
+        super().__init__()
+        self.shown = shown
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        scores = (
+            f"\t{data}-{metric}:{self.shown(values[-1])}"
+            for data, metrics in evals_log.items()
+            for metric, values in metrics.items()
+        )
+        print(f"[{epoch}]{''.join(scores)}", flush=True)
+        return False
+
+
+class StopOnTerm(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """After SIGTERM the round under way is finished, then training ends and the model so far is saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self.asked = True
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        return self.asked
+
+
+class Checkpoints(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """A file each round in the folder that CheckpointConfig has made, the last few of them kept."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        found = [
+            (int(match[1]), path)
+            for path in folder.iterdir()
+            if (match := re.fullmatch(rf"{CHECKPOINT}\.([0-9]{{1,9}})", path.name))
+        ]
+        self.latest = max(found, default=None)
+
+    @property
+    def rounds_done(self) -> int:
+        return 0 if self.latest is None else self.latest[0] + 1
+
+    @property
+    def model(self) -> str | None:
+        """The file to go on from, if there is one."""
+        return None if self.latest is None else str(self.latest[1])
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        save(model, self.folder / f"{CHECKPOINT}.{epoch}")
+        (self.folder / f"{CHECKPOINT}.{epoch - CHECKPOINTS_KEPT}").unlink(missing_ok=True)
+        return False

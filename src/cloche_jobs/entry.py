@@ -1,0 +1,94 @@
+"""``python -m cloche_jobs.entry train|serve``: find what the image stands for, run it, tell how it ended.
+
+The image comes in ``CLOCHE_IMAGE``. A request that names a program (``sagemaker_program``) runs that script, in a
+built-in image too, as AWS's XGBoost container does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from cloche_jobs import catalog
+from cloche_jobs.contract import environment, sources
+from cloche_jobs.contract.configuration import read_hyperparameters
+from cloche_jobs.contract.failure import (
+    EXIT_FAILURE,
+    EXIT_SUCCESS,
+    AlgorithmError,
+    JobError,
+    PlatformError,
+    write_failure,
+)
+from cloche_jobs.contract.layout import Layout
+
+log = logging.getLogger("cloche_jobs")
+_SCRIPT = "cloche_jobs.frameworks.script:main"
+_SCRIPT_SERVING = "cloche_jobs.frameworks.xgboost.serve:main"
+
+
+def main(arguments: list[str]) -> int:
+    """The process's exit code; ``arguments`` are those of the command line without its name."""
+    logging.basicConfig(
+        level=_level(),
+        format="[%(asctime)s:%(levelname)s] %(message)s",
+        datefmt="%Y-%m-%d:%H:%M:%S",
+        stream=sys.stderr,
+    )
+    layout = Layout.here()
+    try:
+        verb = arguments[0] if arguments else ""
+        if verb not in ("train", "serve"):
+            raise PlatformError(f"unknown command {verb!r}: train or serve")
+        _load(_train_entry(layout) if verb == "train" else _serve_entry())(layout)
+    except JobError as error:
+        log.error("%s", error.message, exc_info=error.__cause__)
+        write_failure(layout.failure, error)
+        return EXIT_FAILURE
+    except MemoryError as error:
+        log.exception("out of memory")
+        write_failure(layout.failure, AlgorithmError(f"out of memory {error}".strip()))
+        return EXIT_FAILURE
+    except Exception as error:
+        log.exception("unexpected failure")
+        write_failure(layout.failure, AlgorithmError(f"{type(error).__name__}: {error}"))
+        return EXIT_FAILURE
+    return EXIT_SUCCESS
+
+
+def _level() -> int:
+    level = os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL", "")
+    return int(level) if level.isdigit() else logging.INFO
+
+
+def _image() -> catalog.Image:
+    try:
+        return catalog.by_key(os.environ.get(environment.IMAGE, ""))
+    except catalog.ImageUnknown as error:
+        raise PlatformError(str(error)) from error
+
+
+def _train_entry(layout: Layout) -> str:
+    image = _image()
+    hyperparameters = {name: str(value) for name, value in read_hyperparameters(layout).items()}
+    return _SCRIPT if sources.program(hyperparameters, os.environ) else image.train
+
+
+def _serve_entry() -> str:
+    image = _image()
+    built_in = image.mode is catalog.Mode.BUILT_IN
+    return _SCRIPT_SERVING if built_in and sources.program({}, os.environ) else image.serve
+
+
+def _load(name: str) -> Callable[[Layout], Any]:
+    module, _, function = name.partition(":")
+    loaded: Callable[[Layout], Any] = getattr(import_module(module), function)
+    return loaded
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
