@@ -13,7 +13,14 @@ PARSED_BODY_BYTES_MAX: Final = 16 * MIB
 INVOKE_BODY_BYTES_MAX: Final = 25 * MIB
 HEADER_BYTES_MAX: Final = 64 * KIB
 HEADER_COUNT_MAX: Final = 200
+HEADER_SECONDS_MAX: Final = 20  # until a request's headers are complete
+IDLE_SECONDS_MAX: Final = 75  # a kept-alive connection without a request
 NESTING_DEPTH_MAX: Final = 64
+CONTAINERS_MAX: Final = 1_000_000  # lists and structures in one JSON or CBOR body
+XML_ELEMENTS_MAX: Final = 200_000  # 10,000 parts of a CompleteMultipartUpload with their checksums are 60,000
+FORM_FIELDS_MAX: Final = 100_000
+EVENT_FRAME_BYTES_MAX: Final = 16 * MIB  # smithy.io: a frame's payload is at most 16 MiB
+PATTERN_STEPS_MAX: Final = 2_000_000  # work allowed for one regular expression of a model on one value
 CLOCK_SKEW_SECONDS_MAX: Final = 15 * 60
 PRESIGNED_SECONDS_MAX: Final = 7 * 24 * 3600
 
