@@ -1,0 +1,63 @@
+"""What identity's tables have in common: reading rows, writing durably, telling the caches.
+
+Every write ends in ``changed``, called after the commit and before the caller hears of it. So nobody who was told
+that a key is deleted or a policy changed can still meet the old one in a cache.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cloche.engines.identity.entities import Tags
+from cloche.foundation.clock import Clock
+from cloche.storage.metadata.database import Database
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """``account`` is the account that all ARNs are made for."""
+
+    def __init__(self, database: Database, clock: Clock, account: str, changed: Callable[[], None]) -> None:
+        self.database = database
+        self.clock = clock
+        self.account = account
+        self._changed = changed
+
+    def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+        return self.database.reader.execute(statement, values).fetchall()
+
+    def row(self, statement: str, *values: Any) -> sqlite3.Row | None:
+        found: sqlite3.Row | None = self.database.reader.execute(statement, values).fetchone()
+        return found
+
+    def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self.database.write(change)
+        finally:
+            self._changed()
+
+    def iam_arn(self, kind: str, path: str, name: str) -> str:
+        return f"arn:aws:iam::{self.account}:{kind}{path}{name}"
+
+
+def page(found: list[T], limit: int, name: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """Of ``limit + 1`` things that were read: those of the page, and the name to go on after."""
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], name(found[limit - 1])
+
+
+def merged(tags: Tags, more: Tags) -> Tags:
+    """``tags`` with ``more`` laid over; a key counts as the same in any case, as in IAM."""
+    known = {key.lower(): (key, value) for key, value in tags}
+    for key, value in more:
+        known[key.lower()] = (known.get(key.lower(), (key, value))[0], value)
+    return tuple(known.values())
+
+
+def without(tags: Tags, keys: tuple[str, ...]) -> Tags:
+    gone = {key.lower() for key in keys}
+    return tuple((key, value) for key, value in tags if key.lower() not in gone)

@@ -1,0 +1,248 @@
+"""Managed policies with their versions: the account's own in the database, AWS's from ``managed``."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any, Final
+
+from cloche.engines.identity import words
+from cloche.engines.identity.entities import Policy, PolicyVersion, Tags
+from cloche.engines.identity.ledger import Ledger, merged, page, without
+from cloche.engines.identity.managed import PREFIX, ManagedPolicy, managed_policies
+from cloche.foundation.clock import from_epoch
+from cloche.foundation.errors import Invalid
+from cloche.foundation.ids import unique_id
+
+DOCUMENT_CHARACTERS_MAX: Final = 6144
+VERSIONS_MAX: Final = 5
+
+
+class PolicyTable:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def find(self, arn: str) -> Policy | None:
+        if (known := managed_policies().get(arn)) is not None:
+            return self._managed(known)
+        row = self._ledger.row("SELECT * FROM iam_policies WHERE name = ?", arn.rpartition("/")[2])
+        found = None if row is None else self._policy(row)
+        return found if found is not None and found.arn == arn else None
+
+    def get(self, arn: str) -> Policy:
+        found = self.find(arn)
+        if found is None:
+            raise words.no_policy(arn)
+        return found
+
+    def own(self) -> list[Policy]:
+        """The account's own, by name."""
+        return [self._policy(row) for row in self._ledger.rows("SELECT * FROM iam_policies ORDER BY name")]
+
+    def aws(self) -> list[Policy]:
+        """AWS's, by name."""
+        return [self._managed(each) for each in managed_policies().values()]
+
+    def document(self, arn: str) -> str | None:
+        """The default version's document."""
+        if (known := managed_policies().get(arn)) is not None:
+            return known.document
+        found = self.find(arn)
+        return None if found is None else self.version(arn, found.default_version).document
+
+    def version(self, arn: str, version: int) -> PolicyVersion:
+        """Raises ``NotFound`` for the policy or the version."""
+        found = self.get(arn)
+        if (known := managed_policies().get(arn)) is not None:
+            if version != known.version:
+                raise words.no_version(arn, version)
+            return PolicyVersion(version, known.document, True, known.updated_at)
+        row = self._ledger.row("SELECT * FROM iam_policy_versions WHERE name = ? AND version = ?", found.name, version)
+        if row is None:
+            raise words.no_version(arn, version)
+        return _version(row, found.default_version)
+
+    def versions(self, arn: str) -> list[PolicyVersion]:
+        """The newest first."""
+        found = self.get(arn)
+        if arn in managed_policies():
+            return [self.version(arn, found.default_version)]
+        rows = self._ledger.rows("SELECT * FROM iam_policy_versions WHERE name = ? ORDER BY version DESC", found.name)
+        return [_version(row, found.default_version) for row in rows]
+
+    def _policy(self, row: sqlite3.Row) -> Policy:
+        arn = self._ledger.iam_arn("policy", row["path"], row["name"])
+        attachments, boundaries = self._uses(arn)
+        return Policy(
+            arn=arn,
+            name=row["name"],
+            path=row["path"],
+            id=row["id"],
+            description=row["description"],
+            created_at=from_epoch(row["created_at"]),
+            updated_at=from_epoch(row["updated_at"]),
+            default_version=row["default_version"],
+            tags=tuple((key, value) for key, value in json.loads(row["tags"])),
+            attachments=attachments,
+            boundaries=boundaries,
+        )
+
+    def _managed(self, known: ManagedPolicy) -> Policy:
+        attachments, boundaries = self._uses(known.arn)
+        return Policy(
+            known.arn, known.name, "/", None, None, None, known.updated_at, known.version, (), attachments, boundaries
+        )  # fmt: skip
+
+    def _uses(self, arn: str) -> tuple[int, int]:
+        row = self._ledger.row(
+            "SELECT (SELECT count(*) FROM iam_attachments WHERE policy_arn = ?1) AS attachments, "
+            "(SELECT count(*) FROM iam_entities WHERE boundary = ?1) AS boundaries",
+            arn,
+        )
+        return (0, 0) if row is None else (row["attachments"], row["boundaries"])
+
+    # -- changing ------------------------------------------------------------------------------------------
+
+    def create(
+        self, name: str, document: str, *, path: str = "/", description: str | None = None, tags: Tags = ()
+    ) -> Policy:
+        """Raises ``AlreadyExists``; ``LimitReached`` for a document that is too long."""
+        check_size(document)
+        now = self._ledger.clock.time()
+
+        def change(tx: sqlite3.Connection) -> None:
+            try:
+                tx.execute(
+                    "INSERT INTO iam_policies VALUES (?, ?, ?, ?, ?, ?, ?, 1, 1)",
+                    (name, path, unique_id("ANPA"), now, now, description, json.dumps(tags)),
+                )
+            except sqlite3.IntegrityError:
+                raise words.policy_exists(name) from None
+            tx.execute("INSERT INTO iam_policy_versions VALUES (?, 1, ?, ?)", (name, document, now))
+
+        self._ledger.write(change)
+        return self.get(self._ledger.iam_arn("policy", path, name))
+
+    def delete(self, arn: str) -> None:
+        """Raises ``Conflict`` while it is attached, bounds somebody or has further versions."""
+        name = self._own_name(arn)
+
+        def change(tx: sqlite3.Connection) -> None:
+            _row(tx, name, arn)
+            used = tx.execute(
+                "SELECT 1 FROM iam_attachments WHERE policy_arn = ?1 "
+                "UNION ALL SELECT 1 FROM iam_entities WHERE boundary = ?1 LIMIT 1",
+                (arn,),
+            ).fetchone()
+            if used is not None:
+                raise words.policy_is_attached()
+            if _versions(tx, name) > 1:
+                raise words.policy_has_versions()
+            tx.execute("DELETE FROM iam_policies WHERE name = ?", (name,))
+
+        self._ledger.write(change)
+
+    def create_version(self, arn: str, document: str, *, as_default: bool) -> PolicyVersion:
+        """Raises ``LimitReached`` for a sixth version."""
+        check_size(document)
+        name = self._own_name(arn)
+        now = self._ledger.clock.time()
+
+        def change(tx: sqlite3.Connection) -> int:
+            row = _row(tx, name, arn)
+            if _versions(tx, name) >= VERSIONS_MAX:
+                raise words.too_many_versions()
+            number = int(row["latest_version"]) + 1
+            tx.execute("INSERT INTO iam_policy_versions VALUES (?, ?, ?, ?)", (name, number, document, now))
+            default = number if as_default else row["default_version"]
+            tx.execute(
+                "UPDATE iam_policies SET latest_version = ?, default_version = ?, updated_at = ? WHERE name = ?",
+                (number, default, now, name),
+            )
+            return number
+
+        return self.version(arn, self._ledger.write(change))
+
+    def set_default_version(self, arn: str, version: int) -> None:
+        name = self._own_name(arn)
+
+        def change(tx: sqlite3.Connection) -> None:
+            _row(tx, name, arn)
+            _check_version(tx, name, arn, version)
+            tx.execute(
+                "UPDATE iam_policies SET default_version = ?, updated_at = ? WHERE name = ?",
+                (version, self._ledger.clock.time(), name),
+            )
+
+        self._ledger.write(change)
+
+    def delete_version(self, arn: str, version: int) -> None:
+        """Raises ``Conflict`` for the default version."""
+        name = self._own_name(arn)
+
+        def change(tx: sqlite3.Connection) -> None:
+            row = _row(tx, name, arn)
+            _check_version(tx, name, arn, version)
+            if row["default_version"] == version:
+                raise words.default_version_stays()
+            tx.execute("DELETE FROM iam_policy_versions WHERE name = ? AND version = ?", (name, version))
+
+        self._ledger.write(change)
+
+    def tag(self, arn: str, tags: Tags) -> None:
+        self._retag(arn, add=tags)
+
+    def untag(self, arn: str, keys: tuple[str, ...]) -> None:
+        self._retag(arn, remove=keys)
+
+    def _retag(self, arn: str, *, add: Tags = (), remove: tuple[str, ...] = ()) -> None:
+        name = self._own_name(arn)
+
+        def change(tx: sqlite3.Connection) -> None:
+            row = _row(tx, name, arn)
+            tags = merged(without(tuple(map(tuple, json.loads(row["tags"]))), remove), add)
+            if len(tags) > 50:
+                raise words.quota("TagsPerPolicy", 50)
+            tx.execute("UPDATE iam_policies SET tags = ? WHERE name = ?", (json.dumps(tags), name))
+
+        self._ledger.write(change)
+
+    def _own_name(self, arn: str) -> str:
+        if arn.startswith(PREFIX):
+            raise Invalid("Cannot perform the operation on an AWS-managed policy.", field="PolicyArn")
+        return self.get(arn).name
+
+
+def check_size(document: str) -> None:
+    """Raises ``LimitReached``. White space does not count (reference_iam-quotas.html)."""
+    if sum(not character.isspace() for character in document) > DOCUMENT_CHARACTERS_MAX:
+        raise words.quota("PolicySize", DOCUMENT_CHARACTERS_MAX)
+
+
+def policy_page(found: list[Policy], after: str, limit: int) -> tuple[list[Policy], str | None]:
+    """A page of policies that are sorted by ARN, behind the ARN ``after``."""
+    rest = [each for each in sorted(found, key=lambda each: each.arn) if each.arn > after]
+    return page(rest[: limit + 1], limit, lambda each: each.arn)
+
+
+def _version(row: sqlite3.Row, default: int) -> PolicyVersion:
+    return PolicyVersion(row["version"], row["document"], row["version"] == default, from_epoch(row["created_at"]))
+
+
+def _row(tx: sqlite3.Connection, name: str, arn: str) -> Any:
+    row = tx.execute("SELECT * FROM iam_policies WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise words.no_policy(arn)
+    return row
+
+
+def _versions(tx: sqlite3.Connection, name: str) -> int:
+    return int(tx.execute("SELECT count(*) FROM iam_policy_versions WHERE name = ?", (name,)).fetchone()[0])
+
+
+def _check_version(tx: sqlite3.Connection, name: str, arn: str, version: int) -> None:
+    found = tx.execute("SELECT 1 FROM iam_policy_versions WHERE name = ? AND version = ?", (name, version)).fetchone()
+    if found is None:
+        raise words.no_version(arn, version)

@@ -1,0 +1,135 @@
+"""Which policies apply to whom, gathered once and kept until something in IAM changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloche.engines.identity import words
+from cloche.engines.identity.entities import Entity, Kind, Role
+from cloche.engines.identity.entity_table import EntityTable
+from cloche.engines.identity.holdings import Holdings
+from cloche.engines.identity.ledger import Ledger
+from cloche.engines.identity.managed import PREFIX
+from cloche.engines.identity.policy import Policies, Principal, Source, compile_document
+from cloche.engines.identity.policy_table import PolicyTable
+
+REMEMBERED_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A principal, whose policies apply to it (none to a root: ``kind`` is ``None``), and what follows from it."""
+
+    principal: Principal
+    kind: Kind | None
+    name: str
+    keys: Mapping[str, tuple[str, ...]]
+
+
+class Rights:
+    def __init__(self, ledger: Ledger, entities: EntityTable, policies: PolicyTable, holdings: Holdings) -> None:
+        self._ledger = ledger
+        self._entities = entities
+        self._policies = policies
+        self._holdings = holdings
+        self._remembered: dict[tuple[Kind, str], Policies] = {}
+        self._known: dict[str, Known] = {}
+        self._generation = 0
+
+    def forget(self) -> None:
+        self._generation += 1
+        self._remembered = {}
+        self._known = {}
+
+    def of(self, kind: Kind, name: str) -> Policies:
+        """What ``name`` may do. Nothing, for one who is not there."""
+        found = self._remembered.get((kind, name))
+        if found is not None:
+            return found
+        generation, remembered = self._generation, self._remembered
+        entity = self._entities.find(kind, name)
+        found = Policies() if entity is None else self._gather(entity)
+        if generation == self._generation and len(remembered) < REMEMBERED_MAX:
+            remembered[(kind, name)] = found
+        return found
+
+    def _gather(self, entity: Entity) -> Policies:
+        inline = [
+            Source(f"{entity.kind}_{entity.name}_{name}", entity.kind, compile_document(document))
+            for name, document in self._holdings.inline_documents(entity.kind, entity.name)
+        ]
+        attached = self.managed(self._holdings.attached(entity.kind, entity.name))
+        boundary = None if entity.boundary is None else self.managed([entity.boundary])
+        return Policies(tuple(inline) + attached, boundary)
+
+    def managed(self, arns: Iterable[str]) -> tuple[Source, ...]:
+        """The default versions of those policies; one that is not there is left out."""
+        found = []
+        for arn in arns:
+            document = self._policies.document(arn)
+            if document is not None:
+                kind = "aws-managed" if arn.startswith(PREFIX) else "user-managed"
+                found.append(Source(arn.rpartition("/")[2], kind, compile_document(document)))
+        return tuple(found)
+
+    def document(self, arn: str) -> str:
+        """The default version of a managed policy. Raises ``NotFound``."""
+        found = self._policies.document(arn)
+        if found is None:
+            raise words.not_attachable(arn)
+        return found
+
+    # -- principals ----------------------------------------------------------------------------------------
+
+    def known(self, arn: str) -> Known:
+        """Who ``arn`` is. It need not be there: then it has no policies and no tags."""
+        found = self._known.get(arn)
+        if found is None:
+            generation, remembered = self._generation, self._known
+            found = self._learn(arn)
+            if generation == self._generation and len(remembered) < REMEMBERED_MAX:
+                remembered[arn] = found
+        return found
+
+    def _learn(self, arn: str) -> Known:
+        kind: Kind | None = None
+        resource, _, rest = arn.rpartition(":")[2].partition("/")
+        name, role_arn, session = "", "", ""
+        if ":sts:" in arn and resource == "assumed-role":
+            name, _, session = rest.partition("/")
+            kind = "role"
+        elif resource in ("role", "user"):
+            name = rest.rpartition("/")[2]
+            kind = "role" if resource == "role" else "user"
+        entity = None if kind is None else self._entities.find(kind, name)
+        if kind == "role":
+            # A session's ARN has its role's name without the path, so only the role itself can tell its ARN.
+            role_arn = arn if resource == "role" else "" if entity is None else entity.arn
+        principal = Principal(arn, self._ledger.account, role_arn)
+        keys = {
+            "aws:principalarn": role_arn or arn,
+            "aws:principalaccount": self._ledger.account,
+            "aws:principaltype": {"role": "AssumedRole", "user": "User", None: "Account"}[kind],
+            "aws:principalisawsservice": "false",
+        }
+        if kind == "user":
+            keys["aws:username"] = name
+        if entity is not None:
+            keys["aws:userid"] = f"{entity.id}:{session}" if session else entity.id
+            keys.update({f"aws:principaltag/{key.lower()}": value for key, value in entity.tags})
+        return Known(principal, kind, name, {key: (value,) for key, value in keys.items()})
+
+    def context(self, arn: str) -> dict[str, Sequence[str]]:
+        """The global condition keys that follow from who asks and when
+        (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html)."""
+        now = int(self._ledger.clock.time())
+        keys: dict[str, Sequence[str]] = dict(self.known(arn).keys)
+        keys["aws:currenttime"] = keys["aws:epochtime"] = (str(now),)
+        return keys
+
+    def role_of(self, arn: str) -> Role | None:
+        """The role with exactly this ARN."""
+        found = self._entities.find("role", arn.rpartition("/")[2])
+        return found if isinstance(found, Role) and found.arn == arn else None

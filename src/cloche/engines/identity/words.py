@@ -1,0 +1,92 @@
+"""IAM's own sentences about what is missing, there already, in the way or too much.
+
+Clients and people search for them, so they are kept to the letter. Seen in: botocore's and moto's recorded tests
+(tests/test_iam/test_iam.py, test_iam_groups.py), hashicorp/terraform-provider-aws#2761, #4306, #10419 and
+docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html for the quotas and their names.
+"""
+
+from __future__ import annotations
+
+from cloche.foundation.errors import AlreadyExists, Conflict, Denied, LimitReached, NotFound
+
+
+def no_entity(kind: str, name: str) -> NotFound:
+    return NotFound(f"The {kind} with name {name} cannot be found.")
+
+
+def entity_exists(kind: str, name: str) -> AlreadyExists:
+    return AlreadyExists(f"{kind.capitalize()} with name {name} already exists.")
+
+
+def no_inline_policy(kind: str, name: str) -> NotFound:
+    return NotFound(f"The {kind} policy with name {name} cannot be found.")
+
+
+def no_policy(arn: str) -> NotFound:
+    return NotFound(f"Policy {arn} was not found.")
+
+
+def not_attachable(arn: str) -> NotFound:
+    return NotFound(f"Policy {arn} does not exist or is not attachable.")
+
+
+def no_boundary(arn: str) -> NotFound:
+    return NotFound(f"Scope ARN: {arn} does not exist or is not attachable.")
+
+
+def no_version(arn: str, version: int) -> NotFound:
+    return NotFound(f"Policy {arn} version v{version} does not exist or is not attachable.")
+
+
+def policy_exists(name: str) -> AlreadyExists:
+    return AlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
+
+
+def no_access_key(access_key: str) -> NotFound:
+    return NotFound(f"The Access Key with id {access_key} cannot be found.")
+
+
+def must_detach() -> Conflict:
+    return Conflict("Cannot delete entity, must detach all policies first.")
+
+
+def must_delete_policies() -> Conflict:
+    return Conflict("Cannot delete entity, must delete policies first.")
+
+
+def must_delete_keys() -> Conflict:
+    return Conflict("Cannot delete entity, must delete access keys first.")
+
+
+def policy_is_attached() -> Conflict:
+    return Conflict("Cannot delete a policy attached to entities.")
+
+
+def policy_has_versions() -> Conflict:
+    return Conflict(
+        "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. "
+        "The default version is deleted with the policy."
+    )
+
+
+def default_version_stays() -> Conflict:
+    return Conflict("Cannot delete the default version of a policy.")
+
+
+def too_many_versions() -> LimitReached:
+    return LimitReached(
+        "A managed policy can have up to 5 versions. Before you create a new version, you must delete an "
+        "existing version."
+    )
+
+
+def quota(name: str, value: int) -> LimitReached:
+    return LimitReached(f"Cannot exceed quota for {name}: {value}")
+
+
+def inline_too_large(kind: str, name: str, size: int) -> LimitReached:
+    return LimitReached(f"Maximum policy size of {size} bytes exceeded for {kind} {name}")
+
+
+def may_not_assume(caller_arn: str, role_arn: str, *, action: str = "sts:AssumeRole") -> Denied:
+    return Denied(f"User: {caller_arn} is not authorized to perform: {action} on resource: {role_arn}")
