@@ -1,0 +1,259 @@
+"""The local backend: a folder and a runner for each process. See ``runner`` for how the two halves agree.
+
+Below ``run_dir/<id>``: ``spec`` (until the runner has read it), ``runner.json`` (who has claimed the folder),
+``process.json`` (since when the process runs), ``output``, ``stop`` (the grace of the last stop asked for) and at
+last ``outcome.json``. Nothing is remembered elsewhere, so a new server knows as much as the old one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import marshal
+import os
+import re
+import secrets
+import select
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from cloche.compute.local import processes, sandbox
+from cloche.compute.local.watcher import Watcher
+from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running
+from cloche.foundation.errors import Broken, Invalid
+from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
+
+log = logging.getLogger(__name__)
+
+CLAIM_SECONDS_MAX: Final = 10.0
+END_SECONDS_MAX: Final = 3.0
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class LocalRuntime:
+    """``sandbox`` is ``auto``, ``bubblewrap`` or ``process``. Raises ``Invalid`` where bubblewrap is demanded and
+    does not work. ``run_dir`` is made; two runtimes may share one (a new server beside one that is ending)."""
+
+    def __init__(self, run_dir: Path, sandbox: str = "auto", *, output_bytes_max: int = LOG_BYTES_PER_JOB_MAX) -> None:
+        self._run_dir = run_dir
+        self._output_bytes_max = output_bytes_max
+        self._bwrap = _chosen(sandbox)
+        self._etc = run_dir / ".etc"
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._listeners: list[Callable[[str], None]] = []
+        self._watcher = Watcher(self._tell)
+        self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
+        if self._bwrap is not None:
+            _prepare_etc(self._etc)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def start(self, spec: ProcessSpec) -> None:
+        folder = self._folder(spec.id)
+        if (folder / "runner.json").exists():
+            return
+        folder.mkdir(mode=0o700, exist_ok=True)
+        token = secrets.token_hex(16)
+        part = folder / f"spec.{token}"
+        part.write_bytes(marshal.dumps(self._document(spec, folder, token)))
+        part.replace(folder / "spec")
+        self._spawn(folder)
+        runner = _read(folder / "runner.json")
+        if runner is None:
+            raise Broken(f"the runner of {spec.id} did not start", detail=str(folder))
+        self._watcher.watch(spec.id, runner["pid"], runner["identity"])
+
+    def observe(self, id: str) -> Observation | None:
+        folder = self._folder(id)
+        runner = _read(folder / "runner.json")
+        if runner is None:
+            return None
+        outcome = _read(folder / "outcome.json")
+        if outcome is not None:
+            return Ended(**outcome)
+        started_at = (_read(folder / "process.json") or {}).get("started_at", runner["claimed_at"])
+        if processes.is_alive(runner["pid"], runner["identity"]):
+            return Running(started_at, (_read(folder / "process.json") or runner)["pid"])
+        outcome = _read(folder / "outcome.json")  # it may have ended between the two looks
+        if outcome is not None:
+            return Ended(**outcome)
+        processes.sweep(runner["token"])
+        return Lost(started_at)
+
+    def stop(self, id: str, grace_seconds: float | None = None) -> None:
+        folder = self._folder(id)
+        runner = _read(folder / "runner.json")
+        if runner is None or (folder / "outcome.json").exists():
+            return
+        if grace_seconds is not None:
+            part = folder / f"stop.{secrets.token_hex(8)}"
+            with suppress(FileNotFoundError):  # forgotten meanwhile
+                part.write_text(repr(float(grace_seconds)))
+                part.replace(folder / "stop")
+        processes.send(runner["pid"], runner["identity"], signal.SIGTERM)
+
+    def output(self, id: str) -> Path:
+        return self._folder(id) / "output"
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        adopt = not self._listeners
+        self._listeners.append(listener)
+        if adopt:
+            for id in self.known():
+                runner = _read(self._folder(id) / "runner.json")
+                if runner is not None and processes.is_alive(runner["pid"], runner["identity"]):
+                    self._watcher.watch(id, runner["pid"], runner["identity"])
+
+    def forget(self, id: str) -> None:
+        folder = self._folder(id)
+        runner = _read(folder / "runner.json")
+        if runner is not None and not (folder / "outcome.json").exists():
+            self._kill(id, runner)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def known(self) -> list[str]:
+        return sorted(path.name for path in self._run_dir.iterdir() if not path.name.startswith("."))
+
+    def close(self) -> None:
+        """Listen no longer. Processes go on; another runtime on the same folder finds them."""
+        self._watcher.close()
+
+    # -- parts of the above ------------------------------------------------------------------------------
+
+    def _folder(self, id: str) -> Path:
+        if not _ID.fullmatch(id):
+            raise Invalid(f"{id!r} cannot name a process", field="id")
+        return self._run_dir / id
+
+    def _document(self, spec: ProcessSpec, folder: Path, token: str) -> dict[str, Any]:
+        environment = {**spec.environment, processes.MARK: token}
+        command: list[str] = []
+        directory = spec.directory
+        if self._bwrap is not None:
+            hosts = folder / "hosts"
+            hosts.write_text(f"127.0.0.1 localhost {spec.host_name}\n::1 localhost ip6-localhost ip6-loopback\n")
+            command = sandbox.command(self._bwrap, spec, self._etc, hosts)
+        else:
+            environment["CLOCHE_ML_ROOT"] = str(spec.ml_root)
+            directory = str(_outside(directory, spec))
+        return {
+            "token": token,
+            "command": command,
+            "command_environment": {"PATH": os.defpath, processes.MARK: token},
+            "job": {
+                "argv": list(spec.argv),
+                "environment": environment,
+                "directory": directory,
+                "limits": _limits(spec.limits),
+            },
+            "output_bytes_max": self._output_bytes_max,
+            "max_runtime_seconds": spec.max_runtime_seconds,
+            "stop_grace_seconds": spec.stop_grace_seconds,
+        }
+
+    def _spawn(self, folder: Path) -> None:
+        """Start a runner, and wait until it has claimed the folder or found it claimed."""
+        told, tell = os.pipe()
+        python = str(sandbox.interpreter())
+        try:
+            pid = os.posix_spawn(
+                python,
+                [python, "-I", "-S", str(sandbox.RUNNER), "run", str(folder.resolve())],
+                {"PATH": os.defpath},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, tell, 1),
+                    (os.POSIX_SPAWN_OPEN, 2, str(folder / "trouble"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                ],
+                setsigmask=[],
+                setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
+            )
+        except OSError as error:
+            raise Broken("a runner could not be started", detail=str(error)) from error
+        finally:
+            os.close(tell)
+        with os.fdopen(told, "rb", buffering=0) as answer:
+            ready, _, _ = select.select([answer], [], [], CLAIM_SECONDS_MAX)
+            claimed = bool(ready) and answer.read(1) == b"+"
+        if not claimed:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0 if ready else os.WNOHANG)
+
+    def _kill(self, id: str, runner: dict[str, Any]) -> None:
+        self.stop(id, 0.0)
+        deadline = time.monotonic() + END_SECONDS_MAX
+        while processes.is_alive(runner["pid"], runner["identity"]):
+            if time.monotonic() > deadline:
+                processes.send(runner["pid"], runner["identity"], signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        if not (self._folder(id) / "outcome.json").exists():
+            processes.sweep(runner["token"])
+
+    def _tell(self, id: str) -> None:
+        for listener in list(self._listeners):
+            listener(id)
+
+
+def _chosen(sandbox_name: str) -> str | None:
+    if sandbox_name == "process":
+        return None
+    path = sandbox.bubblewrap()
+    if path is None and sandbox_name == "bubblewrap":
+        raise Invalid("bubblewrap (bwrap) is not there or cannot make a sandbox on this machine", field="sandbox")
+    return path
+
+
+def _sandboxed() -> Capabilities:
+    return Capabilities(
+        private_files=True,
+        private_network=True,
+        ml_root_at_opt_ml=True,
+        explanation="Jobs run in bubblewrap sandboxes: each sees its own /opt/ml and /tmp, and none of your files.",
+    )
+
+
+def _plain(sandbox_name: str) -> Capabilities:
+    why = "as asked for" if sandbox_name == "process" else "because bubblewrap is not there or does not work here"
+    return Capabilities(
+        private_files=False,
+        private_network=False,
+        ml_root_at_opt_ml=False,
+        explanation=f"Jobs run as plain processes, {why}: they can read your files and use your network, and /opt/ml"
+        " is not there: the environment variable CLOCHE_ML_ROOT and the SM_… variables name a job's folder.",
+    )
+
+
+def _prepare_etc(folder: Path) -> None:
+    sandbox.make_etc(folder)
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    named = {
+        "RLIMIT_AS": limits.memory_bytes,
+        "RLIMIT_NPROC": limits.processes,
+        "RLIMIT_NOFILE": limits.open_files,
+        "RLIMIT_FSIZE": limits.file_bytes,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _outside(directory: str, spec: ProcessSpec) -> Path:
+    """Where a folder below ``/opt/ml`` is without a mount namespace."""
+    path = Path(directory)
+    return spec.ml_root / path.relative_to("/opt/ml") if path.is_relative_to("/opt/ml") else path
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return document

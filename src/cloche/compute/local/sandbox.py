@@ -1,0 +1,157 @@
+"""What a job sees of the machine, as a bubblewrap command line; and whether bubblewrap works here.
+
+Everything is absent unless it is named: system folders and the interpreter read-only, a handful of made files in
+``/etc``, the job's own folder at ``/opt/ml``, and what its ``ProcessSpec`` mounts. The job's environment does not
+travel on this command line, where every user of the machine could read it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from cloche.compute.runtime import Mount, ProcessSpec
+
+RUNNER = Path(__file__).with_name("runner.py")
+RUNNER_INSIDE = "/run/cloche/runner.py"
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
+ETC_KEPT = (
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "mime.types",
+    "pki",
+    "resolv.conf",
+    "ssl",
+)
+APART = ("--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+
+
+@cache
+def bubblewrap() -> str | None:
+    """Path of a bubblewrap that really works on this machine, tried once."""
+    path = shutil.which("bwrap")
+    if path is None:
+        return None
+    trial = [path, *_system(), *APART, "--hostname", "algo-1", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    try:
+        tried = subprocess.run([*trial, "--cap-drop", "ALL", "/bin/true"], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return path if tried.returncode == 0 else None
+
+
+def interpreter() -> Path:
+    """The interpreter that runs the runner: the one below any virtual environment, which starts fastest."""
+    base = Path(getattr(sys, "_base_executable", "") or sys.executable)
+    return base.resolve() if base.exists() else Path(sys.executable)
+
+
+def make_etc(folder: Path) -> None:
+    """The files of ``/etc`` that are the same for every job."""
+    folder.mkdir(parents=True, exist_ok=True)
+    uid, gid = os.getuid(), os.getgid()
+    users = ["root:x:0:0:root:/root:/bin/sh", "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin"]
+    groups = ["root:x:0:", "nogroup:x:65534:"]
+    if uid:
+        users.append(f"sagemaker:x:{uid}:{gid}::/tmp:/bin/sh")
+        groups.append(f"sagemaker:x:{gid}:")
+    contents = {
+        "passwd": "\n".join(users),
+        "group": "\n".join(groups),
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns",
+    }
+    for name, text in contents.items():
+        part = folder / f".{name}.{os.getpid()}"
+        part.write_text(text + "\n")
+        part.replace(folder / name)
+
+
+def command(bwrap: str, spec: ProcessSpec, etc: Path, hosts: Path) -> list[str]:
+    """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``."""
+    line = [bwrap, *_system(), *APART, "--hostname", spec.host_name, "--die-with-parent", "--new-session"]
+    line += ["--as-pid-1", "--cap-drop", "ALL"]
+    if not spec.network:
+        line.append("--unshare-net")
+    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/var/tmp", "--dir", "/root"]  # noqa: S108
+    line += _etc(etc, hosts)
+    for prefix in software(spec):
+        line += ["--ro-bind", str(prefix), str(prefix)]
+    line += ["--ro-bind", str(RUNNER), RUNNER_INSIDE]
+    line += ["--bind", str(spec.ml_root.resolve()), "/opt/ml"]
+    for mount in sorted(spec.mounts, key=lambda mount: mount.target.count("/")):
+        line += _bind(mount)
+    if spec.socket is not None:
+        line += _bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
+    return [*line, str(interpreter()), "-I", "-S", RUNNER_INSIDE, "init"]
+
+
+def _bind(mount: Mount) -> list[str]:
+    return ["--bind" if mount.writable else "--ro-bind", str(mount.source.resolve()), mount.target]
+
+
+def _system() -> list[str]:
+    line: list[str] = []
+    for folder in SYSTEM_FOLDERS:
+        path = Path(folder)
+        if path.is_symlink():
+            line += ["--symlink", str(path.readlink()), folder]
+        elif path.is_dir():
+            line += ["--ro-bind", folder, folder]
+    return line
+
+
+def _etc(etc: Path, hosts: Path) -> list[str]:
+    line: list[str] = []
+    for path in sorted(etc.iterdir()):
+        if not path.name.startswith("."):
+            line += ["--ro-bind", str(path), f"/etc/{path.name}"]
+    line += ["--ro-bind", str(hosts), "/etc/hosts"]
+    for name in ETC_KEPT:
+        if Path("/etc", name).exists():
+            line += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return line
+
+
+def software(spec: ProcessSpec) -> list[Path]:
+    """Folders the job's interpreter and the runner's need, beyond the system's own."""
+    found = dict.fromkeys(_prefixes(interpreter()))
+    for named in (spec.argv[0], f"{spec.environment.get('VIRTUAL_ENV') or '/nowhere'}/bin/python"):
+        if named.startswith("/") and Path(named).exists():
+            found.update(dict.fromkeys(_prefixes(Path(named))))
+    kept: list[Path] = []
+    for path in sorted(found, key=lambda path: len(path.parts)):
+        if not any(path.is_relative_to(other) for other in (*map(Path, SYSTEM_FOLDERS), *kept)):
+            kept.append(path)
+    return kept
+
+
+def _prefixes(python: Path) -> list[Path]:
+    """The folders an interpreter lives in: its virtual environment, and what that was made from, by each name."""
+    found = [python.parent.parent] if _is_prefix(python.parent.parent) else []
+    configuration = python.parent.parent / "pyvenv.cfg"
+    if configuration.is_file():
+        found.append(configuration.parent)
+        for line in configuration.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "home" and _is_prefix(Path(value.strip()).parent):
+                found.append(Path(value.strip()).parent)
+    while python.is_symlink():
+        python = python.parent / python.readlink()
+        if _is_prefix(python.parent.parent):
+            found.append(python.parent.parent)
+    if _is_prefix(python.resolve().parent.parent):
+        found.append(python.resolve().parent.parent)
+    return [Path(os.path.normpath(path)) for path in found]
+
+
+def _is_prefix(path: Path) -> bool:
+    return len(path.parts) > 1 and next((path / "lib").glob("python3*"), None) is not None

@@ -1,0 +1,106 @@
+"""Tells soon that a runner has ended, and reaps those that are this server's children.
+
+A pidfd becomes readable when its process ends, for children and adopted processes alike; where there are no
+pidfds the processes are looked at ten times a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from cloche.compute.local.processes import is_alive
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 0.1
+
+
+class Watcher:
+    """``ended(id)`` is called from the watcher's thread, once for each ``watch``."""
+
+    def __init__(self, ended: Callable[[str], None]) -> None:
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._looked_at: dict[str, tuple[int, str]] = {}
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._waker = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._pending: list[tuple[str, int]] = []
+
+    def watch(self, id: str, pid: int, known_as: str) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._pending.append((id, os.pidfd_open(pid)))
+            except (OSError, AttributeError):
+                self._looked_at[id] = (pid, known_as)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="process-watcher", daemon=True)
+                self._thread.start()
+        os.write(self._waker, b"w")
+
+    def close(self) -> None:
+        """Watch no longer. Processes go on."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            thread = self._thread
+        os.write(self._waker, b"w")
+        if thread is not None:
+            thread.join()
+        for key in list(self._selector.get_map().values()):
+            if key.data is not None:
+                os.close(key.fd)
+        for _, descriptor in self._pending:
+            os.close(descriptor)
+        self._selector.close()
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _run(self) -> None:
+        while not self._closed:
+            with self._lock:
+                pending, self._pending = self._pending, []
+            for id, descriptor in pending:
+                self._selector.register(descriptor, selectors.EVENT_READ, id)
+            ready = self._selector.select(LOOK_SECONDS if self._looked_at else None)
+            for key, _ in ready:
+                if key.data is None:
+                    os.read(self._wake, 512)
+                else:
+                    self._selector.unregister(key.fd)
+                    self._reap(key.fd)
+                    self._tell(key.data)
+            self._look()
+
+    def _look(self) -> None:
+        for id, (pid, known_as) in list(self._looked_at.items()):
+            if not is_alive(pid, known_as):
+                with self._lock:
+                    del self._looked_at[id]
+                self._tell(id)
+
+    @staticmethod
+    def _reap(descriptor: int) -> None:
+        try:
+            os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            pass  # a former server started it
+        finally:
+            os.close(descriptor)
+
+    def _tell(self, id: str) -> None:
+        try:
+            self._ended(id)
+        except Exception:
+            log.exception("a listener to the end of %s failed", id)

@@ -1,0 +1,118 @@
+"""The contract of ``compute.runtime.Runtime``, held against each sandbox of the local backend."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloche.compute.local import LocalRuntime
+from cloche.compute.local.sandbox import bubblewrap
+from cloche.compute.runtime import Ended, Lost, Observation, ProcessSpec, Running
+
+PYTHON = str(Path(sys.executable))
+
+
+def until(condition: Callable[[], Any], what: str = "it") -> Any:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come about")
+
+
+def is_there(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+@dataclass
+class Bench:
+    """A runtime with what a test needs to try it."""
+
+    runtime: LocalRuntime
+    folder: Path
+    sandbox: str
+
+    def spec(self, script: str, id: str = "job", **changes: Any) -> ProcessSpec:
+        ml_root = self.folder / "ml" / id
+        ml_root.mkdir(parents=True, exist_ok=True)
+        spec = ProcessSpec(
+            id=id,
+            argv=(PYTHON, "-u", "-c", script),
+            environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            ml_root=ml_root,
+        )
+        return replace(spec, **changes)
+
+    def start(self, script: str, id: str = "job", **changes: Any) -> ProcessSpec:
+        spec = self.spec(script, id, **changes)
+        self.runtime.start(spec)
+        return spec
+
+    def ended(self, id: str = "job", runtime: LocalRuntime | None = None) -> Ended:
+        def look() -> Observation | None:
+            seen = (runtime or self.runtime).observe(id)
+            return None if isinstance(seen, Running) else seen
+
+        seen = until(look, f"the end of {id}")
+        assert isinstance(seen, Ended), seen
+        return seen
+
+    def lost(self, id: str = "job") -> Lost:
+        def look() -> Observation | None:
+            seen = self.runtime.observe(id)
+            return None if isinstance(seen, Running) else seen
+
+        seen = until(look, f"the end of {id}")
+        assert isinstance(seen, Lost), seen
+        return seen
+
+    def run(self, script: str, id: str = "job", **changes: Any) -> Ended:
+        self.start(script, id, **changes)
+        return self.ended(id)
+
+    def printed(self, id: str = "job") -> str:
+        with suppress(FileNotFoundError):
+            return self.runtime.output(id).read_text()
+        return ""
+
+    def says(self, text: str, id: str = "job") -> None:
+        until(lambda: text in self.printed(id), f"{text!r} from {id}")
+
+    def beside(self) -> LocalRuntime:
+        """The runtime of a server that was started after this one."""
+        return LocalRuntime(self.folder / "run", self.sandbox)
+
+
+@pytest.fixture(params=["bubblewrap", "process"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "bubblewrap" and bubblewrap() is None:
+        pytest.skip("bubblewrap is not there or cannot make a sandbox here: THE SANDBOX IS NOT TESTED")
+    runtime = LocalRuntime(tmp_path / "run", request.param)
+    yield Bench(runtime, tmp_path, request.param)
+    for id in runtime.known():
+        runtime.forget(id)
+    runtime.close()
+
+
+@pytest.fixture
+def boxed(bench: Bench) -> Bench:
+    if not bench.runtime.capabilities.private_files:
+        pytest.skip("a plain process promises nothing of the kind")
+    return bench
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "SERVER_SECRET", "of the server alone")

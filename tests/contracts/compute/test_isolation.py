@@ -1,0 +1,156 @@
+"""What a job in a sandbox can see and reach. A plain process promises none of it, and says so."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from cloche.compute.local import LocalRuntime
+from cloche.compute.local.sandbox import bubblewrap
+from cloche.compute.runtime import Mount
+from cloche.foundation.errors import Invalid
+
+from .conftest import Bench, until
+
+HIDDEN = ("/root/.ssh", "/root/.bashrc", "/home", "/srv", "/var/lib", "/etc/shadow")
+
+
+def test_the_ml_root(bench: Bench) -> None:
+    spec = bench.start(
+        "import os\n"
+        "root = '/opt/ml' if os.path.isdir('/opt/ml/model') else os.environ['CLOCHE_ML_ROOT']\n"
+        "open(root + '/model/made', 'w').write(os.getcwd())",
+        id="job",
+        ml_root=_made(bench.folder / "root" / "model").parent,
+    )
+    assert bench.ended().exit_code == 0
+    where = (spec.ml_root / "model" / "made").read_text()
+    assert where == ("/opt/ml" if bench.runtime.capabilities.ml_root_at_opt_ml else str(spec.ml_root))
+
+
+def test_plain_processes_say_what_they_are(bench: Bench) -> None:
+    text = bench.runtime.capabilities.explanation
+    if bench.sandbox == "process":
+        assert "can read your files" in text
+        assert "CLOCHE_ML_ROOT" in text
+    else:
+        assert "sandbox" in text
+
+
+def test_auto_takes_the_sandbox_where_it_works(tmp_path: Path) -> None:
+    runtime = LocalRuntime(tmp_path, "auto")
+    assert runtime.capabilities.private_files == (bubblewrap() is not None)
+    runtime.close()
+
+
+def test_demanding_a_sandbox_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloche.compute.local.sandbox.bubblewrap", lambda: None)
+    with pytest.raises(Invalid, match="bubblewrap"):
+        LocalRuntime(tmp_path, "bubblewrap")
+
+
+def test_files_of_the_host_are_not_there(boxed: Bench) -> None:
+    secret = _made(boxed.folder / "data") / "secret"
+    secret.write_text("x")
+    other = _made(boxed.folder / "ml" / "other") / "theirs"
+    other.write_text("x")
+    hidden = [str(secret), str(other), str(boxed.folder), __file__, *HIDDEN]
+    script = (
+        "import os\n"
+        f"for path in {hidden!r}:\n"
+        "    if os.path.exists(path): print('SEES', path)\n"
+        "print(sorted(os.listdir('/')))\n"
+        "print(sorted(os.listdir('/tmp')))"
+    )
+    assert boxed.run(script).exit_code == 0
+    assert "SEES" not in boxed.printed()
+    assert boxed.printed().splitlines()[-1] == "[]"
+
+
+def test_processes_of_the_host_are_not_there(boxed: Bench) -> None:
+    assert boxed.run("import os; print(sum(name.isdigit() for name in os.listdir('/proc')))").exit_code == 0
+    assert boxed.printed().strip() == "2"
+
+
+def test_privileges_are_gone(boxed: Bench) -> None:
+    boxed.run("print([l for l in open('/proc/self/status') if l.startswith('CapEff')][0].split()[1])")
+    assert int(boxed.printed(), 16) == 0
+
+
+def test_mounts_are_read_only_unless_they_say_so(boxed: Bench) -> None:
+    source = _made(boxed.folder / "channel")
+    (source / "rows.csv").write_text("1,2\n")
+    scratch = _made(boxed.folder / "scratch")
+    ended = boxed.run(
+        "print(open('/opt/ml/input/data/train/rows.csv').read())\n"
+        "open('/scratch/made', 'w').write('yes')\n"
+        "for path in ('/opt/ml/input/data/train/rows.csv', '/opt/ml/input/data/train/new', '/usr/new'):\n"
+        "    try: open(path, 'a'); print('WROTE', path)\n"
+        "    except OSError as error: print(error.errno)",
+        mounts=(Mount(source, "/opt/ml/input/data/train"), Mount(scratch, "/scratch", writable=True)),
+    )
+    assert ended.exit_code == 0
+    assert boxed.printed().split() == ["1,2", "30", "30", "30"]
+    assert (scratch / "made").read_text() == "yes"
+
+
+def test_a_mount_whose_source_is_missing_is_told(boxed: Bench) -> None:
+    boxed.start("", mounts=(Mount(boxed.folder / "nowhere", "/mnt"),))
+    ended = boxed.ended()
+    assert ended.cause == "not_started"
+    assert "nowhere" in ended.message
+
+
+def test_host_name_resolves(boxed: Bench) -> None:
+    boxed.run("import socket; print(socket.gethostname(), socket.gethostbyname('algo-1'))")
+    assert boxed.printed().split() == ["algo-1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_network_is_shared_or_cut(boxed: Bench, network: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        ended = boxed.run(
+            f"import socket; socket.create_connection(('127.0.0.1', {port}), 5); print('reached')", network=network
+        )
+    assert (ended.exit_code == 0) == network
+
+
+def test_a_socket_is_reached_from_outside(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("s") / "model.sock"
+    bench.start(
+        f"import socket; s = socket.socket(socket.AF_UNIX); s.bind({str(path)!r}); s.listen(); print('up')\n"
+        "c, _ = s.accept(); c.sendall(b'hello')",
+        socket=path,
+    )
+    bench.says("up")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        assert client.recv(5) == b"hello"
+
+
+def test_users_and_certificates(boxed: Bench) -> None:
+    ended = boxed.run(
+        "import os, pwd, ssl\n"
+        "print(pwd.getpwuid(os.getuid()).pw_dir)\n"
+        "assert ssl.create_default_context().get_ca_certs() or not os.path.isdir('/etc/ssl/certs')"
+    )
+    assert ended.exit_code == 0, boxed.printed()
+
+
+def test_jobs_run_side_by_side(bench: Bench) -> None:
+    threads = [threading.Thread(target=bench.start, args=(f"raise SystemExit({n})", f"job-{n}")) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: len(bench.runtime.known()) == 4)
+    assert [bench.ended(f"job-{n}").exit_code for n in range(4)] == [0, 1, 2, 3]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
