@@ -1,0 +1,88 @@
+"""The console as one ASGI application: the door, then the pages."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from cloche.aws.errors import AwsError
+from cloche.console.asking import Ask, ask_all, ask_or
+from cloche.console.door import HEADERS, Door
+from cloche.console.endpoints import EndpointPages
+from cloche.console.feed import Feed
+from cloche.console.pages import HERE, Pages, Place
+from cloche.console.storage import StoragePages
+from cloche.console.training import TrainingPages
+from cloche.foundation.bus import Bus
+
+STATIC = "/_cloche/static"
+
+
+class Console:
+    """The console's pages at ``/`` and below ``/_cloche/`` (no bucket can have that name): an ASGI application.
+
+    ``ask`` enters the chain as the account's root; ``token`` is what the printed link carries.
+    """
+
+    def __init__(self, ask: Ask, bus: Bus, place: Place, token: str) -> None:
+        pages = Pages(place)
+        self._door = Door(token)
+        self._feed = Feed(bus, pages)
+        routes = [
+            Route("/", Overview(ask, pages, self._feed).show),
+            *TrainingPages(ask, pages).routes(),
+            *EndpointPages(ask, pages).routes(),
+            *StoragePages(ask, pages).routes(),
+            *self._feed.routes(),
+            Mount(STATIC, StaticFiles(directory=HERE / "static")),
+        ]
+        self._app = Starlette(routes=routes, exception_handlers={AwsError: _refused})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(STATIC + "/"):
+            turned_away = self._door.enter(Request(scope))
+            if turned_away is not None:
+                await turned_away(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """End what streams to open pages; the server is going down."""
+        self._feed.close()
+
+
+class Overview:
+    """What runs now."""
+
+    def __init__(self, ask: Ask, pages: Pages, feed: Feed) -> None:
+        self._ask = ask
+        self._pages = pages
+        self._feed = feed
+
+    async def show(self, request: Request) -> Response:
+        newest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 8}
+        running = {"StatusEquals": "InProgress", "MaxResults": 50}
+        now, jobs, endpoints, buckets = await ask_all(
+            ask_or(self._ask, "sagemaker", "ListTrainingJobs", running, {"TrainingJobSummaries": []}),
+            ask_or(self._ask, "sagemaker", "ListTrainingJobs", newest, {"TrainingJobSummaries": []}),
+            ask_or(self._ask, "sagemaker", "ListEndpoints", newest, {"Endpoints": []}),
+            ask_or(self._ask, "s3", "ListBuckets", {}, {"Buckets": []}),
+        )
+        template = "_overview.html" if "hx-request" in request.headers else "overview.html"
+        return self._pages.show(
+            template,
+            running=now["TrainingJobSummaries"],
+            jobs=jobs["TrainingJobSummaries"],
+            endpoints=endpoints["Endpoints"],
+            buckets=buckets.get("Buckets") or [],
+            requests=self._feed.newest(12),
+        )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AwsError)
+    return Response(error.message, error.status, HEADERS)

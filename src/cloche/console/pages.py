@@ -1,0 +1,40 @@
+"""Templates, rendered with what every page knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.responses import Response
+
+from cloche.console.door import HEADERS
+from cloche.console.words import FILTERS
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this console is: printed at the foot of every page."""
+
+    account: str
+    region: str
+    version: str
+    data: str
+
+
+class Pages:
+    def __init__(self, place: Place) -> None:
+        loader = jinja2.FileSystemLoader(HERE / "templates")
+        self._environment = jinja2.Environment(
+            loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        )
+        self._environment.filters.update(FILTERS)
+        self._environment.globals["place"] = place
+
+    def show(self, template: str, status: int = 200, **names: Any) -> Response:
+        """A page, or a fragment of one (a template whose name begins with ``_``)."""
+        text = self._environment.get_template(template).render(**names)
+        return Response(text, status, HEADERS, "text/html; charset=utf-8")
