@@ -16,16 +16,17 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers
-from cloche.aws.signing.checksums import CHECKSUMS, Checksum
 from cloche.aws.signing.keys import same, sign
 from cloche.aws.signing.refusals import S3
 from cloche.aws.signing.sigv4 import EMPTY_SHA256, UNSIGNED, Seal, Verified, content_mismatch
+from cloche.storage.objects.checksums import ALGORITHMS, Digest, digest
 
 SIGNED: Final = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER: Final = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _LINE_BYTES_MAX: Final = 8 * 1024
 _TRAILER_LINES_MAX: Final = 16
+_CHECKSUMS: Final = {f"x-amz-checksum-{name.lower()}": name for name in ALGORITHMS}
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
@@ -74,7 +75,7 @@ class ChunkedBody:
         self._signed = verified.payload != UNSIGNED_TRAILER
         self._seal = verified.seal
         self._last = verified.seal.signature if verified.seal else ""
-        self._sums: dict[str, Checksum] = {name: CHECKSUMS[name]() for name in self._declared if name in CHECKSUMS}
+        self._sums: dict[str, Digest] = {n: digest(_CHECKSUMS[n]) for n in self._declared if n in _CHECKSUMS}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         total = 0
@@ -83,17 +84,17 @@ class ChunkedBody:
             total += size
             if total > self._length:
                 raise _incomplete("more data came than x-amz-decoded-content-length says")
-            digest = sha256()
+            hashed = sha256()
             left = size
             while left:
                 piece = await self._reader.some(left)
                 left -= len(piece)
                 if self._signed:
-                    digest.update(piece)
+                    hashed.update(piece)
                 for checksum in self._sums.values():
                     checksum.update(piece)
                 yield piece
-            self._check_chunk(digest.hexdigest(), signature)
+            self._check_chunk(hashed.hexdigest(), signature)
             if size == 0:
                 break
             if await self._reader.line() != b"":
@@ -102,11 +103,11 @@ class ChunkedBody:
             raise _incomplete("less data came than x-amz-decoded-content-length says")
         await self._end()
 
-    def _check_chunk(self, digest: str, signature: str) -> None:
+    def _check_chunk(self, hashed: str, signature: str) -> None:
         seal = self._seal
         if not self._signed or seal is None or seal.key is None:
             return
-        text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", seal.date, seal.scope, self._last, EMPTY_SHA256, digest))
+        text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", seal.date, seal.scope, self._last, EMPTY_SHA256, hashed))
         computed = sign(seal.key, text)
         if not same(computed, signature):
             raise S3.refuse(S3.mismatch)
@@ -135,16 +136,16 @@ class ChunkedBody:
             self._check_trailers(found, signature, self._seal)
         for name, checksum in self._sums.items():
             if found[name] != checksum.base64():
-                algorithm = name.removeprefix("x-amz-checksum-").upper()
-                raise AwsError("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
+                text = f"The {_CHECKSUMS[name]} you specified did not match the calculated checksum."
+                raise AwsError("BadDigest", text)
         self.trailers.update(found)
 
     def _check_trailers(self, found: dict[str, str], signature: str, seal: Seal) -> None:
         if seal.key is None:
             return
         lines = "".join([f"{name}:{found[name]}\n" for name in sorted(found)])
-        digest = sha256(lines.encode("latin-1")).hexdigest()
-        text = "\n".join(("AWS4-HMAC-SHA256-TRAILER", seal.date, seal.scope, self._last, digest))
+        hashed = sha256(lines.encode("latin-1")).hexdigest()
+        text = "\n".join(("AWS4-HMAC-SHA256-TRAILER", seal.date, seal.scope, self._last, hashed))
         if not same(sign(seal.key, text), signature):
             raise S3.refuse(S3.mismatch)
 

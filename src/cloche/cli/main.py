@@ -1,0 +1,40 @@
+"""``cloche``: commands are modules of their own, imported when asked for, so that ``up`` starts at once."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+import click
+
+_COMMANDS: Final = {
+    "up": "Start Cloche on this machine.",
+    "down": "Stop the Cloche that runs on a data directory.",
+    "env": "Print what a shell or program needs to use Cloche.",
+    "run": "Run one command against Cloche.",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: Any = importlib.import_module(f"cloche.cli.{name}").command
+        return command  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cloche")
+def main() -> None:
+    """The AWS machine-learning stack under glass, on your own machine."""
+
+
+if __name__ == "__main__":
+    main()

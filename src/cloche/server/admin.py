@@ -1,0 +1,49 @@
+"""The few routes that are Cloche's own and not the console's, under ``/_cloche/``.
+
+``health`` says that the server answers. ``credentials/<name>`` is the container-credentials endpoint that AWS's SDKs
+read inside a job (``AWS_CONTAINER_CREDENTIALS_FULL_URI``): temporary keys of the job's role against a token that
+the engine which started the job has registered.
+Source: docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from cloche import __version__
+from cloche.aws.errors import AwsError
+from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.server.job_tokens import JobTokens
+
+PREFIX: Final = "/_cloche/"
+CREDENTIALS: Final = "/_cloche/credentials/"
+
+
+class Admin:
+    def __init__(self, tokens: JobTokens | None) -> None:
+        self._tokens = tokens
+
+    def owns(self, path: str) -> bool:
+        return path == "/_cloche/health" or path.startswith(CREDENTIALS)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """May block on storage. Raises ``AwsError``."""
+        if request.method not in ("GET", "HEAD"):
+            raise AwsError("MethodNotAllowed", "This is for GET.", 405)
+        if request.path == "/_cloche/health":
+            return _json({"status": "ok", "version": __version__})
+        if self._tokens is None:
+            raise AwsError("NotFound", "There are no job credentials here.", 404)
+        name = request.path.removeprefix(CREDENTIALS)
+        token = request.headers.get("authorization")
+        credentials = self._tokens.credentials(name, token)
+        if credentials is None:
+            raise AwsError("AccessDenied", "This token gives no credentials.", 403)
+        return _json(credentials)
+
+
+def _json(content: object) -> HttpResponse:
+    headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+    return HttpResponse(200, headers, orjson.dumps(content))

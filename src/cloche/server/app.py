@@ -1,0 +1,219 @@
+"""The way of a request, in order, on one screen: ``Chain.answer``.
+
+Bare ASGI, no middleware: each stage takes one value and returns the next. A stage that refuses raises; ``refusal``
+puts that into the form of the protocol that was asked, as far as it is known by then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+from cloche.aws.errors import AwsError, ErrorCodes, translate
+from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.aws.model.load import service_model
+from cloche.aws.operation import Answer, Caller, Context, Members, Operation
+from cloche.aws.protocols import parse_request, serialize_error, serialize_response
+from cloche.aws.routing import Routed, protocol_of, route
+from cloche.aws.signing.chunked import checked
+from cloche.aws.signing.refusals import family_of
+from cloche.aws.signing.sigv4 import Verifier
+from cloche.aws.validation import validate
+from cloche.foundation.bus import Bus, RequestServed
+from cloche.foundation.clock import Clock
+from cloche.foundation.ids import request_id as new_request_id
+from cloche.foundation.settings import Settings
+from cloche.server.admin import PREFIX, Admin
+from cloche.server.dispatch import Dispatch, not_offered
+from cloche.server.guard import Guard
+from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, with_body
+from cloche.server.running import Runner
+from cloche.server.sending import send_response
+
+log = logging.getLogger(__name__)
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+Authorizer = Callable[[Context, str, Operation, Members], None]
+"""Raises ``AwsError`` where the context's caller may not do this to that service."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request so far, for its refusal and its record."""
+
+    request_id: str
+    request: HttpRequest | None = None
+    admitted: bool = False
+    """The guard has let it pass."""
+    target: Routed | None = None
+    caller: Caller | None = None
+    arriving: Arriving | None = None
+    code: str = ""
+
+
+class Chain:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        bus: Bus,
+        parts: Any,
+        verifier: Verifier,
+        guard: Guard,
+        dispatch: Dispatch,
+        authorize: Authorizer,
+        runner: Runner,
+        admin: Admin,
+        console: AsgiApp | None = None,
+    ) -> None:
+        self.settings, self.clock, self.bus, self.parts = settings, clock, bus, parts
+        self.verifier, self.guard, self.dispatch, self.authorize = verifier, guard, dispatch, authorize
+        self.runner, self.admin, self.console = runner, admin, console
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        started = perf_counter()
+        exchange = Exchange(new_request_id())
+        try:
+            response = await self.answer(exchange, scope, receive)
+        except Disconnected:
+            return
+        except Exception as error:
+            response = self.refusal(exchange, error)
+        if response is None:
+            assert self.console is not None
+            await self.console(scope, receive, send)
+            return
+        unread = exchange.arriving is not None and not exchange.arriving.ended
+        await send_response(response, scope["method"], send, self.runner.pool, close=unread)
+        self._record(exchange, response.status, perf_counter() - started)
+
+    async def answer(self, exchange: Exchange, scope: Any, receive: Any) -> HttpResponse | None:
+        """The whole chain. ``None`` where the console is to answer."""
+        request = exchange.request = head_of(scope)
+        arriving = exchange.arriving = Arriving(request, receive)
+        self.guard.check(request)
+        if self._is_own_page(request):
+            return await self._own_page(exchange, request)
+        exchange.admitted = True
+        streams = request.method == "PUT" and route(request).operation.has_streaming_input
+        if not streams and is_signed(request):
+            request = exchange.request = with_body(request, await arriving.whole())
+        target = exchange.target = route(request)
+        family = family_of(target.service_name, target.protocol)
+        verified = self.verifier.verify(request, family, self.clock.time())
+        exchange.caller = verified.caller
+        request = target.request
+        if streams:
+            request = streaming(request, checked(aiter(arriving), request.headers, verified))
+        operation = await self._operation(target)
+        members = parse_request(target.service, target.operation, target.protocol, request)
+        validate(target.operation, members)
+        context = self.context(exchange.request_id, verified.caller, verified.region, request)
+        answer = await self.act(context, target.service_name, operation, members)
+        return with_answer(
+            serialize_response(
+                target.service, target.operation, target.protocol, answer.members, request, exchange.request_id
+            ),
+            answer,
+        )
+
+    async def act(self, context: Context, service: str, operation: Operation, members: Members) -> Answer:
+        """Authorize and run: where requests from the wire and those of ``perform`` meet."""
+        self.authorize(context, service, operation, members)
+        return await self.runner.run(operation, context, members)
+
+    def context(self, request_id: str, caller: Caller, region: str, request: HttpRequest) -> Context:
+        region = region or self.settings.region
+        return Context(caller, region, request_id, self.clock.now(), request, self.parts)
+
+    # -- stages --------------------------------------------------------------------------------------------
+
+    async def _operation(self, target: Routed) -> Operation:
+        offered = self.dispatch.ready(target.service_name)
+        if offered is None:
+            offered = await self.runner.in_thread(self.dispatch.offered, target.service_name)
+        if offered is None:
+            raise not_offered(target.service_name, target.operation.name, ErrorCodes())
+        return offered.operation(target.operation.name)
+
+    def _is_own_page(self, request: HttpRequest) -> bool:
+        """Pages and Cloche's own routes: on this machine's own names only, never on AWS's or a bucket's."""
+        if request.path != "/" and not request.path.startswith(PREFIX):
+            return False
+        if request.path == "/" and (request.method not in ("GET", "HEAD") or is_signed(request)):
+            return False
+        return self.guard.is_own(request.host)
+
+    async def _own_page(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:
+        if self.admin.owns(request.path):
+            return await self.runner.in_thread(self.admin.answer, request)
+        if self.console is None:
+            raise AwsError("NotFound", "This Cloche was started without its console.", 404)
+        return None
+
+    # -- refusals ------------------------------------------------------------------------------------------
+
+    def refusal(self, exchange: Exchange, error: Exception) -> HttpResponse:
+        """``error`` as the caller is to see it. What nobody foresaw goes to the log with the request's id."""
+        target = exchange.target
+        offered = self.dispatch.ready(target.service_name) if target is not None else None
+        refused = translate(error, offered.service.errors if offered is not None else ErrorCodes())
+        exchange.code = refused.code
+        if refused.status >= 500 and not isinstance(error, AwsError):
+            log.error("request %s failed", exchange.request_id, exc_info=error)
+        elif detail := getattr(error, "detail", ""):
+            log.info("request %s refused: %s", exchange.request_id, detail)
+        request, request_id = exchange.request, exchange.request_id
+        if target is not None and request is not None:
+            return serialize_error(target.service, target.operation, target.protocol, refused, request, request_id)
+        if request is None or not exchange.admitted:
+            return _plain_refusal(refused, request_id)
+        name, protocol = protocol_of(request)
+        return serialize_error(service_model(name), None, protocol, refused, request, request_id)
+
+    def _record(self, exchange: Exchange, status: int, seconds: float) -> None:
+        target, caller = exchange.target, exchange.caller
+        if target is None:
+            return
+        self.bus.tell(
+            RequestServed(
+                self.clock.time(),
+                exchange.request_id,
+                target.service_name,
+                target.operation.name,
+                caller.arn if caller is not None else "",
+                status,
+                exchange.code,
+                seconds,
+            )
+        )
+
+
+def with_answer(response: HttpResponse, answer: Answer) -> HttpResponse:
+    if answer.status is not None:
+        response.status = answer.status
+    response.headers.extend(answer.headers)
+    return response
+
+
+def is_signed(request: HttpRequest) -> bool:
+    """Does it claim a signature? The body of one that does not is never read."""
+    return "authorization" in request.headers or "X-Amz-" in request.query or "Signature=" in request.query
+
+
+def _plain_refusal(error: AwsError, request_id: str) -> HttpResponse:
+    """Where no service is known yet, there is no protocol to speak: JSON, as AWS's front doors do."""
+    body = orjson.dumps({"__type": error.code, "message": error.message})
+    headers = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amzn-requestid", request_id),
+        ("x-amzn-errortype", error.code),
+    ]
+    return HttpResponse(error.status, [*headers, *error.headers], body)

@@ -1,0 +1,158 @@
+"""Cloche's own certificate authority, for the AWS host names that clients insist on reaching by https.
+
+Made at the first start, for this data directory alone; its key never leaves it (0600) and no system store is
+touched: only programs started with ``cloche run`` or ``cloche env`` trust it. Certificates for hosts are made when
+a host is first asked for. ``cryptography`` is imported then, not before: it costs 10 MB.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+_YEARS: Final = 10
+_LEAF_DAYS: Final = 397
+_CONTEXTS_MAX: Final = 64
+
+
+class Authority:
+    """``folder`` is the private ``keys`` folder of the data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate = folder / "ca.pem"
+        self.key = folder / "ca.key"
+        self.bundle = folder / "bundle.pem"
+        self._folder = folder
+        self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
+        self._lock = Lock()
+        self._loaded: tuple[Any, Any] | None = None
+        self._leaf_key: Any = None
+
+    def ensure(self) -> None:
+        """Make the authority if it is not there, and the bundle of it with the public authorities."""
+        if not (self.certificate.exists() and self.key.exists()):
+            _make(self.certificate, self.key)
+            self.bundle.unlink(missing_ok=True)
+        if not self.bundle.exists():
+            from cloche.server.directory import write_private
+
+            write_private(self.bundle, public_authorities() + self.certificate.read_text())
+
+    def context(self, host: str) -> ssl.SSLContext:
+        """What answers TLS as ``host``."""
+        with self._lock:
+            found = self._contexts.get(host)
+            if found is None:
+                found = self._contexts[host] = self._new_context(host)
+                if len(self._contexts) > _CONTEXTS_MAX:
+                    self._contexts.popitem(last=False)
+            self._contexts.move_to_end(host)
+            return found
+
+    def _new_context(self, host: str) -> ssl.SSLContext:
+        chain = self._leaf(host)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".pem") as file:
+            file.write(chain)
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
+
+    def _leaf(self, host: str) -> bytes:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        if self._loaded is None:
+            key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
+            self._loaded = (x509.load_pem_x509_certificate(self.certificate.read_bytes()), key)
+            self._leaf_key = ec.generate_private_key(ec.SECP256R1())
+        issuer, issuer_key = self._loaded
+        now = datetime.now(UTC)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host[:64])])
+        authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+        usages = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(issuer.subject)
+            .public_key(self._leaf_key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=_LEAF_DAYS))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(usages, critical=False)
+            .add_extension(authority_id, critical=False)
+            .sign(issuer_key, hashes.SHA256())
+        )
+        key_bytes: bytes = self._leaf_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return key_bytes + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def public_authorities() -> str:
+    """The certificates a client would trust without us: the system's, else those botocore carries."""
+    system = ssl.get_default_verify_paths().cafile
+    if system and Path(system).is_file():
+        return Path(system).read_text().rstrip() + "\n"
+    import importlib.util
+
+    spec = importlib.util.find_spec("botocore")
+    if spec is not None and spec.origin is not None:
+        carried = Path(spec.origin).with_name("cacert.pem")
+        if carried.is_file():
+            return carried.read_text().rstrip() + "\n"
+    return ""
+
+
+def _make(certificate_path: Path, key_path: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from cloche.server.directory import write_private
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    name = x509.Name(
+        [
+            x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Cloche"),
+            x509.NameAttribute(x509.NameOID.COMMON_NAME, "Cloche, this machine's own authority"),
+        ]
+    )
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * _YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    write_private(key_path, pem.decode())
+    write_private(certificate_path, certificate.public_bytes(serialization.Encoding.PEM).decode())

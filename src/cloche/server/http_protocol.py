@@ -1,0 +1,195 @@
+"""How bytes of a connection become requests: uvicorn's protocol with bounds, and a door for CONNECT.
+
+Added to uvicorn's: a limit on header bytes and count while they arrive, a time limit until they are complete, the
+request target split as it came (clients sign the encoded path; ``//`` at its start is a key, not a host), and a
+connection that opens with CONNECT is handed to ``proxy``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final
+from urllib.parse import unquote
+
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+    service_unavailable,
+)
+
+from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_SECONDS_MAX
+
+_ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE).match
+_CONNECT: Final = b"CONNECT "
+
+
+class CallerLeft(Exception):
+    """The header section was refused; the answer has been sent."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. ``proxy`` is set on the class's config by ``server/run.py``."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _in_headers = False
+    _first: bytes | None = b""
+    """What came so far while it may still turn out to be a CONNECT; ``None`` once it is not."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        if self.transport is None:  # TLS failed before it stood
+            return
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._first is not None:
+            data = self._first + data
+            if self.transport is None:  # the first bytes of a TLS stream, come before ``connection_made``
+                self._first = data
+                return
+            if _CONNECT.startswith(data[: len(_CONNECT)]):
+                if len(data) < len(_CONNECT):
+                    self._first = data
+                    return
+                self._hand_over(data)
+                return
+            self._first = None
+        if self._in_headers or self._timer is not None:
+            self._header_bytes += len(data)
+            # Bodies that come in the same piece are counted too, so the bound here is generous; the exact one
+            # is kept in on_header.
+            if self._header_bytes > HEADER_BYTES_MAX * 8:
+                self._refuse(431, "The request's headers are too large.")
+                return
+        try:
+            super().data_received(data)
+        except CallerLeft:
+            return
+
+    def _hand_over(self, data: bytes) -> None:
+        self._stop_timer()
+        from cloche.server.proxy import Connect
+
+        self.connections.discard(self)
+        handler = Connect(self.config, self.server_state, self.app_state, self.loop)
+        self.transport.set_protocol(handler)
+        handler.connection_made(self.transport)
+        handler.data_received(data)
+
+    def begin_secured(self, transport: asyncio.Transport) -> None:
+        """``connection_made`` for a stream inside a CONNECT: no further CONNECT in it."""
+        early, self._first = self._first, None
+        self.connection_made(transport)
+        if early:
+            self.data_received(early)
+
+    # -- header section ------------------------------------------------------------------------------------
+
+    def _await_headers(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(HEADER_SECONDS_MAX, self._too_slow)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self._refuse(408, "The request's headers did not arrive in time.")
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self._in_headers = True
+        self._header_bytes = 0
+        if self._timer is None:
+            self._await_headers()
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_headers:  # trailers of a chunked body: nothing in AWS's protocols uses them
+            return
+        headers = self.headers
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > HEADER_BYTES_MAX or len(headers) >= HEADER_COUNT_MAX:
+            self._refuse(431, "The request's headers are too many or too large.")
+            raise CallerLeft
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._stop_timer()
+        http_version = self.parser.get_http_version()
+        target = self.url
+        if target[:1] != b"/" and (absolute := _ABSOLUTE(target)):
+            target = target[absolute.end() :] or b"/"
+        raw_path, _, query = target.partition(b"?")
+        path = raw_path.decode("latin-1")
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": http_version,
+            "method": self.parser.get_method().decode("ascii"),
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+        }
+        self.scope = scope  # type: ignore[assignment]
+        self._begin(http_version)
+
+    def _begin(self, http_version: str) -> None:
+        app: Any = self.app
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            app = service_unavailable
+        previous = self.cycle
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=http_version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if previous is None or previous.response_complete:
+            self._start_asgi_task(self.cycle, app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, app))
+
+    def _refuse(self, status: int, text: str) -> None:
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        body = text.encode()
+        head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)

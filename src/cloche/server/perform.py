@@ -1,0 +1,54 @@
+"""One way in: the port by which the console and the engines use the API from inside.
+
+It enters the chain after parsing, so what comes through it is validated, authorized and handled like a request
+from the wire, only without bytes and signature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cloche.aws.http import Headers, HttpRequest
+from cloche.aws.model.load import service_model
+from cloche.aws.operation import Caller, Members
+from cloche.aws.validation import validate
+from cloche.foundation.ids import request_id
+from cloche.server.app import Chain
+
+_NO_REQUEST = HttpRequest("POST", "/", "", Headers())
+
+
+class Perform:
+    """``perform(service, operation, request, caller)``; raises ``AwsError`` or the handler's own error."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called once by the server when its loop runs."""
+        self._loop = loop
+
+    async def perform(
+        self, service: str, operation: str, request: Members, caller: Caller, region: str = ""
+    ) -> Members:
+        """The operation's answer, from the server's loop."""
+        chain = self._chain
+        offered = chain.dispatch.ready(service) or await chain.runner.in_thread(chain.dispatch.offered, service)
+        if offered is None:
+            from cloche.aws.errors import ErrorCodes
+            from cloche.server.dispatch import not_offered
+
+            raise not_offered(service, operation, ErrorCodes())
+        found = offered.operation(operation)
+        model: Any = service_model(service).operation_model(operation)
+        validate(model, request)
+        context = chain.context(request_id(), caller, region, _NO_REQUEST)
+        return (await chain.act(context, service, found, request)).members
+
+    def from_thread(self, service: str, operation: str, request: Members, caller: Caller, region: str = "") -> Members:
+        """The same for engines, which run in threads; waits for the answer. Never call it on the loop."""
+        assert self._loop is not None
+        work = self.perform(service, operation, request, caller, region)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

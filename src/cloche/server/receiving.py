@@ -1,0 +1,136 @@
+"""From an ASGI scope to an ``HttpRequest``, within the bounds of ``foundation/limits``.
+
+Nothing of a body is asked for before its size has been looked at; uvicorn sends ``100 Continue`` only when it is,
+so a client that waits for it never sends what would be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from cloche.aws.errors import AwsError
+from cloche.aws.http import Headers, HttpRequest
+from cloche.foundation.limits import INVOKE_BODY_BYTES_MAX, MIB, OBJECT_PUT_BYTES_MAX, PARSED_BODY_BYTES_MAX
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+_FRAMING_BYTES_MAX: Final = OBJECT_PUT_BYTES_MAX // 8 + MIB
+"""What aws-chunked may add: heads of 90 bytes to chunks of 8 KiB or so, and trailers."""
+
+
+class Disconnected(Exception):
+    """The client has gone; there is nobody to answer."""
+
+
+def head_of(scope: Scope) -> HttpRequest:
+    """The request without its body. Raises ``AwsError`` (400, 411, 413) for one that is not well formed."""
+    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
+    request = HttpRequest(
+        scope["method"],
+        scope["raw_path"].decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        headers,
+        b"",
+        None,
+        scope["scheme"],
+    )
+    if "transfer-encoding" in headers:
+        _check_transfer_encoding(headers)
+    elif "content-length" in headers and len(headers.all("content-length")) != 1:
+        raise AwsError("InvalidRequest", "A request has one Content-Length.")
+    if request.path[:1] != "/":
+        raise AwsError("InvalidRequest", "The request target must be a path.")
+    return request
+
+
+def _check_transfer_encoding(headers: Headers) -> None:
+    if "content-length" in headers:
+        raise AwsError("InvalidRequest", "A request has Content-Length or Transfer-Encoding, not both.")
+    if [value.lower() for value in headers.all("transfer-encoding")] != ["chunked"]:
+        raise AwsError("NotImplemented", "The only Transfer-Encoding offered is chunked.", 501)
+
+
+def declared_length(request: HttpRequest) -> int | None:
+    """``Content-Length``; 0 where there is no body, ``None`` where its length is not told."""
+    text = request.headers.get("content-length")
+    if text:
+        if not (text.isascii() and text.isdigit()) or len(text) > 18:
+            raise AwsError("InvalidRequest", "Content-Length is not a number.")
+        return int(text)
+    return None if "transfer-encoding" in request.headers else 0
+
+
+def length_max(request: HttpRequest) -> int:
+    """The most bytes a whole body may have."""
+    invokes = request.path.startswith("/endpoints/") and "/invocations" in request.path
+    return INVOKE_BODY_BYTES_MAX if invokes else PARSED_BODY_BYTES_MAX
+
+
+class Arriving:
+    """A body that is read once, as the client sends it: whole, or piece by piece. ``ended`` tells whether all of it
+    has come. Raises ``AwsError`` for more bytes than allowed, ``Disconnected`` when the client goes."""
+
+    __slots__ = ("_receive", "_request", "ended")
+
+    def __init__(self, request: HttpRequest, receive: Receive) -> None:
+        self._request = request
+        self._receive = receive
+        self.ended = declared_length(request) == 0
+
+    async def whole(self) -> bytes:
+        most = length_max(self._request)
+        if (declared_length(self._request) or 0) > most:
+            raise too_large(most)
+        if self.ended:
+            return b""
+        body = await self._next()
+        if self.ended and len(body) <= most:
+            return body
+        pieces, total = [body], len(body)
+        while not self.ended:
+            pieces.append(await self._next())
+            total += len(pieces[-1])
+            if total > most:
+                raise too_large(most)
+        return b"".join(pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        most = OBJECT_PUT_BYTES_MAX + _FRAMING_BYTES_MAX
+        total = declared_length(self._request) or 0
+        if total > most:
+            raise _object_too_large()
+        total = 0
+        while not self.ended:
+            piece = await self._next()
+            total += len(piece)
+            if total > most:
+                raise _object_too_large()
+            if piece:
+                yield piece
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        self.ended = not message.get("more_body")
+        piece: bytes = message.get("body", b"")
+        return piece
+
+
+def with_body(request: HttpRequest, body: bytes) -> HttpRequest:
+    return HttpRequest(request.method, request.path, request.query, request.headers, body, None, request.scheme)
+
+
+def streaming(request: HttpRequest, stream: Any) -> HttpRequest:
+    return replace(request, stream=stream)
+
+
+def too_large(most: int) -> AwsError:
+    return AwsError("RequestEntityTooLargeException", f"The request body may have {most} bytes at most.", 413)
+
+
+def _object_too_large() -> AwsError:
+    return AwsError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size.", 400)

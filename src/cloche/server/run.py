@@ -1,0 +1,150 @@
+"""Starting and stopping the one server process.
+
+The order of a start: the data directory, its lock, the port, then everything else; so that whatever is in the way
+is said before anything was touched. On SIGTERM or SIGINT requests in flight are finished (ten seconds at most);
+jobs and model servers are processes of their own and run on, the next start adopts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import uvicorn
+
+from cloche import __version__
+from cloche.foundation.errors import Conflict, Invalid
+from cloche.foundation.limits import CONNECTIONS_MAX, IDLE_SECONDS_MAX
+from cloche.foundation.settings import Settings
+from cloche.server.directory import DirectoryLock, Layout, Running, process_start, write_running
+from cloche.server.wiring import Wiring, build
+
+log = logging.getLogger(__name__)
+_STOP_SECONDS_MAX: Final = 8
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but for signals: they are the loop's, and a stop is a clean end, not a death by signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(settings: Settings, on_ready: Callable[[Running, Wiring], None]) -> None:
+    """Serve until told to stop. Raises ``Invalid`` or ``Conflict``, with a sentence for people, where it cannot
+    start. ``settings.port`` 0 takes a free port; ``on_ready`` is told which."""
+    if settings.any_credentials and settings.host not in _LOOPBACK:
+        raise Invalid("--any-credentials is for loopback only; leave --host as it is", field="any_credentials")
+    layout = Layout(settings.data)
+    os.umask(0o077)
+    layout.prepare()
+    lock = DirectoryLock(layout)
+    try:
+        with _listen(settings) as listener:
+            settings = replace(settings, port=listener.getsockname()[1])
+            wiring = build(settings)
+            try:
+                with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                    runner.run(_serve(settings, wiring, layout, listener, on_ready))
+            finally:
+                wiring.close()
+                layout.server.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+async def _serve(
+    settings: Settings,
+    wiring: Wiring,
+    layout: Layout,
+    listener: socket.socket,
+    on_ready: Callable[[Running, Wiring], None],
+) -> None:
+    server = _Server(_config(settings, wiring))
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, setattr, server, "should_exit", True)
+    wiring.start(loop)
+    running = _running(settings, wiring)
+    write_running(layout, running)
+    serving = loop.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.002)
+    if server.started:
+        on_ready(running, wiring)
+    await serving
+
+
+def _config(settings: Settings, wiring: Wiring) -> uvicorn.Config:
+    from cloche.server.http_protocol import HttpProtocol
+
+    config = uvicorn.Config(
+        wiring.chain,
+        http=HttpProtocol,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2048,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=IDLE_SECONDS_MAX,
+        timeout_graceful_shutdown=_STOP_SECONDS_MAX,
+    )
+    config.authority = wiring.authority  # type: ignore[attr-defined]
+    return config
+
+
+def _running(settings: Settings, wiring: Wiring) -> Running:
+    return Running(
+        pid=os.getpid(),
+        started=process_start(os.getpid()),
+        host=settings.host,
+        port=settings.port,
+        account=settings.account,
+        region=settings.region,
+        version=__version__,
+        jobs=wiring.isolation,
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+@contextlib.contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    """A socket on the address asked for. Raises ``Conflict`` where it is taken."""
+    family: Any = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(2048)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Conflict(
+                    f"port {settings.port} on {settings.host} is taken by another program; "
+                    "stop it, or choose another with --port"
+                ) from None
+            raise Invalid(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", field="host") from None
+        listener.setblocking(False)
+        yield listener

@@ -1,0 +1,148 @@
+"""The composition root: settings in, a wired server out. The only module that knows every part by name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from cloche.aws.model.load import use_cache
+from cloche.aws.operation import Caller
+from cloche.aws.signing.sigv4 import Verifier
+from cloche.engines import identity
+from cloche.engines.identity import Identity
+from cloche.foundation.bus import Bus
+from cloche.foundation.clock import Clock, SystemClock
+from cloche.foundation.settings import Settings
+from cloche.lifecycle import rows as lifecycle_rows
+from cloche.lifecycle.reconciler import Reconciler
+from cloche.server import job_tokens
+from cloche.server.admin import Admin
+from cloche.server.app import AsgiApp, Chain
+from cloche.server.authority import Authority
+from cloche.server.authorization import Authorization
+from cloche.server.directory import Layout, write_private
+from cloche.server.dispatch import Dispatch
+from cloche.server.guard import Guard
+from cloche.server.job_tokens import JobTokens
+from cloche.server.perform import Perform
+from cloche.server.running import Runner
+from cloche.services.parts import Parts
+from cloche.storage import logs, metrics, objects
+from cloche.storage.logs import LogStore
+from cloche.storage.metadata import records
+from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.migrations import Migration, migrate
+from cloche.storage.metrics import MetricStore
+from cloche.storage.objects import ObjectStore
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS: list[Migration] = [
+    *records.MIGRATIONS,
+    *objects.MIGRATIONS,
+    *logs.MIGRATIONS,
+    *metrics.MIGRATIONS,
+    *lifecycle_rows.MIGRATIONS,
+    *identity.MIGRATIONS,
+    *job_tokens.MIGRATIONS,
+]
+"""By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
+
+
+@dataclass(slots=True)
+class Wiring:
+    """Everything made, nothing started. ``close`` may be called at any time after."""
+
+    parts: Parts
+    chain: Chain
+    perform: Perform
+    authority: Authority
+    console_token: str
+    isolation: str
+    """How jobs are kept apart on this machine, in a sentence."""
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
+        self.perform.bind(loop)
+        self.parts.reconciler.start()
+
+    def close(self) -> None:
+        """Stop what goes on by itself and write what is not yet written. Jobs run on."""
+        self.chain.runner.close()
+        self.parts.reconciler.stop()
+        self.parts.database.close()
+
+
+def build(settings: Settings, clock: Clock | None = None, console: AsgiApp | None = None) -> Wiring:
+    """Raises ``Conflict`` for a data directory written by a newer version."""
+    clock = clock or SystemClock()
+    layout = Layout(settings.data)
+    use_cache(layout.models)
+    bus = Bus()
+    database = Database(layout.database)
+    try:
+        migrate(database, MIGRATIONS)
+        parts = _parts(settings, layout, clock, bus, database)
+    except BaseException:
+        database.close()
+        raise
+    authority = Authority(layout.keys)
+    authority.ensure()
+    runner = Runner()
+    tokens = JobTokens(database, clock, parts.identity)
+    chain = Chain(
+        settings=settings,
+        clock=clock,
+        bus=bus,
+        parts=parts,
+        verifier=_verifier(settings, parts.identity),
+        guard=Guard(settings.host),
+        dispatch=Dispatch(),
+        authorize=Authorization(),
+        runner=runner,
+        admin=Admin(tokens),
+        console=console,
+    )
+    return Wiring(parts, chain, Perform(chain), authority, _console_token(layout), _isolation(settings))
+
+
+def _parts(settings: Settings, layout: Layout, clock: Clock, bus: Bus, database: Database) -> Parts:
+    missing: Any = None
+    return Parts(
+        settings=settings,
+        clock=clock,
+        bus=bus,
+        database=database,
+        objects=ObjectStore(layout.objects, database, clock),
+        logs=LogStore(layout.logs, database, clock),
+        metrics=MetricStore(database, clock),
+        identity=Identity(database, clock, settings, layout.keys),
+        reconciler=Reconciler(database, clock, bus),
+        training=missing,
+        hosting=missing,
+    )
+
+
+def _verifier(settings: Settings, identity: Identity) -> Verifier:
+    if not settings.any_credentials:
+        return Verifier(identity.credentials)
+    root = identity.root_credentials()
+    return Verifier(
+        identity.credentials,
+        open_as=Caller(root.account, root.principal_arn, root.user_id, root.access_key),
+    )
+
+
+def _console_token(layout: Layout) -> str:
+    """The console's token: made once, a private file."""
+    path = layout.keys / "console.token"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(24))
+    return path.read_text().strip()
+
+
+def _isolation(settings: Settings) -> str:
+    return ""

@@ -1,0 +1,154 @@
+"""What most tests need: a real server in a process of its own, and unmodified boto3 clients that talk to it.
+
+``server`` is one for the whole session, for tests that do not mind others' resources beside theirs (use names of
+your own). ``start_server`` starts further ones, for tests that stop, kill or configure theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+START_SECONDS_MAX = 60
+
+
+@dataclass
+class ServerProcess:
+    """A server on a free port of loopback, with a data directory of its own."""
+
+    data: Path
+    arguments: tuple[str, ...] = ()
+    process: subprocess.Popen[str] | None = None
+    url: str = ""
+    _clients: list[Any] = field(default_factory=list)
+
+    def start(self) -> ServerProcess:
+        """Start it (again) on this data directory and wait until it answers."""
+        port = self.url.rpartition(":")[2] if self.url else "0"
+        command = [sys.executable, "-m", "cloche.cli.main", "up", "--port", port, "--data", str(self.data)]
+        log = (self.data.parent / f"{self.data.name}.log").open("a")
+        with log:
+            self.process = subprocess.Popen(
+                [*command, *self.arguments], stdout=log, stderr=log, text=True, env=_environment()
+            )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop(signal.SIGKILL)
+                pytest.fail(f"the server did not start:\n{self.log()}")
+            time.sleep(0.02)
+        return self
+
+    def _is_ready(self) -> bool:
+        try:
+            said = json.loads((self.data / "server.json").read_text())
+            if self.process is None or said["pid"] != self.process.pid:
+                return False
+            self.url = f"http://127.0.0.1:{said['port']}"
+            with urllib.request.urlopen(f"{self.url}/_cloche/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (OSError, ValueError, KeyError, urllib.error.URLError):
+            return False
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """Stop it by that signal; its exit code."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            code = self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.process = None
+        return code
+
+    def log(self) -> str:
+        """All it has printed."""
+        return (self.data.parent / f"{self.data.name}.log").read_text()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The root's access key, as boto3's arguments."""
+        root = json.loads((self.data / "keys" / "root.json").read_text())
+        return {"aws_access_key_id": root["AccessKeyId"], "aws_secret_access_key": root["SecretAccessKey"]}
+
+    def client(self, service: str, **arguments: Any) -> Any:
+        """An unmodified boto3 client with the root's key; ``arguments`` go to ``boto3.client``."""
+        import boto3
+
+        given = {"region_name": REGION, "endpoint_url": self.url, **self.keys, **arguments}
+        session = boto3.session.Session()
+        made = session.client(service, **given)
+        self._clients.append(made)
+        return made
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without what would lead a client elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLOCHE_"))}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_outside_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Clients in tests read nobody's AWS configuration and wait for nobody's metadata service."""
+    empty = tmp_path_factory.mktemp("aws") / "none"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", str(empty))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(empty))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The session's server."""
+    running = ServerProcess(tmp_path_factory.mktemp("server") / "data").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> Callable[..., Any]:
+    """``client("s3")``: a boto3 client of the session's server, with the root's key."""
+    return server.client
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """``start_server("--any-credentials")``: a server of this test's own, stopped after it."""
+    started: list[ServerProcess] = []
+
+    def start(*arguments: str, data: Path | None = None) -> ServerProcess:
+        made = ServerProcess(data or tmp_path / f"data{len(started)}", arguments)
+        started.append(made)
+        return made.start()
+
+    yield start
+    for running in started:
+        running.stop(signal.SIGKILL)
