@@ -148,6 +148,10 @@ class LogStore:
         """Raises ``NotFound``."""
         return _group(self._database.reader, account, region, group)
 
+    def stream(self, account: str, region: str, group: str, stream: str) -> LogStream:
+        """Raises ``NotFound`` for either."""
+        return _stream(self._database.reader, self.group(account, region, group), stream)
+
     def groups(
         self, account: str, region: str, *, prefix: str = "", contains: str = "", after: Key | None = None, limit: int
     ) -> tuple[list[LogGroup], Key | None]:

@@ -105,12 +105,9 @@ def read_points(
 def from_row(row: sqlite3.Row) -> Statistics:
     text = row["samples"]
     minimum, count = row["minimum"], row["count"]
-    values: dict[float, float] | None
     if text is None:
-        values = {minimum: count} if minimum == row["maximum"] else None
-    else:
-        values = dict(orjson.loads(text))
-    return Statistics(count, row["total"], minimum, row["maximum"], values)
+        return Statistics.of_set(count, row["total"], minimum, row["maximum"])
+    return Statistics(count, row["total"], minimum, row["maximum"], dict(orjson.loads(text)))
 
 
 def _samples_text(held: Statistics) -> str | None:

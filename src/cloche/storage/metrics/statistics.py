@@ -63,8 +63,8 @@ class Statistics:
 
     def percentile(self, percent: float) -> float | None:
         """The value below which ``percent`` of the samples lie, interpolated between neighbours; ``None`` if the
-        values are not known."""
-        if self.values is None or not self.values:
+        values are not known, or one of them is negative (CloudWatch then has none either)."""
+        if not self.values or self.minimum < 0:
             return None
         ordered = sorted(self.values.items())
         rank = percent / 100 * (self.count - 1)

@@ -1,0 +1,12 @@
+"""Amazon CloudWatch metrics: what jobs, endpoints and users put, and what analytics and the CLI ask."""
+
+from __future__ import annotations
+
+from cloche.aws.operation import Service
+from cloche.services.cloudwatch.errors import CODES
+
+SERVICE = Service(
+    name="cloudwatch",
+    modules=("cloche.services.cloudwatch.metric_data", "cloche.services.cloudwatch.metric_queries"),
+    errors=CODES,
+)
