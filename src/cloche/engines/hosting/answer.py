@@ -1,0 +1,213 @@
+"""Reading HTTP/1.1 answers of model servers, without I/O: bytes in, answers or a reason out.
+
+A model server runs the user's code, so what it sends is not trusted: heads, bodies and chunk lines are bounded,
+and whatever is ambiguous (two lengths, a length beside chunks, bytes nobody asked for) ends the connection.
+Nearly every answer arrives whole in one piece and with a length; that case is looked at first and copies the
+body once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, INVOKE_BODY_BYTES_MAX
+
+CHUNK_LINE_BYTES_MAX: Final = 4_096
+
+
+class BadAnswer(Exception):
+    """What came was no HTTP answer, or one that cannot be read in only one way."""
+
+
+class Answer:
+    """Status, headers (names in lower case, as they came otherwise) and the whole body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def header(self, name: bytes) -> bytes | None:
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class AnswerReader:
+    """Feed it what a connection receives. One answer at a time; ``reset`` begins the next.
+
+    ``feed`` and ``end`` give the answer once it is complete, else ``None``; they raise ``BadAnswer``.
+    ``reusable`` tells whether the connection may carry another request.
+    """
+
+    __slots__ = ("_buffer", "_chunks", "_head", "_headers", "_length", "_status", "_taken", "reusable")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._buffer = bytearray()
+        self._head = True
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._length: int | None = None
+        self._chunks: list[bytes] | None = None
+        self._taken = 0
+        self.reusable = True
+
+    def feed(self, data: bytes) -> Answer | None:
+        buffer = self._buffer
+        if not buffer and self._head:
+            end = data.find(b"\r\n\r\n")
+            if end > 0:
+                self._read_head(data[:end])
+                if not self._status:  # an interim answer (1xx): the real one follows
+                    rest = data[end + 4 :]
+                    return self.feed(rest) if rest else None
+                length = self._length
+                if length is not None and len(data) == end + 4 + length:
+                    return Answer(self._status, self._headers, data[end + 4 :])
+                buffer += data[end + 4 :]
+                return self._body()
+        buffer += data
+        while self._head:
+            end = buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(buffer) > HEADER_BYTES_MAX:
+                    raise BadAnswer("the head of the answer is too long")
+                return None
+            head = bytes(buffer[:end])
+            del buffer[: end + 4]
+            self._read_head(head)
+        return self._body()
+
+    def end(self) -> Answer | None:
+        """The peer closed. That ends a body without a length; anything else is cut off."""
+        if not self._head and self._length is None and self._chunks is None:
+            return Answer(self._status, self._headers, bytes(self._buffer))
+        raise BadAnswer("the connection was closed before the answer was complete")
+
+    @property
+    def begun(self) -> bool:
+        return not self._head or bool(self._buffer)
+
+    def _read_head(self, head: bytes) -> None:
+        lines = head.split(b"\r\n")
+        if len(head) > HEADER_BYTES_MAX or len(lines) > HEADER_COUNT_MAX:
+            raise BadAnswer("the head of the answer is too long")
+        status = _status(lines[0])
+        if status < 200:
+            if status == 101:
+                raise BadAnswer("the answer changes the protocol")
+            return
+        self._status = status
+        self._headers = headers = []
+        length: int | None = None
+        chunked = False
+        close = lines[0][7:8] == b"0"
+        for line in lines[1:]:
+            name, colon, value = line.partition(b":")
+            if not colon or not name or name.strip(b" \t") != name:
+                raise BadAnswer("a header of the answer is malformed")
+            name, value = name.lower(), value.strip(b" \t")
+            if name == b"content-length":
+                length = _length(value, length)
+            elif name == b"transfer-encoding":
+                if chunked or value.lower() != b"chunked":
+                    raise BadAnswer("the answer's Transfer-Encoding is not known")
+                chunked = True
+            elif name == b"connection":
+                close = close or b"close" in value.lower()
+            headers.append((name, value))
+        self._frame(length, chunked=chunked, close=close)
+
+    def _frame(self, length: int | None, *, chunked: bool, close: bool) -> None:
+        """The head is read: what follows it?"""
+        if chunked and length is not None:
+            raise BadAnswer("the answer has both a Content-Length and a Transfer-Encoding")
+        if self._status in (204, 304):
+            length, chunked = 0, False
+        if length is not None and length > INVOKE_BODY_BYTES_MAX:
+            raise BadAnswer("the answer is too long")
+        self._head = False
+        self._length = length
+        self._chunks = [] if chunked else None
+        self.reusable = not close and (length is not None or chunked)
+
+    def _body(self) -> Answer | None:
+        buffer = self._buffer
+        if self._chunks is not None:
+            return self._chunked()
+        if self._length is None:
+            if len(buffer) > INVOKE_BODY_BYTES_MAX:
+                raise BadAnswer("the answer is too long")
+            return None
+        if len(buffer) < self._length:
+            return None
+        if len(buffer) > self._length:
+            raise BadAnswer("bytes follow the answer")
+        return Answer(self._status, self._headers, bytes(buffer))
+
+    def _chunked(self) -> Answer | None:
+        buffer, chunks = self._buffer, self._chunks
+        assert chunks is not None
+        while True:
+            end = buffer.find(b"\r\n")
+            if end < 0 or end > CHUNK_LINE_BYTES_MAX:
+                if len(buffer) > CHUNK_LINE_BYTES_MAX:
+                    raise BadAnswer("a chunk's size is malformed")
+                return None
+            size = _chunk_size(bytes(buffer[:end]))
+            if size == 0:
+                return self._trailer(end + 2)
+            if self._taken + size > INVOKE_BODY_BYTES_MAX:
+                raise BadAnswer("the answer is too long")
+            if len(buffer) < end + 2 + size + 2:
+                return None
+            if buffer[end + 2 + size : end + 4 + size] != b"\r\n":
+                raise BadAnswer("a chunk does not end where it says")
+            chunks.append(bytes(buffer[end + 2 : end + 2 + size]))
+            self._taken += size
+            del buffer[: end + 4 + size]
+
+    def _trailer(self, at: int) -> Answer | None:
+        """After the last chunk: trailing headers, which nobody asked for, and an empty line."""
+        buffer = self._buffer
+        if buffer[at : at + 2] == b"\r\n":
+            done = at + 2
+        else:
+            end = buffer.find(b"\r\n\r\n", at)
+            if end < 0:
+                if len(buffer) - at > HEADER_BYTES_MAX:
+                    raise BadAnswer("the trailer of the answer is too long")
+                return None
+            done = end + 4
+        if len(buffer) > done:
+            raise BadAnswer("bytes follow the answer")
+        return Answer(self._status, self._headers, b"".join(self._chunks or ()))
+
+
+def _status(line: bytes) -> int:
+    """The status of a status line; what is no such line is refused."""
+    if line[:9] not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or line[12:13] not in (b" ", b"") or not line[9:12].isdigit():
+        raise BadAnswer("what came does not begin like an HTTP answer")
+    status = int(line[9:12])
+    if len(line) < 12 or status < 100:
+        raise BadAnswer("what came does not begin like an HTTP answer")
+    return status
+
+
+def _length(value: bytes, before: int | None) -> int:
+    if not value.isdigit() or len(value) > 12 or (before is not None and before != int(value)):
+        raise BadAnswer("the answer's Content-Length is malformed")
+    return int(value)
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip(b" \t")
+    if not 0 < len(digits) <= 8 or digits.strip(b"0123456789abcdefABCDEF"):
+        raise BadAnswer("a chunk's size is malformed")
+    return int(digits, 16)

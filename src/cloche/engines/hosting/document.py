@@ -1,0 +1,160 @@
+"""The endpoint's own document: which fleet serves, which is being brought up, and every instance there is.
+
+The document is kept by JSON merge (RFC 7396): objects are merged key by key, lists are replaced, ``None`` removes.
+So fleets are lists of variants, and instances are an object under their ids: an update that is asked for while an
+instance is being restarted does not touch what the restart writes.
+
+    {"name", "account", "region",
+     "serving": {"configuration", "variants": [{plan…, "instances": [id]}]} | absent,
+     "pending": the same | absent,
+     "instances": {id: {"variant", "model": plan, "attempt", "failures", "retry_at", "first_at", "leaving_at"}}}
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan, VariantPlan
+from cloche.foundation.errors import Invalid
+from cloche.lifecycle.machine import Item
+
+PROCESS_PREFIX: Final = "endpoint-"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One place for a model server. Each start is an attempt with a process (and socket) of its own."""
+
+    id: str
+    plan: VariantPlan
+    attempt: int = 1
+    failures: int = 0
+    """Starts in a row that ended before the server had answered a ping."""
+    retry_at: float = 0.0
+    first_at: float | None = None
+    """When its first attempt was begun: the time until the first good ping counts from here."""
+    leaving_at: float | None = None
+    """When it was taken off the route: it finishes what it has, then it is stopped."""
+
+    @property
+    def process(self) -> str:
+        return f"{PROCESS_PREFIX}{self.id}-{self.attempt}"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "plan": [self.plan.document()],  # in a list: replaced whole, never merged
+            "attempt": self.attempt,
+            "failures": self.failures,
+            "retry_at": self.retry_at,
+            "first_at": self.first_at,
+            "leaving_at": self.leaving_at,
+        }
+
+    @staticmethod
+    def of(id: str, document: Mapping[str, Any]) -> Instance:
+        known = {key: value for key, value in document.items() if key != "plan"}
+        return Instance(id, VariantPlan.of(document["plan"][0]), **known)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A variant of a fleet with the ids of its instances."""
+
+    plan: VariantPlan
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    configuration: str
+    variants: tuple[Serving, ...]
+
+    @property
+    def instances(self) -> list[str]:
+        return [id for variant in self.variants for id in variant.instances]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "configuration": self.configuration,
+            "variants": [{"plan": each.plan.document(), "instances": list(each.instances)} for each in self.variants],
+        }
+
+    @staticmethod
+    def of(document: Mapping[str, Any] | None) -> Fleet | None:
+        if document is None:
+            return None
+        variants = tuple(Serving(VariantPlan.of(e["plan"]), tuple(e["instances"])) for e in document["variants"])
+        return Fleet(document["configuration"], variants)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The document, read."""
+
+    arn: str
+    name: str
+    account: str
+    region: str
+    serving: Fleet | None
+    pending: Fleet | None
+    instances: Mapping[str, Instance]
+
+    @staticmethod
+    def of(item: Item) -> Endpoint:
+        data = item.data
+        return Endpoint(
+            arn=item.id,
+            name=data["name"],
+            account=data["account"],
+            region=data["region"],
+            serving=Fleet.of(data.get("serving")),
+            pending=Fleet.of(data.get("pending")),
+            instances={id: Instance.of(id, each) for id, each in data.get("instances", {}).items()},
+        )
+
+
+def new_instance_id() -> str:
+    """In EC2's form, as the streams of an endpoint's log are named in AWS."""
+    return "i-" + secrets.token_hex(8) + secrets.choice("0123456789abcdef")
+
+
+def begin(plan: EndpointPlan) -> dict[str, Any]:
+    """The document of an endpoint that is to be created."""
+    data: dict[str, Any] = {"name": plan.name, "account": plan.account, "region": plan.region}
+    return {**data, **bring(plan.fleet)}
+
+
+def bring(fleet: FleetPlan) -> dict[str, Any]:
+    """Changes that add ``fleet`` beside whatever serves, every instance new."""
+    instances: dict[str, Any] = {}
+    variants: list[Serving] = []
+    for plan in fleet.variants:
+        ids = tuple(new_instance_id() for _ in range(plan.instance_count))
+        instances |= {id: Instance(id, plan).document() for id in ids}
+        variants.append(Serving(plan, ids))
+    return {"pending": Fleet(fleet.configuration, tuple(variants)).document(), "instances": instances}
+
+
+def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
+    """Changes that keep the serving fleet's instances and add or leave out some.
+
+    Raises ``Invalid`` for a variant that is not there.
+    """
+    asked = {capacity.variant: capacity for capacity in capacities}
+    for name in asked:
+        if all(variant.plan.name != name for variant in serving.variants):
+            raise Invalid(f'The variant name(s) "{name}" is/are not present within endpoint configuration')
+    instances: dict[str, Any] = {}
+    variants: list[Serving] = []
+    for variant in serving.variants:
+        capacity = asked.get(variant.plan.name, Capacity(variant.plan.name))
+        count = variant.plan.instance_count if capacity.instance_count is None else capacity.instance_count
+        weight = variant.plan.weight if capacity.weight is None else capacity.weight
+        plan = replace(variant.plan, weight=weight, instance_count=count)
+        added = [new_instance_id() for _ in range(count - len(variant.instances))]
+        instances |= {id: Instance(id, plan).document() for id in added}
+        variants.append(Serving(plan, (*variant.instances[:count], *added)))
+    return {"pending": Fleet(serving.configuration, tuple(variants)).document(), "instances": instances}

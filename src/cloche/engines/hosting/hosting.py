@@ -1,0 +1,134 @@
+"""``Hosting``: what services and the server know of endpoints.
+
+Control goes through transactions and the reconciler (``submit``, ``update``, ``rescale``, ``delete``); requests go
+through ``invoker`` on the event loop and meet the former only in the table of routes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from cloche.compute.runtime import Runtime
+from cloche.engines.hosting import document, machine
+from cloche.engines.hosting.document import Endpoint, Instance
+from cloche.engines.hosting.driver import EndpointDriver
+from cloche.engines.hosting.instances import Images, JobCredentials, Seat
+from cloche.engines.hosting.invocation import INVOCATION_SECONDS, RECOVERY_SECONDS, Invoker
+from cloche.engines.hosting.logbook import Logbook
+from cloche.engines.hosting.plan import STARTUP_SECONDS, Capacity, EndpointPlan, FleetPlan
+from cloche.engines.hosting.router import Key, Router
+from cloche.engines.hosting.routes import Routes
+from cloche.engines.hosting.sockets import socket_folder
+from cloche.engines.hosting.tending import Tending
+from cloche.foundation.clock import Clock
+from cloche.foundation.errors import Conflict, NotFound
+from cloche.lifecycle import rows
+from cloche.lifecycle.machine import Event
+from cloche.lifecycle.reconciler import Reconciler
+from cloche.storage.logs import LogStore
+from cloche.storage.metadata.database import Database
+from cloche.storage.metrics import MetricStore
+from cloche.storage.objects import ObjectStore
+
+
+class Hosting:
+    """``folder`` is for the instances' models, ``data`` names this Cloche's sockets; both may be made here."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        data: Path,
+        database: Database,
+        clock: Clock,
+        reconciler: Reconciler,
+        runtime: Runtime,
+        objects: ObjectStore,
+        logs: LogStore,
+        metrics: MetricStore,
+        images: Images,
+        credentials: JobCredentials,
+        startup_seconds: float = STARTUP_SECONDS,
+        invocation_seconds: float = INVOCATION_SECONDS,
+        recovery_seconds: float = RECOVERY_SECONDS,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._database = database
+        self._reconciler = reconciler
+        self._runtime = runtime
+        self._logbook = Logbook(database, logs, runtime, clock)
+        self._seat = Seat(folder, socket_folder(data), runtime, objects, images, credentials, self._logbook)
+        self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)))
+        self._driver = EndpointDriver(self._seat, self._routes, clock, reconciler.is_current, startup_seconds)
+        self._tending = Tending(self._routes, self._logbook, metrics, clock, lambda id: runtime.stop(id, 1.0))
+        self.invoker = Invoker(
+            self._routes.router,
+            self._unreachable,
+            timeout_seconds=invocation_seconds,
+            recovery_seconds=recovery_seconds,
+        )
+        reconciler.add(self._driver)
+        runtime.on_change(self._ended)
+
+    # -- control -----------------------------------------------------------------------------------------
+
+    def submit(self, tx: sqlite3.Connection, plan: EndpointPlan) -> None:
+        """Begin an endpoint whose record is inserted in the same transaction."""
+        self._reconciler.submit(tx, machine.KIND, plan.arn, document.begin(plan))
+
+    def update(self, tx: sqlite3.Connection, arn: str, fleet: FleetPlan) -> None:
+        """Bring ``fleet`` up beside what serves, then let it serve. Raises ``NotFound`` and ``Conflict``."""
+        self._must_serve(tx, arn)
+        self._reconciler.post(tx, arn, Event(machine.UPDATE_ASKED, document.bring(fleet)))
+
+    def rescale(self, tx: sqlite3.Connection, arn: str, capacities: Iterable[Capacity]) -> None:
+        """Change weights and instance counts. Raises ``NotFound``, ``Conflict`` and ``Invalid``."""
+        serving = self._must_serve(tx, arn).serving
+        assert serving is not None
+        changes = document.rescale(serving, capacities)
+        self._reconciler.post(tx, arn, Event(machine.UPDATE_ASKED, changes))
+
+    def delete(self, tx: sqlite3.Connection, arn: str) -> None:
+        """Take it down; row and record go when nothing runs any more. Raises ``NotFound`` and ``Conflict``."""
+        self._reconciler.post(tx, arn, Event(machine.DELETE_ASKED))
+
+    def _must_serve(self, tx: sqlite3.Connection, arn: str) -> Endpoint:
+        item = rows.read(tx, arn)
+        if item is None:
+            raise NotFound(f"there is no endpoint {arn}")
+        if item.state != machine.IN_SERVICE:
+            raise Conflict(f"endpoint {arn} is {item.state}")
+        return Endpoint.of(item)
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Publish what served before this server did, and tend it. Before the reconciler starts."""
+        known: dict[str, Instance] = {}
+        for item in self._reconciler.items(machine.KIND, active_only=True):
+            endpoint = Endpoint.of(item)
+            known |= {instance.process: instance for instance in endpoint.instances.values()}
+            if item.state in (machine.IN_SERVICE, machine.UPDATING):
+                self._routes.publish(endpoint, endpoint.serving, unseen=True)
+            for instance in endpoint.instances.values():
+                self._seat.seen(endpoint, instance)
+        for process in self._runtime.known():
+            if process.startswith(document.PROCESS_PREFIX) and process not in known:
+                self._runtime.forget(process)
+        self._tending.start()
+
+    def stop(self) -> None:
+        """Let go. Model servers go on; the next start adopts them."""
+        self._tending.stop()
+
+    def _ended(self, process: str) -> None:
+        arn = self._seat.owners.get(process)
+        if arn is not None:
+            self._reconciler.wake(arn)
+
+    def _unreachable(self, key: Key) -> None:
+        arn = self._routes.arn(key)
+        if arn is not None:
+            self._reconciler.wake(arn)

@@ -1,0 +1,74 @@
+"""The life of an endpoint, as a table.
+
+    Creating ──Healthy──▶ InService ◀──Healthy / Unhealthy── Updating
+        │                   │    └────────UpdateAsked───────────▲
+     Unhealthy          DeleteAsked (from every state)
+        ▼                   ▼
+      Failed ─────────▶ Deleting ──Gone──▶ Deleted
+
+An update brings its fleet up beside the one that serves. Each step stands beside its undo in ``STEPS``; what was
+done of them before a failure is undone in reverse: so an update that fails leaves the endpoint ``InService`` on its
+old configuration, with the reason. Source of the states:
+docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html (``EndpointStatus``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cloche.lifecycle.machine import BROKEN, Lifecycle
+
+KIND: Final = "endpoint"
+
+CREATING: Final = "Creating"
+IN_SERVICE: Final = "InService"
+UPDATING: Final = "Updating"
+FAILED: Final = "Failed"
+DELETING: Final = "Deleting"
+DELETED: Final = "Deleted"
+
+HEALTHY: Final = "Healthy"
+UNHEALTHY: Final = "Unhealthy"
+UPDATE_ASKED: Final = "UpdateAsked"
+DELETE_ASKED: Final = "DeleteAsked"
+GONE: Final = "Gone"
+
+ENDPOINT: Final = Lifecycle(
+    kind=KIND,
+    initial=CREATING,
+    table={
+        (CREATING, HEALTHY): IN_SERVICE,
+        (CREATING, UNHEALTHY): FAILED,
+        (CREATING, DELETE_ASKED): DELETING,
+        (CREATING, BROKEN): FAILED,
+        (IN_SERVICE, UPDATE_ASKED): UPDATING,
+        (IN_SERVICE, DELETE_ASKED): DELETING,
+        (IN_SERVICE, BROKEN): IN_SERVICE,
+        (UPDATING, HEALTHY): IN_SERVICE,
+        (UPDATING, UNHEALTHY): IN_SERVICE,
+        (UPDATING, DELETE_ASKED): DELETING,
+        (UPDATING, BROKEN): IN_SERVICE,
+        (FAILED, DELETE_ASKED): DELETING,
+        (FAILED, BROKEN): FAILED,
+        (DELETING, GONE): DELETED,
+        (DELETING, BROKEN): DELETING,
+    },
+    terminal=frozenset({DELETED}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    undo: str
+
+
+STEPS: Final = (
+    Step("keep the new fleet's instances in the document", "take them out of the document"),
+    Step("unpack each instance's model into its own folder", "remove the folder"),
+    Step("start each instance's model server", "stop it and forget it"),
+    Step("wait for each /ping", "nothing to undo"),
+    Step("send new requests to the new fleet", "never undone: the update has succeeded"),
+    Step("let the old fleet finish what it has, then stop it", "never undone"),
+)

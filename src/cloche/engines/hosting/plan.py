@@ -1,0 +1,69 @@
+"""What is to be hosted, as plain values: made from a request by the service, kept whole in the endpoint's document.
+
+An endpoint runs on this snapshot: models and configurations may be deleted under it, as AWS allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+STARTUP_SECONDS: Final = 240.0
+"""Until the first good ``/ping``. Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+("the container must pass health checks within 4 minutes" unless ContainerStartupHealthCheckTimeoutInSeconds says)."""
+INSTANCES_PER_VARIANT_MAX: Final = 4
+"""Every instance is a process on this machine."""
+VARIANTS_MAX: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPlan:
+    """One production variant: a model, how many processes serve it, and its share of the traffic."""
+
+    name: str
+    model_name: str
+    image: str
+    """The address of the image as the model names it."""
+    model_data: tuple[str, str] | None
+    """Bucket and key of ``model.tar.gz``."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str = ""
+    weight: float = 1.0
+    instance_count: int = 1
+    startup_seconds: float | None = None
+    network: bool = True
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "model_data": list(self.model_data) if self.model_data else None}
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> VariantPlan:
+        data = document["model_data"]
+        return VariantPlan(**{**document, "model_data": None if data is None else (data[0], data[1])})
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """An endpoint configuration's snapshot: what serves together and is replaced together."""
+
+    configuration: str
+    variants: tuple[VariantPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPlan:
+    arn: str
+    name: str
+    account: str
+    region: str
+    fleet: FleetPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What ``UpdateEndpointWeightsAndCapacities`` asks for one variant; ``None`` leaves it as it is."""
+
+    variant: str
+    weight: float | None = None
+    instance_count: int | None = None

@@ -1,0 +1,104 @@
+"""Which instance answers a request: variants by their weights, instances by how busy they are.
+
+A route is replaced whole, by one assignment, so a request sees either the old configuration or the new one.
+``Router`` may be told of new routes from any thread; ``pick`` runs on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloche.engines.hosting.connection import Pool
+from cloche.engines.hosting.traffic import Traffic
+
+
+class Target:
+    """One instance of a variant: where its model server listens. ``pool`` is made by the first request."""
+
+    __slots__ = ("instance", "path", "pool")
+
+    def __init__(self, instance: str, path: str) -> None:
+        self.instance = instance
+        self.path = path
+        self.pool: Pool | None = None
+
+    @property
+    def outstanding(self) -> int:
+        return 0 if self.pool is None else self.pool.outstanding
+
+
+class Variant:
+    """A variant's share of the traffic. ``credit`` is the running sum of smooth weighted round robin."""
+
+    __slots__ = ("credit", "name", "targets", "traffic", "turn", "weight")
+
+    def __init__(self, name: str, weight: float, targets: Sequence[Target], traffic: Traffic) -> None:
+        self.name = name
+        self.weight = weight
+        self.targets = tuple(targets)
+        self.traffic = traffic
+        self.credit = 0.0
+        self.turn = 0
+
+    def least_busy(self, but: Target | None = None) -> Target | None:
+        """The instance with the fewest requests under way, equals in turn; ``None`` where there is none.
+
+        ``but`` is left out: it has just been found unreachable.
+        """
+        targets = self.targets
+        if len(targets) == 1:
+            return targets[0] if targets[0] is not but else None
+        best: Target | None = None
+        self.turn += 1
+        for at in range(len(targets)):
+            target = targets[(self.turn + at) % len(targets)]
+            if target is not but and (best is None or target.outstanding < best.outstanding):
+                best = target
+        return best
+
+
+class Route:
+    """Everything the data plane knows of one endpoint."""
+
+    __slots__ = ("by_name", "variants")
+
+    def __init__(self, variants: Sequence[Variant]) -> None:
+        self.variants = tuple(variants)
+        self.by_name = {variant.name: variant for variant in variants}
+
+    def choose(self) -> Variant:
+        """By weight: over any run of requests the shares differ from the weights by less than one request.
+
+        Where all weights are nought, each variant counts the same.
+        """
+        if len(self.variants) == 1:
+            return self.variants[0]
+        total = sum(variant.weight for variant in self.variants)
+        best = self.variants[0]
+        for variant in self.variants:
+            variant.credit += variant.weight if total else 1.0
+            if variant.credit > best.credit:
+                best = variant
+        best.credit -= total if total else len(self.variants)
+        return best
+
+
+Key = tuple[str, str, str]
+"""(account, region, endpoint name)"""
+
+
+class Router:
+    def __init__(self) -> None:
+        self._routes: dict[Key, Route] = {}
+
+    def get(self, key: Key) -> Route | None:
+        return self._routes.get(key)
+
+    def put(self, key: Key, route: Route) -> None:
+        self._routes[key] = route
+
+    def remove(self, key: Key) -> None:
+        self._routes.pop(key, None)
+
+    def items(self) -> list[tuple[Key, Route]]:
+        return list(self._routes.items())

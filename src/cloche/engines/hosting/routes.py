@@ -1,0 +1,128 @@
+"""What the data plane is told of fleets, and what it tells back: who answers, who is still busy.
+
+``Routes`` stands between the driver (worker threads, durable documents) and the router (event loop, memory). A
+server that starts publishes what the documents say before anything was asked: requests then wait for connections
+instead of being told that there is no such endpoint.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from cloche.engines.hosting.document import Endpoint, Fleet, Instance
+from cloche.engines.hosting.router import Key, Route, Router, Target, Variant
+from cloche.engines.hosting.traffic import Traffic
+
+
+class Routes:
+    """``path_of`` tells where an instance's model server listens."""
+
+    def __init__(self, router: Router, path_of: Callable[[Instance], str]) -> None:
+        self.router = router
+        self._path_of = path_of
+        self._lock = threading.Lock()
+        self._answering: set[str] = set()
+        self._targets: dict[str, Target] = {}
+        self._traffic: dict[tuple[str, str], Traffic] = {}
+        self._published: dict[str, object] = {}
+        self._arns: dict[Key, str] = {}
+
+    # -- who answers -------------------------------------------------------------------------------------
+
+    def is_answering(self, instance: Instance) -> bool:
+        return instance.process in self._answering
+
+    def answering(self, instance: Instance) -> None:
+        with self._lock:
+            self._answering.add(instance.process)
+
+    def silent(self, instance: Instance) -> None:
+        with self._lock:
+            self._answering.discard(instance.process)
+
+    def outstanding(self, instance: Instance) -> int:
+        """Requests under way at this attempt of the instance."""
+        target = self._targets.get(instance.process)
+        return 0 if target is None else target.outstanding
+
+    def forget(self, instance: Instance) -> None:
+        with self._lock:
+            self._answering.discard(instance.process)
+            self._targets.pop(instance.process, None)
+
+    # -- routes ------------------------------------------------------------------------------------------
+
+    def publish(self, endpoint: Endpoint, fleet: Fleet | None, *, unseen: bool = False) -> None:
+        """Send new requests to those instances of ``fleet`` that answer (with ``unseen``, to all of it)."""
+        if fleet is None:
+            return
+        with self._lock:
+            members = [
+                (
+                    variant.plan.name,
+                    variant.plan.weight,
+                    tuple(
+                        instance.process
+                        for id in variant.instances
+                        if (instance := endpoint.instances.get(id)) is not None
+                        and (unseen or instance.process in self._answering)
+                    ),
+                )
+                for variant in fleet.variants
+            ]
+            if self._published.get(endpoint.arn) == members:
+                return
+            route = Route([self._variant(endpoint, *member) for member in members])
+            key = (endpoint.account, endpoint.region, endpoint.name)
+            self.router.put(key, route)
+            self._published[endpoint.arn] = members
+            self._arns[key] = endpoint.arn
+
+    def _variant(self, endpoint: Endpoint, name: str, weight: float, processes: tuple[str, ...]) -> Variant:
+        by_process = {instance.process: instance for instance in endpoint.instances.values()}
+        targets = [self._target(by_process[process]) for process in processes]
+        traffic = self._traffic.setdefault((endpoint.arn, name), Traffic())
+        return Variant(name, weight, targets, traffic)
+
+    def _target(self, instance: Instance) -> Target:
+        target = self._targets.get(instance.process)
+        if target is None:
+            target = self._targets[instance.process] = Target(instance.process, self._path_of(instance))
+        return target
+
+    def remove(self, endpoint: Endpoint) -> None:
+        with self._lock:
+            key = (endpoint.account, endpoint.region, endpoint.name)
+            self.router.remove(key)
+            self._arns.pop(key, None)
+            self._published.pop(endpoint.arn, None)
+
+    def routed(self) -> dict[str, str]:
+        """Process → socket of everything on a route."""
+        return {
+            target.instance: target.path
+            for _, route in self.router.items()
+            for variant in route.variants
+            for target in variant.targets
+        }
+
+    def instance_count(self, arn: str, variant: str) -> int:
+        """How many instances of the variant are on the route now."""
+        members: Any = self._published.get(arn) or ()
+        return next((len(processes) for name, _, processes in members if name == variant), 0)
+
+    def arn(self, key: Key) -> str | None:
+        return self._arns.get(key)
+
+    def traffic(self) -> list[tuple[str, str, Traffic]]:
+        """(endpoint ARN, variant, its counts) for everything that has been on a route."""
+        with self._lock:
+            return [(arn, name, traffic) for (arn, name), traffic in self._traffic.items()]
+
+    def drop_traffic(self, arn: str) -> None:
+        """The endpoint is gone and its last counts are written."""
+        with self._lock:
+            for key in [key for key in self._traffic if key[0] == arn]:
+                del self._traffic[key]

@@ -1,0 +1,140 @@
+"""What goes on beside the requests: logs are taken, counts become metrics, servers that hang are found.
+
+One thread. Nothing here is on the way of a request or of a lifecycle step; if it falls behind, logs and metrics
+come later. A model server that still runs but has answered neither ping nor request for ``HUNG_SECONDS`` is
+stopped; its end wakes the driver, which starts it again. The time is longer than a request may take, because a
+server that computes in its only thread cannot answer a ping meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from cloche.engines.hosting.logbook import Logbook
+from cloche.engines.hosting.ping import is_healthy
+from cloche.engines.hosting.routes import Routes
+from cloche.engines.hosting.traffic import Counts
+from cloche.foundation.clock import Clock
+from cloche.storage.metrics import Datum, MetricStore
+from cloche.storage.metrics.statistics import Statistics
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 0.25
+METRIC_LOOKS: Final = 20
+PING_LOOKS: Final = 40
+HUNG_SECONDS: Final = 75.0
+NAMESPACE: Final = "AWS/SageMaker"
+
+
+class Tending:
+    def __init__(
+        self,
+        routes: Routes,
+        logbook: Logbook,
+        metrics: MetricStore,
+        clock: Clock,
+        stop_process: Callable[[str], None],
+    ) -> None:
+        self._routes = routes
+        self._logbook = logbook
+        self._metrics = metrics
+        self._clock = clock
+        self._stop_process = stop_process
+        self._silent_since: dict[str, float] = {}
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="hosting", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take what is there one last time, and end."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._look(self._logbook.look)
+        self._look(self.flush)
+
+    def _run(self) -> None:
+        looks = 0
+        while not self._ending.wait(LOOK_SECONDS):
+            looks += 1
+            self._look(self._logbook.look)
+            if looks % METRIC_LOOKS == 0:
+                self._look(self.flush)
+            if looks % PING_LOOKS == 0:
+                self._look(self.ping)
+
+    def _look(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("tending endpoints failed; it goes on")
+
+    def flush(self) -> None:
+        """Write what was counted since the last time."""
+        now = self._clock.time()
+        for arn, variant, traffic in self._routes.traffic():
+            counts = traffic.take()
+            if not counts.invocations:
+                continue
+            _, _, _, region, account, resource = arn.split(":", 5)
+            dimensions = (("EndpointName", resource.removeprefix("endpoint/")), ("VariantName", variant))
+            instances = max(1, self._routes.instance_count(arn, variant))
+            self._metrics.put(account, region, NAMESPACE, data(counts, dimensions, now, instances))
+
+    def ping(self) -> None:
+        """Find servers that hang."""
+        now = self._clock.time()
+        targets = self._routes.routed()
+        self._silent_since = {p: at for p, at in self._silent_since.items() if p in targets}
+        for process, path in targets.items():
+            if is_healthy(path):
+                self._silent_since.pop(process, None)
+            elif now - self._silent_since.setdefault(process, now) > HUNG_SECONDS:
+                log.warning("the model server %s answers no more; it is stopped and started again", process)
+                del self._silent_since[process]
+                self._stop_process(process)
+
+
+def data(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, instances: int) -> list[Datum]:
+    """The interval's metrics. A request counts once in each of the first four, as 0 or 1 (or its share)."""
+    total = counts.invocations
+    found = [
+        _times("Invocations", dimensions, at, total, total, 1.0),
+        _times("InvocationsPerInstance", dimensions, at, total, total, 1.0 / instances),
+        _times("Invocation4XXErrors", dimensions, at, total, counts.errors_4xx, 1.0),
+        _times("Invocation5XXErrors", dimensions, at, total, counts.errors_5xx, 1.0),
+    ]
+    for name, samples in (
+        ("ModelLatency", counts.model_latencies),
+        ("OverheadLatency", counts.overhead_latencies),
+    ):
+        if samples:
+            found.append(Datum(name, dimensions, at, 0.0, "Microseconds", statistics=summary(samples)))
+    return found
+
+
+def _times(name: str, dimensions: tuple[tuple[str, str], ...], at: float, total: int, ones: int, value: float) -> Datum:
+    """``total`` samples, of which ``ones`` are ``value`` and the others nought."""
+    held = Statistics()
+    if ones:
+        held.add(Statistics.of(value, float(ones)))
+    if total - ones:
+        held.add(Statistics.of(0.0, float(total - ones)))
+    return Datum(name, dimensions, at, 0.0, "None", statistics=held)
+
+
+def summary(samples: list[float]) -> Statistics:
+    """Sum, bounds and count are exact; the values, for percentiles, to three digits."""
+    values: dict[float, float] = {}
+    for sample in samples:
+        digits = 0 if sample < 1_000 else -1 if sample < 10_000 else -2 if sample < 100_000 else -3
+        coarse = float(round(sample, digits))
+        values[coarse] = values.get(coarse, 0.0) + 1.0
+    return Statistics(float(len(samples)), sum(samples), min(samples), max(samples), values)

@@ -1,0 +1,55 @@
+"""What a variant's requests came to, counted in memory and handed to the metric store once in a while.
+
+Counting is a few additions on the event loop; everything else happens in the tending thread. Latencies are in
+microseconds, as AWS's ``ModelLatency`` and ``OverheadLatency`` are.
+Source of names and units: docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+SAMPLES_MAX: Final = 10_000
+"""Latencies kept one by one between two flushes; beyond it they are still counted, summed and bounded."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """One interval of one variant."""
+
+    invocations: int = 0
+    errors_4xx: int = 0
+    errors_5xx: int = 0
+    model_latencies: list[float] = field(default_factory=list)
+    overhead_latencies: list[float] = field(default_factory=list)
+
+
+class Traffic:
+    """The running counts of one variant. ``count`` on the event loop, ``take`` from any thread."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts = Counts()
+
+    def count(self, status: int, model_microseconds: float | None, overhead_microseconds: float | None) -> None:
+        counts = self._counts
+        counts.invocations += 1
+        if status >= 500:
+            counts.errors_5xx += 1
+        elif status >= 400:
+            counts.errors_4xx += 1
+        if model_microseconds is not None and len(counts.model_latencies) < SAMPLES_MAX:
+            counts.model_latencies.append(model_microseconds)
+        if overhead_microseconds is not None and len(counts.overhead_latencies) < SAMPLES_MAX:
+            counts.overhead_latencies.append(overhead_microseconds)
+
+    def take(self) -> Counts:
+        """What was counted since the last time; counting goes on in a fresh record.
+
+        A request that is just being counted may add to the record after it was taken: it is then in neither
+        interval's latencies but never counted twice.
+        """
+        counts, self._counts = self._counts, Counts()
+        return counts
