@@ -1,9 +1,8 @@
 """What differed in the engines of older images, where it shows in a job's log.
 
 - Default metrics: error and merror up to 1.2, logloss and mlogloss from 1.3 on (XGBoost 1.3.0 release notes).
-- Numbers: up to 1.2 the engine told Python six significant digits, which Python then printed with five decimals, so
-  32/601 appears as 0.05325 and not as 0.05324 (AWS's log of 1.2-1 with 601 rows shows it); before 1.0 the six digits
-  were printed as they were (``train-rmse:19.374``).
+- Numbers: in AWS's log of 1.2-1 with 601 rows, 32/601 appears as 0.05325 and 27/601 as 0.04492: they were rounded to
+  six decimals first, then to five. Before 1.0 six significant digits were printed (``train-rmse:19.374``).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def number_format() -> Callable[[float], str]:
     if version < (1, 0):
         return lambda value: f"{value:g}"
     if version < (1, 3):
-        return lambda value: f"{float(f'{value:.6g}'):.5f}"
+        return lambda value: f"{float(f'{value:.6f}'):.5f}"
     return lambda value: f"{value:.5f}"
 
 
