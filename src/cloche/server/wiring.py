@@ -73,6 +73,8 @@ class Wiring:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
         self.chain.runner.close()
         self.parts.reconciler.stop()
+        self.parts.metrics.close()
+        self.parts.logs.close()
         self.parts.database.close()
 
 
