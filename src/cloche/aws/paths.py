@@ -12,7 +12,7 @@ Which patterns are tried at all is decided by the first literal segment of the p
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloche.aws.http import Headers
 from cloche.aws.protocols.form import decode
@@ -70,7 +70,7 @@ class PathTable:
                 if wanted != "x-id":  # a hint that only some clients send
                     query[wanted] = value if equals else None
             headers = []
-            shape = operation.input_shape
+            shape: Any = operation.input_shape
             for member_name in shape.required_members if shape is not None else ():
                 member = shape.members[member_name]
                 where, wire = member.serialization.get("location"), member.serialization.get("name", member_name)

@@ -270,8 +270,10 @@ def bucket_of_host(host: str) -> str:
         return found["bucket"] or ""
     if host.endswith(".localhost"):
         front = host.removesuffix(".localhost")
-        if front.endswith("s3-control") or front.endswith(".s3") or front == "s3":
-            return front.removesuffix(".s3") if front.endswith(".s3") else ""
+        if front.endswith(".s3"):
+            return front.removesuffix(".s3")
+        if front == "s3" or front.endswith("s3-control"):
+            return ""
         known = _endpoint_prefixes()
         if _REGION.sub("", front) in known or front in known:
             return ""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Body, HttpRequest, HttpResponse
@@ -111,6 +111,11 @@ class Codec(ABC):
 
     body_type: ClassVar[str]
     """Content type of what ``body_writer`` writes."""
+
+
+OUTSIDE: Final = frozenset(("header", "headers", "statusCode"))
+"""Where an output member may be bound outside the body. (``uri`` and ``querystring`` bind requests only; such a
+member of an answer is in its body.)"""
 
 
 class LazyMembers(dict[str, Any]):

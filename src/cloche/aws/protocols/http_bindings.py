@@ -62,9 +62,15 @@ def decode_label(text: str) -> str:
 
 
 class RequestBindings:
-    """Everything of an operation's input that is not in its body."""
+    """Everything of an operation's input that is not in its body.
 
-    def __init__(self, operation: OperationModel) -> None:
+    A map bound to the query takes ``all_in_map`` parameters or only those that no other member is bound to:
+    smithy's tests want the first of rest-json servers (RestJsonServersQueryParamsStringListMap in
+    smithy-aws-protocol-tests/model/restJson1/http-query.smithy) and the second of rest-xml (AllQueryStringTypes
+    in restXml/http-query.smithy).
+    """
+
+    def __init__(self, operation: OperationModel, all_in_map: bool) -> None:
         uri = operation.http.get("requestUri", "/")
         shape = operation.input_shape
         self._takes: list[Take] = []
@@ -86,7 +92,8 @@ class RequestBindings:
             elif where == "querystring" and member.type_name == "map":
                 query_maps.append((name, member))
             elif where == "querystring":
-                bound.add(wire)
+                if not all_in_map:
+                    bound.add(wire)
                 self._queries.append(_take_query(name, wire, member))
         self._queries += [_take_query_map(name, member, bound) for name, member in query_maps]
         if by_label:

@@ -4,8 +4,9 @@ The plainest of the protocols, and the one SageMaker's control plane and CloudWa
 
 - Clients read an error's type from different places (``__type`` in the body: boto, Java; ``X-Amzn-ErrorType``:
   Go, JavaScript), so both are written, and its message under the name the modelled error gives it.
-- Services that once spoke the query protocol carry their old error code along in ``x-amzn-query-error`` when the
-  client asks for it with ``x-amzn-query-mode``; clients then show the old code, on which scripts match.
+- Services that once spoke the query protocol carry their old error code along in ``x-amzn-query-error``; clients
+  that ask with ``x-amzn-query-mode`` then show the old code, on which scripts match. Others ignore the header, so
+  it is always sent (smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class JsonCodec(Codec):
         code = view.shape.name if query_compatible and view.shape is not None else view.code
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", self._type_for(request))]
         headers.append(("X-Amzn-ErrorType", code))
-        if query_compatible and request.headers.get("x-amzn-query-mode").lower() == "true":
+        if query_compatible:
             headers.append(("x-amzn-query-error", f"{view.code};{view.fault}"))
         body = json_values.dump(error_members(view, code, self.error_writer))
         return HttpResponse(view.status, headers, body)

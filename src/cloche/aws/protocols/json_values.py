@@ -18,7 +18,7 @@ import orjson
 
 from cloche.aws.errors import AwsError
 from cloche.aws.protocols import scalars
-from cloche.aws.protocols.codec import LazyMembers, Read, check_strict, refuse
+from cloche.aws.protocols.codec import OUTSIDE, LazyMembers, Read, check_strict, refuse
 from cloche.foundation.limits import CONTAINERS_MAX, NESTING_DEPTH_MAX, PARSED_BODY_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class JsonWriter:
     def structure(self, shape: Shape, *, located: bool = True) -> Read:
         def build(name: str) -> tuple[str, Read] | None:
             member = shape.members.get(name)
-            if member is None or (not located and member.serialization.get("location")):
+            if member is None or (not located and member.serialization.get("location") in OUTSIDE):
                 return None
             return member.serialization.get("name", name), self.of(member)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloche.aws.http import Body, HttpRequest, HttpResponse
 from cloche.aws.operation import Members
@@ -28,6 +28,9 @@ Write = Callable[[Members], HttpResponse]
 
 
 class RestCodec(Codec):
+    all_in_query_map: ClassVar[bool]
+    """See ``RequestBindings``."""
+
     def __init__(self, service: ServiceModel, strict: bool = False) -> None:
         super().__init__(service, strict)
         self._parsers: dict[str, Parse] = {}
@@ -56,7 +59,7 @@ class RestCodec(Codec):
         return parse(request)
 
     def _compile_parser(self, operation: OperationModel) -> Parse:
-        bindings = RequestBindings(operation)
+        bindings = RequestBindings(operation, self.all_in_query_map)
         shape = operation.input_shape
         body = self._body_parser(operation, shape) if shape is not None else None
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 class RestJsonCodec(RestCodec):
     protocol = "rest-json"
+    all_in_query_map = True
     body_type = "application/json"
 
     def __init__(self, service: ServiceModel, strict: bool = False) -> None:

@@ -21,7 +21,7 @@ from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.aws.operation import Members
 from cloche.aws.protocols import scalars, xml_values
-from cloche.aws.protocols.codec import ErrorView, serialization_error
+from cloche.aws.protocols.codec import OUTSIDE, ErrorView, serialization_error
 from cloche.aws.protocols.http_bindings import ResponseBindings
 from cloche.aws.protocols.query import error_elements
 from cloche.aws.protocols.rest import RestCodec
@@ -36,6 +36,7 @@ _MALFORMED = "The XML you provided was not well-formed or did not validate again
 
 class RestXmlCodec(RestCodec):
     protocol = "rest-xml"
+    all_in_query_map = False
     body_type = "application/xml"
 
     def __init__(self, service: ServiceModel, strict: bool = False) -> None:
@@ -74,34 +75,24 @@ class RestXmlCodec(RestCodec):
     def write_members(self, operation: OperationModel, shape: Shape) -> Callable[[Members], bytes]:
         if self.is_s3 and operation.name == "GetBucketLocation":
             return self._write_location
-        if all(member.serialization.get("location") for member in shape.members.values()):
+        if all(member.serialization.get("location") in OUTSIDE for member in shape.members.values()):
             return lambda result: b""
-        tag = shape.serialization.get("name", shape.name)
-        content = self.writer.content(shape)
-        namespace = xml_values.namespace_of(shape) or self.namespace
-
-        def write(result: Members) -> bytes:
-            out = [f"<{tag}{namespace}>"]
-            content(out, result)
-            out.append(f"</{tag}>")
-            return xml_values.document(out)
-
-        return write
+        return self._document(shape)
 
     def _write_location(self, result: Members) -> bytes:
         region = xml_values.escape(result.get("LocationConstraint") or "")
         return xml_values.document([f"<LocationConstraint{self.namespace}>{region}</LocationConstraint>"])
 
     def body_writer(self, shape: Shape) -> Callable[[Any], bytes]:
+        return self._document(shape)
+
+    def _document(self, shape: Shape) -> Callable[[Any], bytes]:
         tag = shape.serialization.get("name", shape.name)
-        write = self.writer.of(shape)
-        own = xml_values.namespace_of(shape)
+        write = self.writer.element(shape, self.namespace)
 
         def document(value: Any) -> bytes:
             out: list[str] = []
             write(out, tag, value)
-            if not own and self.namespace:
-                out[0] = out[0].replace(f"<{tag}", f"<{tag}{self.namespace}", 1)
             return xml_values.document(out)
 
         return document

@@ -60,7 +60,7 @@ class RpcV2CborCodec(Codec):
         query_compatible = "awsQueryCompatible" in self.service.metadata
         code = view.shape.name if query_compatible and view.shape is not None else view.code
         headers = _headers(request_id)
-        if query_compatible and request.headers.get("x-amzn-query-mode").lower() == "true":
+        if query_compatible:
             headers.append(("x-amzn-query-error", f"{view.code};{view.fault}"))
         out: dict[str, Any] = {"__type": code}
         message_at = "message"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
 from cloche.aws.protocols import scalars
-from cloche.aws.protocols.codec import LazyMembers, Read, check_strict
+from cloche.aws.protocols.codec import OUTSIDE, LazyMembers, Read, check_strict
 from cloche.foundation.limits import NESTING_DEPTH_MAX, PARSED_BODY_BYTES_MAX, XML_ELEMENTS_MAX
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ class XmlReader:
                 attributes[member.serialization.get("name", name)] = name
             else:
                 by_tag[wire_name(member, name)] = name
+                by_tag.setdefault(member.serialization.get("name", name), name)
 
         def build(tag: str) -> tuple[str, Read, str] | None:
             name = by_tag.get(tag)
@@ -259,7 +260,7 @@ class XmlWriter:
 
     def _compile(self, shape: Shape) -> Write:
         if shape.type_name == "structure":
-            return self._element(shape)
+            return self.element(shape)
         if shape.type_name == "list":
             return self._list(shape)
         if shape.type_name == "map":
@@ -270,9 +271,10 @@ class XmlWriter:
         """A scalar as text, not yet escaped."""
         return text_writer(shape, self._moments)
 
-    def _element(self, shape: Shape) -> Write:
+    def element(self, shape: Shape, default_namespace: str = "") -> Write:
+        """A structure with its element around it; ``default_namespace`` where the shape declares none."""
         content = self.content(shape)
-        namespace = namespace_of(shape)
+        namespace = namespace_of(shape) or default_namespace
         attributes = {
             name: member.serialization.get("name", name)
             for name, member in shape.members.items()
@@ -296,7 +298,7 @@ class XmlWriter:
 
         def build(name: str) -> tuple[str, Write] | None:
             member = shape.members.get(name)
-            if member is None or member.serialization.get("location"):
+            if member is None or member.serialization.get("location") in OUTSIDE:
                 return None
             if member.serialization.get("xmlAttribute"):
                 return None
