@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cloche.engines.identity import words
 from cloche.engines.identity.entities import Policy, PolicyVersion, Tags
-from cloche.engines.identity.ledger import Ledger, merged, page, without
+from cloche.engines.identity.ledger import Ledger, merged, without
 from cloche.engines.identity.managed import PREFIX, ManagedPolicy, managed_policies
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid
@@ -36,6 +36,12 @@ class PolicyTable:
         if found is None:
             raise words.no_policy(arn)
         return found
+
+    def as_boundary(self, arn: str | None) -> str | None:
+        """``arn`` again, when it is a policy that can bound somebody. Raises ``NotFound``."""
+        if arn is not None and self.find(arn) is None:
+            raise words.no_boundary(arn)
+        return arn
 
     def own(self) -> list[Policy]:
         """The account's own, by name."""
@@ -219,12 +225,6 @@ def check_size(document: str) -> None:
     """Raises ``LimitReached``. White space does not count (reference_iam-quotas.html)."""
     if sum(not character.isspace() for character in document) > DOCUMENT_CHARACTERS_MAX:
         raise words.quota("PolicySize", DOCUMENT_CHARACTERS_MAX)
-
-
-def policy_page(found: list[Policy], after: str, limit: int) -> tuple[list[Policy], str | None]:
-    """A page of policies that are sorted by ARN, behind the ARN ``after``."""
-    rest = [each for each in sorted(found, key=lambda each: each.arn) if each.arn > after]
-    return page(rest[: limit + 1], limit, lambda each: each.arn)
 
 
 def _version(row: sqlite3.Row, default: int) -> PolicyVersion:

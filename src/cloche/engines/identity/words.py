@@ -1,13 +1,16 @@
 """IAM's own sentences about what is missing, there already, in the way or too much.
 
-Clients and people search for them, so they are kept to the letter. Seen in: botocore's and moto's recorded tests
-(tests/test_iam/test_iam.py, test_iam_groups.py), hashicorp/terraform-provider-aws#2761, #4306, #10419 and
-docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html for the quotas and their names.
+Clients and people search for them, so they are kept to the letter. Seen in: hashicorp/boundary#5646 and
+awslabs/aws-orbit-workbench#633 (roles that still have policies), serverless/components#312, rebuy-de/aws-nuke#1 and
+redradrat/aws-iam-operator#13 (policies that are attached or have versions), kubeflow/dashboard#29,
+aws/eks-hybrid#741 and ministryofjustice/cloud-platform-environments#14473 (quotas), moto's tests/test_iam (what is
+missing or there already), aws-containers/amazon-ecs-exec-checker#10 (STS). The quotas' values are those of
+docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
 """
 
 from __future__ import annotations
 
-from cloche.foundation.errors import AlreadyExists, Conflict, Denied, LimitReached, NotFound
+from cloche.foundation.errors import AlreadyExists, Conflict, Denied, LimitReached, NotFound, NotSupported
 
 
 def no_entity(kind: str, name: str) -> NotFound:
@@ -90,3 +93,7 @@ def inline_too_large(kind: str, name: str, size: int) -> LimitReached:
 
 def may_not_assume(caller_arn: str, role_arn: str, *, action: str = "sts:AssumeRole") -> Denied:
     return Denied(f"User: {caller_arn} is not authorized to perform: {action} on resource: {role_arn}")
+
+
+def not_supported(member: str) -> NotSupported:
+    return NotSupported(f"{member} is not supported by Cloche: leave it out.")

@@ -1,10 +1,11 @@
 """Is this a policy document? In IAM's own words, and in the order in which IAM looks.
 
-The messages and their order are those IAM gave to the malformed documents recorded in moto's
-tests/test_iam/test_iam_policies.py (documents sent to AWS, answers kept); for trust policies those quoted in
-hashicorp/terraform-provider-aws#10419 and #2129, and docs.aws.amazon.com/IAM/latest/UserGuide/
-troubleshoot_policies.html. IAM looks at the grammar first, then the version, then what it calls legacy parsing,
-then at statement ids, resources and actions.
+The messages and their order are those IAM gave to the malformed documents in moto's
+tests/test_iam/test_iam_policies.py; further hashicorp/terraform-provider-aws#10419 (a principal in an identity
+policy), kubernetes-sigs/external-dns#3085 (a resource in a trust policy), aws-cloudformation/cfn-lint#4287 (an
+invalid principal) and LocalStack's iam provider (actions of trust policies).
+IAM looks at the grammar first, then at the version, then at what it calls legacy parsing, then at statement ids,
+resources and actions.
 """
 
 from __future__ import annotations
