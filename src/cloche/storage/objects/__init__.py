@@ -7,10 +7,13 @@ Others stage data with ``iter_prefix`` and ``link_into`` and bring results with 
 from cloche.storage.objects.errors import (
     BucketNotEmpty,
     BucketNotFound,
+    ChecksumMismatch,
     ConditionNotMet,
     KeyNotFound,
     PartInvalid,
     PartTooSmall,
+    SizeMismatch,
+    StoreError,
     UploadNotFound,
 )
 from cloche.storage.objects.listing import Page
@@ -32,6 +35,7 @@ __all__ = [
     "Bucket",
     "BucketNotEmpty",
     "BucketNotFound",
+    "ChecksumMismatch",
     "ConditionNotMet",
     "Details",
     "FileWriter",
@@ -43,6 +47,8 @@ __all__ = [
     "Part",
     "PartInvalid",
     "PartTooSmall",
+    "SizeMismatch",
+    "StoreError",
     "Upload",
     "UploadNotFound",
     "WriteCondition",

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from cloche.foundation.errors import Conflict, Invalid, NotFound
+from cloche.foundation.errors import ClocheError, Conflict, Invalid, NotFound
 
 
-class BucketNotFound(NotFound):
+class StoreError(ClocheError):
+    """Any of these."""
+
+
+class BucketNotFound(StoreError, NotFound):
     def __init__(self, bucket: str) -> None:
         super().__init__(f"there is no bucket {bucket!r}")
         self.bucket = bucket
 
 
-class KeyNotFound(NotFound):
+class KeyNotFound(StoreError, NotFound):
     def __init__(self, bucket: str, key: str) -> None:
         super().__init__(f"there is no object {key!r} in bucket {bucket!r}")
         self.bucket = bucket
         self.key = key
 
 
-class UploadNotFound(NotFound):
+class UploadNotFound(StoreError, NotFound):
     def __init__(self, upload: str) -> None:
         super().__init__(f"there is no multipart upload {upload!r}")
         self.upload = upload
 
 
-class BucketNotEmpty(Conflict):
+class BucketNotEmpty(StoreError, Conflict):
     def __init__(self, bucket: str) -> None:
         super().__init__(f"bucket {bucket!r} still holds objects")
         self.bucket = bucket
 
 
-class ConditionNotMet(Conflict):
+class ConditionNotMet(StoreError, Conflict):
     """A conditional write found another state than the one it was asked for. ``condition`` is its header."""
 
     def __init__(self, condition: str) -> None:
@@ -38,7 +42,7 @@ class ConditionNotMet(Conflict):
         self.condition = condition
 
 
-class PartInvalid(Invalid):
+class PartInvalid(StoreError, Invalid):
     """A part that was named is not there, or is another one. ``number`` is the part's, ``etag`` as given."""
 
     def __init__(self, number: int, etag: str) -> None:
@@ -47,7 +51,7 @@ class PartInvalid(Invalid):
         self.etag = etag
 
 
-class PartTooSmall(Invalid):
+class PartTooSmall(StoreError, Invalid):
     """A part but the last is smaller than ``size_min`` bytes."""
 
     def __init__(self, number: int, etag: str, size: int, size_min: int) -> None:
@@ -56,3 +60,21 @@ class PartTooSmall(Invalid):
         self.etag = etag
         self.size = size
         self.size_min = size_min
+
+
+class ChecksumMismatch(StoreError, Invalid):
+    """The whole does not have the checksum that was told of it. ``kept`` is the algorithm there is, if any."""
+
+    def __init__(self, algorithm: str, kept: str) -> None:
+        super().__init__(f"the {algorithm} of the whole is not the one given")
+        self.algorithm = algorithm
+        self.kept = kept
+
+
+class SizeMismatch(StoreError, Invalid):
+    """The parts do not add up to the size that was told."""
+
+    def __init__(self, told: int, computed: int) -> None:
+        super().__init__(f"the parts have {computed} bytes, not {told}")
+        self.told = told
+        self.computed = computed

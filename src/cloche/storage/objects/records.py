@@ -104,6 +104,7 @@ class Upload:
     initiated_at: datetime
     details: Details
     checksum_algorithm: str = ""
+    checksum_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def object_from(row: sqlite3.Row) -> ObjectInfo:
 
 def upload_from(row: sqlite3.Row) -> Upload:
     members = json.loads(row["details"])
-    algorithm = members.pop("checksum_algorithm", "")
+    algorithm, kind = members.pop("algorithm", ""), members.get("checksum_type", "")
     return Upload(
         row["bucket"],
         row["key"],
@@ -158,6 +159,7 @@ def upload_from(row: sqlite3.Row) -> Upload:
         from_epoch(row["initiated_at"]),
         Details.from_json(json.dumps(members)),
         algorithm,
+        kind,
     )
 
 

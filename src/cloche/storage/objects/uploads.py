@@ -11,7 +11,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +19,14 @@ from cloche.foundation.clock import Clock, from_epoch
 from cloche.foundation.limits import PART_BYTES_MIN
 from cloche.storage.metadata.database import Change, Database
 from cloche.storage.objects import checksums
-from cloche.storage.objects.errors import BucketNotFound, PartInvalid, PartTooSmall, UploadNotFound
+from cloche.storage.objects.errors import (
+    BucketNotFound,
+    ChecksumMismatch,
+    PartInvalid,
+    PartTooSmall,
+    SizeMismatch,
+    UploadNotFound,
+)
 from cloche.storage.objects.listing import common_prefix, first_key, successor
 from cloche.storage.objects.records import (
     Details,
@@ -57,11 +64,15 @@ class Uploads:
         self._database = database
         self._clock = clock
 
-    def create(self, bucket: str, key: str, details: Details, checksum_algorithm: str = "") -> Upload:
-        """Begin an upload; ``details`` are the object's to be."""
+    def create(
+        self, bucket: str, key: str, details: Details, checksum_algorithm: str = "", checksum_type: str = ""
+    ) -> Upload:
+        """Begin an upload; ``details`` are the object's to be. ``checksum_type`` (``FULL_OBJECT`` or
+        ``COMPOSITE``) tells how the object's checksum is made of the parts'."""
+        details = replace(details, checksum_type=checksum_type)
         at = self._clock.time()
         upload_id = f"{time.time_ns():016x}{secrets.token_hex(16)}"  # by age: S3 lists a key's uploads so
-        members = json.loads(details.to_json()) | {"checksum_algorithm": checksum_algorithm}
+        members = json.loads(details.to_json()) | {"algorithm": checksum_algorithm}
 
         def change(tx: sqlite3.Connection) -> None:
             if tx.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone() is None:
@@ -69,7 +80,7 @@ class Uploads:
             tx.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", (bucket, key, upload_id, at, json.dumps(members)))
 
         self._database.write(change)
-        return Upload(bucket, key, upload_id, from_epoch(at), details, checksum_algorithm)
+        return Upload(bucket, key, upload_id, from_epoch(at), details, checksum_algorithm, checksum_type)
 
     def get(self, bucket: str, key: str, upload_id: str) -> Upload:
         return self._get(self._database.reader, bucket, key, upload_id)
@@ -125,19 +136,20 @@ class Uploads:
         upload: Upload,
         wanted: Sequence[tuple[int, str]],
         *,
-        checksum_type: str = "",
+        expected_checksums: Mapping[str, str] | None = None,
+        expected_size: int | None = None,
         condition: WriteCondition | None = None,
     ) -> ObjectInfo:
         """Make the parts ``wanted`` (number, unquoted ETag; ascending) the object, durably.
 
-        ``checksum_type`` (``FULL_OBJECT`` or ``COMPOSITE``) tells how the object's checksum is made of the
-        parts', where the upload has an algorithm. Raises ``PartInvalid``, ``PartTooSmall``, and whatever an
-        unmet ``condition`` raises; the upload then stays as it is.
+        Raises ``PartInvalid``, ``PartTooSmall``, ``ChecksumMismatch``, ``SizeMismatch``, and whatever an unmet
+        ``condition`` raises; the upload then stays as it is.
         """
         parts = self._chosen(upload, wanted)
         md5 = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
         etag = f"{md5.hexdigest()}-{len(parts)}"
-        details = _completed(upload, parts, checksum_type)
+        details = _completed(upload, parts)
+        _check_whole(parts, details, expected_checksums or {}, expected_size)
         written = self._concatenate(parts)
 
         def change(tx: sqlite3.Connection) -> ObjectInfo:
@@ -232,16 +244,27 @@ def _from(key: str | None) -> tuple[str, str] | None:
     return None if key is None else (key, "")
 
 
-def _completed(upload: Upload, parts: list[Part], checksum_type: str) -> Details:
+def _completed(upload: Upload, parts: list[Part]) -> Details:
     """The object's details, with what is computed from its parts."""
     algorithm = upload.checksum_algorithm
     laid_out = tuple(ObjectPart(part.number, part.size, dict(part.checksums)) for part in parts)
     made: dict[str, str] = {}
     if algorithm and all(algorithm in part.checksums for part in parts):
-        if checksum_type == "FULL_OBJECT":
-            made[algorithm] = checksums.full_object(
-                algorithm, [(part.checksums[algorithm], part.size) for part in parts]
-            )
+        if upload.checksum_type == "FULL_OBJECT":
+            sums = [(part.checksums[algorithm], part.size) for part in parts]
+            made[algorithm] = checksums.full_object(algorithm, sums)
         else:
             made[algorithm] = checksums.composite(algorithm, [part.checksums[algorithm] for part in parts])
-    return replace(upload.details, checksums=made, checksum_type=checksum_type if made else "", parts=laid_out)
+    return replace(upload.details, checksums=made, checksum_type=upload.checksum_type if made else "", parts=laid_out)
+
+
+def _check_whole(
+    parts: list[Part], details: Details, expected_checksums: Mapping[str, str], expected_size: int | None
+) -> None:
+    size = sum(part.size for part in parts)
+    if expected_size is not None and expected_size != size:
+        raise SizeMismatch(expected_size, size)
+    for algorithm, value in expected_checksums.items():
+        made = details.checksums.get(algorithm, "")
+        if value not in (made, made.partition("-")[0]) or not made:
+            raise ChecksumMismatch(algorithm, next(iter(details.checksums), ""))

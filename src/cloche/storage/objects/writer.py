@@ -49,10 +49,14 @@ class FileWriter:
             write_all(self._descriptor, data)
             self._hash(data)
 
-    def write_from(self, source: BinaryIO) -> None:
-        """Take all that ``source`` still has."""
-        while data := source.read(READ_BYTES):
+    def write_from(self, source: BinaryIO, length: int | None = None) -> None:
+        """Take all that ``source`` still has, or ``length`` bytes of it (fewer are an ``OSError``)."""
+        left = length
+        while left != 0 and (data := source.read(READ_BYTES if left is None else min(left, READ_BYTES))):
             self.write(data)
+            left = None if left is None else left - len(data)
+        if left:
+            raise OSError(errno.EIO, "the source ends early")
 
     def append(self, source: Path, offset: int, length: int) -> None:
         """Take bytes of another data file inside the kernel, **without hashing them**: finish with an MD5 of

@@ -1,0 +1,91 @@
+"""GetObject and HeadObject. A body is a slice of the object's file; no byte of it passes through Python's heap
+before the server sends it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from cloche.aws.http import FileSlice
+from cloche.aws.operation import Answer, Context, Members
+from cloche.services.s3.conditions import check_read
+from cloche.services.s3.describing import checksum_view, object_view
+from cloche.services.s3.errors import invalid_argument, s3_error
+from cloche.services.s3.handling import s3_operation, store_of
+from cloche.services.s3.ranges import Span, span_of
+from cloche.storage.objects import KeyNotFound, ObjectInfo
+
+NOSNIFF: Final = ("x-content-type-options", "nosniff")
+"""Not S3's: an object must not become a page of its own making on the origin that the console shares."""
+
+_OVERRIDES: Final = {  # docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Overriding response header values"
+    "ResponseCacheControl": "CacheControl",
+    "ResponseContentDisposition": "ContentDisposition",
+    "ResponseContentEncoding": "ContentEncoding",
+    "ResponseContentLanguage": "ContentLanguage",
+    "ResponseContentType": "ContentType",
+    "ResponseExpires": "Expires",
+}
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@s3_operation("GetObject", reads=True)
+def get_object(ctx: Context, request: Members) -> Answer:
+    info, path = store_of(ctx).open(request["Bucket"], request["Key"])
+    if not path.exists():  # replaced and removed since the row was read
+        info, path = store_of(ctx).open(request["Bucket"], request["Key"])
+    span, members = _read(info, request)
+    members["Body"] = FileSlice(path, span.offset, span.length)
+    return Answer(members, 206 if span.partial else 200, (NOSNIFF,))
+
+
+@s3_operation("HeadObject", reads=True)
+def head_object(ctx: Context, request: Members) -> Answer:
+    try:
+        info = store_of(ctx).head(request["Bucket"], request["Key"])
+    except KeyNotFound:
+        # A HEAD has no document: clients read the status alone and call it "Not Found".
+        raise s3_error("NoSuchKey", "Not Found") from None
+    span, members = _read(info, request)
+    return Answer(members, 206 if span.partial else 200, (NOSNIFF,))
+
+
+def _read(info: ObjectInfo, request: Members) -> tuple[Span, Members]:
+    check_read(info, request)
+    part_number = request.get("PartNumber")
+    span = span_of(info, request.get("Range"), part_number)
+    members = object_view(info)
+    members["ContentLength"] = span.length
+    if span.partial:
+        members["ContentRange"] = span.content_range
+    if part_number is not None and info.details.parts:
+        members["PartsCount"] = len(info.details.parts)
+    if request.get("ChecksumMode") == "ENABLED":
+        members.update(_checksums(info, span, part_number))
+    members.update(_overrides(request))
+    return span, members
+
+
+def _checksums(info: ObjectInfo, span: Span, part_number: int | None) -> dict[str, Any]:
+    """The object's checksums where they are of the bytes that are sent: of the whole, or of the one part."""
+    if part_number is not None and info.details.parts:
+        checksums = info.details.parts[part_number - 1].checksums
+        view: dict[str, Any] = {f"Checksum{algorithm}": value for algorithm, value in checksums.items()}
+        if view:
+            view["ChecksumType"] = info.details.checksum_type or "FULL_OBJECT"
+        return view
+    whole = span.length == info.size
+    return dict(checksum_view(info.details)) if whole else {}
+
+
+def _overrides(request: Members) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for member, header in _OVERRIDES.items():
+        value = request.get(member)
+        if value is None:
+            continue
+        if isinstance(value, str) and _CONTROL.search(value):
+            name = "response-" + re.sub(r"(?<!^)([A-Z])", r"-\1", header).lower()
+            raise invalid_argument(name, value, "Header value cannot be represented using ISO-8859-1.")
+        found[header] = value
+    return found

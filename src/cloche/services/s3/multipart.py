@@ -1,0 +1,172 @@
+"""Multipart uploads: begin, complete, abort, list. The parts themselves come in ``upload_part`` and ``copy``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from urllib.parse import quote
+
+from cloche.aws.operation import Context, Members
+from cloche.foundation.limits import PART_NUMBER_MAX
+from cloche.services.s3.checksums import as_members, check_algorithm, checksum_type_of, values_in
+from cloche.services.s3.conditions import write_condition
+from cloche.services.s3.describing import (
+    checksum_view,
+    details_from,
+    encryption_view,
+    owner_view,
+    quoted,
+    unquoted,
+    whole_seconds,
+)
+from cloche.services.s3.errors import invalid_request, s3_error
+from cloche.services.s3.handling import bucket_of, s3_operation, store_of
+from cloche.services.s3.paging import KeyEncoding, page_size
+from cloche.storage.objects import Part, Upload
+
+
+@s3_operation("CreateMultipartUpload")
+def create_multipart_upload(ctx: Context, request: Members) -> Members:
+    details = details_from(request, bucket_of(ctx, request))
+    algorithm = check_algorithm(request["ChecksumAlgorithm"]) if request.get("ChecksumAlgorithm") else ""
+    kind = checksum_type_of(request, algorithm)
+    upload = store_of(ctx).uploads.create(request["Bucket"], request["Key"], details, algorithm, kind)
+    return {
+        "Bucket": upload.bucket,
+        "Key": upload.key,
+        "UploadId": upload.id,
+        "ChecksumAlgorithm": algorithm or None,
+        "ChecksumType": kind or None,
+        **encryption_view(details),
+    }
+
+
+@s3_operation("CompleteMultipartUpload")
+def complete_multipart_upload(ctx: Context, request: Members) -> Members:
+    store = store_of(ctx)
+    upload = store.uploads.get(request["Bucket"], request["Key"], request["UploadId"])
+    wanted = (request.get("MultipartUpload") or {}).get("Parts") or []
+    _check_parts(wanted)
+    _check_checksums(upload, wanted, store.uploads.parts(upload))
+    kind = request.get("ChecksumType")
+    if kind is not None and upload.checksum_type and kind != upload.checksum_type:
+        raise invalid_request(
+            f"The upload was created using the {upload.checksum_type} checksum mode. The complete request must use "
+            "the same checksum mode."
+        )
+    info = store.uploads.complete(
+        upload,
+        [(part["PartNumber"], unquoted(part["ETag"])) for part in wanted],
+        expected_checksums=values_in(request),
+        expected_size=request.get("MpuObjectSize"),
+        condition=write_condition(request),
+    )
+    return {
+        "Location": f"{ctx.http.scheme}://{ctx.http.host}/{quote(upload.bucket)}/{quote(upload.key)}",
+        "Bucket": upload.bucket,
+        "Key": upload.key,
+        "ETag": quoted(info.etag),
+        **encryption_view(info.details),
+        **checksum_view(info.details),
+    }
+
+
+def _check_parts(wanted: Sequence[Members]) -> None:
+    if not wanted or any("PartNumber" not in part or "ETag" not in part for part in wanted):
+        raise s3_error("MalformedXML")
+    numbers = [part["PartNumber"] for part in wanted]
+    if len(numbers) > PART_NUMBER_MAX or any(not 1 <= number <= PART_NUMBER_MAX for number in numbers):
+        raise s3_error("MalformedXML")
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise s3_error("InvalidPartOrder")
+
+
+def _check_checksums(upload: Upload, wanted: Sequence[Members], known: Sequence[Part]) -> None:
+    """The parts' checksums, where the client repeats them, must be those that were computed."""
+    by_number = {part.number: part for part in known}
+    for item in wanted:
+        part = by_number.get(item["PartNumber"])
+        for algorithm, value in values_in(item).items():
+            if part is None or part.checksums.get(algorithm) != value:
+                raise s3_error("InvalidPart", UploadId=upload.id, PartNumber=item["PartNumber"], ETag=item["ETag"])
+
+
+@s3_operation("AbortMultipartUpload")
+def abort_multipart_upload(ctx: Context, request: Members) -> Members:
+    store_of(ctx).uploads.abort(request["Bucket"], request["Key"], request["UploadId"])
+    return {}
+
+
+@s3_operation("ListParts", reads=True)
+def list_parts(ctx: Context, request: Members) -> Members:
+    store = store_of(ctx)
+    upload = store.uploads.get(request["Bucket"], request["Key"], request["UploadId"])
+    limit = page_size(request, "MaxParts", "max-parts")
+    marker = int(request.get("PartNumberMarker") or 0)
+    found = store.uploads.parts(upload, after=marker, limit=limit + 1)
+    page = found[:limit]
+    owner = owner_view(ctx)
+    return {
+        "Bucket": upload.bucket,
+        "Key": upload.key,
+        "UploadId": upload.id,
+        "PartNumberMarker": marker,
+        "NextPartNumberMarker": page[-1].number if page else 0,
+        "MaxParts": limit,
+        "IsTruncated": len(found) > limit > 0,
+        "Initiator": owner,
+        "Owner": owner,
+        "StorageClass": upload.details.storage_class,
+        "ChecksumAlgorithm": upload.checksum_algorithm or None,
+        "ChecksumType": upload.checksum_type or None,
+        "Parts": [
+            {
+                "PartNumber": part.number,
+                "LastModified": whole_seconds(part.last_modified),
+                "ETag": quoted(part.etag),
+                "Size": part.size,
+                **as_members(part.checksums),
+            }
+            for part in page
+        ],
+    }
+
+
+@s3_operation("ListMultipartUploads", reads=True)
+def list_multipart_uploads(ctx: Context, request: Members) -> Members:
+    shown = KeyEncoding(request)
+    limit = page_size(request, "MaxUploads", "max-uploads")
+    prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
+    marker = request.get("KeyMarker") or ""
+    # Without a key marker the other is ignored: API_ListMultipartUploads.html
+    id_marker = (request.get("UploadIdMarker") or "") if marker else ""
+    page = store_of(ctx).uploads.list(
+        request["Bucket"], prefix, delimiter=delimiter, after=(marker, id_marker), limit=limit
+    )
+    owner = owner_view(ctx)
+    return {
+        "Bucket": request["Bucket"],
+        "KeyMarker": shown(marker),
+        "UploadIdMarker": id_marker,
+        "NextKeyMarker": shown(page.last[0]) if page.is_truncated else None,
+        "NextUploadIdMarker": page.last[1] if page.is_truncated else None,
+        "Prefix": shown(prefix),
+        "Delimiter": shown(delimiter) if delimiter else None,
+        "MaxUploads": limit,
+        "IsTruncated": page.is_truncated,
+        "EncodingType": shown.kind,
+        "Uploads": [
+            {
+                "Key": shown(upload.key),
+                "UploadId": upload.id,
+                "Initiated": whole_seconds(upload.initiated_at),
+                "StorageClass": upload.details.storage_class,
+                "Owner": owner,
+                "Initiator": owner,
+                "ChecksumAlgorithm": upload.checksum_algorithm or None,
+                "ChecksumType": upload.checksum_type or None,
+            }
+            for upload in page.uploads
+        ],
+        "CommonPrefixes": [{"Prefix": shown(found)} for found in page.common_prefixes],
+    }

@@ -1,0 +1,36 @@
+"""The tags of an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from cloche.aws.operation import Context, Members
+from cloche.services.s3.errors import s3_error
+from cloche.services.s3.handling import s3_operation, store_of
+from cloche.services.s3.tags import OBJECT_TAGS_MAX, tag_set, tags_from_set
+
+
+@s3_operation("PutObjectTagging")
+def put_object_tagging(ctx: Context, request: Members) -> Members:
+    tagging = request.get("Tagging")
+    if tagging is None or "TagSet" not in tagging:
+        raise s3_error("MalformedXML")
+    return _set(ctx, request, tags_from_set(tagging["TagSet"], OBJECT_TAGS_MAX))
+
+
+@s3_operation("GetObjectTagging", reads=True)
+def get_object_tagging(ctx: Context, request: Members) -> Members:
+    info = store_of(ctx).head(request["Bucket"], request["Key"])
+    return {"TagSet": tag_set(info.details.tags)}
+
+
+@s3_operation("DeleteObjectTagging")
+def delete_object_tagging(ctx: Context, request: Members) -> Members:
+    return _set(ctx, request, {})
+
+
+def _set(ctx: Context, request: Members, tags: Mapping[str, str]) -> Members:
+    info = store_of(ctx).head(request["Bucket"], request["Key"])
+    store_of(ctx).update_details(info, replace(info.details, tags=tags))
+    return {}
