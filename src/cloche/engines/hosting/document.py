@@ -146,7 +146,7 @@ def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
     asked = {capacity.variant: capacity for capacity in capacities}
     for name in asked:
         if all(variant.plan.name != name for variant in serving.variants):
-            raise Invalid(f'The variant name(s) "{name}" is/are not present within endpoint configuration')
+            raise Invalid(f"The endpoint has no production variant {name}.", field="VariantName")
     instances: dict[str, Any] = {}
     variants: list[Serving] = []
     for variant in serving.variants:

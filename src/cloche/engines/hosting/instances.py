@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from cloche.compute.images import Environment, EnvironmentFailed
 from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
@@ -38,8 +39,8 @@ class Unfit(Exception):
 
 
 class Images(Protocol):
-    def python(self, image: catalog.Image) -> Path:
-        """The interpreter of the image's environment, which is built now if it is not there yet."""
+    def ensure(self, key: str) -> Environment:
+        """The environment of that lock file, built first if need be. Raises ``EnvironmentFailed``."""
         ...
 
 
@@ -120,7 +121,10 @@ class Seat:
     def start(self, endpoint: Endpoint, instance: Instance) -> None:
         """Start this attempt's process, which was not started before (``observe`` says so)."""
         image = catalog.find(instance.plan.image)
-        python = self.images.python(image)
+        try:
+            python = self.images.ensure(image.environment).python
+        except EnvironmentFailed as failed:
+            raise Unfit(failed.message) from failed
         socket = self.socket(instance)
         make_private(socket.parent)
         own_root = self.runtime.capabilities.ml_root_at_opt_ml

@@ -1,0 +1,1 @@
+"""Models, endpoint configurations and endpoints: how SageMaker's nouns of hosting become plans of the engine."""

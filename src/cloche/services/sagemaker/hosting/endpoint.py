@@ -1,0 +1,171 @@
+"""Endpoints: the only noun of hosting that runs. Its states, instances and requests are ``engines/hosting``'s."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from cloche.aws.operation import Context, Members, operation
+from cloche.aws.resource import Fact, Resource, fact
+from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan
+from cloche.foundation.clock import from_epoch
+from cloche.foundation.errors import Conflict, Invalid
+from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
+from cloche.services.sagemaker.hosting.planning import plan_fleet
+from cloche.services.sagemaker.hosting.refusing import not_supported
+from cloche.storage.metadata import records
+from cloche.storage.metadata.records import Record
+
+BUSY: Final = fact(
+    "ValidationException",
+    'Cannot update in-progress endpoint "{arn}".',
+    source="the wording that AWS's SDK users report for UpdateEndpoint and DeleteEndpoint during an update",
+)
+_RETAINED: Final = ("DesiredInstanceCount", "DesiredWeight")
+
+
+class Endpoint(Resource):
+    """Model servers behind one name."""
+
+    operations: ClassVar = ("CreateEndpoint", "DescribeEndpoint", "ListEndpoints", "UpdateEndpoint", "DeleteEndpoint")
+    arn: ClassVar = "endpoint/{EndpointName}"
+    status: ClassVar = "EndpointStatus"
+    missing: ClassVar[Fact] = fact(
+        "ValidationException", 'Could not find endpoint "{arn}".', source="aws/amazon-sagemaker-examples#2402"
+    )
+    duplicate: ClassVar[Fact] = fact(
+        "ValidationException",
+        'Cannot create already existing endpoint "{arn}".',
+        source="aws/sagemaker-python-sdk#101, aws/amazon-sagemaker-examples#2491",
+    )
+
+    def check(self, ctx: Context, request: Members) -> None:
+        _check_deployment(request)
+        _planned(ctx, ctx.parts.database.reader, request["EndpointConfigName"])
+
+    def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
+        fleet = _planned(ctx, tx, request["EndpointConfigName"])
+        ctx.parts.hosting.submit(tx, EndpointPlan(record.arn, record.name, ctx.account, ctx.region, fleet))
+
+    def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
+        _check_deployment(request)
+        fleet = _planned(ctx, tx, request["EndpointConfigName"])
+        if request.get("RetainAllVariantProperties"):
+            fleet = _retaining(fleet, record, request.get("ExcludeRetainedVariantProperties") or ())
+        try:
+            ctx.parts.hosting.update(tx, record.arn, fleet)
+        except Conflict:
+            raise BUSY.error(arn=record.arn) from None
+        kept = {**record.request, "EndpointConfigName": request["EndpointConfigName"]}
+        if "DeploymentConfig" in request:
+            kept["DeploymentConfig"] = request["DeploymentConfig"]
+        elif not request.get("RetainDeploymentConfig"):
+            kept.pop("DeploymentConfig", None)
+        return kept
+
+    def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
+        try:
+            ctx.parts.hosting.delete(tx, record.arn)
+        except Conflict:
+            raise BUSY.error(arn=record.arn) from None
+
+    def shown(self, ctx: Context, record: Record) -> Members:
+        state = record.state
+        pending = state.get("pending")
+        return {
+            "EndpointConfigName": state.get("configuration") or record.request["EndpointConfigName"],
+            "ProductionVariants": [_variant(each) for each in state.get("variants", ())] or None,
+            "FailureReason": state.get("failure"),
+            "LastDeploymentConfig": record.request.get("DeploymentConfig"),
+            "PendingDeploymentSummary": None
+            if pending is None
+            else {
+                "EndpointConfigName": pending["configuration"],
+                "ProductionVariants": [_variant(each) for each in pending["variants"]],
+                "StartTime": from_epoch(pending["started_at"]),
+            },
+        }
+
+
+@operation("UpdateEndpointWeightsAndCapacities")
+def update_endpoint_weights_and_capacities(ctx: Context, request: Members) -> Members:
+    """Weights and instance counts of variants that serve already; the instances that stay are not restarted."""
+    name = request["EndpointName"]
+    capacities = [_capacity(asked) for asked in request["DesiredWeightsAndCapacities"]]
+    arn = f"arn:aws:sagemaker:{ctx.region}:{ctx.account}:endpoint/{name}"
+
+    def change(tx: sqlite3.Connection) -> None:
+        if records.find_arn(tx, arn) is None:
+            raise Endpoint.missing.error(arn=arn, name=name)
+        ctx.parts.hosting.rescale(tx, arn, capacities)
+
+    try:
+        ctx.parts.database.write(change)
+    except Conflict:
+        raise BUSY.error(arn=arn) from None
+    return {"EndpointArn": arn}
+
+
+def _capacity(asked: Members) -> Capacity:
+    name = asked["VariantName"]
+    if asked.get("ServerlessUpdateConfig"):
+        raise not_supported("ServerlessUpdateConfig", "serverless inference")
+    count = asked.get("DesiredInstanceCount")
+    if count is not None:
+        check_count(count, f"DesiredInstanceCount of {name}")
+        if count < 1:
+            raise Invalid(f"DesiredInstanceCount of {name} must be at least 1.", field="DesiredInstanceCount")
+    return Capacity(name, asked.get("DesiredWeight"), count)
+
+
+def _planned(ctx: Context, connection: sqlite3.Connection, configuration: str) -> FleetPlan:
+    """The configuration's snapshot, as it is now. Raises AWS's words where it or one of its models is not there."""
+    return plan_fleet(ctx, connection, find_endpoint_config(ctx, connection, configuration))
+
+
+def _retaining(fleet: FleetPlan, record: Record, but: Any) -> FleetPlan:
+    """Variants that serve already keep their present weights and counts, except for what ``but`` names."""
+    from dataclasses import replace
+
+    excluded = {each["VariantPropertyType"] for each in but}
+    serving = {variant["name"]: variant for variant in record.state.get("variants", ())}
+    variants = []
+    for plan in fleet.variants:
+        now = serving.get(plan.name)
+        if now is not None and "DesiredWeight" not in excluded:
+            plan = replace(plan, weight=now["desired_weight"])
+        if now is not None and "DesiredInstanceCount" not in excluded:
+            plan = replace(plan, instance_count=now["desired_instance_count"])
+        variants.append(plan)
+    return FleetPlan(fleet.configuration, tuple(variants))
+
+
+def _check_deployment(request: Members) -> None:
+    """New instances beside the old, then all traffic at once: the default, and what Cloche does."""
+    deployment = request.get("DeploymentConfig") or {}
+    if deployment.get("RollingUpdatePolicy"):
+        raise not_supported("DeploymentConfig.RollingUpdatePolicy", "rolling deployments")
+    if deployment.get("AutoRollbackConfiguration"):
+        raise not_supported("DeploymentConfig.AutoRollbackConfiguration", "rolling back on alarms")
+    policy = deployment.get("BlueGreenUpdatePolicy") or {}
+    kind = policy.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
+    if kind != "ALL_AT_ONCE":
+        raise not_supported(f"DeploymentConfig with traffic routing {kind}", "shifting traffic in steps")
+
+
+def _variant(state: Mapping[str, Any]) -> Members:
+    return {
+        "VariantName": state["name"],
+        "DeployedImages": [
+            {
+                "SpecifiedImage": state["image"],
+                "ResolvedImage": state["image"],
+                "ResolutionTime": from_epoch(state["resolved_at"]),
+            }
+        ],
+        "CurrentWeight": state["weight"],
+        "DesiredWeight": state["desired_weight"],
+        "CurrentInstanceCount": state["instance_count"],
+        "DesiredInstanceCount": state["desired_instance_count"],
+    }

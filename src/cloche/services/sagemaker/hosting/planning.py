@@ -1,0 +1,37 @@
+"""From records of configurations and models to the engine's plan: where wire names end."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from cloche.aws.operation import Context, Members
+from cloche.engines.hosting.plan import FleetPlan, VariantPlan
+from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
+from cloche.services.sagemaker.hosting.model import artefact_url, container_of, find_model
+from cloche.services.sagemaker.hosting.model_data import object_at
+from cloche.storage.metadata.records import Record
+
+
+def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Record) -> FleetPlan:
+    """A snapshot of ``configuration`` and its models. Raises AWS's words for a model that is not there (any more)."""
+    variants = configuration.request["ProductionVariants"]
+    plans = [_plan(variant, find_model(ctx, connection, variant["ModelName"])) for variant in variants]
+    return FleetPlan(configuration.name, tuple(plans))
+
+
+def _plan(variant: Members, model: Record) -> VariantPlan:
+    container = container_of(model.request)
+    url = artefact_url(container)
+    seconds = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
+    return VariantPlan(
+        name=variant["VariantName"],
+        model_name=model.name,
+        image=container["Image"],
+        model_data=object_at(url) if url else None,
+        environment=container.get("Environment") or {},
+        role_arn=model.request.get("ExecutionRoleArn", ""),
+        weight=float(variant.get("InitialVariantWeight", WEIGHT_DEFAULT)),
+        instance_count=variant.get("InitialInstanceCount", 1),
+        startup_seconds=None if seconds is None else float(seconds),
+        network=not model.request.get("EnableNetworkIsolation", False),
+    )

@@ -1,0 +1,65 @@
+"""What came of a request to a model, in AWS's words. Shared by the ordinary handler and the server's quick path."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloche.aws.errors import AwsError, fact
+from cloche.engines.hosting import Answer, EndpointUnknown, Full, Outcome, TimedOut, Unanswered, VariantUnknown
+
+NOT_FOUND: Final = fact(
+    "ValidationError",
+    "Endpoint {name} of account {account} not found.",
+    source="aws/amazon-sagemaker-examples#559, #293",
+)
+TIMED_OUT: Final = (
+    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
+    "each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+"""RamVegiraju/SageMaker-Deployment#3 (with status 0)."""
+MESSAGE_BYTES_MAX: Final = 8_192
+
+
+def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: str) -> AwsError:
+    """The error for any outcome but a 2xx answer."""
+    if isinstance(outcome, EndpointUnknown):
+        return NOT_FOUND.error(name=name, account=account)
+    if isinstance(outcome, VariantUnknown):
+        return AwsError("ValidationError", f"Endpoint {name} has no production variant of the name asked for.")
+    if isinstance(outcome, Full):
+        return AwsError("ServiceUnavailable", "The endpoint has too many requests under way. Please try again.", 503)
+    if isinstance(outcome, Answer):
+        text = outcome.body[:MESSAGE_BYTES_MAX].decode("utf-8", "replace")
+        return model_error(outcome.status, text, name=name, account=account, region=region)
+    if isinstance(outcome, TimedOut):
+        return model_error(0, TIMED_OUT, name=name, account=account, region=region)
+    if isinstance(outcome, Unanswered):
+        text = f"The model server ended the connection before it had answered ({outcome})."
+        return model_error(0, text, name=name, account=account, region=region)
+    return AwsError(
+        "InternalFailure",
+        f"No model server of {f'variant {variant} of ' if variant else ''}endpoint {name} could be reached in time; "
+        "they are being started again. Please try again.",
+        500,
+    )
+
+
+def model_error(status: int, text: str, *, name: str, account: str, region: str) -> AwsError:
+    """``ModelError``, worded as in aws/sagemaker-huggingface-inference-toolkit#122."""
+    fault = "client" if 400 <= status < 500 else "server"
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    message = (
+        f'Received {fault} error ({status}) from primary with message "{text}". See '
+        f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group} "
+        f"in account {account} for more information."
+    )
+    return AwsError(
+        "ModelError",
+        message,
+        424,
+        fields={
+            "OriginalStatusCode": status,
+            "OriginalMessage": text,
+            "LogStreamArn": f"arn:aws:logs:{region}:{account}:log-group:{group}",
+        },
+    )
