@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from cloche.compute.images import Environment, EnvironmentFailed
+from cloche.compute.images import EnvironmentFailed
 from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
@@ -39,8 +39,8 @@ class Unfit(Exception):
 
 
 class Images(Protocol):
-    def ensure(self, key: str) -> Environment:
-        """The environment of that lock file, built first if need be. Raises ``EnvironmentFailed``."""
+    def python(self, image: catalog.Image) -> Path:
+        """The interpreter of the image's environment, which is built first if need be. Raises ``EnvironmentFailed``."""
         ...
 
 
@@ -122,7 +122,7 @@ class Seat:
         """Start this attempt's process, which was not started before (``observe`` says so)."""
         image = catalog.find(instance.plan.image)
         try:
-            python = self.images.ensure(image.environment).python
+            python = self.images.python(image)
         except EnvironmentFailed as failed:
             raise Unfit(failed.message) from failed
         socket = self.socket(instance)

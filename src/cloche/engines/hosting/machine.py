@@ -1,10 +1,12 @@
 """The life of an endpoint, as a table.
 
     Creating ──Healthy──▶ InService ◀──Healthy / Unhealthy── Updating
-        │                   │    └────────UpdateAsked───────────▲
-     Unhealthy          DeleteAsked (from every state)
+        │                   │  └──────────UpdateAsked───────────▲
+     Unhealthy          DeleteAsked
         ▼                   ▼
-      Failed ─────────▶ Deleting ──Gone──▶ Deleted
+      Failed ─DeleteAsked▶ Deleting ──Gone──▶ Deleted
+
+Nothing can be asked of an endpoint that is being created or updated, as in AWS.
 
 An update brings its fleet up beside the one that serves. Each step stands beside its undo in ``STEPS``; what was
 done of them before a failure is undone in reverse: so an update that fails leaves the endpoint ``InService`` on its
@@ -40,14 +42,12 @@ ENDPOINT: Final = Lifecycle(
     table={
         (CREATING, HEALTHY): IN_SERVICE,
         (CREATING, UNHEALTHY): FAILED,
-        (CREATING, DELETE_ASKED): DELETING,
         (CREATING, BROKEN): FAILED,
         (IN_SERVICE, UPDATE_ASKED): UPDATING,
         (IN_SERVICE, DELETE_ASKED): DELETING,
         (IN_SERVICE, BROKEN): IN_SERVICE,
         (UPDATING, HEALTHY): IN_SERVICE,
         (UPDATING, UNHEALTHY): IN_SERVICE,
-        (UPDATING, DELETE_ASKED): DELETING,
         (UPDATING, BROKEN): IN_SERVICE,
         (FAILED, DELETE_ASKED): DELETING,
         (FAILED, BROKEN): FAILED,

@@ -20,7 +20,7 @@ from cloche.storage.metadata.records import Record
 BUSY: Final = fact(
     "ValidationException",
     'Cannot update in-progress endpoint "{arn}".',
-    source="the wording that AWS's SDK users report for UpdateEndpoint and DeleteEndpoint during an update",
+    source="aws/amazon-sagemaker-operator-for-k8s (DeleteEndpointInProgressMessagePrefix)",
 )
 _RETAINED: Final = ("DesiredInstanceCount", "DesiredWeight")
 
