@@ -15,10 +15,9 @@ import orjson
 from cloche import __version__
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
-from cloche.server.job_tokens import JobTokens
+from cloche.server.job_tokens import CREDENTIALS_PATH, JobTokens
 
 PREFIX: Final = "/_cloche/"
-CREDENTIALS: Final = "/_cloche/credentials/"
 
 
 class Admin:
@@ -26,7 +25,7 @@ class Admin:
         self._tokens = tokens
 
     def owns(self, path: str) -> bool:
-        return path == "/_cloche/health" or path.startswith(CREDENTIALS)
+        return path == "/_cloche/health" or path.startswith(CREDENTIALS_PATH)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """May block on storage. Raises ``AwsError``."""
@@ -36,7 +35,7 @@ class Admin:
             return _json({"status": "ok", "version": __version__})
         if self._tokens is None:
             raise AwsError("NotFound", "There are no job credentials here.", 404)
-        name = request.path.removeprefix(CREDENTIALS)
+        name = request.path.removeprefix(CREDENTIALS_PATH)
         token = request.headers.get("authorization")
         credentials = self._tokens.credentials(name, token)
         if credentials is None:

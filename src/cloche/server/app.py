@@ -69,11 +69,12 @@ class Chain:
         authorize: Authorizer,
         runner: Runner,
         admin: Admin,
-        console: AsgiApp | None = None,
     ) -> None:
         self.settings, self.clock, self.bus, self.parts = settings, clock, bus, parts
         self.verifier, self.guard, self.dispatch, self.authorize = verifier, guard, dispatch, authorize
-        self.runner, self.admin, self.console = runner, admin, console
+        self.runner, self.admin = runner, admin
+        self.console: AsgiApp | None = None
+        """Answers on this machine's own names at ``/`` and below ``/_cloche/``; set before serving."""
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cloche.foundation.clock import Clock, to_iso
 from cloche.storage.metadata.database import Database
+
+CREDENTIALS_PATH: Final = "/_cloche/credentials/"
 
 MIGRATIONS = [
     (
@@ -33,41 +34,41 @@ MIGRATIONS = [
 
 
 class JobIdentity(Protocol):
+    """The identity engine, as far as jobs need it."""
+
     def job_credentials(self, role_arn: str, session_name: str) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class JobToken:
-    """``path`` is under the server's address; ``token`` is the Authorization header the SDK is to send."""
-
-    path: str
-    token: str
-
-    def environment(self, url: str) -> dict[str, str]:
-        """What the SDKs inside the job read. ``url`` is the server's address as seen from there."""
-        return {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": url + self.path,
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN": self.token,
-        }
-
-
 class JobTokens:
-    def __init__(self, database: Database, clock: Clock, identity: JobIdentity) -> None:
+    """Also the ``JobCredentials`` that engines are handed: each job's and model server's way to its role's keys.
+
+    ``url`` is the server's address as seen from inside a job: jobs share this machine's network.
+    """
+
+    def __init__(self, database: Database, clock: Clock, identity: JobIdentity, url: str) -> None:
         self._database = database
         self._clock = clock
         self._identity = identity
+        self._url = url
 
-    def register(self, tx: sqlite3.Connection, name: str, role_arn: str, session_name: str) -> JobToken:
-        """A new token for the job called ``name`` (unique, safe in a URL); an earlier one of it is void."""
+    def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
+        """What the SDKs inside read to find Cloche and the keys of ``role_arn``. ``name`` is unique and safe in a
+        URL; an earlier answer for it is void."""
         token = secrets.token_urlsafe(32)
-        tx.execute(
-            "INSERT OR REPLACE INTO job_tokens VALUES (?, ?, ?, ?, ?)",
-            (name, sha256(token.encode()).digest(), role_arn, session_name, self._clock.time()),
+        values = (name, sha256(token.encode()).digest(), role_arn, session_name, self._clock.time())
+        self._database.write(
+            lambda tx: tx.execute("INSERT OR REPLACE INTO job_tokens VALUES (?, ?, ?, ?, ?)", values) and None
         )
-        return JobToken(f"/_cloche/credentials/{name}", token)
+        return {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._url}{CREDENTIALS_PATH}{name}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
+            "AWS_ENDPOINT_URL": self._url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
-    def forget(self, tx: sqlite3.Connection, name: str) -> None:
-        tx.execute("DELETE FROM job_tokens WHERE name = ?", (name,))
+    def forget(self, name: str) -> None:
+        """The job is over: its token gives nothing any more."""
+        self._database.write(lambda tx: tx.execute("DELETE FROM job_tokens WHERE name = ?", (name,)) and None)
 
     def credentials(self, name: str, token: str) -> dict[str, str] | None:
         """Temporary keys in the form the SDKs' container provider expects; ``None`` for a wrong name or token."""

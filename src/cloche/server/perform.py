@@ -7,20 +7,22 @@ from the wire, only without bytes and signature.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
+from cloche.aws.errors import ErrorCodes, translate
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.model.load import service_model
 from cloche.aws.operation import Caller, Members
 from cloche.aws.validation import validate
+from cloche.foundation.errors import ClocheError
 from cloche.foundation.ids import request_id
 from cloche.server.app import Chain
+from cloche.server.dispatch import not_offered
 
 _NO_REQUEST = HttpRequest("POST", "/", "", Headers())
 
 
 class Perform:
-    """``perform(service, operation, request, caller)``; raises ``AwsError`` or the handler's own error."""
+    """``perform(service, operation, request, caller)``; raises ``AwsError``."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
@@ -37,15 +39,14 @@ class Perform:
         chain = self._chain
         offered = chain.dispatch.ready(service) or await chain.runner.in_thread(chain.dispatch.offered, service)
         if offered is None:
-            from cloche.aws.errors import ErrorCodes
-            from cloche.server.dispatch import not_offered
-
             raise not_offered(service, operation, ErrorCodes())
         found = offered.operation(operation)
-        model: Any = service_model(service).operation_model(operation)
-        validate(model, request)
+        validate(service_model(service).operation_model(operation), request)
         context = chain.context(request_id(), caller, region, _NO_REQUEST)
-        return (await chain.act(context, service, found, request)).members
+        try:
+            return (await chain.act(context, service, found, request)).members
+        except ClocheError as error:
+            raise translate(error, offered.service.errors) from error
 
     def from_thread(self, service: str, operation: str, request: Members, caller: Caller, region: str = "") -> Members:
         """The same for engines, which run in threads; waits for the answer. Never call it on the loop."""

@@ -11,7 +11,12 @@ from typing import Any
 from cloche.aws.model.load import use_cache
 from cloche.aws.operation import Caller
 from cloche.aws.signing.sigv4 import Verifier
+from cloche.compute.images import EnvironmentBuilder
+from cloche.compute.local import LocalRuntime
+from cloche.compute.runtime import Runtime
+from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity
+from cloche.engines.hosting import Hosting
 from cloche.engines.identity import Identity
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
@@ -20,12 +25,13 @@ from cloche.lifecycle import rows as lifecycle_rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.server import job_tokens
 from cloche.server.admin import Admin
-from cloche.server.app import AsgiApp, Chain
+from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.guard import Guard
+from cloche.server.images import Images
 from cloche.server.job_tokens import JobTokens
 from cloche.server.perform import Perform
 from cloche.server.running import Runner
@@ -47,6 +53,7 @@ MIGRATIONS: list[Migration] = [
     *metrics.MIGRATIONS,
     *lifecycle_rows.MIGRATIONS,
     *identity.MIGRATIONS,
+    *hosting_engine.MIGRATIONS,
     *job_tokens.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
@@ -67,6 +74,7 @@ class Wiring:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
         self.perform.bind(loop)
+        self.parts.hosting.start()
         self.parts.reconciler.start()
 
     def close(self) -> None:
@@ -78,7 +86,7 @@ class Wiring:
         self.parts.database.close()
 
 
-def build(settings: Settings, clock: Clock | None = None, console: AsgiApp | None = None) -> Wiring:
+def build(settings: Settings, clock: Clock | None = None) -> Wiring:
     """Raises ``Conflict`` for a data directory written by a newer version."""
     clock = clock or SystemClock()
     layout = Layout(settings.data)
@@ -87,14 +95,13 @@ def build(settings: Settings, clock: Clock | None = None, console: AsgiApp | Non
     database = Database(layout.database)
     try:
         migrate(database, MIGRATIONS)
-        parts = _parts(settings, layout, clock, bus, database)
+        parts, tokens, runtime = _parts(settings, layout, clock, bus, database)
     except BaseException:
         database.close()
         raise
     authority = Authority(layout.keys)
     authority.ensure()
     runner = Runner()
-    tokens = JobTokens(database, clock, parts.identity)
     chain = Chain(
         settings=settings,
         clock=clock,
@@ -106,26 +113,56 @@ def build(settings: Settings, clock: Clock | None = None, console: AsgiApp | Non
         authorize=Authorization(),
         runner=runner,
         admin=Admin(tokens),
-        console=console,
     )
-    return Wiring(parts, chain, Perform(chain), authority, _console_token(layout), _isolation(settings))
+    return Wiring(parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation)
 
 
-def _parts(settings: Settings, layout: Layout, clock: Clock, bus: Bus, database: Database) -> Parts:
-    missing: Any = None
-    return Parts(
+def _parts(
+    settings: Settings, layout: Layout, clock: Clock, bus: Bus, database: Database
+) -> tuple[Parts, JobTokens, Runtime]:
+    store = ObjectStore(layout.objects, database, clock)
+    log_store = LogStore(layout.logs, database, clock)
+    metric_store = MetricStore(database, clock)
+    principals = Identity(database, clock, settings, layout.keys)
+    reconciler = Reconciler(database, clock, bus)
+    tokens = JobTokens(database, clock, principals, _url_for_jobs(settings))
+    runtime = LocalRuntime(layout.run / "processes", settings.sandbox)
+    images = Images(EnvironmentBuilder())
+    hosting = Hosting(
+        folder=layout.run / "endpoints",
+        data=layout.root,
+        database=database,
+        clock=clock,
+        reconciler=reconciler,
+        runtime=runtime,
+        objects=store,
+        logs=log_store,
+        metrics=metric_store,
+        images=images,
+        credentials=tokens,
+    )
+    training: Any = None
+    parts = Parts(
         settings=settings,
         clock=clock,
         bus=bus,
         database=database,
-        objects=ObjectStore(layout.objects, database, clock),
-        logs=LogStore(layout.logs, database, clock),
-        metrics=MetricStore(database, clock),
-        identity=Identity(database, clock, settings, layout.keys),
-        reconciler=Reconciler(database, clock, bus),
-        training=missing,
-        hosting=missing,
+        objects=store,
+        logs=log_store,
+        metrics=metric_store,
+        identity=principals,
+        reconciler=reconciler,
+        training=training,
+        hosting=hosting,
     )
+    return parts, tokens, runtime
+
+
+def _url_for_jobs(settings: Settings) -> str:
+    """Jobs share this machine's network: loopback reaches a server that listens there or everywhere."""
+    listens_wide = settings.host in ("0.0.0.0", "::", "localhost")  # noqa: S104
+    host = "127.0.0.1" if listens_wide else settings.host
+    return f"http://{'[' + host + ']' if ':' in host else host}:{settings.port}"
 
 
 def _verifier(settings: Settings, identity: Identity) -> Verifier:
@@ -144,7 +181,3 @@ def _console_token(layout: Layout) -> str:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(24))
     return path.read_text().strip()
-
-
-def _isolation(settings: Settings) -> str:
-    return ""

@@ -1,0 +1,18 @@
+"""Images, as the engines ask for them: the catalog's entry gives the environment, built when it is first needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloche.compute.images import EnvironmentBuilder
+from cloche_jobs import catalog
+
+
+class Images:
+    def __init__(self, builder: EnvironmentBuilder) -> None:
+        self.builder = builder
+
+    def python(self, image: catalog.Image) -> Path:
+        """The interpreter of the image's environment. Takes seconds to minutes where it is not built yet; raises
+        ``EnvironmentFailed``."""
+        return self.builder.ensure(image.environment).python
