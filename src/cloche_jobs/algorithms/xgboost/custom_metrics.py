@@ -1,38 +1,58 @@
 """The metrics AWS's container computes itself, beside the engine's.
 
-They see raw margins, not probabilities (XGBoost 1.2 and later): a class is a margin above 0 or the largest of a row,
-and ``mae``, ``mse``, ``rmse``, ``r2`` compare labels with margins, as AWS's do. Definitions are scikit-learn's, whose
-import would cost more than a small job. Source: ``metrics/custom_metrics.py`` of aws/sagemaker-xgboost-container.
+Up to 2.x they see raw margins, not probabilities: a class is a margin above 0 or the largest of a row, and ``mae``,
+``mse``, ``rmse``, ``r2`` compare labels with margins, as AWS's do. 3.x hands over what the model answers, and there AWS's
+3.0-5 still compares with 0, which finds every row positive; Cloche takes the probability 0.5 instead. Definitions are
+scikit-learn's, whose import would cost more than a small job. Source: ``metrics/custom_metrics.py`` of
+aws/sagemaker-xgboost-container.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from cloche_jobs.algorithms.xgboost.engine import Array, numpy
+from cloche_jobs.algorithms.xgboost.engine import Array, numpy, xgboost
 from cloche_jobs.contract.failure import UserError
 
+SEES_MARGINS: Final = "feval" in inspect.signature(xgboost.train).parameters
 
-def custom_metric(names: Sequence[str]) -> Callable[[Array, Any], list[tuple[str, float]]]:
-    """The function that ``xgboost.train`` calls each round, for those ``names``."""
+
+def custom_metric(names: Sequence[str], objective: str) -> dict[str, Any]:
+    """The argument to ``xgboost.train`` that has those ``names`` computed each round; empty without names."""
+    if not names:
+        return {}
+    classes = _from_margins if SEES_MARGINS else _from_answers(objective)
 
     def evaluate(predictions: Array, matrix: Any) -> list[tuple[str, float]]:
         labels = matrix.get_label()
-        return [(name, float(_METRICS[name](labels, predictions))) for name in names]
+        return [
+            (name, float(_BY_VALUE[name](labels, predictions)))
+            if name in _BY_VALUE
+            else (name, float(_BY_CLASS[name](_Counts(labels, classes(predictions)))))
+            for name in names
+        ]
 
-    return evaluate
+    return {"feval" if SEES_MARGINS else "custom_metric": evaluate}
 
 
-def _classes(predictions: Array) -> Array:
+def _from_margins(predictions: Array) -> Array:
     return predictions.argmax(axis=1) if predictions.ndim > 1 else (predictions > 0).astype(int)
+
+
+def _from_answers(objective: str) -> Callable[[Array], Array]:
+    if objective == "binary:logitraw":
+        return _from_margins
+    if objective in ("binary:hinge", "multi:softmax"):
+        return lambda predictions: predictions.astype(int)
+    return lambda predictions: predictions.argmax(axis=1) if predictions.ndim > 1 else (predictions > 0.5).astype(int)
 
 
 class _Counts:
     """Per class: how often right, predicted, there."""
 
-    def __init__(self, labels: Array, predictions: Array) -> None:
-        guesses = _classes(predictions)
+    def __init__(self, labels: Array, guesses: Array) -> None:
         if (labels != labels.astype(int)).any():
             raise UserError("Classification metrics can't handle a mix of continuous and binary targets")
         self.classes = numpy.unique(numpy.concatenate([labels.astype(int), guesses]))
@@ -68,24 +88,19 @@ def _f1s(counts: _Counts) -> Array:
     return _ratio(2 * counts.right, counts.predicted + counts.there)
 
 
-def _binary(values: Callable[[_Counts], Array]) -> Callable[[Array, Array], float]:
-    def metric(labels: Array, predictions: Array) -> float:
-        counts = _Counts(labels, predictions)
-        return counts.of_positive(values(counts))
-
-    return metric
+def _binary(values: Callable[[_Counts], Array]) -> Callable[[_Counts], float]:
+    return lambda counts: counts.of_positive(values(counts))
 
 
-def _macro(values: Callable[[_Counts], Array]) -> Callable[[Array, Array], float]:
-    return lambda labels, predictions: float(values(_Counts(labels, predictions)).mean())
+def _macro(values: Callable[[_Counts], Array]) -> Callable[[_Counts], float]:
+    return lambda counts: float(values(counts).mean())
 
 
-def _accuracy(labels: Array, predictions: Array) -> float:
-    return _Counts(labels, predictions).share_right
+def _accuracy(counts: _Counts) -> float:
+    return counts.share_right
 
 
-def _balanced_accuracy(labels: Array, predictions: Array) -> float:
-    counts = _Counts(labels, predictions)
+def _balanced_accuracy(counts: _Counts) -> float:
     return float(_recalls(counts)[counts.there > 0].mean())
 
 
@@ -103,20 +118,22 @@ def _r2(labels: Array, predictions: Array) -> float:
     return 1 - left / whole if whole else float(left == 0)
 
 
-_METRICS: dict[str, Callable[[Array, Array], float]] = {
+_BY_CLASS: Final[dict[str, Callable[[_Counts], float]]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "f1": _macro(_f1s),
     "f1_binary": _binary(_f1s),
     "f1_macro": _macro(_f1s),
-    "mse": _mse,
-    "rmse": lambda labels, predictions: _mse(labels, predictions) ** 0.5,
-    "mae": lambda labels, predictions: float(numpy.abs(labels.astype(float) - predictions.astype(float)).mean()),
     "precision": _binary(_precisions),
     "precision_macro": _macro(_precisions),
     "precision_micro": _accuracy,
-    "r2": _r2,
     "recall": _binary(_recalls),
     "recall_macro": _macro(_recalls),
     "recall_micro": _accuracy,
+}
+_BY_VALUE: Final[dict[str, Callable[[Array, Array], float]]] = {
+    "mse": _mse,
+    "rmse": lambda labels, predictions: _mse(labels, predictions) ** 0.5,
+    "mae": lambda labels, predictions: float(numpy.abs(labels.astype(float) - predictions.astype(float)).mean()),
+    "r2": _r2,
 }

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +100,19 @@ def first_paragraph(error: BaseException) -> str:
     return str(error).split("\n\nStack trace", 1)[0].split("\nStack trace", 1)[0].strip()
 
 
+def _predict_function(proxy: ctypes.c_void_p) -> Any:
+    """The C function, or ``None`` in a library without it; ``proxy`` becomes what it reads its rows through."""
+    library = xgboost.core._LIB
+    try:
+        call = library.XGBoosterPredictFromDense
+        if library.XGProxyDMatrixCreate(ctypes.byref(proxy)) != 0:
+            return None
+    except AttributeError:
+        return None
+    call.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p] + [ctypes.c_void_p] * 4
+    return call
+
+
 class Predictor:
     """Predictions of one booster, equal to ``Booster.predict`` and quicker for few rows.
 
@@ -126,9 +140,22 @@ class Predictor:
         self._shape = ctypes.POINTER(ctypes.c_uint64)()
         self._dimensions = ctypes.c_uint64()
         self._values = ctypes.POINTER(ctypes.c_float)()
-        self._call = getattr(xgboost.core._LIB, "XGBoosterPredictFromDense", None)
+        self._out = tuple(ctypes.addressof(each) for each in (self._shape, self._dimensions, self._values))
+        self._proxy = ctypes.c_void_p()
+        self._call = _predict_function(self._proxy)
         if not self._agrees():
             self._call = None
+
+    def predict_row(self, values: list[float]) -> list[Any]:
+        """The same as ``predict(…).tolist()`` for one row, without arrays on the way where that is possible."""
+        if self._call is None or len(values) != self.features:
+            answer: list[Any] = self.predict(numpy.array([values], dtype=numpy.float32)).tolist()
+            return answer
+        packed = array("f", values)
+        self._run(packed.buffer_info()[0], 1, self.features)
+        if self._dimensions.value == 1:
+            return self._values[: self._shape[0]]
+        return [self._values[: self._shape[1]]]
 
     def predict(self, rows: Array) -> Array:
         """One value or one row of values for each row; ``rows`` is float32, NaN where a value is missing.
@@ -159,38 +186,26 @@ class Predictor:
         return self.booster.predict(matrix, iteration_range=(0, self.end), validate_features=False)
 
     def _direct(self, rows: Array) -> Array:
+        self._run(rows.ctypes.data, *rows.shape)
+        shape = tuple(self._shape[: self._dimensions.value])
+        return numpy.ctypeslib.as_array(self._values, shape).copy()
+
+    def _run(self, address: int, count: int, columns: int) -> None:
+        """Predict for ``count`` rows of float32 at ``address``; the answer lies in ``_shape`` and ``_values``."""
         assert self._call is not None
-        description = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}' % (
-            rows.ctypes.data,
-            *rows.shape,
-        )
-        status = self._call(
-            self.booster.handle,
-            description,
-            self._options,
-            None,
-            ctypes.byref(self._shape),
-            ctypes.byref(self._dimensions),
-            ctypes.byref(self._values),
-        )
-        if status != 0:
+        described = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}' % (address, count, columns)
+        if self._call(self.booster.handle, described, self._options, self._proxy, *self._out) != 0:
             raise xgboost.core.XGBoostError(xgboost.core._LIB.XGBGetLastError().decode("utf-8", "replace"))
-        shape = self._shape[: self._dimensions.value]
-        if shape == [1]:
-            return numpy.array([self._values[0]], dtype=numpy.float32)
-        return numpy.ctypeslib.as_array(self._values, tuple(shape)).copy()
 
     def _agrees(self) -> bool:
         if self._call is None or not self.features:
             return False
-        self._call.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p] + [
-            ctypes.c_void_p
-        ] * 3
         rows = numpy.linspace(-3, 3, 5 * self.features, dtype=numpy.float32).reshape(5, self.features)
         rows[1, ::2] = numpy.nan
         try:
             direct, expected = self._direct(rows), self._by_matrix(rows)
+            row = self.predict_row(rows[1].tolist())
         except xgboost.core.XGBoostError:
             return False
-        same: bool = direct.shape == expected.shape and bool(numpy.array_equal(direct, expected, equal_nan=True))
-        return same
+        same: bool = direct.shape == expected.shape and bool(numpy.array_equal(direct, expected))
+        return same and row == expected[1:2].tolist()

@@ -163,6 +163,6 @@ CHANNELS: Final = Channels(
     default_content_type="text/libsvm",
 )
 REQUEST_TYPES: Final = ("text/csv", "text/libsvm", "text/x-libsvm")
-ANSWER_TYPES: Final = ("text/csv", "application/json", "application/jsonlines")
+ANSWER_TYPES: Final = ("text/csv", "application/json")
 
 __all__ = ["CHANNELS", "HYPERPARAMETERS", "METRICS"]

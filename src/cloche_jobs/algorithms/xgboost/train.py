@@ -7,6 +7,7 @@ name: cross-validation (``_kfold``), GPUs, more than one host, parquet and Recor
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,13 +117,14 @@ def _boost(values: Values, train: Any, validation: Any, layout: Layout) -> Any:
         callbacks.append(StopOnTerm())
     if patience:
         callbacks += _early_stopping(patience, metrics, validation)
+    warnings.filterwarnings("ignore", "`feval` is deprecated")
     try:
         return xgboost.train(
             _engine_parameters(values),
             train,
             num_boost_round=max(0, rounds - (checkpoints.rounds_done if checkpoints else 0)),
             evals=[(train, "train")] + ([] if validation is None else [(validation, "validation")]),
-            custom_metric=evaluate,
+            **evaluate,
             callbacks=callbacks,
             xgb_model=checkpoints.model if checkpoints else None,
             verbose_eval=False,
@@ -136,8 +138,8 @@ def _boost(values: Values, train: Any, validation: Any, layout: Layout) -> Any:
         raise AlgorithmError(f"XGB train call failed with exception:\n {text}") from error
 
 
-def _metrics(values: Values) -> tuple[list[str], Any]:
-    """The metrics asked for, in order, and the function for those that are ours; the engine's stay in ``values``."""
+def _metrics(values: Values) -> tuple[list[str], dict[str, Any]]:
+    """The metrics asked for, in order, and the argument that has ours computed; the engine's stay in ``values``."""
     asked: list[str] = list(values.get("eval_metric", []))
     tuned = values.pop("_tuning_objective_metric", None)
     if tuned is not None:
@@ -150,7 +152,7 @@ def _metrics(values: Values) -> tuple[list[str], Any]:
         values["eval_metric"] = theirs
     else:
         values.pop("eval_metric", None)
-    return asked, custom_metric(ours) if ours else None
+    return asked, custom_metric(ours, values.get("objective", ""))
 
 
 def _early_stopping(patience: int, metrics: list[str], validation: Any) -> list[Any]:

@@ -1,0 +1,256 @@
+"""HTTP/1.1, the part of it that SageMaker's contract uses, read and written by hand.
+
+One object a connection. Requests are answered in the order they came, one at a time: a pipelined request waits in
+the buffer, and the transport is paused when the buffer grows past what one request may hold. Heads are read with
+``bytes.split``, which for the few short headers of an invocation costs some microseconds; a general parser costs more
+than predicting a row does. Anything doubtful (two lengths, a length beside chunks, folded or nameless headers) is
+refused and the connection closed, so that no second request can hide in a first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from cloche_jobs.serving.chunks import ChunkReader
+from cloche_jobs.serving.model import Answer, InferenceError, Model, Question
+
+HEAD_BYTES_MAX: Final = 64 * 1024
+HEADERS_MAX: Final = 200
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
+_PING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+log = logging.getLogger("cloche_jobs.serving")
+
+Submit = Callable[[Question, Callable[[Answer], None]], None]
+"""Has a question answered in the worker thread and calls back in the event loop."""
+
+
+class BadRequest(Exception):
+    """The connection cannot go on; ``status`` is its last answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Connection(asyncio.Protocol):
+    """``connections`` is the server's set of open ones; the connection enters and leaves it by itself."""
+
+    def __init__(self, model: Model, submit: Submit, connections: set[Connection], *, access_log: bool) -> None:
+        self.model, self.submit, self.connections, self.access_log = model, submit, connections, access_log
+        self.buffer = bytearray()
+        self.transport: asyncio.Transport | None = None
+        self.busy = False
+        self.draining = False
+        self.paused = False
+        self.keep_alive = True
+        self.method = b""
+        self.target = b""
+        self.headers: dict[str, str] | None = None
+        self.length = 0
+        self.chunks: ChunkReader | None = None
+        self.began = 0.0
+
+    # -- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if self.busy:
+            if len(self.buffer) > HEAD_BYTES_MAX and self.transport and not self.paused:
+                self.paused = True
+                self.transport.pause_reading()
+            return
+        self.advance()
+
+    def eof_received(self) -> bool:
+        return self.busy
+
+    def drain(self) -> None:
+        """Finish what is being answered, take nothing more."""
+        self.draining = True
+        if not self.busy and self.transport is not None:
+            self.transport.close()
+
+    # -- reading
+
+    def advance(self) -> None:
+        try:
+            while not self.busy and self.transport is not None and self.take_one():
+                pass
+        except BadRequest as error:
+            self.keep_alive = False
+            self.write(Answer(error.message.encode(), "text/plain; charset=utf-8", error.status))
+
+    def take_one(self) -> bool:
+        """Read and dispatch one request; ``False`` when it has not come in full."""
+        if self.headers is None and not self.read_head():
+            return False
+        assert self.headers is not None
+        body = self.read_body()
+        if body is None:
+            return False
+        headers, self.headers = self.headers, None
+        self.dispatch(Question(body, headers))
+        return True
+
+    def read_head(self) -> bool:
+        end = self.buffer.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX + 4)
+        if end < 0:
+            if len(self.buffer) > HEAD_BYTES_MAX:
+                raise BadRequest(431, "the head of the request is too long")
+            return False
+        lines = bytes(self.buffer[:end]).split(b"\r\n")
+        del self.buffer[: end + 4]
+        self.began = time.perf_counter()
+        self.start(lines[0])
+        headers = self.headers = {}
+        if len(lines) > HEADERS_MAX:
+            raise BadRequest(431, "the request has too many headers")
+        for line in lines[1:]:
+            name, colon, value = line.partition(b":")
+            if not colon or not name or name[-1:].isspace() or name[:1].isspace():
+                raise BadRequest(400, "malformed header")
+            key = name.lower().decode("latin-1")
+            if key in headers and key in ("content-length", "transfer-encoding", "host"):
+                raise BadRequest(400, f"two {key} headers")
+            headers[key] = value.strip().decode("latin-1")
+        self.expect_body(headers)
+        return True
+
+    def start(self, line: bytes) -> None:
+        parts = line.split(b" ")
+        if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
+            raise BadRequest(400, "malformed request line")
+        self.method, self.target = parts[0], parts[1].partition(b"?")[0]
+        self.keep_alive = parts[2] == b"HTTP/1.1"
+
+    def expect_body(self, headers: dict[str, str]) -> None:
+        if headers.get("connection", "").lower() == "close":
+            self.keep_alive = False
+        encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        self.chunks, self.length = None, 0
+        if encoding is not None:
+            if encoding.lower() != "chunked" or length is not None:
+                raise BadRequest(400, "a body is either chunked or has a length")
+            self.chunks = ChunkReader(self.model.body_bytes_max)
+        elif length is not None:
+            if not (length.isascii() and length.isdigit() and len(length) < 16):
+                raise BadRequest(400, "malformed Content-Length")
+            self.length = int(length)
+            if self.length > self.model.body_bytes_max:
+                raise BadRequest(413, _too_large(self.model.body_bytes_max))
+        if headers.get("expect", "").lower() == "100-continue" and self.transport is not None:
+            self.transport.write(_CONTINUE)
+
+    def read_body(self) -> bytes | None:
+        if self.chunks is not None:
+            try:
+                whole = self.chunks.feed(self.buffer)
+            except ValueError as error:
+                raise BadRequest(400, str(error)) from error
+            except OverflowError as error:
+                raise BadRequest(413, _too_large(self.model.body_bytes_max)) from error
+            return whole
+        if len(self.buffer) < self.length:
+            return None
+        body = bytes(self.buffer[: self.length])
+        del self.buffer[: self.length]
+        return body
+
+    # -- answering
+
+    def dispatch(self, question: Question) -> None:
+        if self.target == b"/invocations" and self.method == b"POST":
+            if len(question.body) <= self.model.inline_bytes_max:
+                self.write(answer_to(self.model, question))
+            else:
+                self.busy = True
+                self.submit(question, self.answered)
+        elif self.target == b"/ping" and self.method in (b"GET", b"HEAD"):
+            self.write_ping()
+        else:
+            self.write(self.other())
+
+    def other(self) -> Answer:
+        if self.target == b"/execution-parameters" and self.method == b"GET":
+            answer = self.model.execution_parameters()
+            if answer is not None:
+                return answer
+        if self.target in (b"/invocations", b"/ping"):
+            return Answer(b"Method Not Allowed", "text/plain; charset=utf-8", 405)
+        return Answer(b"Not Found", "text/plain; charset=utf-8", 404)
+
+    def answered(self, answer: Answer) -> None:
+        self.busy = False
+        self.write(answer)
+        if self.paused and self.transport is not None:
+            self.paused = False
+            self.transport.resume_reading()
+        self.advance()
+
+    def write_ping(self) -> None:
+        if self.transport is not None:
+            if self.keep_alive and not self.draining:
+                self.transport.write(_PING)
+            else:
+                self.write(Answer(b""))
+
+    def write(self, answer: Answer) -> None:
+        if self.transport is None:
+            return
+        closing = self.draining or not self.keep_alive
+        self.transport.write(rendered(answer, closing=closing))
+        if self.access_log:
+            milliseconds = (time.perf_counter() - self.began) * 1000
+            line = f'"{self.method.decode("latin-1")} {self.target.decode("latin-1")} HTTP/1.1" {answer.status}'
+            log.debug("%s %d %.3f ms", line, len(answer.body), milliseconds)
+        if closing:
+            self.transport.close()
+
+
+def rendered(answer: Answer, *, closing: bool) -> bytes:
+    """The bytes of ``answer``; header values lose whatever would end a line."""
+    head = f"HTTP/1.1 {answer.status} {_PHRASES.get(answer.status, 'Unknown')}\r\n"
+    if answer.status != HTTPStatus.NO_CONTENT:
+        head += f"Content-Type: {_clean(answer.content_type)}\r\nContent-Length: {len(answer.body)}\r\n"
+    for name, value in answer.headers.items():
+        head += f"{_clean(name)}: {_clean(value)}\r\n"
+    if closing:
+        head += "Connection: close\r\n"
+    return head.encode("latin-1", "replace") + b"\r\n" + answer.body
+
+
+def _clean(value: str) -> str:
+    return value if value.isprintable() else "".join(character for character in value if character.isprintable())
+
+
+def answer_to(model: Model, question: Question) -> Answer:
+    """The model's answer, or the one that says what went wrong. Never raises."""
+    try:
+        return model.answer(question)
+    except InferenceError as error:
+        log.error("%d: %s", error.status, error.message, exc_info=error.__cause__)
+        return Answer(error.message.encode("utf-8", "replace"), "text/plain; charset=utf-8", error.status)
+    except Exception as error:
+        log.exception("Exception on /invocations [POST]")
+        text = str(error) or type(error).__name__
+        return Answer(text.encode("utf-8", "replace"), "text/plain; charset=utf-8", 500)
+
+
+def _too_large(limit: int) -> str:
+    return f"Request Entity Too Large: the limit is {limit} bytes"

@@ -1,0 +1,61 @@
+"""What the HTTP side knows of a model: questions go in, answers come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class Question:
+    """One request to ``/invocations``. Header names are lower case."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def content_type(self) -> str | None:
+        return self.headers.get("content-type")
+
+    @property
+    def accept(self) -> str | None:
+        return self.headers.get("accept")
+
+
+@dataclass(slots=True)
+class Answer:
+    """``headers`` are beside Content-Type and Content-Length."""
+
+    body: bytes
+    content_type: str = "application/json"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class InferenceError(Exception):
+    """An answer that is no prediction: ``status`` and a text for the caller."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Model(Protocol):
+    """A loaded model."""
+
+    body_bytes_max: int
+    """Longer requests are answered with 413 before they are read."""
+
+    inline_bytes_max: int
+    """Questions up to this long are answered in the event loop itself: right for what takes microseconds. 0: never.
+    All others go to the one worker thread, so that ``/ping`` is answered while they run."""
+
+    def answer(self, question: Question) -> Answer:
+        """Called by one thread at a time. Raises ``InferenceError``; any other exception becomes a 500."""
+        ...
+
+    def execution_parameters(self) -> Answer | None:
+        """What ``GET /execution-parameters`` says; ``None`` where the image has no such path."""
+        ...

@@ -1,0 +1,100 @@
+"""Listening, and ending in good order.
+
+The model is loaded before this module is called: a socket that answers is a model that is ready. SIGTERM closes the
+listener, lets the answers under way go out (at most ``DRAIN_SECONDS``) and ends with exit code 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+from cloche_jobs.contract import environment
+from cloche_jobs.contract.failure import PlatformError
+from cloche_jobs.serving.http import Connection
+from cloche_jobs.serving.model import Model
+from cloche_jobs.serving.worker import Worker
+
+DRAIN_SECONDS: Final = 25.0
+"""AWS kills 30 s after SIGTERM."""
+_BACKLOG: Final = 1_024
+
+log = logging.getLogger("cloche_jobs.serving")
+
+
+def serve(model: Model) -> None:
+    """Answer until SIGTERM or SIGINT. Raises ``PlatformError`` when the address cannot be had."""
+    listener = _listen(os.environ.get(environment.BIND, ""))
+    gc.collect()
+    gc.freeze()  # what the model and its libraries hold is looked at no more
+    asyncio.run(_run(model, listener))
+
+
+async def _run(model: Model, listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    worker = Worker(model, loop)
+    connections: set[Connection] = set()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    access_log = log.isEnabledFor(logging.DEBUG)
+
+    def connection() -> Connection:
+        return Connection(model, worker.submit, connections, access_log=access_log)
+
+    if listener.family == socket.AF_UNIX:
+        server = await loop.create_unix_server(connection, sock=listener, backlog=_BACKLOG)
+    else:
+        server = await loop.create_server(connection, sock=listener, backlog=_BACKLOG)
+    log.info("Listening at: %s (%d)", _shown(listener), os.getpid())
+    await ending.wait()
+    log.info("Handling signal: term")
+    server.close()
+    for each in list(connections):
+        each.drain()
+    deadline = loop.time() + DRAIN_SECONDS
+    while connections and loop.time() < deadline:
+        await asyncio.sleep(0.02)
+    worker.stop()
+    for each in list(connections):
+        if each.transport is not None:
+            each.transport.abort()
+    sys.stdout.flush()
+
+
+def _listen(bind: str) -> socket.socket:
+    kind, _, address = bind.partition(":")
+    try:
+        if kind == "unix":
+            return _listen_unix(Path(address))
+        if bind and kind != "tcp":
+            raise PlatformError(f"{environment.BIND} {bind!r} is neither unix:PATH nor tcp:HOST:PORT")
+        host, _, port = (address or _default_address()).rpartition(":")
+        return socket.create_server((host or "127.0.0.1", int(port)), backlog=_BACKLOG)
+    except (OSError, ValueError) as error:
+        raise PlatformError(f"the model server cannot listen at {bind or 'port 8080'}: {error}") from error
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _default_address() -> str:
+    return f"127.0.0.1:{os.environ.get('SAGEMAKER_BIND_TO_PORT') or 8080}"
+
+
+def _shown(listener: socket.socket) -> str:
+    name = listener.getsockname()
+    return f"unix:{name}" if isinstance(name, str) else f"http://{name[0]}:{name[1]}"
