@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, ask_all, ask_or
 from cloche.console.door import HEADERS, Door
-from cloche.console.endpoints import EndpointPages
+from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
 from cloche.console.feed import Feed
 from cloche.console.pages import HERE, Pages, Place
 from cloche.console.storage import StoragePages
@@ -40,7 +40,7 @@ class Console:
             *self._feed.routes(),
             Mount(STATIC, StaticFiles(directory=HERE / "static")),
         ]
-        self._app = Starlette(routes=routes, exception_handlers={AwsError: _refused})
+        self._app = Starlette(routes=routes, exception_handlers={AwsError: _refused}, max_body_size=FORM_BYTES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(STATIC + "/"):

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,8 @@ from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_or, log_lines
 from cloche.console.pages import Pages
 
-TRY_BYTES_MAX = 256 * 1024
+ANSWER_BYTES_SHOWN = 256 * 1024
+FORM_BYTES_MAX = 1024 * 1024
 MINUTES_SHOWN = 60
 
 
@@ -54,21 +56,21 @@ class EndpointPages:
 
     async def attempt(self, request: Request) -> Response:
         """Send what is in the box to the endpoint, as any client would, and show what came back."""
-        form = await request.form(max_part_size=TRY_BYTES_MAX)
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
         members: Members = {
             "EndpointName": request.path_params["name"],
-            "ContentType": str(form.get("content_type") or "text/csv"),
-            "Body": str(form.get("body") or "").replace("\r\n", "\n").encode(),
+            "ContentType": form.get("content_type", "text/csv"),
+            "Body": form.get("body", "").replace("\r\n", "\n").encode(),
         }
         if accept := form.get("accept"):
-            members["Accept"] = str(accept)
+            members["Accept"] = accept
         began = time.perf_counter()
         try:
             answer = await self._ask("sagemaker-runtime", "InvokeEndpoint", members)
             body = await _whole(answer["Body"])
             shown = {
                 "good": True,
-                "text": body[:TRY_BYTES_MAX].decode(errors="replace"),
+                "text": body[:ANSWER_BYTES_SHOWN].decode(errors="replace"),
                 "about": f"{answer.get('ContentType', '')} from {answer.get('InvokedProductionVariant', '')}",
             }
         except AwsError as error:

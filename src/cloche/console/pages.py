@@ -28,9 +28,8 @@ class Place:
 class Pages:
     def __init__(self, place: Place) -> None:
         loader = jinja2.FileSystemLoader(HERE / "templates")
-        self._environment = jinja2.Environment(
-            loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-        )
+        # Members an operation leaves out are absent, so the templates treat what is not there as empty.
+        self._environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._environment.filters.update(FILTERS)
         self._environment.globals["place"] = place
 

@@ -1,0 +1,188 @@
+"""The console's door, and its pages over answers of the shapes the operations give."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cloche.aws.errors import AwsError
+from cloche.console.app import Console
+from cloche.console.asking import Members
+from cloche.console.pages import Place
+from cloche.console.training import curves
+from cloche.foundation.bus import Bus, RequestServed
+
+AT = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
+JOB = {
+    "TrainingJobName": "job-1",
+    "TrainingJobStatus": "Failed",
+    "SecondaryStatus": "Failed",
+    "FailureReason": "<script>alert(1)</script>",
+    "CreationTime": AT,
+    "TrainingEndTime": AT,
+    "RoleArn": "arn:aws:iam::123456789012:role/r",
+    "AlgorithmSpecification": {"TrainingImage": "image:1"},
+    "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large"},
+    "SecondaryStatusTransitions": [{"Status": "Starting", "StatusMessage": "Starting", "StartTime": AT, "EndTime": AT}],
+    "FinalMetricDataList": [{"MetricName": "validation:auc", "Value": 0.93, "Timestamp": AT}],
+    "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/train/"}}}],
+    "ModelArtifacts": {"S3ModelArtifacts": "s3://b/o/model.tar.gz"},
+    "HyperParameters": {"eta": "0.1"},
+}
+LOG = ["[0]#011train-auc:0.9#011validation-auc:0.8", "words", "[1]#011train-auc:0.95#011validation-auc:0.85"]
+ANSWERS: dict[str, Members] = {
+    "ListTrainingJobs": {"TrainingJobSummaries": [JOB], "NextToken": "more&more"},
+    "DescribeTrainingJob": JOB,
+    "ListEndpoints": {"Endpoints": [{"EndpointName": "e", "EndpointStatus": "InService", "CreationTime": AT}]},
+    "DescribeEndpoint": {
+        "EndpointName": "e",
+        "EndpointStatus": "InService",
+        "ProductionVariants": [
+            {"VariantName": "A", "CurrentWeight": 1.0, "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
+        ],
+    },
+    "GetMetricData": {"MetricDataResults": [{"Id": "m0v0", "Timestamps": [], "Values": []}]},
+    "DescribeLogStreams": {"logStreams": [{"logStreamName": "job-1/algo-1-1"}]},
+    "GetLogEvents": {"events": [{"message": line} for line in LOG], "nextForwardToken": "f/1"},
+    "ListBuckets": {"Buckets": [{"Name": "b", "CreationDate": AT}]},
+    "ListObjectsV2": {
+        "CommonPrefixes": [{"Prefix": "a/b?/"}],
+        "Contents": [{"Key": "a/<b>.csv", "Size": 12, "LastModified": AT}],
+        "NextContinuationToken": "t",
+    },
+    "HeadObject": {"ContentLength": 5, "LastModified": AT, "ContentType": "text/csv", "ETag": '"e"', "Metadata": {}},
+    "GetObject": {"Body": b"1,2,3"},
+    "GetObjectTagging": {"TagSet": [{"Key": "k", "Value": "v"}]},
+    "InvokeEndpoint": {"Body": b"0.5", "ContentType": "text/csv", "InvokedProductionVariant": "A"},
+    "StopTrainingJob": {},
+}
+
+
+async def ask(service: str, operation: str, members: Members) -> Members:
+    if operation == "DescribeTrainingJob" and members["TrainingJobName"] == "gone":
+        raise AwsError("ValidationException", "Requested resource not found.")
+    if operation == "GetLogEvents" and "nextToken" in members:
+        return {"events": [], "nextForwardToken": "f/1"}
+    return ANSWERS[operation]
+
+
+def get(path: str, *, query: str = "", method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, str, str]:
+    """(status, body, location) of one request with the console's cookie, unless ``cookie`` says otherwise."""
+    bus = Bus()
+    console = Console(ask, bus, Place("123456789012", "us-east-1", "0", "data"), "secret")
+    bus.tell(RequestServed(0.0, "id", "s3", "PutObject", "arn", 200, "", 0.001))
+    lines = {
+        "cookie": "cloche_console=secret",
+        "host": "localhost:1",
+        **{k.replace("_", "-"): v for k, v in headers.items()},
+    }
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in lines.items()],
+        "scheme": "http",
+        "server": ("localhost", 1),
+        "root_path": "",
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(console(scope, receive, send))
+    text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], text, answered.get("location", "")
+
+
+PAGES = [
+    ("/", "", "job-1"),
+    ("/_cloche/training", "name=job", "more%26more"),
+    ("/_cloche/training/job-1", "", "validation:auc"),
+    ("/_cloche/endpoints", "", "InService"),
+    ("/_cloche/endpoints/e", "", "requests a minute"),
+    ("/_cloche/s3", "", "/_cloche/s3/b"),
+    ("/_cloche/s3/b", "prefix=a/", "prefix=a/b%3F/"),
+    ("/_cloche/s3/b/object", "key=a/x.csv", "1,2,3"),
+    ("/_cloche/requests", "", "PutObject"),
+]
+
+
+@pytest.mark.parametrize(("path", "query", "shown"), PAGES, ids=[path for path, _, _ in PAGES])
+@pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
+def test_pages_show_what_the_operations_answer(path: str, query: str, shown: str, fragment: bool) -> None:
+    status, text, _ = get(path, query=query, **({"hx_request": "true"} if fragment else {}))
+    assert status == 200
+    if not (fragment and path == "/_cloche/training"):
+        assert shown in text
+
+
+def test_what_a_user_wrote_is_text_not_markup() -> None:
+    _, text, _ = get("/_cloche/training/job-1")
+    assert "<script>alert(1)" not in text and "&lt;script&gt;alert(1)" in text
+
+
+def test_a_thing_that_is_not_there_is_a_page_that_says_so() -> None:
+    status, text, _ = get("/_cloche/training/gone")
+    assert status == 404 and "Requested resource not found." in text
+
+
+def test_without_the_token_nothing_opens() -> None:
+    for cookie in ("", "cloche_console=wrong"):
+        status, text, _ = get("/", cookie=cookie)
+        assert status == 401 and "job-1" not in text
+    assert get("/", query="token=wrong", cookie="")[0] == 401
+
+
+def test_the_link_becomes_a_cookie_and_leaves_the_address_bar() -> None:
+    status, _, location = get("/", query="token=secret", cookie="")
+    assert (status, location) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "http://evil.example"},
+        {"sec_fetch_site": "cross-site", "origin": "http://localhost:1"},
+        {"sec_fetch_site": "same-site"},
+        {"origin": "null"},
+    ],
+)
+def test_a_change_must_come_from_these_pages(headers: dict[str, str]) -> None:
+    assert get("/_cloche/training/job-1/stop", method="POST", **headers)[0] == 403
+
+
+def test_a_change_from_these_pages_is_made() -> None:
+    origin = {"origin": "http://localhost:1", "sec_fetch_site": "same-origin"}
+    assert get("/_cloche/training/job-1/stop", method="POST", **origin)[0] == 303
+
+
+def test_an_endpoint_can_be_tried() -> None:
+    body = b"content_type=text%2Fcsv&body=1%2C2%0D%0A3%2C4"
+    kind = {"content_type": "application/x-www-form-urlencoded", "sec_fetch_site": "same-origin"}
+    status, text, _ = get("/_cloche/endpoints/e/try", method="POST", body=body, **kind)
+    assert status == 200 and "0.5" in text and "answered" in text
+
+
+def test_a_download_is_never_a_page_of_this_origin() -> None:
+    status, text, _ = get("/_cloche/s3/b/download", query="key=a/evil.html")
+    assert (status, text) == (200, "1,2,3")
+
+
+def test_curves_are_read_from_the_rounds_in_the_log() -> None:
+    [chart] = curves([{"message": line} for line in LOG])
+    assert chart["title"] == "auc" and chart["x"] == [0, 1]
+    assert chart["series"] == [
+        {"label": "train", "values": [0.9, 0.95]},
+        {"label": "validation", "values": [0.8, 0.85]},
+    ]
