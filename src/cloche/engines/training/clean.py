@@ -1,0 +1,66 @@
+"""When a job has ended: its process, its folder and its credentials go.
+
+That is done after the end is on the disk, by a thread that nobody waits for. If the server is killed before, the
+next start does it: whatever bears this engine's mark and belongs to no active job is removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from cloche.compute.runtime import Runtime
+from cloche.engines.training.place import PREFIX, Place
+
+log = logging.getLogger(__name__)
+
+_STOP: Final = ""
+
+
+class Cleaner:
+    def __init__(self, root: Path, runtime: Runtime, forget_credentials: Callable[[str], None]) -> None:
+        self._root = root
+        self._runtime = runtime
+        self._forget_credentials = forget_credentials
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def later(self, process: str) -> None:
+        """Have the job whose process this is removed. Returns at once; from any thread."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="training-cleaner", daemon=True)
+                self._thread.start()
+        self._queue.put(process)
+
+    def sweep(self, active: set[str]) -> None:
+        """Remove all that belongs to no active job's process."""
+        found = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
+        found |= {id for id in self._runtime.known() if id.startswith(PREFIX)}
+        for process in sorted(found - active):
+            self.remove(process)
+
+    def remove(self, process: str) -> None:
+        self._runtime.forget(process)
+        Place(self._root / process).remove()
+        self._forget_credentials(process)
+
+    def close(self) -> None:
+        """Finish what was asked for."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(_STOP)
+            thread.join()
+
+    def _run(self) -> None:
+        while (process := self._queue.get()) != _STOP:
+            try:
+                self.remove(process)
+            except Exception:
+                log.exception("what %s left could not be removed; the next start does it", process)

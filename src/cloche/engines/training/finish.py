@@ -1,0 +1,98 @@
+"""What an ended process leaves: archives in S3, and a reason if it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloche.compute.runtime import Ended, Lost, Observation
+from cloche.engines.training.place import Place
+from cloche.engines.training.plan import Plan
+from cloche.engines.training.stage_inputs import Unfit
+from cloche.foundation.errors import NotFound
+from cloche.storage.objects import ObjectStore
+from cloche_jobs.contract import packing
+from cloche_jobs.contract.failure import failure_reason, read_failure
+
+INTERNAL: Final = "InternalServerError: We encountered an internal error. Please try again."
+"""AWS's own words, as in aws/sagemaker-python-sdk#2013 and many more; what Cloche knows follows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the process ended, as kept in the job's document."""
+
+    cause: str
+    """``exited``, ``stopped``, ``max_runtime``, ``not_started``, ``lost``, or ``none``: it was never begun."""
+    exit_code: int = 0
+    """Negative: the signal's number."""
+    message: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        return self.cause == "exited" and self.exit_code == 0
+
+    def to_data(self) -> dict[str, Any]:
+        return {"cause": self.cause, "exit_code": self.exit_code, "message": self.message}
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any] | None) -> Ending:
+        return Ending("none") if data is None else Ending(**data)
+
+
+def ending_of(observed: Observation | None) -> Ending:
+    if observed is None:
+        return Ending("none")
+    if isinstance(observed, Lost):
+        return Ending("lost")
+    assert isinstance(observed, Ended), observed
+    code = -observed.signal if observed.signal is not None else observed.exit_code or 0
+    return Ending(observed.cause, code, observed.message)
+
+
+def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
+    """``FailureReason``; ``None`` unless the process failed by itself."""
+    if ending.cause == "exited":
+        if ending.exit_code == 0:
+            return None
+        return failure_reason(read_failure(place.layout.failure), ending.exit_code)
+    if ending.cause == "not_started":
+        whose = "ClientError: The container's entry point" if plan.entrypoint else f"{INTERNAL} (The training process"
+        return f"{whose} could not be started: {ending.message}{'' if plan.entrypoint else ')'}"
+    if ending.cause == "lost":
+        return f"{INTERNAL} (The process that watched over the training was killed; how the training ended is unknown.)"
+    if ending.cause == "none":
+        return f"{INTERNAL} (The training process is not there any more.)"
+    return None
+
+
+def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, empty_model: bool) -> str | None:
+    """Store ``output.tar.gz`` if the job wrote data, and ``model.tar.gz``; the answer is the model's address.
+
+    May be repeated. Raises ``Unfit`` when the bucket is gone.
+    """
+    layout = place.layout
+    address = None
+    try:
+        if layout.output_data.is_dir() and not packing.is_empty(layout.output_data):
+            _store(plan, place, objects, "output.tar.gz", layout.output_data)
+        if with_model and layout.model.is_dir() and (empty_model or not packing.is_empty(layout.model)):
+            address = _store(plan, place, objects, "model.tar.gz", layout.model)
+    except NotFound as error:
+        raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
+    return address
+
+
+def _store(plan: Plan, place: Place, objects: ObjectStore, name: str, folder: Any) -> str:
+    place.packed.mkdir(parents=True, exist_ok=True)
+    packed = place.packed / name
+    packing.pack(folder, packed)
+    key = f"{plan.output_prefix}/output/{name}"
+    objects.put_file(plan.output_bucket, key, packed)
+    return f"s3://{plan.output_bucket}/{key}"
+
+
+def model_address(plan: Plan) -> str:
+    """Where the model is, or will be: clients read it before it is there."""
+    return f"s3://{plan.output_bucket}/{plan.output_prefix}/output/model.tar.gz"

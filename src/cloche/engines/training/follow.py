@@ -1,0 +1,208 @@
+"""A job's output becomes its log stream and its metrics, while it runs.
+
+What has been stored is told by the stream itself: a job's n-th line is the stream's n-th event. So after a restart
+of the server the file is read from its beginning and the first lines, as many as the stream holds, are passed over
+(they only serve to know each metric's last value again). Nothing is lost and nothing doubled, and no offset needs to
+be kept. One thread looks at all files that are followed, ten times a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from cloche.engines.training.plan import Plan
+from cloche.engines.training.scraping import Scraper
+from cloche.foundation.clock import Clock
+from cloche.foundation.errors import NotFound
+from cloche.foundation.limits import LOG_LINE_BYTES_MAX
+from cloche.storage.logs import LogStore
+from cloche.storage.metrics import Datum, MetricStore
+from cloche_jobs.contract.loglines import as_stored
+
+log = logging.getLogger(__name__)
+
+LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
+NAMESPACE: Final = "/aws/sagemaker/TrainingJobs"
+LOOK_SECONDS: Final = 0.1
+READ_BYTES: Final = 1 << 18
+"""One batch for the log store: small enough for one of its frames, whatever the lines are."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalMetric:
+    name: str
+    value: float
+    at: float
+
+
+class JobLog:
+    """One job's output on its way. Safe for several threads."""
+
+    def __init__(self, plan: Plan, path: Path, stream: str, logs: LogStore, metrics: MetricStore, clock: Clock) -> None:
+        self._plan = plan
+        self._path = path
+        self._stream = stream
+        self._logs = logs
+        self._metrics = metrics
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._scraper = Scraper(plan.metrics)
+        self._file: IO[bytes] | None = None
+        self._rest = b""
+        self._stored: int | None = None
+        self._seen = 0
+        self._last_ms = 0
+
+    def pump(self) -> None:
+        """Store what has been printed since the last look."""
+        with self._lock:
+            self._pump()
+
+    def finish(self) -> list[FinalMetric]:
+        """Store all there is, an unfinished last line included, once the process has ended."""
+        with self._lock:
+            self._pump()
+            rest, self._rest = self._rest, b""
+            if rest:
+                try:
+                    self._store([rest])
+                except BaseException:
+                    self._begin_again()
+                    raise
+            return [FinalMetric(name, value, at) for name, (value, at) in self._scraper.last.items()]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _pump(self) -> None:
+        if self._file is None:
+            try:
+                self._file = self._path.open("rb")
+            except FileNotFoundError:
+                return
+        while chunk := self._file.read(READ_BYTES):
+            try:
+                lines = list(self._lines(chunk))
+                self._store(lines)
+            except BaseException:
+                self._begin_again()
+                raise
+
+    def _begin_again(self) -> None:
+        """Something could not be stored: nobody knows how much was. Ask the stream, as after a restart."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._rest, self._seen, self._stored = None, b"", 0, None
+        self._scraper = Scraper(self._plan.metrics)
+
+    def _lines(self, chunk: bytes) -> Iterator[bytes]:
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        for line in whole:
+            yield from _pieces(line)
+        while len(self._rest) > LOG_LINE_BYTES_MAX:
+            yield self._rest[:LOG_LINE_BYTES_MAX]
+            self._rest = self._rest[LOG_LINE_BYTES_MAX:]
+
+    def _store(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        if self._stored is None:
+            self._stored, self._last_ms = self._already()
+        self._last_ms = now_ms = max(int(self._clock.time() * 1000), self._last_ms)
+        events: list[tuple[int, str]] = []
+        data: list[Datum] = []
+        for line in lines:
+            text = as_stored(line.removesuffix(b"\r").decode("utf-8", "replace"))
+            found = self._scraper.scrape(text, now_ms / 1000)
+            self._seen += 1
+            if self._seen > self._stored:
+                events.append((now_ms, text))
+                data += [self._datum(name, value, now_ms / 1000) for name, value in found]
+        plan = self._plan
+        if events:
+            self._logs.append(plan.account, plan.region, LOG_GROUP, self._stream, events)
+            self._stored += len(events)
+        if data:
+            self._metrics.put(plan.account, plan.region, NAMESPACE, data)
+
+    def _datum(self, name: str, value: float, at: float) -> Datum:
+        return Datum(name, (("TrainingJobName", self._plan.name),), at, value, resolution=1)
+
+    def _already(self) -> tuple[int, int]:
+        """(events the stream holds, time of the last of them)."""
+        with suppress(NotFound):
+            page = self._logs.read(
+                self._plan.account, self._plan.region, LOG_GROUP, self._stream, from_head=False, limit=1
+            )
+            if page.events:
+                return page.events[-1].ordinal + 1, page.events[-1].timestamp_ms
+        return 0, 0
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    """A line in pieces that the log store takes; an empty line is one piece."""
+    yield line[:LOG_LINE_BYTES_MAX]
+    for start in range(LOG_LINE_BYTES_MAX, len(line), LOG_LINE_BYTES_MAX):
+        yield line[start : start + LOG_LINE_BYTES_MAX]
+
+
+class Follower:
+    """The thread that pumps. It starts with the first job that is followed."""
+
+    def __init__(self, logs: LogStore, metrics: MetricStore, clock: Clock) -> None:
+        self._logs, self._metrics, self._clock = logs, metrics, clock
+        self._lock = threading.Lock()
+        self._followed: dict[str, JobLog] = {}
+        self._stop = threading.Event()
+        self._some = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, plan: Plan, path: Path, stream: str) -> JobLog:
+        """The job's log, followed from now on; the same one for the same job."""
+        with self._lock:
+            found = self._followed.get(plan.arn)
+            if found is None:
+                found = JobLog(plan, path, stream, self._logs, self._metrics, self._clock)
+                self._followed[plan.arn] = found
+                self._some.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log-follower", daemon=True)
+                self._thread.start()
+            return found
+
+    def drop(self, arn: str) -> None:
+        with self._lock:
+            found = self._followed.pop(arn, None)
+            if not self._followed:
+                self._some.clear()
+        if found is not None:
+            found.close()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join()
+        for arn in list(self._followed):
+            self.drop(arn)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._some.wait()
+            with self._lock:
+                followed = list(self._followed.items())
+            for arn, job in followed:
+                try:
+                    job.pump()
+                except Exception:
+                    log.exception("the log of %s could not be stored; it is tried again", arn)
+            self._stop.wait(LOOK_SECONDS)

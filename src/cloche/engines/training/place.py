@@ -1,0 +1,40 @@
+"""Where the files of one job lie on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cloche_jobs.contract import Layout
+
+PREFIX: Final = "training-"
+"""Every process and folder of this engine begins so: the compute backend is shared with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``folder`` holds ``ml`` (seen as ``/opt/ml``), ``inputs/<channel>`` (bound read-only) and ``packed``."""
+
+    folder: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.folder / "ml")
+
+    @property
+    def packed(self) -> Path:
+        return self.folder / "packed"
+
+    def inputs(self, channel: str) -> Path:
+        return self.folder / "inputs" / channel
+
+    def make_afresh(self) -> Layout:
+        """Empty folders; whatever an earlier attempt left is gone."""
+        self.remove()
+        self.packed.mkdir(parents=True, mode=0o700)
+        return self.layout.make()
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)

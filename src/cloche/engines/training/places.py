@@ -1,0 +1,45 @@
+"""How many training processes run at once, and who is next."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Final
+
+from cloche.engines.training.machine import KIND, PLACED
+from cloche.lifecycle.reconciler import Reconciler
+
+PLACES_MIN: Final = 2
+
+
+def places_of_machine() -> int:
+    return max(PLACES_MIN, os.cpu_count() or 1)
+
+
+class Places:
+    """Given in the order the jobs were created. What holds a place is read from the jobs' states; only those who
+    were let in and have not entered the next state yet are remembered here."""
+
+    def __init__(self, reconciler: Reconciler, count: int) -> None:
+        self.count = count
+        self._reconciler = reconciler
+        self._lock = threading.Lock()
+        self._let_in: set[str] = set()
+
+    def let_in(self, arn: str) -> bool:
+        with self._lock:
+            active = self._reconciler.items(KIND, active_only=True)
+            self._let_in &= {item.id for item in active if item.state not in PLACED}
+            taken = sum(item.state in PLACED for item in active) + len(self._let_in)
+            waiting = [item.id for item in active if item.state not in PLACED | {"Stopping"}]
+            waiting = [id for id in waiting if id not in self._let_in]
+            if arn in self._let_in:
+                return True
+            if arn not in waiting[: max(0, self.count - taken)]:
+                return False
+            self._let_in.add(arn)
+            return True
+
+    def waiting(self) -> list[str]:
+        """Those who wait, in the order they are next."""
+        return [item.id for item in self._reconciler.items(KIND, active_only=True) if item.state == "Pending"]

@@ -1,0 +1,66 @@
+"""What a training job is to do, decided when it is created and never changed after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Objects whose key begins with ``prefix`` become the files of ``/opt/ml/input/data/<name>``."""
+
+    name: str
+    bucket: str
+    prefix: str
+    content_type: str | None = None
+    distribution: str = "FullyReplicated"
+    record_wrapper: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """``regex``'s first group is the metric's value wherever it is found in a line of the log."""
+
+    name: str
+    regex: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    arn: str
+    name: str
+    account: str
+    region: str
+    role_arn: str
+    image: str
+    """The catalog's key."""
+    output_bucket: str
+    output_prefix: str
+    """Key prefix, without slash at its end, of everything this job stores."""
+    instance_type: str
+    max_runtime_seconds: float
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    network: bool = True
+    entrypoint: tuple[str, ...] = ()
+    """Runs in place of the image's own command."""
+    arguments: tuple[str, ...] = ()
+
+    def to_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> Plan:
+        return Plan(
+            **{
+                **data,
+                "channels": tuple(Channel(**channel) for channel in data["channels"]),
+                "metrics": tuple(Metric(**metric) for metric in data["metrics"]),
+                "entrypoint": tuple(data["entrypoint"]),
+                "arguments": tuple(data["arguments"]),
+            }
+        )

@@ -1,0 +1,147 @@
+"""``Training``: submit a plan, ask it to stop, see how it is."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from cloche.compute.images import EnvironmentBuilder
+from cloche.compute.runtime import Limits, Runtime
+from cloche.engines.training import scraping
+from cloche.engines.training.clean import Cleaner
+from cloche.engines.training.driver import Credentials, TrainingDriver
+from cloche.engines.training.finish import model_address
+from cloche.engines.training.follow import Follower
+from cloche.engines.training.machine import KIND, STOP_ASKED, State
+from cloche.engines.training.place import PREFIX
+from cloche.engines.training.places import Places, places_of_machine
+from cloche.engines.training.plan import Plan
+from cloche.engines.training.publish import TrainingState, state_of
+from cloche.foundation.clock import Clock
+from cloche.foundation.errors import Conflict, NotFound
+from cloche.foundation.ids import short_id
+from cloche.foundation.limits import STOP_GRACE_SECONDS
+from cloche.lifecycle import rows
+from cloche.lifecycle.machine import Event
+from cloche.lifecycle.reconciler import Reconciler
+from cloche.storage.logs import LogStore
+from cloche.storage.metadata.database import Database
+from cloche.storage.metrics import MetricStore
+from cloche.storage.objects import ObjectStore
+
+
+class Training:
+    """Made before the reconciler is started; ``start`` after it was made, ``close`` after the reconciler stopped.
+
+    ``root`` is where jobs' folders lie; inputs are hard links only if it is on the object store's file system.
+    ``credentials(name, role_arn, session)`` gives the variables boto3 needs inside a job (and whatever else that
+    job's environment is to have), ``forget_credentials(name)`` makes them void. ``places`` is how many training
+    processes run at once (by default as many as the machine has processors, at least two).
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        database: Database,
+        clock: Clock,
+        objects: ObjectStore,
+        logs: LogStore,
+        metrics: MetricStore,
+        runtime: Runtime,
+        images: EnvironmentBuilder,
+        reconciler: Reconciler,
+        *,
+        credentials: Credentials,
+        forget_credentials: Callable[[str], None],
+        places: int | None = None,
+        stop_grace_seconds: float = STOP_GRACE_SECONDS,
+        limits: Limits | None = None,
+    ) -> None:
+        self._clock = clock
+        self._reconciler = reconciler
+        self._follower = Follower(logs, metrics, clock)
+        self._cleaner = Cleaner(root, runtime, forget_credentials)
+        self._processes: dict[str, str] = {}
+        self.runtime = runtime
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        reconciler.add(
+            TrainingDriver(
+                root=root,
+                objects=objects,
+                runtime=runtime,
+                images=images,
+                reconciler=reconciler,
+                follower=self._follower,
+                cleaner=self._cleaner,
+                places=Places(reconciler, places or places_of_machine()),
+                credentials=credentials,
+                after_commit=database.after_commit,
+                stop_grace_seconds=stop_grace_seconds,
+                limits=limits or Limits(),
+            )
+        )
+
+    def start(self) -> None:
+        """Remove what a former server could not, and hear of processes that end. Before the reconciler starts."""
+        active = self._reconciler.items(KIND, active_only=True)
+        self._processes.update({item.data["process"]: item.id for item in active})
+        self._cleaner.sweep({item.data["process"] for item in active})
+        self.runtime.on_change(self._process_ended)
+
+    def close(self) -> None:
+        """Follow no more. Processes run on and are found again by the next server."""
+        self._follower.close()
+        self._cleaner.close()
+
+    # -- what services call ------------------------------------------------------------------------------
+
+    def check(self, plan: Plan) -> None:
+        """Raises ``Invalid`` for a metric whose expression cannot be used."""
+        for metric in plan.metrics:
+            scraping.check(metric)
+
+    def submit(self, tx: sqlite3.Connection, plan: Plan) -> None:
+        """Begin the job in the transaction that inserts its record."""
+        process = f"{PREFIX}{re.sub(r'[^A-Za-z0-9-]', '-', plan.name)}-{short_id()}"
+        stream = f"{plan.name}/algo-1-{int(self._clock.time())}"
+        self._processes[process] = plan.arn
+        data = {"plan": plan.to_data(), "process": process, "stream": stream}
+        self._reconciler.submit(tx, KIND, plan.arn, data)
+
+    def stop(self, tx: sqlite3.Connection, arn: str) -> None:
+        """Ask the job to stop; once more is no harm. Raises ``NotFound``, and ``Conflict`` once it has ended."""
+        try:
+            self._reconciler.post(tx, arn, Event(STOP_ASKED))
+        except Conflict:
+            if self._state_in(tx, arn).is_terminal:
+                raise
+
+    def delete(self, tx: sqlite3.Connection, arn: str) -> None:
+        """Drop the job's history. Raises ``Conflict`` while it has not ended."""
+        if not self._state_in(tx, arn).is_terminal:
+            raise Conflict(f"{arn} has not ended")
+        self._reconciler.forget(tx, arn)
+
+    def state_of(self, arn: str) -> TrainingState:
+        """Raises ``NotFound``."""
+        item = self._reconciler.item(arn)
+        if item is None:
+            raise NotFound(f"{arn} is not there")
+        return state_of(item, self._reconciler.transitions(arn))
+
+    @staticmethod
+    def model_address(plan: Plan) -> str:
+        return model_address(plan)
+
+    def _state_in(self, tx: sqlite3.Connection, arn: str) -> State:
+        item = rows.read(tx, arn)
+        if item is None:
+            raise NotFound(f"{arn} is not there")
+        return State[item.state]
+
+    def _process_ended(self, process: str) -> None:
+        arn = self._processes.pop(process, None)
+        if arn is not None:
+            self._reconciler.wake(arn)
