@@ -108,7 +108,7 @@ class Chain:
             request = exchange.request = with_body(request, await arriving.whole())
         target = exchange.target = route(request)
         family = family_of(target.service_name, target.protocol)
-        verified = self.verifier.verify(request, family, self.clock.time())
+        verified = self.verifier.verify(request, family, self.clock.time(), streams=streams)
         exchange.caller = verified.caller
         request = target.request
         if streams:

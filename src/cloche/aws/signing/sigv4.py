@@ -63,11 +63,14 @@ class Verifier:
         self.lookup = lookup
         self.open_as = open_as
 
-    def verify(self, request: HttpRequest, family: Family, now: float) -> Verified:
-        """Who signed ``request``. Raises ``AwsError`` in the family's words where nobody did, or not this."""
+    def verify(self, request: HttpRequest, family: Family, now: float, *, streams: bool = False) -> Verified:
+        """Who signed ``request``. Raises ``AwsError`` in the family's words where nobody did, or not this.
+
+        ``streams`` says that the body is yet to come, and that ``chunked`` will check it.
+        """
         header = request.headers.get("authorization")
         if header:
-            return self._header(request, family, now, header)
+            return self._header(request, family, now, header, streams)
         if "X-Amz-Algorithm=" in request.query or "X-Amz-Signature=" in request.query:
             from cloche.aws.signing.presigned import verify_presigned
 
@@ -78,7 +81,7 @@ class Verifier:
             return Verified(ANONYMOUS, "")
         raise family.refuse(family.missing)
 
-    def _header(self, request: HttpRequest, family: Family, now: float, header: str) -> Verified:
+    def _header(self, request: HttpRequest, family: Family, now: float, header: str, streams: bool) -> Verified:
         headers = request.headers
         if len(headers.all("authorization")) > 1:
             raise family.refuse(family.incomplete, "A request carries one Authorization header; this has several.")
@@ -101,7 +104,8 @@ class Verifier:
         key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
         canonical = canonical_request(request, scope, payload, s3=family.s3)
         check_signature(key, date, scope, canonical, signature, family, request)
-        _check_whole_body(request, payload, family)
+        if family.s3 and not streams:
+            _check_whole_body(request, payload)
         check_token(credentials, headers.get("x-amz-security-token"), now, family)
         return Verified(caller_of(credentials), scope.region, payload, Seal(key, date, scope.text, signature))
 
@@ -225,9 +229,9 @@ def _payload(request: HttpRequest, family: Family) -> str:
     return sha256(request.body).hexdigest() if request.body else EMPTY_SHA256
 
 
-def _check_whole_body(request: HttpRequest, payload: str, family: Family) -> None:
+def _check_whole_body(request: HttpRequest, payload: str) -> None:
     """S3 names the hash in a header, which is what was signed: it must also be the body's."""
-    if not family.s3 or request.stream is not None or payload == UNSIGNED or payload.startswith("STREAMING-"):
+    if payload == UNSIGNED or payload.startswith("STREAMING-"):
         return
     computed = sha256(request.body).hexdigest()
     if not same(computed, payload):
