@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from cloche.foundation.errors import AlreadyExists
+from cloche.storage.objects import (
+    BucketNotEmpty,
+    BucketNotFound,
+    ConditionNotMet,
+    Details,
+    KeyNotFound,
+    ObjectStore,
+    WriteCondition,
+)
+
+
+def test_an_object_is_read_as_it_was_written(store: ObjectStore) -> None:
+    details = Details("text/plain", {"CacheControl": "no-cache"}, {"colour": "grün"}, {"a": "b"})
+    put = store.put_bytes("bucket", "key", b"some bytes", details)
+    info, path = store.open("bucket", "key")
+    assert path.read_bytes() == b"some bytes"
+    assert info == put
+    assert info.details == details
+    assert info.etag == hashlib.md5(b"some bytes").hexdigest()
+    assert info.size == 10
+
+
+def test_a_data_file_is_read_only_and_not_named_after_its_key(store: ObjectStore) -> None:
+    store.put_bytes("bucket", "../../escape", b"x")
+    _, path = store.open("bucket", "../../escape")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert "escape" not in str(path)
+
+
+def test_missing_things_are_told_apart(store: ObjectStore) -> None:
+    with pytest.raises(KeyNotFound):
+        store.head("bucket", "nothing")
+    with pytest.raises(BucketNotFound):
+        store.head("other", "nothing")
+    with pytest.raises(BucketNotFound):
+        store.put_bytes("other", "key", b"")
+    with pytest.raises(BucketNotFound):
+        store.list("other")
+
+
+def test_a_bucket_name_is_taken_once(store: ObjectStore) -> None:
+    with pytest.raises(AlreadyExists):
+        store.buckets.create("bucket", "999999999999", "eu-west-1")
+
+
+def test_a_bucket_is_deleted_only_when_empty(store: ObjectStore) -> None:
+    store.put_bytes("bucket", "key", b"")
+    with pytest.raises(BucketNotEmpty):
+        store.buckets.delete("bucket")
+    assert store.delete("bucket", "key")
+    store.buckets.delete("bucket")
+    with pytest.raises(BucketNotFound):
+        store.buckets.delete("bucket")
+
+
+def test_replacing_leaves_one_file_and_a_reader_of_the_old_one_unharmed(store: ObjectStore, opened) -> None:
+    store.put_bytes("bucket", "key", b"old")
+    _, old = store.open("bucket", "key")
+    with old.open("rb") as reader:
+        store.put_bytes("bucket", "key", b"new")
+        store.removal.collect()
+        assert reader.read() == b"old"
+    info, path = store.open("bucket", "key")
+    assert path.read_bytes() == b"new"
+    assert opened.files() == {info.file}
+
+
+def test_a_dropped_file_keeps_its_name_for_a_while(store: ObjectStore) -> None:
+    store.put_bytes("bucket", "key", b"old")
+    _, old = store.open("bucket", "key")
+    store.delete("bucket", "key")
+    assert old.read_bytes() == b"old"
+
+
+def test_deleting_leaves_nothing(store: ObjectStore, opened) -> None:
+    store.put_bytes("bucket", "key", b"x")
+    assert store.delete("bucket", "key") is True
+    assert store.delete("bucket", "key") is False
+    store.removal.collect()
+    assert opened.files() == set()
+
+
+def test_removals_are_not_forgotten_over_a_restart(store: ObjectStore, opened) -> None:
+    store.put_bytes("bucket", "key", b"x")
+    store.delete("bucket", "key")
+    again = opened.reopen()
+    again.removal.settle()
+    again.removal.collect()
+    assert opened.files() == set()
+
+
+def test_what_a_dead_process_left_is_swept(store: ObjectStore, opened) -> None:
+    kept = store.put_bytes("bucket", "key", b"kept")
+    lost = store.writer()
+    lost.write(b"never finished")
+    named = store.writer()
+    named.write(b"named, but without a row")
+    named.finish()
+    os.link(store.files.path(kept.file), store.files.temporary(kept.file))  # died before forgetting this name
+    again = opened.reopen()
+    again.removal.settle()
+    again.removal.close()
+    assert opened.files() == {kept.file}
+    assert again.open("bucket", "key")[1].read_bytes() == b"kept"
+    lost.abort()
+
+
+def test_an_aborted_writer_leaves_nothing(store: ObjectStore, opened) -> None:
+    with pytest.raises(ZeroDivisionError), store.writer() as writer:
+        writer.write(b"half")
+        raise ZeroDivisionError
+    assert opened.files() == set()
+
+
+def test_a_failed_commit_leaves_nothing(store: ObjectStore, opened) -> None:
+    store.put_bytes("bucket", "key", b"first")
+    before = opened.files()
+    with pytest.raises(ConditionNotMet):
+        store.put_bytes("bucket", "key", b"second", condition=WriteCondition(if_absent=True))
+    assert opened.files() == before
+    assert store.open("bucket", "key")[1].read_bytes() == b"first"
+
+
+def test_conditions_of_writes(store: ObjectStore) -> None:
+    with pytest.raises(KeyNotFound):
+        store.put_bytes("bucket", "key", b"", condition=WriteCondition(if_match="0" * 32))
+    first = store.put_bytes("bucket", "key", b"1", condition=WriteCondition(if_absent=True))
+    with pytest.raises(ConditionNotMet):
+        store.put_bytes("bucket", "key", b"2", condition=WriteCondition(if_match="0" * 32))
+    store.put_bytes("bucket", "key", b"2", condition=WriteCondition(if_match=first.etag))
+    with pytest.raises(ConditionNotMet):
+        store.delete("bucket", "key", condition=WriteCondition(if_match=first.etag))
+
+
+def test_only_one_of_many_creates_if_absent_wins(store: ObjectStore) -> None:
+    won: list[int] = []
+
+    def attempt(number: int) -> None:
+        try:
+            store.put_bytes("bucket", "key", b"%d" % number, condition=WriteCondition(if_absent=True))
+        except ConditionNotMet:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=attempt, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert store.read_bytes("bucket", "key", size_max=10) == b"%d" % won[0]
+
+
+def test_a_file_is_taken_in_by_rename(store: ObjectStore, tmp_path: Path) -> None:
+    source = tmp_path / "model.tar.gz"
+    source.write_bytes(b"artefact")
+    inode = source.stat().st_ino
+    info = store.put_file("bucket", "model", source, Details(metadata={"a": "b"}))
+    assert not source.exists()
+    assert store.path(info).stat().st_ino == inode
+    assert (info.etag, info.size) == (hashlib.md5(b"artefact").hexdigest(), 8)
+
+
+def test_a_file_with_other_names_is_copied(store: ObjectStore, tmp_path: Path) -> None:
+    source = tmp_path / "data"
+    source.write_bytes(b"data")
+    os.link(source, tmp_path / "another")
+    info = store.put_file("bucket", "data", source)
+    assert source.read_bytes() == b"data"
+    assert store.path(info).stat().st_ino != source.stat().st_ino
+
+
+def test_a_file_that_is_not_to_be_moved_stays(store: ObjectStore, tmp_path: Path) -> None:
+    source = tmp_path / "data"
+    source.write_bytes(b"data")
+    store.put_file("bucket", "data", source, move=False)
+    assert source.read_bytes() == b"data"
+
+
+def test_a_file_for_no_bucket_stays_where_it_is(store: ObjectStore, tmp_path: Path) -> None:
+    source = tmp_path / "data"
+    source.write_bytes(b"data")
+    with pytest.raises(BucketNotFound):
+        store.put_file("other", "data", source)
+    assert source.read_bytes() == b"data"
+
+
+def test_inputs_are_linked_or_copied(store: ObjectStore, tmp_path: Path) -> None:
+    info = store.put_bytes("bucket", "key", b"input")
+    store.link_into(info, tmp_path / "linked", link=True)
+    store.link_into(info, tmp_path / "copied", link=False)
+    assert (tmp_path / "linked").stat().st_ino == store.path(info).stat().st_ino
+    assert (tmp_path / "copied").stat().st_ino != store.path(info).stat().st_ino
+    assert os.access(tmp_path / "copied", os.W_OK)
+    assert (tmp_path / "linked").read_bytes() == (tmp_path / "copied").read_bytes() == b"input"
+
+
+def test_linking_what_was_replaced_takes_what_is_there(store: ObjectStore, tmp_path: Path) -> None:
+    stale = store.put_bytes("bucket", "key", b"old")
+    store.put_bytes("bucket", "key", b"new")
+    store.removal.collect()
+    store.link_into(stale, tmp_path / "input", link=True)
+    assert (tmp_path / "input").read_bytes() == b"new"
+    store.delete("bucket", "key")
+    store.removal.collect()
+    with pytest.raises(KeyNotFound):
+        store.link_into(stale, tmp_path / "again", link=True)
+
+
+def test_a_copy_shares_its_bytes_and_outlives_its_source(store: ObjectStore) -> None:
+    source = store.put_bytes("bucket", "source", b"bytes")
+    written = store.duplicate(source, ("SHA256",))
+    copy = store.commit("bucket", "copy", written, Details())
+    assert store.path(copy).stat().st_ino == store.path(source).stat().st_ino
+    assert set(written.checksums) == {"SHA256"}
+    store.delete("bucket", "source")
+    store.removal.collect()
+    assert store.read_bytes("bucket", "copy", size_max=10) == b"bytes"
+
+
+def test_details_change_without_the_bytes(store: ObjectStore) -> None:
+    info = store.put_bytes("bucket", "key", b"x")
+    changed = store.update_details(info, Details(tags={"a": "b"}))
+    assert changed.details.tags == {"a": "b"}
+    assert (changed.etag, changed.last_modified) == (info.etag, info.last_modified)
+    store.put_bytes("bucket", "key", b"y")
+    with pytest.raises(KeyNotFound):
+        store.update_details(info, Details())
+
+
+def test_reading_a_large_object_whole_is_refused(store: ObjectStore) -> None:
+    store.put_bytes("bucket", "key", b"x" * 11)
+    with pytest.raises(ValueError, match="11 bytes"):
+        store.read_bytes("bucket", "key", size_max=10)
+
+
+def test_configuration_of_a_bucket(store: ObjectStore) -> None:
+    store.buckets.configure("bucket", "Tagging", {"a": "b"})
+    assert store.buckets.get("bucket").configuration == {"Tagging": {"a": "b"}}
+    store.buckets.configure("bucket", "Tagging", None)
+    assert store.buckets.get("bucket").configuration == {}
+    with pytest.raises(BucketNotFound):
+        store.buckets.configure("other", "Tagging", None)
+
+
+def test_buckets_are_listed_by_account_in_order(store: ObjectStore) -> None:
+    store.buckets.create("another", "123456789012", "eu-west-1")
+    store.buckets.create("foreign", "999999999999", "us-east-1")
+    assert [bucket.name for bucket in store.buckets.list("123456789012")] == ["another", "bucket"]
+    assert [b.name for b in store.buckets.list("123456789012", after="another")] == ["bucket"]
+    assert [b.name for b in store.buckets.list("123456789012", prefix="an")] == ["another"]
+    assert [b.name for b in store.buckets.list("123456789012", region="us-east-1")] == ["bucket"]
