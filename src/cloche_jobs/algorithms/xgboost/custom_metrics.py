@@ -1,10 +1,10 @@
 """The metrics AWS's container computes itself, beside the engine's.
 
 Up to 2.x they see raw margins, not probabilities: a class is a margin above 0 or the largest of a row, and ``mae``,
-``mse``, ``rmse``, ``r2`` compare labels with margins, as AWS's do. 3.x hands over what the model answers, and there AWS's
-3.0-5 still compares with 0, which finds every row positive; Cloche takes the probability 0.5 instead. Definitions are
-scikit-learn's, whose import would cost more than a small job. Source: ``metrics/custom_metrics.py`` of
-aws/sagemaker-xgboost-container.
+``mse``, ``rmse``, ``r2`` compare labels with margins, as AWS's do. 3.x hands over what the model answers, and there
+AWS's 3.0-5 still compares with 0, which finds every row positive; Cloche takes the probability 0.5 instead.
+Definitions are scikit-learn's, whose import would cost more than a small job. Source:
+``metrics/custom_metrics.py`` of aws/sagemaker-xgboost-container.
 """
 
 from __future__ import annotations

@@ -33,6 +33,10 @@ def _hidden(names: tuple[str, ...]) -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
+# Idle OpenMP threads that spin instead of sleeping make a shared machine several times slower (measured: 3.0 s against
+# 1.2 s for 100 small rounds with both cores busy elsewhere). The library reads this when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 with _hidden(_HEAVY):
     import numpy
     import xgboost

@@ -26,6 +26,9 @@ from cloche_jobs.contract.layout import Layout
 
 log = logging.getLogger(__name__)
 
+SMALL_CELLS: Final = 100_000
+"""Below this, handing work to other threads costs more than it brings; the trees are the same."""
+
 CUSTOMER_ERRORS: Final = (
     "label must be in [0,1] for logistic regression",
     "label must be in [0, num_class)",
@@ -120,7 +123,7 @@ def _boost(values: Values, train: Any, validation: Any, layout: Layout) -> Any:
     warnings.filterwarnings("ignore", "`feval` is deprecated")
     try:
         return xgboost.train(
-            _engine_parameters(values),
+            _engine_parameters(values, train.num_row() * train.num_col()),
             train,
             num_boost_round=max(0, rounds - (checkpoints.rounds_done if checkpoints else 0)),
             evals=[(train, "train")] + ([] if validation is None else [(validation, "validation")]),
@@ -173,8 +176,10 @@ def _early_stopping(patience: int, metrics: list[str], validation: Any) -> list[
     return [stop]
 
 
-def _engine_parameters(values: Values) -> Values:
+def _engine_parameters(values: Values, cells: int) -> Values:
     parameters = dict(values)
+    if cells < SMALL_CELLS:
+        parameters.setdefault("nthread", 1)
     parameters.pop("use_dask_gpu_training", None)
     if "updater" in parameters:
         parameters["updater"] = ",".join(parameters["updater"])
