@@ -1,0 +1,198 @@
+"""The client of model servers, against toy servers on Unix sockets that behave oddly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.connection import Full, Pool, TimedOut, Unanswered, Unreachable
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            return head + await reader.readexactly(int(line[15:]))
+    return head
+
+
+def ask(pool: Pool, body: bytes = b"x", timeout: float = 5.0) -> asyncio.Future[Answer]:
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def done(answer: Answer | None, error: Exception | None) -> None:
+        if error is not None:
+            future.set_exception(error)
+        else:
+            assert answer is not None
+            future.set_result(answer)
+
+    pool.send(b"POST /invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, timeout, done)
+    return future
+
+
+class Toy:
+    """A server at ``path``; counts its connections."""
+
+    def __init__(self, path: Path, serve: Serve) -> None:
+        self.path, self.serve, self.connections = path, serve, 0
+
+    async def __aenter__(self) -> Toy:
+        self.server = await asyncio.start_unix_server(self.connected, self.path)
+        return self
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            await self.serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        request = await read_request(reader)
+        body = request.partition(b"\r\n\r\n")[2]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def answering(*pieces: bytes, pause: float = 0.0) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+    return serve
+
+
+def run(path: Path, serve: Serve, scenario: Callable[[Toy, Pool], Awaitable[None]], connections: int = 4) -> None:
+    async def main() -> None:
+        async with Toy(path, serve) as toy:
+            pool = Pool(str(path), asyncio.get_running_loop(), connections)
+            await asyncio.wait_for(scenario(toy, pool), 20)
+            assert pool.outstanding == 0
+            pool.close()
+
+    asyncio.run(main())
+
+
+def test_one_connection_serves_many_requests(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        for number in range(20):
+            answer = await ask(pool, b"%d" % number)
+            assert answer.body == b"%d" % number
+        assert toy.connections == 1
+
+    run(tmp_path / "s", echo, scenario)
+
+
+def test_many_requests_share_few_connections_and_keep_their_answers(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        answers = await asyncio.gather(*[ask(pool, b"%d" % number) for number in range(200)])
+        assert [answer.body for answer in answers] == [b"%d" % number for number in range(200)]
+        assert toy.connections <= 4
+
+    run(tmp_path / "s", echo, scenario)
+
+
+def test_an_answer_in_pieces(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        assert (await ask(pool)).body == b"ok"
+
+    run(tmp_path / "s", answering(OK[:9], OK[9:30], OK[30:], pause=0.01), scenario)
+
+
+def test_after_a_close_the_next_request_gets_a_new_connection(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        for _ in range(3):
+            assert (await ask(pool)).body == b"ok"
+            await asyncio.sleep(0.02)
+        assert toy.connections == 3
+
+    run(tmp_path / "s", answering(OK), scenario)
+
+
+def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
+    async def main() -> None:
+        pool = Pool(str(tmp_path / "none"), asyncio.get_running_loop())
+        with pytest.raises(Unreachable):
+            await ask(pool)
+        assert pool.outstanding == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("said", [b"", OK[:20], OK[:-1], b"nonsense\r\n\r\n", OK + b"more"])
+def test_a_broken_answer_is_told_and_not_asked_for_again(tmp_path: Path, said: bytes) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        with pytest.raises(Unanswered):
+            await ask(pool)
+        assert toy.connections == 1
+
+    run(tmp_path / "s", answering(said), scenario)
+
+
+def test_silence_times_out(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        with pytest.raises(TimedOut):
+            await ask(pool, timeout=0.1)
+
+    run(tmp_path / "s", answering(b"", pause=5), scenario)
+
+
+def test_requests_that_wait_for_a_connection_time_out_too(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        results = await asyncio.gather(*[ask(pool, timeout=0.1) for _ in range(3)], return_exceptions=True)
+        assert [type(result) for result in results] == [TimedOut] * 3
+
+    run(tmp_path / "s", answering(b"", pause=5), scenario, connections=1)
+
+
+def test_bytes_nobody_asked_for_end_the_connection(tmp_path: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+        await asyncio.sleep(0.02)
+        writer.write(OK)
+        await reader.read()
+
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        assert (await ask(pool)).body == b"ok"
+        await asyncio.sleep(0.1)
+        assert (await ask(pool)).body == b"ok"
+        assert toy.connections == 2
+
+    run(tmp_path / "s", serve, scenario)
+
+
+def test_the_line_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloche.engines.hosting.connection.WAITING_MAX", 2)
+
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        waiting = [ask(pool, timeout=0.2) for _ in range(3)]
+        with pytest.raises(Full):
+            await waiting[2]
+        await asyncio.gather(*waiting[:2], return_exceptions=True)
+
+    run(tmp_path / "s", answering(b"", pause=5), scenario, connections=1)
+
+
+def test_a_large_body_goes_both_ways(tmp_path: Path) -> None:
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        body = bytes(range(256)) * 20_000
+        assert (await ask(pool, body)).body == body
+
+    run(tmp_path / "s", echo, scenario)
