@@ -159,7 +159,7 @@ def fill(store: ObjectStore, keys: set[str]) -> None:
     store.files.remove([written.file])
 
 
-def store_info(store: ObjectStore, written):  # noqa: ANN001, ANN201
+def store_info(store: ObjectStore, written):
     from cloche.foundation.clock import from_epoch
     from cloche.storage.objects import ObjectInfo
 
@@ -167,7 +167,7 @@ def store_info(store: ObjectStore, written):  # noqa: ANN001, ANN201
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch, opened) -> None:  # noqa: ANN001
+def _quick(monkeypatch: pytest.MonkeyPatch, opened) -> None:
     """These tests ask about order, not about power cuts."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     opened.database._writer.execute("PRAGMA synchronous=OFF")
