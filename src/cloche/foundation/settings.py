@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloche.foundation.limits import STOP_GRACE_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -17,6 +19,8 @@ class Settings:
     """Accept every access key as the account's root. Only on loopback, only for throw-away use."""
     sandbox: str = "auto"
     """How jobs are kept apart: ``auto`` (bubblewrap when it works), ``bubblewrap`` or ``process``."""
+    stop_grace_seconds: float = STOP_GRACE_SECONDS
+    """How long a training job that is told to stop may go on. AWS gives 120 s; tests give less."""
 
     @property
     def url(self) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 from cloche.aws.model.load import use_cache
 from cloche.aws.operation import Caller
@@ -18,6 +17,7 @@ from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import Identity
+from cloche.engines.training import Training
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
 from cloche.foundation.settings import Settings
@@ -75,12 +75,14 @@ class Wiring:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
         self.perform.bind(loop)
         self.parts.hosting.start()
+        self.parts.training.start()
         self.parts.reconciler.start()
 
     def close(self) -> None:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
         self.chain.runner.close()
         self.parts.reconciler.stop()
+        self.parts.training.close()
         self.parts.metrics.close()
         self.parts.logs.close()
         self.parts.database.close()
@@ -141,7 +143,19 @@ def _parts(
         images=images,
         credentials=tokens,
     )
-    training: Any = None
+    training = Training(
+        folder=layout.run / "training",
+        database=database,
+        clock=clock,
+        reconciler=reconciler,
+        runtime=runtime,
+        objects=store,
+        logs=log_store,
+        metrics=metric_store,
+        images=images,
+        credentials=tokens,
+        stop_grace_seconds=settings.stop_grace_seconds,
+    )
     parts = Parts(
         settings=settings,
         clock=clock,

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from cloche.compute.images import EnvironmentBuilder, EnvironmentFailed
+from cloche.compute.images import EnvironmentFailed
 from cloche.compute.runtime import Limits, Running, Runtime
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.finish import INTERNAL, Ending, ending_of, reason, upload
@@ -43,22 +43,35 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 15.0
 """The end of a process is told at once; this is for the case that the telling went wrong."""
-Credentials = Callable[[str, str, str], Mapping[str, str]]
+
+
+class Images(Protocol):
+    def python(self, image: catalog.Image) -> Path:
+        """The interpreter of the image's environment, built first if need be. Raises ``EnvironmentFailed``."""
+        ...
+
+
+class JobCredentials(Protocol):
+    def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
+        """Variables by which the SDKs inside find Cloche and the role's keys; an earlier answer is void."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """What ``environment`` answered for ``name`` gives nothing any more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingDriver:
-    """``credentials(name, role_arn, session)``: variables for boto3 inside a job, void once ``name`` is forgotten."""
-
     root: Path
     objects: ObjectStore
     runtime: Runtime
-    images: EnvironmentBuilder
+    images: Images
     reconciler: Reconciler
     follower: Follower
     cleaner: Cleaner
     places: Places
-    credentials: Credentials
+    credentials: JobCredentials
     after_commit: Callable[[Callable[[], None]], None]
     stop_grace_seconds: float
     limits: Limits
@@ -105,7 +118,7 @@ class TrainingDriver:
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
         try:
-            self.images.ensure(catalog.by_key(plan.image).environment)
+            self.images.python(catalog.by_key(plan.image))
         except EnvironmentFailed as error:
             return _gave_up(f"{INTERNAL} ({error.message})")
         return Event(ENVIRONMENT_READY)
@@ -138,9 +151,9 @@ class TrainingDriver:
             process,
             place,
             mounts_of(plan, place, private_files=able.private_files),
-            self.images.ensure(catalog.by_key(plan.image).environment).python,
+            self.images.python(catalog.by_key(plan.image)),
             able,
-            extra=self.credentials(process, plan.role_arn, "SageMaker"),
+            extra=self.credentials.environment(process, plan.role_arn, "SageMaker"),
             stop_grace_seconds=self.stop_grace_seconds,
             limits=self.limits,
         )

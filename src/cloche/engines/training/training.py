@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
-from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.runtime import Limits, Runtime
 from cloche.engines.training import scraping
 from cloche.engines.training.clean import Cleaner
-from cloche.engines.training.driver import Credentials, TrainingDriver
+from cloche.engines.training.driver import Images, JobCredentials, TrainingDriver
 from cloche.engines.training.finish import model_address
 from cloche.engines.training.follow import Follower
 from cloche.engines.training.machine import KIND, STOP_ASKED, State
@@ -35,26 +33,24 @@ from cloche.storage.objects import ObjectStore
 class Training:
     """Made before the reconciler is started; ``start`` after it was made, ``close`` after the reconciler stopped.
 
-    ``root`` is where jobs' folders lie; inputs are hard links only if it is on the object store's file system.
-    ``credentials(name, role_arn, session)`` gives the variables boto3 needs inside a job (and whatever else that
-    job's environment is to have), ``forget_credentials(name)`` makes them void. ``places`` is how many training
-    processes run at once (by default as many as the machine has processors, at least two).
+    ``folder`` is where jobs' folders lie; inputs are hard links only if it is on the object store's file system.
+    ``places`` is how many training processes run at once (by default as many as the machine has processors, at
+    least two).
     """
 
     def __init__(
         self,
-        root: Path,
+        *,
+        folder: Path,
         database: Database,
         clock: Clock,
         objects: ObjectStore,
         logs: LogStore,
         metrics: MetricStore,
         runtime: Runtime,
-        images: EnvironmentBuilder,
+        images: Images,
         reconciler: Reconciler,
-        *,
-        credentials: Credentials,
-        forget_credentials: Callable[[str], None],
+        credentials: JobCredentials,
         places: int | None = None,
         stop_grace_seconds: float = STOP_GRACE_SECONDS,
         limits: Limits | None = None,
@@ -62,13 +58,13 @@ class Training:
         self._clock = clock
         self._reconciler = reconciler
         self._follower = Follower(logs, metrics, clock)
-        self._cleaner = Cleaner(root, runtime, forget_credentials)
+        self._cleaner = Cleaner(folder, runtime, credentials.forget)
         self._processes: dict[str, str] = {}
         self.runtime = runtime
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         reconciler.add(
             TrainingDriver(
-                root=root,
+                root=folder,
                 objects=objects,
                 runtime=runtime,
                 images=images,
