@@ -1,8 +1,9 @@
 """What is known of a set of samples: a state that can be added to another, in any order, to the same end.
 
 Counts of distinct values are kept as long as there are few, so that percentiles are exact; beyond
-``VALUES_MAX`` they are rounded to three significant digits (within 0.5 %). Samples that came as a statistic set
-have no values: percentiles of a whole that holds such a set are unknown, unless all its samples are equal.
+``VALUES_MAX`` they are rounded to steps of one percent (within 0.5 % if they span two decades, coarser beyond).
+Samples that came as a statistic set have no values: percentiles of a whole that holds such a set are unknown,
+unless all its samples are equal.
 (CloudWatch has the same exception: "percentile statistics are not available" for statistic sets unless the
 count is 1 or minimum equals maximum;
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Percentiles.)
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 VALUES_MAX: Final = 1_000
+FINEST_STEP: Final = 1.01
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Statistics:
         for value, count in other.values.items():
             self.values[value] = self.values.get(value, 0.0) + count
         if len(self.values) > VALUES_MAX:
-            self.values = _rounded(self.values)
+            self.values = _coarser(self.values)
 
     @property
     def average(self) -> float:
@@ -66,7 +68,10 @@ class Statistics:
         values are not known, or one of them is negative (CloudWatch then has none either)."""
         if not self.values or self.minimum < 0:
             return None
-        ordered = sorted(self.values.items())
+        return min(max(self._percentile(self.values, percent), self.minimum), self.maximum)
+
+    def _percentile(self, values: dict[float, float], percent: float) -> float:
+        ordered = sorted(values.items())
         rank = percent / 100 * (self.count - 1)
         seen = 0.0
         for at, (value, count) in enumerate(ordered):
@@ -79,9 +84,15 @@ class Statistics:
         return ordered[-1][0]
 
 
-def _rounded(values: dict[float, float]) -> dict[float, float]:
-    rounded: dict[float, float] = {}
-    for value, count in values.items():
-        coarse = float(f"{value:.2e}")
-        rounded[coarse] = rounded.get(coarse, 0.0) + count
-    return rounded
+def _coarser(values: dict[float, float]) -> dict[float, float]:
+    """At most half of ``VALUES_MAX`` values: neighbours within a percent become one; two percent if that is not
+    enough, and so on. Halving the number means that this is done rarely, however many samples come."""
+    step = FINEST_STEP
+    while True:
+        rounded: dict[float, float] = {}
+        for value, count in values.items():
+            coarse = math.copysign(step ** round(math.log(abs(value), step)), value) if value else 0.0
+            rounded[coarse] = rounded.get(coarse, 0.0) + count
+        if len(rounded) <= VALUES_MAX // 2:
+            return rounded
+        step *= step
