@@ -1,0 +1,165 @@
+"""From a CreateTrainingJob request to the engine's plan, with the checks AWS makes on the way.
+
+What AWS checks at create, and in what words: the facts below. Hyperparameters it leaves to the container.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from cloche.aws.errors import fact
+from cloche.aws.operation import Context, Members
+from cloche.engines.training import Channel, Metric, Plan
+from cloche.foundation.errors import Invalid, NotFound, NotSupported
+from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
+from cloche_jobs import catalog
+from cloche_jobs.contract.sources import program
+
+SAGEMAKER: Final = "sagemaker.amazonaws.com"
+MAX_RUNTIME_SECONDS_DEFAULT: Final = 86_400
+MAX_RUNTIME_SECONDS_MAX: Final = 28 * 86_400
+"""Both: docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html"""
+CANNOT_ASSUME: Final = fact(
+    "ValidationException",
+    "Could not assume role {role}. Please ensure that the role exists and allows principal "
+    "'sagemaker.amazonaws.com' to assume the role.",
+    source="awslabs/predictive-maintenance-using-machine-learning#3",
+)
+NO_OBJECTS: Final = fact(
+    "ValidationException",
+    'No S3 objects found under S3 URL "{url}" given in input data source. Please ensure that the bucket exists in '
+    "the selected region ({region}), that objects exist under that S3 prefix, and that the role "
+    '"{role}" has "s3:ListBucket" permissions on bucket "{bucket}".',
+    source="aws/amazon-sagemaker-examples#2489",
+)
+
+
+def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
+    """Raises what AWS answers for a role, bucket or prefix that is not there; reads only."""
+    if not ctx.parts.identity.trusts(plan.role_arn, SAGEMAKER):
+        raise CANNOT_ASSUME.error(role=plan.role_arn)
+    if not plan.network and not ctx.parts.training.runtime.capabilities.private_network:
+        raise NotSupported(
+            "EnableNetworkIsolation needs a sandbox, and bubblewrap (bwrap) is not there or does not work here."
+        )
+    ctx.parts.training.check(plan)
+    for channel in plan.channels:
+        if not _has_objects(ctx, channel):
+            raise NO_OBJECTS.error(
+                url=f"s3://{channel.bucket}/{channel.prefix}",
+                region=ctx.region,
+                role=plan.role_arn,
+                bucket=channel.bucket,
+            )
+    try:
+        ctx.parts.objects.list(plan.output_bucket, limit=1)
+    except NotFound:
+        raise Invalid(
+            f'The bucket "{plan.output_bucket}" given in OutputDataConfig.S3OutputPath does not exist.',
+            field="S3OutputPath",
+        ) from None
+
+
+def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
+    """Raises ``NotSupported`` and ``Invalid``, by name, for what cannot be done."""
+    refuse_what_is_not_done(request)
+    algorithm = request.get("AlgorithmSpecification") or {}
+    resources = request.get("ResourceConfig") or {}
+    if not algorithm.get("TrainingImage"):
+        raise Invalid("AlgorithmSpecification.TrainingImage is required.", field="TrainingImage")
+    if not resources.get("InstanceType") or not resources.get("InstanceCount"):
+        raise Invalid("ResourceConfig needs InstanceType and InstanceCount.", field="ResourceConfig")
+    image = find_image(algorithm["TrainingImage"])
+    bucket, prefix = _address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
+    prefix = prefix.rstrip("/")
+    name = request["TrainingJobName"]
+    return Plan(
+        arn=arn,
+        name=name,
+        account=ctx.account,
+        region=ctx.region,
+        role_arn=request["RoleArn"],
+        image=image.key,
+        output_bucket=bucket,
+        output_prefix=f"{prefix}/{name}" if prefix else name,
+        instance_type=resources["InstanceType"],
+        max_runtime_seconds=_max_runtime(request),
+        hyperparameters=request.get("HyperParameters") or {},
+        environment=request.get("Environment") or {},
+        channels=_channels(request.get("InputDataConfig") or ()),
+        metrics=tuple(Metric(each["Name"], each["Regex"]) for each in metric_definitions(image, request)),
+        network=not request.get("EnableNetworkIsolation"),
+        entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
+        arguments=tuple(algorithm.get("ContainerArguments") or ()),
+    )
+
+
+def find_image(uri: str) -> catalog.Image:
+    """Raises ``Invalid`` with what is known."""
+    try:
+        return catalog.find(uri)
+    except catalog.ImageUnknown as error:
+        raise Invalid(str(error), field="TrainingImage") from None
+
+
+def metric_definitions(image: catalog.Image, request: Members) -> list[dict[str, str]]:
+    """The caller's own, and a built-in algorithm's where the algorithm itself runs.
+
+    Clients read the names from the description (``TrainingJobAnalytics`` of the SDK).
+    """
+    defined = list((request.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ())
+    own_script = program(request.get("HyperParameters") or {}, request.get("Environment") or {})
+    if image.spec is None or own_script:
+        return defined
+    metrics: Any = importlib.import_module(image.spec).METRICS
+    taken = {each["Name"] for each in defined}
+    return [*defined, *({"Name": each.name, "Regex": each.regex} for each in metrics if each.name not in taken)]
+
+
+def _max_runtime(request: Members) -> float:
+    seconds = (request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", MAX_RUNTIME_SECONDS_DEFAULT)
+    if seconds > MAX_RUNTIME_SECONDS_MAX:
+        raise Invalid(
+            f"MaxRuntimeInSeconds is {seconds}; the maximum is {MAX_RUNTIME_SECONDS_MAX} (28 days).",
+            field="MaxRuntimeInSeconds",
+        )
+    return float(seconds)
+
+
+def _channels(given: Iterable[Members]) -> tuple[Channel, ...]:
+    channels: list[Channel] = []
+    for number, channel in enumerate(given, 1):
+        name = channel["ChannelName"]
+        if name in {each.name for each in channels}:
+            raise Invalid(f"Channel name {name} is used twice in InputDataConfig.", field="ChannelName")
+        source = channel["DataSource"].get("S3DataSource")
+        if not source:
+            raise Invalid(f"InputDataConfig.{number}.DataSource needs an S3DataSource.", field="DataSource")
+        bucket, prefix = _address(source["S3Uri"], f"InputDataConfig.{number}.DataSource.S3DataSource.S3Uri")
+        channels.append(
+            Channel(
+                name,
+                bucket,
+                prefix,
+                channel.get("ContentType"),
+                source.get("S3DataDistributionType", "FullyReplicated"),
+            )
+        )
+    return tuple(channels)
+
+
+def _address(uri: str, member: str) -> tuple[str, str]:
+    scheme, _, rest = uri.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise Invalid(f"{member} is not an address in S3 (s3://bucket/prefix): {uri}", field=member)
+    return bucket, prefix
+
+
+def _has_objects(ctx: Context, channel: Channel) -> bool:
+    try:
+        return bool(ctx.parts.objects.list(channel.bucket, channel.prefix, limit=1).objects)
+    except NotFound:
+        return False

@@ -1,0 +1,97 @@
+"""What a CreateTrainingJob may ask for that Cloche does not do: each by name, none passed over in silence.
+
+Three things are kept and shown without being acted on, because the SDKs send them unasked: ``DebugHookConfig`` (no
+tensors are collected; the description's ``ProfilingStatus`` says ``Disabled``), ``ProfilerConfig`` without rules, and
+``EnableInterContainerTrafficEncryption`` (a job of one container has no traffic between containers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from cloche.aws.operation import Members
+from cloche.foundation.errors import NotSupported
+
+Test = Callable[[Any], bool]
+
+
+def _given(value: Any) -> bool:
+    return value not in (None, "", [], {}, False)
+
+
+def _other_than(*allowed: Any) -> Test:
+    return lambda value: value is not None and value not in allowed
+
+
+def _enabled(member: str) -> Test:
+    return lambda value: bool(value and value.get(member))
+
+
+REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
+    ("AlgorithmSpecification.AlgorithmName", _given, "algorithm resources and marketplace algorithms; name an image"),
+    ("AlgorithmSpecification.TrainingInputMode", _other_than("File"), "input modes other than File"),
+    ("AlgorithmSpecification.TrainingImageConfig", _given, "images from private registries"),
+    ("OutputDataConfig.KmsKeyId", _given, "encryption of artifacts with a KMS key"),
+    ("OutputDataConfig.CompressionType", _other_than("GZIP"), "uncompressed artifacts"),
+    ("ResourceConfig.InstanceCount", _other_than(1), "training on more than one instance"),
+    ("ResourceConfig.InstanceGroups", _given, "heterogeneous clusters"),
+    ("ResourceConfig.InstancePreferences", _given, "a choice among instance types"),
+    ("ResourceConfig.InstancePlacementConfig", _given, "placement of instances"),
+    ("ResourceConfig.KeepAlivePeriodInSeconds", _given, "warm pools (a job here starts in milliseconds anyway)"),
+    ("ResourceConfig.TrainingPlanArn", _given, "training plans"),
+    ("ResourceConfig.VolumeKmsKeyId", _given, "encryption of the training volume with a KMS key"),
+    ("VpcConfig", _given, "virtual private clouds"),
+    ("StoppingCondition.MaxPendingTimeInSeconds", _given, "a limit on the time a job waits"),
+    ("StoppingCondition.MaxWaitTimeInSeconds", _given, "managed spot training"),
+    ("EnableManagedSpotTraining", _given, "managed spot training"),
+    ("CheckpointConfig", _given, "synchronised checkpoints"),
+    ("DebugRuleConfigurations", _given, "Debugger rules"),
+    ("ProfilerRuleConfigurations", _given, "profiler rules"),
+    ("TensorBoardOutputConfig", _given, "synchronised TensorBoard output"),
+    ("ExperimentConfig", _given, "experiments"),
+    ("RetryStrategy", _given, "retries"),
+    ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
+    ("InfraCheckConfig", _enabled("EnableInfraCheck"), "checks of the infrastructure"),
+    ("SessionChainingConfig", _enabled("EnableSessionTagChaining"), "session tag chaining"),
+    ("ServerlessJobConfig", _given, "serverless model customisation"),
+    ("MlflowConfig", _given, "managed MLflow"),
+    ("ModelPackageConfig", _given, "model packages"),
+)
+REFUSED_IN_CHANNEL: Final[tuple[tuple[str, Test, str], ...]] = (
+    ("InputMode", _other_than("File"), "input modes other than File"),
+    ("CompressionType", _other_than("None"), "channels that are decompressed on the way"),
+    ("RecordWrapperType", _other_than("None"), "wrapping of records"),
+    ("ShuffleConfig", _given, "shuffling of a channel"),
+    ("DataSource.FileSystemDataSource", _given, "file systems as a data source"),
+    ("DataSource.DatasetSource", _given, "data sets as a data source"),
+    ("DataSource.S3DataSource.S3DataType", _other_than("S3Prefix"), "data types other than S3Prefix"),
+    ("DataSource.S3DataSource.AttributeNames", _given, "augmented manifests"),
+    ("DataSource.S3DataSource.InstanceGroupNames", _given, "heterogeneous clusters"),
+    ("DataSource.S3DataSource.ModelAccessConfig", _given, "gated models"),
+    ("DataSource.S3DataSource.HubAccessConfig", _given, "hubs"),
+)
+
+
+def refuse_what_is_not_done(request: Members) -> None:
+    """Raises ``NotSupported`` for the first member that asks for something Cloche does not do."""
+    _look("", request, REFUSED)
+    for number, channel in enumerate(request.get("InputDataConfig") or (), 1):
+        _look(f"InputDataConfig.{number}.", channel, REFUSED_IN_CHANNEL)
+
+
+def _look(prefix: str, members: Members, table: tuple[tuple[str, Test, str], ...]) -> None:
+    for path, forbidden, what in table:
+        value = _at(members, path)
+        if forbidden(value):
+            shown = "" if isinstance(value, dict | list | bool) else f" ({value})"
+            raise NotSupported(f"Cloche does not support {prefix}{path}{shown} yet: {what}.")
+
+
+def _at(members: Members, path: str) -> Any:
+    value: Any = members
+    for name in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value

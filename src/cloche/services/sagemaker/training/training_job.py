@@ -1,0 +1,85 @@
+"""Training jobs: one run of an algorithm or a script over its input channels."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import ClassVar, Final
+
+from cloche.aws.errors import AwsError
+from cloche.aws.operation import Context, Members
+from cloche.aws.resource import Fact, Resource, fact
+from cloche.engines.training import from_document
+from cloche.foundation.errors import Conflict, NotSupported
+from cloche.services.sagemaker.training.planning import check_plan, plan_training_job
+from cloche.services.sagemaker.training.viewing import view_summary, view_training_job
+from cloche.storage.metadata.records import Record
+
+ENDED: Final = fact(
+    "ValidationException",
+    "The request was rejected because the training job is in status {status}.",
+    source="awslabs/benchmark-ai#928",
+)
+IN_USE: Final = fact(
+    "ResourceInUse",
+    "The training job {name} is in status {status}: only a job that has ended can be deleted.",
+    source="code: the operation's errors in the model; words: Cloche's own",
+)
+
+
+class TrainingJob(Resource):
+    """One run of an algorithm or a script over its input channels."""
+
+    operations: ClassVar = (
+        "CreateTrainingJob",
+        "DescribeTrainingJob",
+        "ListTrainingJobs",
+        "UpdateTrainingJob",
+        "DeleteTrainingJob",
+        "StopTrainingJob",
+    )
+    arn: ClassVar = "training-job/{TrainingJobName}"
+    status: ClassVar = "TrainingJobStatus"
+    missing: ClassVar[Fact] = fact(
+        "ValidationException", "Requested resource not found.", source="boto/boto3#2808, aws/aws-sdk#165"
+    )
+    duplicate: ClassVar[Fact] = fact(
+        "ResourceInUse",
+        "Training job names must be unique within an AWS account and region, and a training job with this name "
+        "already exists ({arn})",
+        source="SuperCowPowers/workbench#384, aws/amazon-sagemaker-examples#3108",
+    )
+
+    def check(self, ctx: Context, request: Members) -> None:
+        plan = plan_training_job(ctx, self.arn_of(ctx, request["TrainingJobName"]), request)
+        check_plan(ctx, request, plan)
+
+    def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
+        ctx.parts.training.submit(tx, plan_training_job(ctx, record.arn, request))
+
+    def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
+        raise NotSupported(
+            "Cloche does not support UpdateTrainingJob yet: it changes profiling and warm pools, and there are neither."
+        )
+
+    def stopping(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
+        try:
+            ctx.parts.training.stop(tx, record.arn)
+        except Conflict:
+            raise self._in_status(ENDED, record) from None
+
+    def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
+        try:
+            ctx.parts.training.delete(tx, record.arn)
+        except Conflict:
+            raise self._in_status(IN_USE, record) from None
+        super().deleted(ctx, tx, record)
+
+    def shown(self, ctx: Context, record: Record) -> Members:
+        return view_training_job(record)
+
+    def listed(self, ctx: Context, record: Record) -> Members:
+        return view_summary(from_document(record.status, record.state))
+
+    @staticmethod
+    def _in_status(fact: Fact, record: Record) -> AwsError:
+        return fact.error(name=record.name, status=record.status)
