@@ -19,7 +19,7 @@ def page_of(request: Members) -> tuple[str, int]:
     if not marker:
         return "", request.get("MaxItems") or 100
     try:
-        return base64.urlsafe_b64decode(marker.encode()).decode(), request.get("MaxItems") or 100
+        return base64.b64decode(marker.encode(), altchars=b"-_", validate=True).decode(), request.get("MaxItems") or 100
     except (binascii.Error, UnicodeError, ValueError):
         raise AwsError("ValidationError", "Invalid Marker.", 400) from None
 
