@@ -9,9 +9,16 @@ import click
 
 _COMMANDS: Final = {
     "up": "Start Cloche on this machine.",
-    "down": "Stop the Cloche that runs on a data directory.",
-    "env": "Print what a shell or program needs to use Cloche.",
+    "down": "Stop it. Jobs run on; the next up adopts them.",
+    "env": 'Print what a shell or program needs: eval "$(cloche env)".',
     "run": "Run one command against Cloche.",
+    "status": "Say where Cloche is and what runs now.",
+    "jobs": "List training jobs.",
+    "endpoints": "List endpoints.",
+    "logs": "Print the log of a job or an endpoint.",
+    "images": "List the images Cloche stands in for; build them.",
+    "explain": "Say where an operation is answered, or why it is not.",
+    "reset": "Stop everything and delete the data.",
 }
 
 

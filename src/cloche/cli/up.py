@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cloche.cli.here import console_link
 from cloche.cli.options import data_option
 from cloche.foundation.errors import ClocheError
 from cloche.foundation.settings import Settings
 
 if TYPE_CHECKING:
+    from cloche.server.app import AsgiApp
     from cloche.server.directory import Running
     from cloche.server.wiring import Wiring
+
+_START_SECONDS_MAX: Final = 30
 
 
 @click.command()
@@ -32,12 +38,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="How jobs are kept apart.",
 )
+@click.option("--detach", is_flag=True, help="Go on in the background; prints go to server.log in the data.")
 @click.option("--verbose", is_flag=True, help="Log more, to standard error.")
-def command(verbose: bool, data: Path, **chosen: Any) -> None:
+def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
     """Start Cloche on this machine, until Ctrl+C or `cloche down`."""
     account = chosen["account"]
     if not (len(account) == 12 and account.isascii() and account.isdigit()):
         raise click.UsageError("--account is twelve digits")
+    if detach:
+        _detach(data)
+        return
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
         stream=sys.stderr,
@@ -46,15 +56,54 @@ def command(verbose: bool, data: Path, **chosen: Any) -> None:
     from cloche.server.run import serve
 
     try:
-        serve(Settings(data=data, **chosen), _ready)
+        serve(Settings(data=data, **chosen), _ready, _console)
     except ClocheError as error:
         click.echo(f"cloche: {error.message}", err=True)
         raise SystemExit(1) from None
 
 
+def _console(wiring: Wiring) -> AsgiApp:
+    from cloche.cli.console_door import LazyConsole
+
+    return LazyConsole(wiring)
+
+
 def _ready(running: Running, wiring: Wiring) -> None:
+    from cloche.server.directory import Layout
+
+    layout = Layout(wiring.parts.settings.data)
     click.echo(f"Cloche is ready at {running.url}  (account {running.account}, {running.region})")
-    if running.jobs:
-        click.echo(f"  {running.jobs}")
-    click.echo('  eval "$(cloche env)"   then use boto3, the AWS CLI or the SageMaker SDK as ever')
+    click.echo(f"  console    {console_link(layout, running)}")
+    click.echo(f"  jobs       {running.jobs}")
+    if wiring.parts.settings.any_credentials:
+        click.echo("  keys       any access key is taken for the account's root (--any-credentials)")
+    if wiring.parts.settings.host not in ("127.0.0.1", "::1", "localhost"):
+        click.echo("  CAUTION    other machines can reach this address, and there is no TLS on it")
+    click.echo('  your shell eval "$(cloche env)"    one command: cloche run -- python my_script.py')
     sys.stdout.flush()
+
+
+def _detach(data: Path) -> None:
+    """The same command in a session of its own; waits until it is ready."""
+    from cloche.server.directory import Layout, read_running
+
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    arguments = [word for word in sys.argv[1:] if word != "--detach"]
+    log = data / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cloche.cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS_MAX
+    while process.poll() is None and time.monotonic() < deadline:
+        running = read_running(Layout(data))
+        if running is not None and running.pid == process.pid and b"ready" in log.read_bytes():
+            click.echo(log.read_text(), nl=False)
+            return
+        time.sleep(0.02)
+    click.echo(log.read_text(), nl=False, err=True)
+    raise SystemExit(1)

@@ -7,6 +7,8 @@ a host is first asked for. ``cryptography`` is imported then, not before: it cos
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import ssl
 import tempfile
 from collections import OrderedDict
@@ -14,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
+
+from cloche.server.directory import write_private
 
 _YEARS: Final = 10
 _LEAF_DAYS: Final = 397
@@ -37,11 +41,9 @@ class Authority:
         """Make the authority if it is not there, and the bundle of it with the public authorities."""
         if not (self.certificate.exists() and self.key.exists()):
             _make(self.certificate, self.key)
-            self.bundle.unlink(missing_ok=True)
-        if not self.bundle.exists():
-            from cloche.server.directory import write_private
-
-            write_private(self.bundle, public_authorities() + self.certificate.read_text())
+        bundle = public_authorities(besides=self.bundle) + self.certificate.read_text()
+        if not self.bundle.exists() or self.bundle.read_text() != bundle:
+            write_private(self.bundle, bundle)
 
     def context(self, host: str) -> ssl.SSLContext:
         """What answers TLS as ``host``."""
@@ -99,27 +101,32 @@ class Authority:
         return key_bytes + certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def public_authorities() -> str:
-    """The certificates a client would trust without us: the system's, else those botocore carries."""
-    system = ssl.get_default_verify_paths().cafile
-    if system and Path(system).is_file():
-        return Path(system).read_text().rstrip() + "\n"
-    import importlib.util
+_CHOSEN: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 
+
+def public_authorities(*, besides: Path) -> str:
+    """What a client would trust without us: the system's authorities (else those botocore carries), and what this
+    process's environment names besides them, for networks with an authority of their own."""
+    found: list[str] = []
+    system = ssl.get_default_verify_paths().cafile
+    named = [Path(os.environ[name]) for name in _CHOSEN if os.environ.get(name)]
+    for path in dict.fromkeys([*([Path(system)] if system else [_carried()]), *named]):
+        if path.is_file() and path != besides:
+            text = path.read_text(errors="ignore").strip() + "\n"
+            if text not in found:
+                found.append(text)
+    return "".join(found)
+
+
+def _carried() -> Path:
     spec = importlib.util.find_spec("botocore")
-    if spec is not None and spec.origin is not None:
-        carried = Path(spec.origin).with_name("cacert.pem")
-        if carried.is_file():
-            return carried.read_text().rstrip() + "\n"
-    return ""
+    return Path(spec.origin).with_name("cacert.pem") if spec is not None and spec.origin else Path()
 
 
 def _make(certificate_path: Path, key_path: Path) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-
-    from cloche.server.directory import write_private
 
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)

@@ -47,6 +47,10 @@ class Layout:
         return self.root / "run"
 
     @property
+    def processes(self) -> Path:
+        return self.run / "processes"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

@@ -5,15 +5,18 @@ set to Cloche they first send ``CONNECT host:443``. For one of AWS's hosts the c
 with a certificate of Cloche's own authority, and inside it the same protocol and the same chain as on the plain
 port. For every other host bytes are passed to and fro unopened.
 
-So that Cloche is no open relay it only does this for clients on this machine, unless it was told to listen wider;
-and it does not tunnel to itself.
+Whoever reaches this port may tunnel through it: another reason why it is on loopback unless told otherwise.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+import urllib.request
+from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from cloche.foundation.limits import HEADER_SECONDS_MAX, KIB
 from cloche.server.guard import is_aws_host
@@ -70,7 +73,7 @@ class Connect(asyncio.Protocol):
             if is_aws_host(host) and port == 443:
                 await self._answer_as(host, rest)
             else:
-                await self._tunnel(host, port, rest)
+                await self._tunnel(host, port, head, rest)
         except (OSError, TimeoutError) as error:
             log.info("no tunnel to %s:%s: %s", host, port, error)
             self._refuse(502, f"{host}:{port} cannot be reached")
@@ -97,17 +100,21 @@ class Connect(asyncio.Protocol):
         self._state.connections.discard(self)
         protocol.begin_secured(secured)
 
-    async def _tunnel(self, host: str, port: int, rest: bytes) -> None:
+    async def _tunnel(self, host: str, port: int, head: bytes, rest: bytes) -> None:
+        beyond = upstream(host)
         far = Relay(self._state)
         async with asyncio.timeout(_CONNECT_SECONDS_MAX):
-            await self._loop.create_connection(lambda: far, host, port)
+            await self._loop.create_connection(lambda: far, *((beyond.host, beyond.port) if beyond else (host, port)))
         near = Relay(self._state)
         self._taken = True
         self._state.connections.discard(self)
         near.other, far.other = far, near
         near.connection_made(self._transport)
         self._transport.set_protocol(near)
-        self._transport.write(_OK)
+        if beyond is None:
+            self._transport.write(_OK)
+        else:  # it answers the client's CONNECT in our stead
+            rest = beyond.request(head) + rest
         if rest:
             far.transport.write(rest)
         self._transport.resume_reading()
@@ -158,6 +165,35 @@ class Relay(asyncio.Protocol):
 
     def shutdown(self) -> None:
         self.transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The proxy that this machine itself must use to reach the world (``HTTPS_PROXY`` where Cloche was started)."""
+
+    host: str
+    port: int
+    authorization: bytes
+
+    def request(self, head: bytes) -> bytes:
+        """The client's CONNECT, as this proxy is to read it."""
+        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"proxy-authorization:")]
+        return b"\r\n".join([*lines, *([self.authorization] if self.authorization else [])]) + b"\r\n\r\n"
+
+
+def upstream(host: str) -> Upstream | None:
+    """The proxy on the way to ``host``, if there is one."""
+    address = urllib.request.getproxies().get("https", "")
+    if not address or urllib.request.proxy_bypass(host):
+        return None
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    if not parts.hostname:
+        return None
+    authorization = b""
+    if parts.username:
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = b"Proxy-Authorization: Basic " + base64.b64encode(secret.encode())
+    return Upstream(parts.hostname, parts.port or 80, authorization)
 
 
 def _target(line: bytes) -> tuple[str, int] | None:

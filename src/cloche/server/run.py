@@ -24,6 +24,7 @@ from cloche import __version__
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.foundation.limits import CONNECTIONS_MAX, IDLE_SECONDS_MAX
 from cloche.foundation.settings import Settings
+from cloche.server.app import AsgiApp
 from cloche.server.directory import DirectoryLock, Layout, Running, process_start, write_running
 from cloche.server.wiring import Wiring, build
 
@@ -40,9 +41,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings, on_ready: Callable[[Running, Wiring], None]) -> None:
+def serve(
+    settings: Settings,
+    on_ready: Callable[[Running, Wiring], None],
+    console: Callable[[Wiring], AsgiApp] | None = None,
+) -> None:
     """Serve until told to stop. Raises ``Invalid`` or ``Conflict``, with a sentence for people, where it cannot
-    start. ``settings.port`` 0 takes a free port; ``on_ready`` is told which."""
+    start. ``settings.port`` 0 takes a free port; ``on_ready`` is told which. ``console`` makes what answers
+    at ``/``."""
     if settings.any_credentials and settings.host not in _LOOPBACK:
         raise Invalid("--any-credentials is for loopback only; leave --host as it is", field="any_credentials")
     layout = Layout(settings.data)
@@ -53,6 +59,8 @@ def serve(settings: Settings, on_ready: Callable[[Running, Wiring], None]) -> No
         with _listen(settings) as listener:
             settings = replace(settings, port=listener.getsockname()[1])
             wiring = build(settings)
+            if console is not None:
+                wiring.chain.console = console(wiring)
             try:
                 with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                     runner.run(_serve(settings, wiring, layout, listener, on_ready))
@@ -72,8 +80,14 @@ async def _serve(
 ) -> None:
     server = _Server(_config(settings, wiring))
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+        for listener_to_it in wiring.when_stopping:
+            listener_to_it()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, setattr, server, "should_exit", True)
+        loop.add_signal_handler(name, stop)
     wiring.start(loop)
     running = _running(settings, wiring)
     write_running(layout, running)

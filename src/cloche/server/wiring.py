@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from cloche.aws.model.load import use_cache
 from cloche.aws.operation import Caller
@@ -28,6 +29,7 @@ from cloche.server.admin import Admin
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
+from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.guard import Guard
@@ -70,11 +72,15 @@ class Wiring:
     console_token: str
     isolation: str
     """How jobs are kept apart on this machine, in a sentence."""
+    runtime: Runtime
+    when_stopping: list[Callable[[], None]] = field(default_factory=list)
+    """Called on the loop when a stop is asked for, before requests in flight are waited for."""
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
         self.perform.bind(loop)
         self.parts.hosting.start()
+        self.parts.training.start()
         self.parts.training.start()
         self.parts.reconciler.start()
 
@@ -103,6 +109,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         raise
     authority = Authority(layout.keys)
     authority.ensure()
+    write_sdk_configuration(layout)
     runner = Runner()
     chain = Chain(
         settings=settings,
@@ -116,7 +123,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         runner=runner,
         admin=Admin(tokens),
     )
-    return Wiring(parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation)
+    return Wiring(
+        parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation, runtime
+    )
 
 
 def _parts(
@@ -128,7 +137,7 @@ def _parts(
     principals = Identity(database, clock, settings, layout.keys)
     reconciler = Reconciler(database, clock, bus)
     tokens = JobTokens(database, clock, principals, _url_for_jobs(settings))
-    runtime = LocalRuntime(layout.run / "processes", settings.sandbox)
+    runtime = LocalRuntime(layout.processes, settings.sandbox)
     images = Images(EnvironmentBuilder())
     hosting = Hosting(
         folder=layout.run / "endpoints",

@@ -1,0 +1,45 @@
+"""The console, made when somebody first opens it: a start does not wait for templates nobody may look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloche import __version__
+from cloche.aws.operation import Caller, Members
+from cloche.server.wiring import Wiring
+
+if TYPE_CHECKING:
+    from cloche.console.app import Console
+
+
+class LazyConsole:
+    """An ASGI application that becomes the console at its first request."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._console: Console | None = None
+        wiring.when_stopping.append(self._close)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._console is None:
+            self._console = self._made()
+        await self._console(scope, receive, send)
+
+    def _made(self) -> Console:
+        from cloche.console.app import Console
+        from cloche.console.pages import Place
+
+        parts, perform = self._wiring.parts, self._wiring.perform
+        root = parts.identity.root_credentials()
+        caller = Caller(root.account, root.principal_arn, root.user_id, root.access_key)
+
+        async def ask(service: str, operation: str, members: Members) -> Members:
+            return await perform.perform(service, operation, members, caller)
+
+        settings = parts.settings
+        place = Place(settings.account, settings.region, __version__, str(settings.data))
+        return Console(ask, parts.bus, place, self._wiring.console_token)
+
+    def _close(self) -> None:
+        if self._console is not None:
+            self._console.close()

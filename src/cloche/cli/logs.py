@@ -1,0 +1,87 @@
+"""``cloche logs``: what a training job or an endpoint has printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cloche.cli.client import Client, Refused
+from cloche.cli.here import running_on
+from cloche.cli.options import data_option
+
+_JOBS: Final = "/aws/sagemaker/TrainingJobs"
+_ENDPOINTS: Final = "/aws/sagemaker/Endpoints"
+_ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
+_LOOK_SECONDS: Final = 0.5
+
+
+@click.command()
+@data_option
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended (an endpoint: until Ctrl+C).")
+def command(data: Path, name: str, follow: bool) -> None:
+    """Print the log of a training job or of an endpoint."""
+    client = Client(*running_on(data))
+    job = _status(client, "DescribeTrainingJob", "TrainingJobName", name, "TrainingJobStatus")
+    if job is not None:
+        _print(client, _JOBS, f"{name}/", follow, lambda: _is_over(client, name))
+        return
+    if _status(client, "DescribeEndpoint", "EndpointName", name, "EndpointStatus") is None:
+        raise click.ClickException(f"there is no training job and no endpoint called {name}")
+    _print(client, f"{_ENDPOINTS}/{name}", None, follow, lambda: False)
+
+
+def _status(client: Client, operation: str, key: str, name: str, member: str) -> str | None:
+    try:
+        return str(client.call("sagemaker", operation, **{key: name})[member])
+    except Refused as refused:
+        if refused.code in ("ValidationException", "ResourceNotFound"):
+            return None
+        raise
+
+
+def _is_over(client: Client, name: str) -> bool:
+    return _status(client, "DescribeTrainingJob", "TrainingJobName", name, "TrainingJobStatus") in (*_ENDED, None)
+
+
+def _print(client: Client, group: str, prefix: str | None, follow: bool, is_over: Callable[[], bool]) -> None:
+    tokens: dict[str, str] = {}
+    while True:
+        last_round = not follow or is_over()
+        for stream in _streams(client, group, prefix):
+            _print_new(client, group, stream, tokens)
+        if last_round:
+            return
+        time.sleep(_LOOK_SECONDS)
+
+
+def _streams(client: Client, group: str, prefix: str | None) -> list[str]:
+    try:
+        answer = client.call("logs", "DescribeLogStreams", logGroupName=group, logStreamNamePrefix=prefix)
+    except Refused as refused:
+        if refused.code == "ResourceNotFoundException":
+            return []
+        raise
+    return [stream["logStreamName"] for stream in answer["logStreams"]]
+
+
+def _print_new(client: Client, group: str, stream: str, tokens: dict[str, str]) -> None:
+    while True:
+        answer = client.call(
+            "logs",
+            "GetLogEvents",
+            logGroupName=group,
+            logStreamName=stream,
+            startFromHead=True,
+            nextToken=tokens.get(stream),
+        )
+        for event in answer["events"]:
+            click.echo(event["message"])
+        moved = tokens.get(stream) != answer["nextForwardToken"]
+        tokens[stream] = answer["nextForwardToken"]
+        if not moved or not answer["events"]:
+            return

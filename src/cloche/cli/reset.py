@@ -1,0 +1,67 @@
+"""``cloche reset``: begin anew."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import click
+
+from cloche.cli.down import stop
+from cloche.cli.options import data_option
+from cloche.foundation.errors import ClocheError
+from cloche.server.directory import DirectoryLock, Layout, read_running
+
+_STOP_SECONDS_MAX = 10
+
+
+@click.command()
+@data_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(data: Path, yes: bool) -> None:
+    """Stop the server and its jobs, and delete everything in the data directory."""
+    layout = Layout(data)
+    if not data.exists():
+        click.echo(f"{data} is not there: nothing to do")
+        return
+    if not layout.database.exists():
+        raise click.ClickException(f"{data} holds no Cloche: nothing was touched")
+    if not yes:
+        click.confirm(f"Stop all jobs and endpoints and delete everything in {data}?", abort=True)
+    running = read_running(layout)
+    if running is not None and not stop(running):
+        raise click.ClickException(f"the server (process {running.pid}) does not stop: nothing was deleted")
+    try:
+        lock = DirectoryLock(layout)
+    except ClocheError as error:
+        raise click.ClickException(error.message) from None
+    stop_processes(layout)
+    for path in data.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    lock.release()
+    click.echo(f"{data} is empty; `cloche up` begins anew, with new keys")
+
+
+def stop_processes(layout: Layout) -> None:
+    """End the jobs and model servers that outlived their server."""
+    from cloche.compute.local import LocalRuntime
+    from cloche.compute.runtime import Running
+
+    if not layout.processes.exists():
+        return
+    runtime = LocalRuntime(layout.processes)
+    try:
+        known = runtime.known()
+        for process in known:
+            runtime.stop(process, 1.0)
+        deadline = time.monotonic() + _STOP_SECONDS_MAX
+        while time.monotonic() < deadline and any(isinstance(runtime.observe(p), Running) for p in known):
+            time.sleep(0.05)
+        for process in known:
+            runtime.forget(process)
+    finally:
+        runtime.close()

@@ -1,0 +1,34 @@
+"""``cloche status``: is it there, where, and what runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloche.cli.client import Client, Refused
+from cloche.cli.here import console_link, running_on
+from cloche.cli.options import data_option
+
+
+@click.command()
+@data_option
+def command(data: Path) -> None:
+    """Say where Cloche is, how it keeps jobs apart, and what runs now."""
+    layout, running = running_on(data)
+    client = Client(layout, running)
+    click.echo(f"Cloche {running.version} at {running.url}, process {running.pid}")
+    click.echo(f"  account   {running.account}, {running.region}")
+    click.echo(f"  data      {data}")
+    click.echo(f"  console   {console_link(layout, running)}")
+    if running.jobs:
+        click.echo(f"  isolation {running.jobs}")
+    click.echo(f"  jobs      {_count(client, 'ListTrainingJobs', 'TrainingJobSummaries', 'InProgress')} in progress")
+    click.echo(f"  endpoints {_count(client, 'ListEndpoints', 'Endpoints', 'InService')} in service")
+
+
+def _count(client: Client, operation: str, key: str, status: str) -> int:
+    try:
+        return sum(1 for _ in client.pages("sagemaker", operation, key, StatusEquals=status, MaxResults=100))
+    except Refused as refused:
+        raise click.ClickException(refused.message) from None
