@@ -39,6 +39,7 @@ class TrainingJob(Resource):
     )
     arn: ClassVar = "training-job/{TrainingJobName}"
     status: ClassVar = "TrainingJobStatus"
+    listed_by: ClassVar[tuple[str, str]] = ("CreationTime", "Ascending")
     missing: ClassVar[Fact] = fact(
         "ValidationException", "Requested resource not found.", source="boto/boto3#2808, aws/aws-sdk#165"
     )
