@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cloche.aws.operation import Service
 from cloche.services.sagemaker.errors import CODES
 
-_NOUNS = (
-    "tags",
-    "training.training_job",
-    "hosting.model",
-    "hosting.endpoint_config",
-    "hosting.endpoint",
-)
-_HERE = Path(__file__).parent
-
 SERVICE = Service(
     name="sagemaker",
-    modules=tuple(
-        f"cloche.services.sagemaker.{noun}"
-        for noun in _NOUNS
-        if _HERE.joinpath(*noun.split(".")).with_suffix(".py").exists()
+    modules=(
+        "cloche.services.sagemaker.tags",
+        "cloche.services.sagemaker.training.training_job",
+        "cloche.services.sagemaker.hosting.model",
+        "cloche.services.sagemaker.hosting.endpoint_config",
+        "cloche.services.sagemaker.hosting.endpoint",
     ),
     errors=CODES,
 )
