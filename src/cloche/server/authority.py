@@ -7,6 +7,7 @@ a host is first asked for. ``cryptography`` is imported then, not before: it cos
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import ssl
@@ -38,7 +39,15 @@ class Authority:
         self._leaf_key: Any = None
 
     def ensure(self) -> None:
-        """Make the authority if it is not there, and the bundle of it with the public authorities."""
+        """Make the authority if it is not there, and the bundle of it with the public authorities.
+
+        The server and the commands may call it at the same moment: whoever comes first makes it.
+        """
+        with (self._folder / "ca.lock").open("a") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self._ensure()
+
+    def _ensure(self) -> None:
         if not (self.certificate.exists() and self.key.exists()):
             _make(self.certificate, self.key)
         bundle = public_authorities(besides=self.bundle) + self.certificate.read_text()
@@ -73,6 +82,7 @@ class Authority:
         from cryptography.hazmat.primitives.asymmetric import ec
 
         if self._loaded is None:
+            self.ensure()
             key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
             self._loaded = (x509.load_pem_x509_certificate(self.certificate.read_bytes()), key)
             self._leaf_key = ec.generate_private_key(ec.SECP256R1())

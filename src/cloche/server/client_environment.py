@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from cloche.server.authority import Authority
 from cloche.server.directory import Layout, Running, write_private
 
 UNSET: Final = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN")
@@ -44,7 +45,9 @@ def root_keys(layout: Layout) -> tuple[str, str]:
 def client_environment(layout: Layout, running: Running) -> Mapping[str, str]:
     """The variables, by name."""
     access_key, secret = root_keys(layout)
-    bundle = str(layout.keys / "bundle.pem")
+    authority = Authority(layout.keys)
+    authority.ensure()
+    bundle = str(authority.bundle)
     return {
         "AWS_ENDPOINT_URL": running.url,
         "AWS_ACCESS_KEY_ID": access_key,
@@ -60,6 +63,6 @@ def client_environment(layout: Layout, running: Running) -> Mapping[str, str]:
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "CURL_CA_BUNDLE": bundle,
-        "NODE_EXTRA_CA_CERTS": str(layout.keys / "ca.pem"),
+        "NODE_EXTRA_CA_CERTS": str(authority.certificate),
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(layout.keys / "sagemaker.yaml"),
     }

@@ -96,7 +96,14 @@ async def _serve(
         await asyncio.sleep(0.002)
     if server.started:
         on_ready(running, wiring)
+        warming = loop.run_in_executor(wiring.chain.runner.pool, wiring.warm)
+        warming.add_done_callback(_tell_failure)
     await serving
+
+
+def _tell_failure(warming: asyncio.Future[None]) -> None:
+    if not warming.cancelled() and warming.exception() is not None:
+        log.error("warming up failed", exc_info=warming.exception())
 
 
 def _config(settings: Settings, wiring: Wiring) -> uvicorn.Config:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cloche.aws.model.load import use_cache
+from cloche.aws.model.load import service_model, use_cache
 from cloche.aws.operation import Caller
 from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
@@ -84,6 +84,14 @@ class Wiring:
         self.parts.training.start()
         self.parts.reconciler.start()
 
+    def warm(self) -> None:
+        """What a first request would otherwise wait for; takes a second of a thread, after the start."""
+        self.authority.ensure()
+        dispatch = self.chain.dispatch
+        for service in ("sagemaker", "s3", "sts", "sagemaker-runtime"):
+            if dispatch.offered(service) is not None:
+                service_model(service)
+
     def close(self) -> None:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
         self.chain.runner.close()
@@ -108,7 +116,6 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         database.close()
         raise
     authority = Authority(layout.keys)
-    authority.ensure()
     write_sdk_configuration(layout)
     runner = Runner()
     chain = Chain(

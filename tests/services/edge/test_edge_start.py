@@ -29,6 +29,7 @@ def test_it_says_where_it_is(server) -> None:  # type: ignore[no-untyped-def]
 
 def test_keys_are_private(server) -> None:  # type: ignore[no-untyped-def]
     keys = server.data / "keys"
+    subprocess.run([sys.executable, "-m", "cloche.cli.main", "env", "--data", str(server.data)], check=True)
     assert keys.stat().st_mode & 0o777 == 0o700
     files = {path.name: path.stat().st_mode & 0o777 for path in keys.iterdir()}
     assert {"ca.key", "ca.pem", "bundle.pem", "root.json", "console.token"} <= set(files)
