@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_an_answer_in_one_piece(whole: bytes) -> None:
 @given(st.sampled_from([PLAIN, CHUNKED, INTERIM]), st.lists(st.integers(1, 90), max_size=8))
 def test_an_answer_cut_anywhere_is_the_same(whole: bytes, cuts: list[int]) -> None:
     at = sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})
-    _, answer = feed([whole[start:end] for start, end in zip(at, at[1:], strict=False)])
+    _, answer = feed([whole[start:end] for start, end in pairwise(at)])
     assert answer is not None
     assert (answer.status, answer.body) == (200, b"0.5\n")
 

@@ -1,8 +1,9 @@
 """Persistent connections to one model server over its Unix socket.
 
 Requests go out whole, in one write, on an idle connection; the most recently used first, so that few stay warm.
-When all are busy a request waits in a bounded line. A request that was written is never sent a second time: the
-model may have acted on it. Everything here runs on one event loop and answers through callbacks, because a task
+When all are busy a request waits in a bounded line. A request that a model may have read is never sent a second
+time. (A Unix socket tells: whoever closes with bytes unread resets the connection, and a write to a closed one
+breaks the pipe; in either case the whole request was not read. After a plain end it may have been.) Everything here runs on one event loop and answers through callbacks, because a task
 and a future for every request would cost more than the request itself.
 """
 
@@ -23,7 +24,7 @@ Done = Callable[[Answer | None, Exception | None], None]
 
 
 class Unreachable(Exception):
-    """No connection could be had: nothing was sent, another server may be asked."""
+    """Nobody has read the request, so another server may be asked."""
 
 
 class Unanswered(Exception):
@@ -83,10 +84,17 @@ class _Connection(asyncio.Protocol):
                 self.close()
             self.pool._finished(request, answer, None)
 
+    def eof_received(self) -> None:
+        """It ends: from here on nothing more may be sent, though ``connection_lost`` comes a turn later."""
+        self.pool._lost(self)
+
     def connection_lost(self, exception: Exception | None) -> None:
         self.pool._lost(self)
         request, self.request = self.request, None
         if request is None:
+            return
+        if isinstance(exception, (BrokenPipeError, ConnectionResetError)) and not self.reader.begun:
+            self.pool._finished(request, None, Unreachable("the connection was closed before the request was read"))
             return
         try:
             answer = self.reader.end()
