@@ -8,7 +8,7 @@ from typing import Final
 
 from cloche.aws.operation import Answer, Context, Members
 from cloche.foundation.errors import AlreadyExists
-from cloche.services.s3.describing import owner_view
+from cloche.services.s3.describing import owner_view, whole_seconds
 from cloche.services.s3.errors import invalid_argument, not_implemented, s3_error
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
 from cloche.services.s3.paging import decode_token, encode_token
@@ -146,7 +146,7 @@ def list_buckets(ctx: Context, request: Members) -> Members:
 
 
 def _entry(bucket: Bucket, paged: bool) -> Members:
-    entry: Members = {"Name": bucket.name, "CreationDate": bucket.created_at}
+    entry: Members = {"Name": bucket.name, "CreationDate": whole_seconds(bucket.created_at)}
     if paged:
         entry["BucketRegion"] = bucket.region
     return entry
