@@ -90,6 +90,8 @@ def test_variables_in_values() -> None:
     assert holds(mine, s3_prefix="home/ann/x", aws_username="ann")
     assert not holds(mine, s3_prefix="home/bob/x", aws_username="ann")
     assert not holds(mine, s3_prefix="home/${aws:username}/x"), "a variable without a value matches nothing"
+    assert not holds({"StringNotLike": {"s3:prefix": "${aws:username}/*"}}, s3_prefix="x"), "nor fails to match"
+    assert holds({"StringNotLike": {"s3:prefix": "${aws:username}/*"}}, s3_prefix="x", aws_username="ann")
     assert holds({"StringEquals": {"aws:userid": "${aws:username}"}}, aws_userid="ann", aws_username="ann")
 
 

@@ -96,6 +96,10 @@ def test_variables_in_resources() -> None:
     assert outcome("s3:GetObject", "arn:aws:s3:::home/ann/x", mine, **key) is Outcome.ALLOWED
     assert outcome("s3:GetObject", "arn:aws:s3:::home/bob/x", mine, **key) is Outcome.IMPLICIT_DENY
     assert outcome("s3:GetObject", "arn:aws:s3:::home/${aws:username}/x", mine) is Outcome.IMPLICIT_DENY
+    others = {"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::home/${aws:username}/*"}
+    assert outcome("s3:GetObject", "arn:aws:s3:::x/y", others, **key) is Outcome.ALLOWED
+    assert outcome("s3:GetObject", "arn:aws:s3:::home/ann/y", others, **key) is Outcome.IMPLICIT_DENY
+    assert outcome("s3:GetObject", "arn:aws:s3:::x/y", others) is Outcome.IMPLICIT_DENY, "nothing to compare with"
 
 
 def test_keys_that_were_wanted_are_told() -> None:

@@ -146,7 +146,7 @@ def test_a_deleted_users_session_ends_with_the_user(identity: Identity) -> None:
 # -- temporary credentials -------------------------------------------------------------------------------------
 
 
-def test_a_jobs_credentials(identity: Identity, clock: Any) -> None:
+def test_a_jobs_credentials(identity: Identity, clock: Any, database: Any) -> None:
     role = identity.role(EXECUTION_ROLE)
     assert role is not None
     made = identity.job_credentials(role.arn, "SageMaker")
@@ -159,7 +159,11 @@ def test_a_jobs_credentials(identity: Identity, clock: Any) -> None:
     assert made.has_expired(clock.now())
     assert identity.credentials(made.access_key) == made, "so that it can be told that it expired"
     clock.pass_by(hours=25)
-    assert identity.keys.remove_expired() == 1
+    rows = "SELECT count(*) FROM identity_sessions"
+    assert database.reader.execute(rows).fetchone()[0] == 1
+    identity.job_credentials(role.arn, "SageMaker")
+    assert database.reader.execute(rows).fetchone()[0] == 1, "the old ones are gone"
+    assert identity.keys.remove_expired() == 0
     assert identity.credentials(made.access_key) is None
     used = identity.role(EXECUTION_ROLE)
     assert used is not None and used.used_at is not None and used.used_region == "us-east-1"

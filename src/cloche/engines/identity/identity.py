@@ -33,8 +33,8 @@ ROOT_SESSION_SECONDS_MAX: Final = 3600
 class Identity:
     """``keys`` is the private folder for the root's key (``<data>/keys``). The tables are there already.
 
-    A first start makes the root's key and one role (see ``first_start``); every start removes temporary
-    credentials that expired long ago.
+    A first start makes the root's key and one role (see ``first_start``); every start, and every
+    issue of temporary credentials, removes those that expired long ago.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: Settings, keys: Path) -> None:

@@ -158,7 +158,7 @@ class Keys:
         role: str | None = None,
         region: str = "",
     ) -> Credentials:
-        """Temporary credentials, durable when answered. ``policies`` are session policies, as documents; ``role``
+        """Temporary credentials, durable when answered. Those that expired long ago go at the same time. ``policies`` are session policies, as documents; ``role``
         names the role whose last use this is."""
         now = self._ledger.clock.now().replace(microsecond=0)
         made = Credentials(
@@ -177,6 +177,9 @@ class Keys:
         )  # fmt: skip
 
         def change(tx: sqlite3.Connection) -> None:
+            tx.execute(
+                "DELETE FROM identity_sessions WHERE expires_at < ?", (now.timestamp() - KEPT_AFTER_EXPIRY_SECONDS,)
+            )
             tx.execute("INSERT INTO identity_sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             if role is not None:
                 tx.execute(

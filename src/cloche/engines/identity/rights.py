@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from cloche.engines.identity import words
 from cloche.engines.identity.entities import Entity, Kind, Role
@@ -16,6 +16,8 @@ from cloche.engines.identity.policy import Policies, Principal, Source, compile_
 from cloche.engines.identity.policy_table import PolicyTable
 
 REMEMBERED_MAX: Final = 4096
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Rights:
         generation, remembered = self._generation, self._remembered
         entity = self._entities.find(kind, name)
         found = Policies() if entity is None else self._gather(entity)
-        if generation == self._generation and len(remembered) < REMEMBERED_MAX:
-            remembered[(kind, name)] = found
+        if generation == self._generation:
+            _remember(remembered, (kind, name), found)
         return found
 
     def _gather(self, entity: Entity) -> Policies:
@@ -89,8 +91,8 @@ class Rights:
         if found is None:
             generation, remembered = self._generation, self._known
             found = self._learn(arn)
-            if generation == self._generation and len(remembered) < REMEMBERED_MAX:
-                remembered[arn] = found
+            if generation == self._generation:
+                _remember(remembered, arn, found)
         return found
 
     def _learn(self, arn: str) -> Known:
@@ -133,3 +135,9 @@ class Rights:
         """The role with exactly this ARN."""
         found = self._entities.find("role", arn.rpartition("/")[2])
         return found if isinstance(found, Role) and found.arn == arn else None
+
+
+def _remember(remembered: dict[K, V], key: K, value: V) -> None:
+    if len(remembered) >= REMEMBERED_MAX:
+        remembered.clear()
+    remembered[key] = value

@@ -2,11 +2,13 @@
 
 All operators of a condition must hold (and), all keys under an operator must hold (and), one of the values of
 a key is enough (or; for the negated operators none may match). A key that is not in the request makes a
-condition false, but for negated operators, where it makes it true; ``IfExists`` makes it true for all.
+condition false, but for negated operators, where it makes it true; ``IfExists`` makes it true for all. A variable
+that has no value matches nothing, and makes a negated operator false: the statement does not apply then.
 
 Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html,
 reference_policies_condition-logic-multiple-context-keys-or-values.html (``ForAllValues`` is true and
-``ForAnyValue`` false for a key that is not there).
+``ForAnyValue`` false for a key that is not there), reference_policies_variables.html ("if a variable can't be
+resolved, this might cause the entire statement to be invalid").
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final
 
-from cloche.engines.identity.policy.patterns import Token, matcher, resolve, tokens, variables_of
+from cloche.engines.identity.policy.patterns import Token, Wild, matcher, resolve, tokens, variables_of
 
 Context = Mapping[str, Sequence[str]]
 """What is known of a request: condition keys in lower case, each with its values as texts."""
@@ -212,22 +214,25 @@ class Clause:
         rule = OPERATORS[self.operator]
         if not asked:
             return self.if_exists or self.kind == "all" or (rule.negated and self.kind == "")
-        each = (self._matches(rule, value, context) != rule.negated for value in asked)
+        held = [resolve(value, lambda key: _single(context, key)) for value in self.values]
+        if rule.negated and None in held:
+            return False
+        each = (_matches(rule, value, held) != rule.negated for value in asked)
         if self.kind == "all" or (rule.negated and self.kind == ""):
             return all(each)
         return any(each)
 
-    def _matches(self, rule: Operator, asked: str, context: Context) -> bool:
-        for value in self.values:
-            held = resolve(value, lambda key: _single(context, key))
-            if held is None:
-                continue
-            if rule.compare is None:
-                if matcher(held, arn=rule.arn)(asked):
-                    return True
-            elif rule.compare(asked, held[0] if held and isinstance(held[0], str) else ""):
+
+def _matches(rule: Operator, asked: str, values: Sequence[tuple[str | Wild, ...] | None]) -> bool:
+    for held in values:
+        if held is None:
+            continue
+        if rule.compare is None:
+            if matcher(held, arn=rule.arn)(asked):
                 return True
-        return False
+        elif rule.compare(asked, held[0] if held and isinstance(held[0], str) else ""):
+            return True
+    return False
 
 
 def _single(context: Context, key: str) -> str | None:

@@ -28,19 +28,20 @@ class Resources:
     negated: bool
 
     def cover(self, resource: str, context: Context) -> bool:
+        """A variable without a value covers nothing, and makes a ``NotResource`` cover nothing either."""
         if self.everything:
             return not self.negated
-        return self._any(resource, context) != self.negated
-
-    def _any(self, resource: str, context: Context) -> bool:
         for each in self.fixed:
             if each(resource):
-                return True
+                return not self.negated
+        unknown = False
         for parts in self.variable:
             whole = resolve(parts, lambda key: _single(context, key))
-            if whole is not None and matcher(whole, arn=True)(resource):
-                return True
-        return False
+            if whole is None:
+                unknown = True
+            elif matcher(whole, arn=True)(resource):
+                return not self.negated
+        return self.negated and not unknown
 
 
 @dataclass(frozen=True, slots=True)
