@@ -1,0 +1,79 @@
+"""Whenever the server dies, every training job ends exactly once, nothing is left behind and no line is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloche.engines.training.follow import Follower
+from cloche.engines.training.machine import LIFECYCLE, State
+from cloche.storage.metadata import records
+
+from .world import World
+
+SEEDS = [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 24))]
+
+
+@pytest.fixture(autouse=True)
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Follower, "_run", lambda self: None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_job_ends_exactly_once(folder: Path, seed: int) -> None:
+    world = World(folder, seed)
+    for number in range(120):
+        if number % 25 == 0:
+            world.submit()
+        world.step()
+    world.settle()
+    try:
+        _check(world)
+    finally:
+        world.close()
+
+
+def _check(world: World) -> None:
+    for arn in world.jobs:
+        item = world.reconciler.item(arn)
+        assert item is not None
+        history = [step.state for step in world.reconciler.transitions(arn)]
+        assert State[item.state].is_terminal, (arn, history)
+        assert [state for state in history if state in LIFECYCLE.terminal] == [item.state]
+        assert history[-1] == item.state
+        record = records.find_arn(world.database.reader, arn)
+        assert record is not None
+        assert record.status == State[item.state].status
+        assert record.state["ended_at"] == item.ended_at
+        if item.state == "Completed":
+            address = record.state["model_artifacts"]
+            assert world.objects.head("data", address.removeprefix("s3://data/")).size > 0
+        if item.state == "Stopped":
+            assert arn in world.asked_to_stop
+        if item.state == "Failed":
+            assert record.state["failure_reason"]
+        assert world.stored(arn) == world.runtime.printed.get(arn, [])
+    assert all(count == 1 for count in world.runtime.starts.values())
+    world._die()  # what the cleaner had not come to is for the next start
+    assert world.runtime.known() == []
+    assert list((world.folder / "training").iterdir()) == []
+
+
+def test_the_simulation_does_kill(folder: Path) -> None:
+    """If nobody dies, nothing is tried."""
+    world = World(folder, 7)
+    for number in range(120):
+        if number % 25 == 0:
+            world.submit()
+        world.step()
+    world.settle()
+    deaths = world.deaths
+    world.close()
+    assert deaths > 2

@@ -1,0 +1,351 @@
+"""A world in which a server with training jobs may die at any moment: a clock and a compute backend that survive
+it, and everything else rebuilt from the data directory, as after ``kill -9``.
+
+Deaths happen at the seams: before or after any durable write, any start of a process, any object or log line stored.
+Whatever was not on the disk by then is forgotten.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running
+from cloche.engines.training import Channel, Metric, Plan, Training
+from cloche.engines.training.clean import Cleaner
+from cloche.engines.training.follow import LOG_GROUP, Follower
+from cloche.foundation.bus import Bus
+from cloche.lifecycle import rows
+from cloche.lifecycle.reconciler import Reconciler
+from cloche.storage import logs, metrics, objects
+from cloche.storage.logs import LogStore
+from cloche.storage.metadata import records
+from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.migrations import migrate
+from cloche.storage.metrics import MetricStore
+from cloche.storage.objects import ObjectStore
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+MIGRATIONS = [
+    *records.MIGRATIONS,
+    *objects.MIGRATIONS,
+    *logs.MIGRATIONS,
+    *metrics.MIGRATIONS,
+    *rows.MIGRATIONS,
+]
+
+
+class Crash(BaseException):
+    """The server is gone."""
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def time(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+
+@dataclass
+class FakeProcess:
+    spec: ProcessSpec
+    output: Path
+    lines: int
+    exit_code: int
+    started_at: float
+    printed: list[str] = field(default_factory=list)
+    end: Observation | None = None
+    stop_asked: bool = False
+
+
+class FakeRuntime:
+    """Processes that print, end, are stopped or lost as the dice say. It outlives servers."""
+
+    def __init__(self, folder: Path, clock: FakeClock, dice: random.Random) -> None:
+        self.folder, self.clock, self.dice = folder, clock, dice
+        self.processes: dict[str, FakeProcess] = {}
+        self.starts: dict[str, int] = {}
+        self.printed: dict[str, list[str]] = {}
+        """All that was ever printed, by job."""
+        self.listeners: list[Callable[[str], None]] = []
+        self.capabilities = Capabilities(True, True, True, "a simulation")
+        folder.mkdir()
+
+    def start(self, spec: ProcessSpec) -> None:
+        if spec.id in self.processes:
+            return
+        assert spec.ml_root.joinpath("input/config/hyperparameters.json").exists()
+        assert all(mount.source.is_dir() for mount in spec.mounts)
+        self.starts[spec.id] = self.starts.get(spec.id, 0) + 1
+        output = self.folder / spec.id
+        output.touch()
+        self.processes[spec.id] = FakeProcess(
+            spec, output, self.dice.randrange(8), self.dice.choice([0, 0, 0, 1, 3]), self.clock.time()
+        )
+        self.printed[spec.environment["TRAINING_JOB_ARN"]] = self.processes[spec.id].printed
+
+    def observe(self, id: str) -> Observation | None:
+        process = self.processes.get(id)
+        if process is None:
+            return None
+        return process.end or Running(process.started_at, 1)
+
+    def stop(self, id: str, grace_seconds: float | None = None) -> None:
+        if id in self.processes:
+            self.processes[id].stop_asked = True
+
+    def output(self, id: str) -> Path:
+        return self.folder / id
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        self.listeners.append(listener)
+
+    def forget(self, id: str) -> None:
+        process = self.processes.pop(id, None)
+        if process is not None:
+            process.output.unlink()
+
+    def known(self) -> list[str]:
+        return sorted(self.processes)
+
+    def tick(self) -> None:
+        """Something happens to one process."""
+        running = [process for process in self.processes.values() if process.end is None]
+        if not running:
+            return
+        process = self.dice.choice(running)
+        if process.stop_asked and self.dice.random() < 0.5:
+            self._end(process, Ended("stopped", None, 15, process.started_at, self.clock.time()))
+        elif len(process.printed) < process.lines:
+            self._print(process)
+        elif self.dice.random() < 0.1:
+            self._end(process, Lost(process.started_at))
+        elif self.dice.random() < 0.1:
+            self._end(process, Ended("max_runtime", None, 15, process.started_at, self.clock.time()))
+        else:
+            if self.dice.random() < 0.5:
+                with process.output.open("a") as file:
+                    file.write("no newline")
+                process.printed.append("no newline")
+            if process.exit_code == 0:
+                (process.spec.ml_root / "model" / "weights").write_text("1 2 3")
+            self._end(process, Ended("exited", process.exit_code, None, process.started_at, self.clock.time()))
+
+    def _print(self, process: FakeProcess) -> None:
+        line = f"loss={len(process.printed)}; {secrets.token_hex(4)}"
+        half = self.dice.randrange(len(line))
+        with process.output.open("a") as file:
+            file.write(line[:half])
+            file.flush()
+            file.write(line[half:] + "\n")
+        process.printed.append(line)
+
+    def _end(self, process: FakeProcess, end: Observation) -> None:
+        process.end = end
+        for listener in self.listeners:
+            listener(process.spec.id)
+
+
+class Images:
+    def python(self, image: Any) -> Path:
+        return Path("/usr/bin/python3")
+
+
+class Credentials:
+    def environment(self, name: str, role_arn: str, session_name: str) -> dict[str, str]:
+        return {}
+
+    def forget(self, name: str) -> None:
+        pass
+
+
+class World:
+    """``step`` makes one thing happen; ``settle`` goes on without deaths until all is quiet."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.dice = random.Random(seed)
+        self.clock = FakeClock()
+        self.runtime = FakeRuntime(folder / "processes", self.clock, self.dice)
+        self.deadly = False
+        self.deaths = 0
+        self.asked_to_stop: set[str] = set()
+        self.jobs: list[str] = []
+        self._boot()
+        self.objects.buckets.create("data", ACCOUNT, REGION)
+        self.objects.put_bytes("data", "train/a.csv", b"1,2\n")
+
+    # -- life and death ----------------------------------------------------------------------------------
+
+    def _boot(self) -> None:
+        self.runtime.listeners.clear()
+        self.database = Database(self.folder / "cloche.db")
+        migrate(self.database, MIGRATIONS)
+        self.objects = ObjectStore(self.folder / "objects", self.database, self.clock)
+        self.logs = LogStore(self.folder / "logs", self.database, self.clock)
+        self.metrics = MetricStore(self.database, self.clock)
+        self.reconciler = Reconciler(self.database, self.clock, Bus(), workers=1)
+        self.training = Training(
+            folder=self.folder / "training",
+            database=self.database,
+            clock=self.clock,
+            objects=self.objects,
+            logs=self.logs,
+            metrics=self.metrics,
+            runtime=self.runtime,
+            images=Images(),
+            reconciler=self.reconciler,
+            credentials=Credentials(),
+            places=2,
+        )
+        self.follower: Follower = self.training._follower
+        self.cleaner: Cleaner = self.training._cleaner
+        self.to_clean: list[str] = []
+        self.cleaner.later = self.to_clean.append  # type: ignore[method-assign]
+        self.training.start()
+        self.database.write(lambda tx: rows.release_all(tx, self.clock.time()))
+        for thing, name in (
+            (self.database, "write"),
+            (self.logs, "append"),
+            (self.objects, "put_file"),
+            (self.objects, "link_into"),
+            (self.metrics, "put"),
+        ):
+            self._make_deadly(thing, name)
+        self._start = self.runtime.start
+
+    def _make_deadly(self, thing: Any, name: str) -> None:
+        real = getattr(thing, name)
+
+        def deadly(*arguments: Any, **named: Any) -> Any:
+            self._perhaps_die()
+            answer = real(*arguments, **named)
+            self._perhaps_die()
+            return answer
+
+        setattr(thing, name, deadly)
+
+    def _perhaps_die(self) -> None:
+        if self.deadly and threading.current_thread() is threading.main_thread() and self.dice.random() < 0.08:
+            raise Crash
+
+    def _die(self) -> None:
+        self.deaths += 1
+        self.deadly = False
+        for arn in list(self.follower._followed):
+            self.follower.drop(arn)
+        self.objects.removal.close()
+        self.logs.close()
+        self.reconciler._pool.shutdown()
+        self.database.close()
+        self._boot()
+
+    def close(self) -> None:
+        self.deadly = False
+        self.training.close()
+        self.objects.removal.close()
+        self.logs.close()
+        self.reconciler._pool.shutdown()
+        self.database.close()
+
+    # -- what happens ------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        self.clock.seconds += self.dice.random() * 3
+        happenings: list[Callable[[], None]] = [self._work] * 6 + [self.runtime.tick] * 4 + [self._pump] * 2
+        happenings += [self._stop_one, self._clean]
+        self.deadly = True
+        try:
+            self.dice.choice(happenings)()
+        except Crash:
+            self._die()
+        finally:
+            self.deadly = False
+
+    def settle(self) -> None:
+        self.deadly = False
+        for _ in range(5000):
+            if not self.reconciler.items("training-job", active_only=True):
+                break
+            self.clock.seconds += 1
+            self._work()
+            self.runtime.tick()
+        while self.to_clean:
+            self.cleaner.remove(self.to_clean.pop())
+
+    def submit(self) -> None:
+        name = f"job-{len(self.jobs)}"
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{name}"
+        plan = Plan(
+            arn=arn,
+            name=name,
+            account=ACCOUNT,
+            region=REGION,
+            role_arn="arn:aws:iam::123456789012:role/r",
+            image="sagemaker-xgboost:1.7-1",
+            output_bucket="data",
+            output_prefix=f"out/{name}",
+            instance_type="ml.m5.large",
+            max_runtime_seconds=3600,
+            channels=(Channel("train", "data", "train"),),
+            metrics=(Metric("loss", "loss=([0-9]+);"),),
+        )
+
+        def insert(tx: Any) -> None:
+            records.insert(
+                tx,
+                account=ACCOUNT,
+                region=REGION,
+                kind="sagemaker/TrainingJob",
+                name=name,
+                arn=arn,
+                at=self.clock.time(),
+                request={},
+            )
+            self.training.submit(tx, plan)
+
+        self.database.write(insert)
+        self.jobs.append(arn)
+
+    def _work(self) -> None:
+        due = rows.due(self.database.reader, self.clock.time(), 10)
+        woken = sorted(self.reconciler._woken)
+        self.reconciler._woken.clear()
+        for id in dict.fromkeys([*woken, *due]):
+            lease = f"{self.dice.random()}"
+            self.reconciler._busy[id] = lease
+            self.reconciler._handle(id, lease)
+
+    def _pump(self) -> None:
+        for job in list(self.follower._followed.values()):
+            job.pump()
+
+    def _stop_one(self) -> None:
+        if self.jobs and self.dice.random() < 0.2:
+            arn = self.dice.choice(self.jobs)
+            try:
+                self.database.write(lambda tx: self.training.stop(tx, arn))
+            except Exception as error:
+                assert "cannot happen" in str(error), error
+            else:
+                self.asked_to_stop.add(arn)
+
+    def _clean(self) -> None:
+        if self.to_clean:
+            self.cleaner.remove(self.to_clean.pop(0))
+
+    def stored(self, arn: str) -> list[str]:
+        streams, _ = self.logs.streams(ACCOUNT, REGION, LOG_GROUP, prefix=arn.rpartition("/")[2] + "/", limit=10)
+        assert len(streams) <= 1
+        events = [self.logs.read(ACCOUNT, REGION, LOG_GROUP, stream.name, from_head=True).events for stream in streams]
+        return [event.message for page in events for event in page]
