@@ -33,6 +33,7 @@ from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.guard import Guard
+from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
 from cloche.server.job_tokens import JobTokens
 from cloche.server.perform import Perform
@@ -75,6 +76,10 @@ class Wiring:
     runtime: Runtime
     when_stopping: list[Callable[[], None]] = field(default_factory=list)
     """Called on the loop when a stop is asked for, before requests in flight are waited for."""
+    housekeeping: Housekeeping = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.housekeeping = Housekeeping([self.parts.logs.expire, self.parts.metrics.expire])
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
@@ -83,6 +88,7 @@ class Wiring:
         self.parts.training.start()
         self.parts.training.start()
         self.parts.reconciler.start()
+        self.housekeeping.start()
 
     def warm(self) -> None:
         """What a first request would otherwise wait for; takes a second of a thread, after the start."""
@@ -95,6 +101,7 @@ class Wiring:
     def close(self) -> None:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
         self.chain.runner.close()
+        self.housekeeping.stop()
         self.parts.reconciler.stop()
         self.parts.training.close()
         self.parts.metrics.close()
