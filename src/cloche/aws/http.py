@@ -19,6 +19,19 @@ class Headers:
         for name, value in self.items:
             self._first.setdefault(name, value)
 
+    @classmethod
+    def received(cls, items: list[tuple[str, str]]) -> Headers:
+        """The same from a list whose names are in lower case already; the list is kept."""
+        made = cls.__new__(cls)
+        made.items = items
+        made._first = dict(reversed(items))
+        return made
+
+    @property
+    def repeats(self) -> bool:
+        """Is any name there twice?"""
+        return len(self._first) != len(self.items)
+
     def get(self, name: str, default: str = "") -> str:
         """The first value of ``name`` (which is given in lower case), or ``default``."""
         return self._first.get(name, default)

@@ -48,7 +48,7 @@ class Guard:
         """Raises ``AwsError`` (403, or 400 for no ``Host``) for a request that must not be looked at."""
         host = request.host
         headers = request.headers
-        if not host or not _HOST(host) or len(headers.all("host")) != 1:
+        if not _HOST(host) or (headers.repeats and len(headers.all("host")) != 1):
             raise AwsError("InvalidRequest", "A request needs one Host header that holds a host name.", 400)
         if not self._is_allowed(host):
             raise AwsError(

@@ -27,11 +27,11 @@ class Disconnected(Exception):
 
 def head_of(scope: Scope) -> HttpRequest:
     """The request without its body. Raises ``AwsError`` (400, 411, 413) for one that is not well formed."""
-    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
+    headers = Headers.received([(str(name, "latin-1"), str(value, "latin-1")) for name, value in scope["headers"]])
     request = HttpRequest(
         scope["method"],
-        scope["raw_path"].decode("latin-1"),
-        scope["query_string"].decode("latin-1"),
+        str(scope["raw_path"], "latin-1"),
+        str(scope["query_string"], "latin-1"),
         headers,
         b"",
         None,
@@ -39,7 +39,7 @@ def head_of(scope: Scope) -> HttpRequest:
     )
     if "transfer-encoding" in headers:
         _check_transfer_encoding(headers)
-    elif "content-length" in headers and len(headers.all("content-length")) != 1:
+    elif headers.repeats and len(headers.all("content-length")) > 1:
         raise AwsError("InvalidRequest", "A request has one Content-Length.")
     if request.path[:1] != "/":
         raise AwsError("InvalidRequest", "The request target must be a path.")

@@ -69,12 +69,14 @@ def _encoded(part: str) -> str:
 
 def canonical_headers(headers: Headers, signed: Iterable[str]) -> str:
     """A line for each of ``signed``. One that is not in the request is an empty line: the signature will fail."""
-    values: dict[str, str] = {}
-    for name, value in headers.items:
-        if "  " in value or "\t" in value:
-            value = _BLANKS.sub(" ", value)
-        value = value.strip(" ")
-        known = values.get(name)
-        values[name] = value if known is None else f"{known},{value}"
-    get = values.get
-    return "".join([f"{name}:{get(name, '')}\n" for name in signed])
+    lines = []
+    for name in signed:
+        value = ",".join(map(_trimmed, headers.all(name))) if headers.repeats else _trimmed(headers.get(name))
+        lines.append(f"{name}:{value}\n")
+    return "".join(lines)
+
+
+def _trimmed(value: str) -> str:
+    if "  " in value or "\t" in value:
+        value = _BLANKS.sub(" ", value)
+    return value.strip(" ")

@@ -73,8 +73,10 @@ class ChunkedBody:
         self._declared = [n.strip().lower() for n in headers.get("x-amz-trailer").split(",") if n.strip()]
         self._has_trailers = verified.payload != SIGNED
         self._signed = verified.payload != UNSIGNED_TRAILER
+        if verified.seal is None:
+            raise S3.refuse(S3.mismatch)
         self._seal = verified.seal
-        self._last = verified.seal.signature if verified.seal else ""
+        self._last = verified.seal.signature
         self._sums: dict[str, Digest] = {n: digest(_CHECKSUMS[n]) for n in self._declared if n in _CHECKSUMS}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -105,7 +107,7 @@ class ChunkedBody:
 
     def _check_chunk(self, hashed: str, signature: str) -> None:
         seal = self._seal
-        if not self._signed or seal is None or seal.key is None:
+        if not self._signed or seal.key is None:
             return
         text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", seal.date, seal.scope, self._last, EMPTY_SHA256, hashed))
         computed = sign(seal.key, text)
@@ -132,7 +134,7 @@ class ChunkedBody:
         signature = found.pop("x-amz-trailer-signature", "")
         if (found and not self._has_trailers) or set(found) != set(self._declared):
             raise _malformed_trailer()
-        if self._has_trailers and self._signed and self._seal is not None:
+        if self._has_trailers and self._signed:
             self._check_trailers(found, signature, self._seal)
         for name, checksum in self._sums.items():
             if found[name] != checksum.base64():

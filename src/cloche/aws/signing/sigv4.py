@@ -83,7 +83,7 @@ class Verifier:
 
     def _header(self, request: HttpRequest, family: Family, now: float, header: str, streams: bool) -> Verified:
         headers = request.headers
-        if len(headers.all("authorization")) > 1:
+        if headers.repeats and len(headers.all("authorization")) > 1:
             raise family.refuse(family.incomplete, "A request carries one Authorization header; this has several.")
         if family.s3 and ("X-Amz-Algorithm=" in request.query or "X-Amz-Signature=" in request.query):
             raise AwsError("InvalidArgument", _ONE_MECHANISM)
@@ -99,7 +99,8 @@ class Verifier:
         payload = _payload(request, family)
         if credentials is None:
             assert self.open_as is not None
-            return Verified(self.open_as, scope.region, payload, Seal(None, date, scope.text, signature))
+            seal = Seal(None, date, scope.text, signature) if streams else None
+            return Verified(self.open_as, scope.region, payload, seal)
         check_skew(signed_at, date, now, family)
         key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
         canonical = canonical_request(request, scope, payload, s3=family.s3)
@@ -107,7 +108,8 @@ class Verifier:
         if family.s3 and not streams:
             _check_whole_body(request, payload)
         check_token(credentials, headers.get("x-amz-security-token"), now, family)
-        return Verified(caller_of(credentials), scope.region, payload, Seal(key, date, scope.text, signature))
+        seal = Seal(key, date, scope.text, signature) if streams else None
+        return Verified(caller_of(credentials), scope.region, payload, seal)
 
     def find(self, access_key: str, family: Family) -> Credentials | None:
         """The key's credentials; ``None`` only where unknown keys are welcome."""
