@@ -158,8 +158,10 @@ class Keys:
         role: str | None = None,
         region: str = "",
     ) -> Credentials:
-        """Temporary credentials, durable when answered. Those that expired long ago go at the same time. ``policies`` are session policies, as documents; ``role``
-        names the role whose last use this is."""
+        """Temporary credentials, durable when answered. Those that expired long ago go at the same time.
+
+        ``policies`` are session policies, as documents; ``role`` names the role whose last use this is.
+        """
         now = self._ledger.clock.now().replace(microsecond=0)
         made = Credentials(
             access_key_id("ASIA"),
