@@ -18,7 +18,7 @@ def s3(server: Any) -> Any:
 @pytest.fixture
 def bucket(s3: Any) -> Iterator[str]:
     """A bucket of the test's own, empty."""
-    name = f"s3-test-{next(_numbers)}"
+    name = f"test-bucket-{next(_numbers)}"
     s3.create_bucket(Bucket=name)
     yield name
 

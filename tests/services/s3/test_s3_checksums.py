@@ -155,5 +155,5 @@ def test_a_body_that_ends_early_leaves_nothing(server, s3, bucket, refused) -> N
 def test_a_bucket_in_the_host_name(server, s3, bucket) -> None:
     host = f"{bucket}.localhost:{server.port}"
     status, answer, _ = signed(server, "PUT", "/key", b"x", {"content-length": "1"}, host)
-    assert (status, answer) == (200, b"")
+    assert status == 200, answer
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"x"
