@@ -28,6 +28,17 @@ Members = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Kept(dict[str, Any]):
+    """Members of an answer that will be given again just as they are, and are never changed: a codec may keep in
+    ``encoded``, under its protocol's name, what it made of them."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, members: Members) -> None:
+        super().__init__(members)
+        self.encoded: dict[str, bytes] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who signed the request. ``arn`` is the principal's (a root, user or assumed-role ARN)."""
@@ -106,9 +117,6 @@ def operations_of(module: ModuleType) -> list[Operation]:
     for value in vars(module).values():
         if isinstance(marked := getattr(value, "operation", None), Operation) and callable(value):
             found.append(marked)
-        elif (
-            callable(brings := getattr(value, "operations_brought", None))
-            and value.__module__ == module.__name__
-        ):
+        elif callable(brings := getattr(value, "operations_brought", None)) and value.__module__ == module.__name__:
             found.extend(brings())
     return found

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from cloche.aws.errors import AwsError, Fact
-from cloche.aws.operation import Context, Members, Operation
+from cloche.aws.operation import Context, Kept, Members, Operation
 from cloche.aws.resource import tagging, tokens
 from cloche.aws.resource.family import Family
 from cloche.aws.resource.listing import PAGE_DEFAULT, Listing, derive_listing
@@ -168,7 +168,7 @@ class Resource:
         record = records.read_by_id(database.reader, found[0])
         if record is None:
             raise self._fact(self.missing, ctx, name)
-        answer: Members = self._description(self._members(record, self.shown(ctx, record)))
+        answer = Kept(self._description(self._members(record, self.shown(ctx, record))))
         memory.put(record.id, record.version, "described", answer)
         return answer
 

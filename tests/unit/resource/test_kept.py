@@ -1,0 +1,39 @@
+"""A description that has not changed is encoded once; one that has, anew."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cloche.aws.http import Headers, HttpRequest
+from cloche.aws.model.load import service_model
+from cloche.aws.protocols import StrictError, serialize_response
+from cloche.storage.metadata import records
+
+
+def body(desk: Any, *, strict: bool = False) -> bytes:
+    model = service_model("sagemaker")
+    answer = desk("DescribeTrainingJob", {"TrainingJobName": "one"})
+    request = HttpRequest("POST", "/", "", Headers())
+    operation = model.operation_model("DescribeTrainingJob")
+    answered = serialize_response(model, operation, "json", answer, request, "id", strict=strict)
+    assert isinstance(answered.body, bytes)
+    return answered.body
+
+
+def test_the_same_bytes_until_the_version_moves(desk: Any) -> None:
+    arn = desk("CreateTrainingJob", {"TrainingJobName": "one"})["TrainingJobArn"]
+    first = body(desk)
+    assert body(desk) is first
+    desk.database.write(lambda tx: records.set_status(tx, arn, "Stopped"))
+    assert json.loads(body(desk))["TrainingJobStatus"] == "Stopped"
+    assert json.loads(first)["TrainingJobStatus"] == "InProgress"
+
+
+def test_strict_encoding_is_never_skipped(desk: Any) -> None:
+    desk("CreateTrainingJob", {"TrainingJobName": "one"})
+    body(desk)
+    with pytest.raises(StrictError):
+        body(desk, strict=True)  # the toy lacks required members
