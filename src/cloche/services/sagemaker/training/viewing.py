@@ -78,7 +78,7 @@ def _transition(step: Transition) -> Members:
 
 
 def _algorithm(request: Members) -> Members:
-    algorithm: dict[str, Any] = {"EnableSageMakerMetricsTimeSeries": False, **request["AlgorithmSpecification"]}
+    algorithm: dict[str, Any] = dict(request["AlgorithmSpecification"])
     definitions = metric_definitions(find_image(algorithm["TrainingImage"]), request)
     if definitions:
         algorithm["MetricDefinitions"] = definitions

@@ -1,0 +1,366 @@
+"""The story of training jobs, told by unmodified boto3 clients to a real server."""
+
+from __future__ import annotations
+
+import io
+import signal
+import tarfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from training_requests import BUCKET, NO_TRUST, Bench, channel
+
+
+@pytest.fixture(scope="module")
+def bench(server: Any) -> Bench:
+    return Bench(server)
+
+
+def refused(call: Callable[[], Any]) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+# -- a job that goes well ------------------------------------------------------------------------------------
+
+
+def test_a_job_from_creation_to_its_model(bench: Bench) -> None:
+    arn = bench.create(
+        "story",
+        InputDataConfig=[channel("one", "input/one")],
+        HyperParameters={"depth": "3"},
+        AlgorithmSpecification={
+            **bench.request("x")["AlgorithmSpecification"],
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+);"}],
+            "ContainerEntrypoint": ["/bin/sh", "-c"],
+            "ContainerArguments": [
+                "cat /opt/ml/input/data/one/rows.csv; cat /opt/ml/input/config/hyperparameters.json; echo;"
+                "echo 'loss=0.5;'; echo 'loss=0.25;'; printf 'a\\tb'; echo weights > /opt/ml/model/weights;"
+                "echo plot > /opt/ml/output/data/plot"
+            ],
+        },
+    )["TrainingJobArn"]
+    assert arn == "arn:aws:sagemaker:us-east-1:123456789012:training-job/story"
+    job = bench.ended("story")
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Completed", job
+    steps = [(step["Status"], step["StatusMessage"]) for step in job["SecondaryStatusTransitions"]]
+    assert steps == [
+        ("Starting", "Preparing the instances for training"),
+        ("Downloading", "Downloading input data"),
+        ("Training", "Training image download completed. Training in progress."),
+        ("Uploading", "Uploading generated training model"),
+        ("Completed", "Training job completed"),
+    ]
+    times = [(step["StartTime"], step["EndTime"]) for step in job["SecondaryStatusTransitions"]]
+    assert all(start <= end for start, end in times)
+    assert [end for _, end in times[:-1]] == [start for start, _ in times[1:]]
+    assert bench.lines("story") == ["1,2", "3,4", '{"depth": "3"}', "loss=0.5;", "loss=0.25;", "a#011b"]
+    assert [(m["MetricName"], m["Value"]) for m in job["FinalMetricDataList"]] == [("loss", 0.25)]
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{BUCKET}/output/story/output/model.tar.gz"
+    assert members(bench, "output/story/output/model.tar.gz") == {"weights": b"weights\n"}
+    assert members(bench, "output/story/output/output.tar.gz") == {"plot": b"plot\n"}
+    assert job["TrainingStartTime"] <= job["TrainingEndTime"]
+    assert job["TrainingTimeInSeconds"] == job["BillableTimeInSeconds"] >= 1
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert "VpcConfig" not in job
+    assert "FailureReason" not in job
+
+
+def test_metrics_reach_cloudwatch(bench: Bench) -> None:
+    algorithm = bench.request("x", 'for n in 1 2 3; do echo "loss=$n;"; done')["AlgorithmSpecification"]
+    algorithm["MetricDefinitions"] = [{"Name": "loss", "Regex": "loss=([0-9.]+);"}]
+    job = bench.run("measured", AlgorithmSpecification=algorithm)
+    points = bench.cloudwatch.get_metric_statistics(
+        Namespace="/aws/sagemaker/TrainingJobs",
+        MetricName="loss",
+        Dimensions=[{"Name": "TrainingJobName", "Value": "measured"}],
+        StartTime=job["CreationTime"].timestamp() - 60,
+        EndTime=job["TrainingEndTime"].timestamp() + 60,
+        Period=60,
+        Statistics=["Sum", "SampleCount"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 6
+    assert sum(point["SampleCount"] for point in points) == 3
+
+
+def test_credentials_and_endpoint_inside_are_the_roles(bench: Bench) -> None:
+    script = (
+        'python3 -c "import json, os, urllib.request as u\n'
+        "r = u.Request(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'],"
+        " headers={'Authorization': os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']})\n"
+        "d = json.load(u.urlopen(r)); print(d['RoleArn'], d['AccessKeyId'][:4], os.environ['AWS_ENDPOINT_URL'],"
+        " os.environ['AWS_REGION'])\""
+    )
+    job = bench.run("credentialed", script)
+    assert job["TrainingJobStatus"] == "Completed", bench.lines("credentialed")
+    assert bench.lines("credentialed") == [f"{bench.role} ASIA {bench.server.url} us-east-1"]
+
+
+def test_network_isolation(bench: Bench) -> None:
+    script = f"python3 -c \"import urllib.request as u; u.urlopen('{bench.server.url}/_cloche/health', timeout=5)\""
+    assert bench.run("connected", script)["TrainingJobStatus"] == "Completed"
+    isolated = bench.run("isolated", script, EnableNetworkIsolation=True)
+    assert isolated["TrainingJobStatus"] == "Failed"
+    assert isolated["EnableNetworkIsolation"] is True
+
+
+# -- jobs that fail ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "reason"),
+    [
+        ("exit-3", "exit 3", "AlgorithmError: , exit code: 3"),
+        ("segfault", "kill -SEGV $$", "AlgorithmError: the process was ended by SIGSEGV, exit code: 139"),
+        ("told", "echo 'rows are bad' > /opt/ml/output/failure; exit 1", "AlgorithmError: rows are bad, exit code: 1"),
+        (
+            "users",
+            "echo 'ClientError: no label' > /opt/ml/output/failure; exit 1",
+            "ClientError: no label, exit code: 1",
+        ),
+    ],
+)
+def test_failures_say_whose_they_are(bench: Bench, name: str, script: str, reason: str) -> None:
+    job = bench.run(name, script)
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Failed"
+    assert job["FailureReason"] == reason
+    assert job["SecondaryStatusTransitions"][-1]["StatusMessage"] == "Training job failed"
+
+
+def test_an_entry_point_that_is_not_there(bench: Bench) -> None:
+    algorithm = {**bench.request("x")["AlgorithmSpecification"], "ContainerEntrypoint": ["/no/such/program"]}
+    job = bench.run("no-entry", AlgorithmSpecification=algorithm)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "/no/such/program" in job["FailureReason"]
+    assert job["FailureReason"].startswith("ClientError: ")
+
+
+def test_a_script_bundle_that_is_not_there(bench: Bench) -> None:
+    job = bench.run(
+        "no-bundle",
+        HyperParameters={"sagemaker_program": "x.py", "sagemaker_submit_directory": f"s3://{BUCKET}/no/bundle.tar.gz"},
+    )
+    assert job["TrainingJobStatus"] == "Failed"
+    assert f"s3://{BUCKET}/no/bundle.tar.gz" in job["FailureReason"]
+
+
+# -- stopping ------------------------------------------------------------------------------------------------
+
+
+def test_stop_keeps_what_the_job_saved(bench: Bench) -> None:
+    bench.create("stopped", "trap 'echo saved > /opt/ml/model/weights; exit 0' TERM; echo up; sleep 60 & wait")
+    bench.says("stopped", "up")
+    bench.sagemaker.stop_training_job(TrainingJobName="stopped")
+    job = bench.ended("stopped")
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert [step["Status"] for step in job["SecondaryStatusTransitions"]][-3:] == ["Stopping", "Uploading", "Stopped"]
+    assert members(bench, "output/stopped/output/model.tar.gz") == {"weights": b"saved\n"}
+    code, message = refused(lambda: bench.sagemaker.stop_training_job(TrainingJobName="stopped"))
+    assert code == "ValidationException"
+    assert message == "The request was rejected because the training job is in status Stopped."
+
+
+def test_max_runtime(bench: Bench) -> None:
+    job = bench.run(
+        "too-long", "echo partial > /opt/ml/model/weights; sleep 60", StoppingCondition={"MaxRuntimeInSeconds": 1}
+    )
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert members(bench, "output/too-long/output/model.tar.gz") == {"weights": b"partial\n"}
+
+
+def test_more_jobs_than_places_wait_their_turn(bench: Bench) -> None:
+    names = [f"queued-{n}" for n in range(6)]
+    for name in names:
+        bench.create(name, "sleep 0.3")
+    waited = [name for name in names if "Pending" in str(bench.describe(name)["SecondaryStatusTransitions"])]
+    jobs = [bench.ended(name) for name in names]
+    assert {job["TrainingJobStatus"] for job in jobs} == {"Completed"}
+    for name in waited:
+        assert "run at once on this machine" in str(bench.describe(name)["SecondaryStatusTransitions"])
+
+
+# -- what is refused at once ---------------------------------------------------------------------------------
+
+
+def test_names_are_unique(bench: Bench) -> None:
+    bench.run("twice")
+    code, message = refused(lambda: bench.create("twice"))
+    assert code == "ResourceInUse"
+    assert message == (
+        "Training job names must be unique within an AWS account and region, and a training job with this name "
+        "already exists (arn:aws:sagemaker:us-east-1:123456789012:training-job/twice)"
+    )
+
+
+def test_a_job_that_is_not_there(bench: Bench) -> None:
+    missing = ("ValidationException", "Requested resource not found.")
+    assert refused(lambda: bench.describe("nobody")) == missing
+    assert refused(lambda: bench.sagemaker.stop_training_job(TrainingJobName="nobody")) == missing
+
+
+@pytest.mark.parametrize("role", ["missing", "untrusting"])
+def test_a_role_that_cannot_be_assumed(bench: Bench, role: str) -> None:
+    arn = bench.role_that("untrusting", NO_TRUST) if role == "untrusting" else "arn:aws:iam::123456789012:role/missing"
+    assert refused(lambda: bench.create("no-role", RoleArn=arn)) == (
+        "ValidationException",
+        f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
+        "'sagemaker.amazonaws.com' to assume the role.",
+    )
+
+
+@pytest.mark.parametrize("prefix", ["input/nothing", "nobucket"])
+def test_data_that_is_not_there(bench: Bench, prefix: str) -> None:
+    given = channel("one", prefix)
+    if prefix == "nobucket":
+        given["DataSource"]["S3DataSource"]["S3Uri"] = "s3://no-such-bucket-here/x"
+    url = given["DataSource"]["S3DataSource"]["S3Uri"]
+    code, message = refused(lambda: bench.create("no-data", InputDataConfig=[given]))
+    assert code == "ValidationException"
+    assert message.startswith(f'No S3 objects found under S3 URL "{url}" given in input data source.')
+    assert bench.role in message
+
+
+def test_an_output_bucket_that_is_not_there(bench: Bench) -> None:
+    output = {"S3OutputPath": "s3://no-such-bucket-here/x"}
+    code, message = refused(lambda: bench.create("no-output", OutputDataConfig=output))
+    assert code == "ValidationException"
+    assert "no-such-bucket-here" in message
+
+
+def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest"
+    algorithm = {"TrainingImage": image, "TrainingInputMode": "File"}
+    code, message = refused(lambda: bench.create("no-image", AlgorithmSpecification=algorithm))
+    assert code == "ValidationException"
+    assert image in message
+    assert "sagemaker-xgboost" in message
+
+
+S3_TYPES = {"DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": "s3://x/y"}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
+        ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}, "VpcConfig"),
+        ({"CheckpointConfig": {"S3Uri": "s3://x/y"}}, "CheckpointConfig"),
+        ({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy"),
+        ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig"),
+        ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://x/y"}}, "TensorBoardOutputConfig"),
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "InstanceCount"),
+        ({"OutputDataConfig": {"S3OutputPath": "s3://x/y", "KmsKeyId": "k"}}, "KmsKeyId"),
+        ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "AlgorithmName"),
+        ({"InputDataConfig": [channel("one", "input/one", InputMode="Pipe")]}, "InputDataConfig.1.InputMode"),
+        ({"InputDataConfig": [channel("one", "input/one", CompressionType="Gzip")]}, "CompressionType"),
+        ({"InputDataConfig": [channel("one", "input/one", RecordWrapperType="RecordIO")]}, "RecordWrapperType"),
+        ({"InputDataConfig": [channel("one", "input/one", **S3_TYPES)]}, "S3DataType"),
+    ],
+)
+def test_what_is_not_done_is_refused_by_name(bench: Bench, changes: dict[str, Any], named: str) -> None:
+    code, message = refused(lambda: bench.create("refused", **changes))
+    assert code == "ValidationException"
+    assert named in message
+    assert "does not support" in message
+
+
+@pytest.mark.parametrize("regex", ["(a+)+b", "no group", "(", "(.*).*.*.*x"])
+def test_metric_expressions_that_could_hang_are_refused(bench: Bench, regex: str) -> None:
+    algorithm = bench.request("x")["AlgorithmSpecification"]
+    algorithm["MetricDefinitions"] = [{"Name": "slow-metric", "Regex": regex}]
+    code, message = refused(lambda: bench.create("slow", AlgorithmSpecification=algorithm))
+    assert code == "ValidationException"
+    assert "slow-metric" in message
+
+
+def test_update_is_refused(bench: Bench) -> None:
+    bench.run("unchanged")
+    code, message = refused(lambda: bench.sagemaker.update_training_job(TrainingJobName="unchanged"))
+    assert code == "ValidationException"
+    assert "UpdateTrainingJob" in message
+
+
+# -- listing and deleting ------------------------------------------------------------------------------------
+
+
+def test_lists_filter_by_status(bench: Bench) -> None:
+    bench.run("listed-well")
+    bench.run("listed-badly", "exit 1")
+    for status, name in (("Completed", "listed-well"), ("Failed", "listed-badly")):
+        found = bench.sagemaker.list_training_jobs(NameContains="listed-", StatusEquals=status)["TrainingJobSummaries"]
+        assert [(job["TrainingJobName"], job["TrainingJobStatus"]) for job in found] == [(name, status)]
+        assert found[0]["TrainingEndTime"] >= found[0]["CreationTime"]
+
+
+def test_only_ended_jobs_are_deleted_and_their_names_are_free_again(bench: Bench) -> None:
+    bench.create("deleted", "echo up; sleep 60")
+    bench.says("deleted", "up")
+    code, message = refused(lambda: bench.sagemaker.delete_training_job(TrainingJobName="deleted"))
+    assert code == "ResourceInUse"
+    assert "InProgress" in message
+    bench.sagemaker.stop_training_job(TrainingJobName="deleted")
+    bench.ended("deleted")
+    bench.sagemaker.delete_training_job(TrainingJobName="deleted")
+    assert refused(lambda: bench.describe("deleted"))[1] == "Requested resource not found."
+    assert bench.run("deleted")["TrainingJobStatus"] == "Completed"
+
+
+# -- the server dies -----------------------------------------------------------------------------------------
+
+
+def test_a_job_outlives_a_killed_server(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    bench = Bench(server)
+    bench.create("survivor", "for n in $(seq 30); do echo line $n; sleep 0.1; done; echo w > /opt/ml/model/w")
+    bench.says("survivor", "line 5")
+    server.stop(signal.SIGKILL)
+    time.sleep(0.5)
+    server.start()
+    bench.connect()
+    job = bench.ended("survivor")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert bench.lines("survivor") == [f"line {n}" for n in range(1, 31)]
+    assert members(bench, "output/survivor/output/model.tar.gz") == {"w": b"w\n"}
+    assert [step["Status"] for step in job["SecondaryStatusTransitions"]].count("Training") == 1
+
+
+def test_a_job_that_ended_while_no_server_was_there(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    bench = Bench(server)
+    bench.create("alone", "echo up; sleep 0.7; echo down; exit 7")
+    bench.says("alone", "up")
+    server.stop(signal.SIGKILL)
+    time.sleep(1.2)
+    server.start()
+    bench.connect()
+    job = bench.ended("alone")
+    assert job["FailureReason"].endswith("exit code: 7")
+    assert bench.lines("alone") == ["up", "down"]
+
+
+def test_nothing_is_left_on_the_disk(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    bench = Bench(server)
+    bench.run("tidy", "echo data > /opt/ml/model/w", InputDataConfig=[channel("one", "input/one")])
+    bench.run("untidy", "exit 1")
+    deadline = time.monotonic() + 10
+    folders = [server.data / "run" / "training", server.data / "run" / "processes"]
+    while any(path for folder in folders for path in folder.glob("training-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def members(bench: Bench, key: str) -> dict[str, bytes]:
+    body = bench.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
+        for member in archive:
+            stream = archive.extractfile(member)
+            if stream is not None:
+                found[member.name] = stream.read()
+    return found
