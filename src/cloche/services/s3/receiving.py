@@ -1,17 +1,17 @@
 """Taking a body in: from the connection into a data file, in pieces, without ever holding it whole.
 
-Bytes are gathered to about a mebibyte on the event loop and handed to a thread that writes and hashes them, while
-the next ones arrive. A body that ends early, is too long, does not have its checksum, or whose client goes away
-leaves nothing.
+Bytes are gathered to some mebibytes on the event loop and handed to threads that write and hash them, while the
+next ones arrive: few and large, since each return from the system costs a thread its turn at the interpreter. A
+body that ends early, is too long, does not have its checksum, or whose client goes away leaves nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from cloche.aws.http import HttpRequest
 from cloche.aws.operation import Context
@@ -19,9 +19,10 @@ from cloche.foundation.limits import HANDLER_THREADS, MIB, OBJECT_PUT_BYTES_MAX
 from cloche.services.s3.checksums import Expected
 from cloche.services.s3.errors import s3_error
 from cloche.services.s3.handling import store_of
-from cloche.storage.objects import FileWriter, Written
+from cloche.storage.objects import FileWriter, ObjectStore, Written
 
-BATCH_BYTES: Final = MIB
+BATCH_BYTES: Final = 2 * MIB
+T = TypeVar("T")
 
 
 @cache
@@ -30,47 +31,79 @@ def threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="s3-bytes")
 
 
-async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...] = ()) -> Written:
-    """The request's body as a durable data file. Raises IncompleteBody, EntityTooLarge, MissingContentLength,
-    BadDigest, and whatever a broken signature or framing raises."""
+async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...], then: Callable[[Written], T]) -> T:
+    """The request's body as a durable data file, handed to ``then`` in the thread that finished it; its answer.
+    Raises IncompleteBody, EntityTooLarge, MissingContentLength, BadDigest, whatever a broken signature or framing
+    raises, and whatever ``then`` raises."""
     size = declared_size(ctx.http)
     if size > OBJECT_PUT_BYTES_MAX:
         raise s3_error("EntityTooLarge", ProposedSize=size, MaxSizeAllowed=OBJECT_PUT_BYTES_MAX)
-    loop = asyncio.get_running_loop()
-    wanted = tuple(dict.fromkeys((expected.algorithm, *algorithms) if expected.algorithm else algorithms))
-    writer: FileWriter | None = None
-    writing: asyncio.Future[None] | None = None
+    named = (expected.algorithm,) if expected.algorithm else ()
+    body = _Body(store_of(ctx), tuple(dict.fromkeys((*named, *algorithms))))
     try:
-        batch: list[bytes] = []
-        held = 0
         async for piece in _pieces(ctx.http):
-            batch.append(piece)
-            held += len(piece)
-            if held < BATCH_BYTES:
-                continue
-            if writer is None:
-                writer = await loop.run_in_executor(threads(), store_of(ctx).writer, wanted)
-            if writing is not None:
-                await writing
-            writing = loop.run_in_executor(threads(), _write, writer, batch)
-            batch, held = [], 0
-        if writing is not None:
-            await writing
+            await body.add(piece)
+        await body.settled()
         trailers = dict(ctx.http.stream.trailers) if ctx.http.stream is not None else {}
 
-        def finish() -> Written:
-            nonlocal writer
-            writer = writer or store_of(ctx).writer(wanted)
-            _write(writer, batch)
+        def finish() -> T:
+            writer = body.last()
             if writer.size != size:
                 raise s3_error("IncompleteBody", ExpectedSize=size, ReceivedSize=writer.size)
             expected.check(writer.md5(), writer.checksums(), trailers)
-            return writer.finish()
+            return then(writer.finish())
 
-        return await loop.run_in_executor(threads(), finish)
+        return await asyncio.get_running_loop().run_in_executor(threads(), finish)
     finally:
-        if writer is not None:
-            threads().submit(writer.abort)  # nothing after finish; it may have to wait for a write under way
+        body.end()
+
+
+class _Body:
+    """A body on its way into a file: the batch that arrives, and the one before that is written and hashed, by two
+    threads at once."""
+
+    def __init__(self, store: ObjectStore, algorithms: tuple[str, ...]) -> None:
+        self._store = store
+        self._algorithms = algorithms
+        self._writer: FileWriter | None = None
+        self._batch: list[bytes] = []
+        self._held = 0
+        self._under_way: list[asyncio.Future[None]] = []
+
+    async def add(self, piece: bytes) -> None:
+        self._batch.append(piece)
+        self._held += len(piece)
+        if self._held < BATCH_BYTES:
+            return
+        loop = asyncio.get_running_loop()
+        if self._writer is None:
+            self._writer = await loop.run_in_executor(threads(), self._store.writer, self._algorithms)
+        await self.settled()
+        data = await loop.run_in_executor(threads(), b"".join, self._batch)
+        self._batch, self._held = [], 0
+        self._under_way = [
+            loop.run_in_executor(threads(), self._writer.store, data),
+            loop.run_in_executor(threads(), self._writer.digest, data),
+        ]
+
+    async def settled(self) -> None:
+        """What was handed over is in the file and in the hashes."""
+        under_way, self._under_way = self._under_way, []
+        for future in under_way:
+            await future
+
+    def last(self) -> FileWriter:
+        """In a thread: the file, with all that is left in it."""
+        if self._writer is None:
+            self._writer = self._store.writer(self._algorithms)
+        for piece in self._batch:
+            self._writer.write(piece)
+        return self._writer
+
+    def end(self) -> None:
+        """Leave nothing of what was not finished."""
+        if self._writer is not None:
+            threads().submit(self._writer.abort)  # it may have to wait for a write that is under way
 
 
 def declared_size(request: HttpRequest) -> int:
@@ -91,8 +124,3 @@ async def _pieces(request: HttpRequest) -> AsyncIterator[bytes]:
         return
     async for piece in request.stream:
         yield piece
-
-
-def _write(writer: FileWriter, batch: list[bytes]) -> None:
-    for piece in batch:
-        writer.write(piece)

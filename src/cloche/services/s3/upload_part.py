@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.checksums import as_members, expected_of
 from cloche.services.s3.describing import encryption_view, quoted
 from cloche.services.s3.errors import invalid_request
 from cloche.services.s3.handling import s3_operation, store_of
 from cloche.services.s3.ranges import check_part_number
-from cloche.services.s3.receiving import receive, threads
+from cloche.services.s3.receiving import receive
 
 
 @s3_operation("UploadPart")
@@ -26,8 +24,10 @@ async def upload_part(ctx: Context, request: Members) -> Members:
             f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()}, actual checksum Type: "
             f"{expected.algorithm.lower()}"
         )
-    written = await receive(ctx, expected, (algorithm,) if algorithm else ())
-    part = await asyncio.get_running_loop().run_in_executor(
-        threads(), store.uploads.put_part, upload, request["PartNumber"], written
+    part = await receive(
+        ctx,
+        expected,
+        (algorithm,) if algorithm else (),
+        lambda written: store.uploads.put_part(upload, request["PartNumber"], written),
     )
     return {"ETag": quoted(part.etag), **encryption_view(upload.details), **as_members(part.checksums)}

@@ -29,7 +29,8 @@ class Written:
 
 
 class FileWriter:
-    """One data file in the making. Use it from one thread at a time; ``abort`` may come from another.
+    """One data file in the making. ``write`` from one thread at a time, or ``store`` from one and ``digest`` from
+    another, each in the order of the bytes; ``abort`` may come from any.
 
     As a context manager it aborts what was not finished.
     """
@@ -44,10 +45,22 @@ class FileWriter:
         self._file, self._descriptor = files.create()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Store and digest."""
+        self.store(data)
+        self.digest(data)
+
+    def store(self, data: bytes | bytearray | memoryview) -> None:
+        """Write to the file."""
         with self._lock:
             self._assert_open()
             write_all(self._descriptor, data)
-            self._hash(data)
+            self.size += len(data)
+
+    def digest(self, data: bytes | bytearray | memoryview) -> None:
+        """Take into the hashes. Every byte that is stored must be digested, too, before ``finish``."""
+        self._md5.update(data)
+        for made in self._digests.values():
+            made.update(data)
 
     def write_from(self, source: BinaryIO, length: int | None = None) -> None:
         """Take all that ``source`` still has, or ``length`` bytes of it (fewer are an ``OSError``)."""
@@ -101,12 +114,6 @@ class FileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.abort()
-
-    def _hash(self, data: bytes | bytearray | memoryview) -> None:
-        self._md5.update(data)
-        for made in self._digests.values():
-            made.update(data)
-        self.size += len(data)
 
     def _assert_open(self) -> None:
         if not self._open:
