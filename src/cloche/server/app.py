@@ -115,7 +115,7 @@ class Chain:
             request = streaming(request, checked(aiter(arriving), request.headers, verified))
         operation = await self._operation(target)
         members = parse_request(target.service, target.operation, target.protocol, request)
-        validate(target.operation, members)
+        validate(target.service, target.operation, members)
         context = self.context(exchange.request_id, verified.caller, verified.region, request)
         answer = await self.act(context, target.service_name, operation, members)
         return with_answer(

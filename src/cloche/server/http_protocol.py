@@ -138,6 +138,8 @@ class HttpProtocol(HttpToolsProtocol):
         target = self.url
         if target[:1] != b"/" and (absolute := _ABSOLUTE(target)):
             target = target[absolute.end() :] or b"/"
+        if http_version == "1.1" and self._is_quick(target):
+            return
         raw_path, _, query = target.partition(b"?")
         path = raw_path.decode("latin-1")
         scope: dict[str, Any] = {
@@ -156,6 +158,21 @@ class HttpProtocol(HttpToolsProtocol):
         }
         self.scope = scope  # type: ignore[assignment]
         self._begin(http_version)
+
+    def _is_quick(self, target: bytes) -> bool:
+        """Whether ``server/quick`` answers this request, in the place of the ASGI application."""
+        quick = getattr(self.config, "quick", None)
+        if quick is None or self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return False
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        cycle = quick.takes(self, target)
+        if cycle is None:
+            return False
+        self.cycle = cycle
+        return True
 
     def _begin(self, http_version: str) -> None:
         app: Any = self.app

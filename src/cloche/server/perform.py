@@ -41,7 +41,8 @@ class Perform:
         if offered is None:
             raise not_offered(service, operation, ErrorCodes())
         found = offered.operation(operation)
-        validate(service_model(service).operation_model(operation), request)
+        model = service_model(service)
+        validate(model, model.operation_model(operation), request)
         context = chain.context(request_id(), caller, region, _NO_REQUEST)
         try:
             return (await chain.act(context, service, found, request)).members
