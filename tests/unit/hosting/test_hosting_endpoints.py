@@ -7,11 +7,11 @@ import threading
 from collections import Counter
 
 import pytest
+from hosting_world import ACCOUNT, REGION, World, variant
 
 from cloche.engines.hosting import Answer, Capacity, EndpointUnknown, NothingServes, VariantUnknown
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.storage.metrics.statistics import Statistics
-from conftest import ACCOUNT, REGION, World, variant
 
 PING = (
     "The primary container for production variant AllTraffic did not pass the ping health check. "
