@@ -49,7 +49,7 @@ class Model(Protocol):
     """Longer requests are answered with 413 before they are read."""
 
     inline_bytes_max: int
-    """Questions up to this long are answered in the event loop itself: right for what takes microseconds. 0: never.
+    """Questions up to this long are answered in the event loop itself: right for what takes microseconds; -1: never.
     All others go to the one worker thread, so that ``/ping`` is answered while they run."""
 
     def answer(self, question: Question) -> Answer:

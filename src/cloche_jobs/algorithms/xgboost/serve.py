@@ -8,10 +8,8 @@ text of the double that the engine's float becomes.
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import math
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +17,7 @@ from typing import Any, Final
 from cloche_jobs.algorithms.xgboost import engine
 from cloche_jobs.algorithms.xgboost.engine import Array, Predictor, numpy
 from cloche_jobs.algorithms.xgboost.files import form_of, media_type
+from cloche_jobs.algorithms.xgboost.payloads import Rows, parse_csv, parse_libsvm
 from cloche_jobs.algorithms.xgboost.spec import ANSWER_TYPES
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
@@ -29,10 +28,7 @@ BODY_BYTES_MAX: Final = 6_291_456
 """``MAX_CONTENT_LENGTH`` of AWS's container, which its environment variable of that name changes."""
 INLINE_BYTES_MAX: Final = 16_384
 """A body of this length is parsed and predicted within about a millisecond."""
-_CELLS_MAX: Final = 20_000_000
-_FLOAT_MAX: Final = 3.4028234663852886e38
 _VOTING: Final = ("multi:softmax", "binary:hinge")
-Rows = list[list[float]]
 _ANSWERS: Final = {"text/csv": "text/csv; charset=utf-8", "application/json": "application/json"}
 
 
@@ -129,48 +125,6 @@ class XGBoostModel:
                 return "".join(",".join(map(repr, row)) + "\n" for row in values).encode()
             return ("\n".join(map(repr, values)) + "\n").encode()
         return json.dumps({"predictions": [{"score": value} for value in values]}).encode()
-
-
-def parse_csv(body: bytes) -> Rows:
-    """Empty cells are missing values. Raises ``ValueError`` (``UnicodeDecodeError`` is one)."""
-    lines = body.decode("utf-8").strip().split("\n")
-    delimiter = "," if "," in lines[0] else _sniffed(lines[0])
-    rows = [[float(cell or "nan") for cell in line.strip("\r").split(delimiter)] for line in lines]
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(rows[0]):
-            raise ValueError(f"row {number} has {len(row)} columns instead of {len(rows[0])}")
-        total = sum(row)
-        if total - total != 0 and any(abs(value) > _FLOAT_MAX for value in row):
-            raise ValueError("Input data contains `inf` or a value too large")
-    return rows
-
-
-def _sniffed(line: str) -> str:
-    """A line without commas: one column, or one of the other delimiters that AWS's sniffer knows."""
-    try:
-        float(line)
-    except ValueError:
-        delimiter = csv.Sniffer().sniff(line[:512]).delimiter
-        return "," if delimiter.isalnum() else delimiter
-    return ","
-
-
-def parse_libsvm(body: bytes) -> Rows:
-    """What is not named is missing; indices that start at 1 are shifted, as AWS shifts them. Raises ``ValueError``."""
-    named: list[dict[int, float]] = []
-    for line in body.decode("utf-8").strip().split("\n"):
-        pairs = (item.split(":") for item in line.split() if ":" in item)
-        named.append({int(pair[0]): float(pair[1]) for pair in pairs})
-    indices = [index for row in named for index in row]
-    shift = 1 if indices and min(indices) >= 1 else 0
-    columns = max(indices, default=0) - shift + 1
-    if indices and (min(indices) < 0 or columns * len(named) > _CELLS_MAX):
-        raise ValueError("an index is negative or far beyond any model's features")
-    rows = [[math.nan] * columns for _ in named]
-    for row, values in zip(rows, named, strict=True):
-        for index, value in values.items():
-            row[index - shift] = value
-    return rows
 
 
 def _most_frequent(answers: Array) -> Array:

@@ -1,0 +1,1 @@
+"""scikit-learn script mode: training is ``frameworks.script``, serving is here."""

@@ -1,0 +1,1 @@
+"""XGBoost script mode: training is ``frameworks.script``, serving is here."""
