@@ -80,6 +80,7 @@ class Authority:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import ExtendedKeyUsageOID
 
         if self._loaded is None:
             self.ensure()
@@ -87,10 +88,11 @@ class Authority:
             self._loaded = (x509.load_pem_x509_certificate(self.certificate.read_bytes()), key)
             self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         issuer, issuer_key = self._loaded
+        assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
         now = datetime.now(UTC)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host[:64])])
         authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
-        usages = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+        usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)

@@ -12,12 +12,8 @@ import re
 from typing import Any, Final
 from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-    service_unavailable,
-)
+from uvicorn.protocols.http.flow_control import service_unavailable
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_SECONDS_MAX
 
@@ -32,6 +28,8 @@ class CallerLeft(Exception):
 class HttpProtocol(HttpToolsProtocol):
     """One connection. ``proxy`` is set on the class's config by ``server/run.py``."""
 
+    _stands = False
+    """``connection_made`` has been called."""
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = False
@@ -40,18 +38,19 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._stands = True
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        if self.transport is None:  # TLS failed before it stood
+        if not self._stands:  # TLS failed before it stood
             return
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._first is not None:
             data = self._first + data
-            if self.transport is None:  # the first bytes of a TLS stream, come before ``connection_made``
+            if not self._stands:  # the first bytes of a TLS stream, come before ``connection_made``
                 self._first = data
                 return
             if _CONNECT.startswith(data[: len(_CONNECT)]):

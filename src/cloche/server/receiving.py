@@ -86,38 +86,36 @@ class Arriving:
             raise too_large(most)
         if self.ended:
             return b""
-        body = await self._next()
-        if self.ended and len(body) <= most:
-            return body
-        pieces, total = [body], len(body)
-        while not self.ended:
-            pieces.append(await self._next())
-            total += len(pieces[-1])
+        pieces, total, more = [], 0, True
+        while more:
+            piece, more = await self._next()
+            pieces.append(piece)
+            total += len(piece)
             if total > most:
                 raise too_large(most)
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         most = OBJECT_PUT_BYTES_MAX + _FRAMING_BYTES_MAX
         total = declared_length(self._request) or 0
         if total > most:
             raise _object_too_large()
-        total = 0
-        while not self.ended:
-            piece = await self._next()
+        total, more = 0, not self.ended
+        while more:
+            piece, more = await self._next()
             total += len(piece)
             if total > most:
                 raise _object_too_large()
             if piece:
                 yield piece
 
-    async def _next(self) -> bytes:
+    async def _next(self) -> tuple[bytes, bool]:
+        """The next piece, and whether more will come."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         self.ended = not message.get("more_body")
-        piece: bytes = message.get("body", b"")
-        return piece
+        return message.get("body", b""), not self.ended
 
 
 def with_body(request: HttpRequest, body: bytes) -> HttpRequest:
