@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cloche.aws.http import HttpRequest, HttpResponse
-from cloche.aws.operation import Kept, Members
+from cloche.aws.operation import Members
 from cloche.aws.protocols import json_values
 from cloche.aws.protocols.codec import Codec, ErrorView
 from cloche.aws.protocols.eventstream import event_stream_body
@@ -56,15 +56,7 @@ class JsonCodec(Codec):
             headers.append(("Content-Type", "application/vnd.amazon.eventstream"))
             return HttpResponse(200, headers, event_stream_body(self, operation, result))
         headers.append(("Content-Type", self._type_for(request)))
-        return HttpResponse(200, headers, self._encode(shape, result))
-
-    def _encode(self, shape: Shape, result: Members) -> bytes:
-        if not isinstance(result, Kept) or self.strict:
-            return json_values.dump(self.writer.of(shape)(result))
-        encoded = result.encoded.get(self.protocol)
-        if encoded is None:
-            encoded = result.encoded[self.protocol] = json_values.dump(self.writer.of(shape)(result))
-        return encoded
+        return HttpResponse(200, headers, json_values.dump(self.writer.of(shape)(result)))
 
     def error(self, view: ErrorView, request: HttpRequest, request_id: str) -> HttpResponse:
         query_compatible = "awsQueryCompatible" in self.service.metadata

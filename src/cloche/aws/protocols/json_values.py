@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cloche.aws.errors import AwsError
+from cloche.aws.operation import Kept
 from cloche.aws.protocols import scalars
 from cloche.aws.protocols.codec import OUTSIDE, LazyMembers, Read, check_strict, refuse
 from cloche.foundation.limits import CONTAINERS_MAX, NESTING_DEPTH_MAX, PARSED_BODY_BYTES_MAX
@@ -31,9 +32,8 @@ _RANGES: Final = {
     "integer": (-(2**31), 2**31 - 1),
     "long": (-(2**63), 2**63 - 1),
 }
-# The words for a wrong type are those of AWS's parser, as seen in aws/aws-sdk-go#2245, aws/aws-cdk#2620 and
-# hashicorp/terraform-provider-aws#9996: "STRING_VALUE can not be converted to an Integer", "Start of structure
-# or map found where not expected.".
+# What AWS says of a wrong type differs by service and is often nothing; these words are Cloche's, the code
+# (SerializationException, 400) is AWS's.
 _NAMES: Final = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE", bool: "TRUE_VALUE"}
 
 
@@ -135,8 +135,8 @@ class JsonReader:
             for wire, item in value.items():
                 if item is not None and (member := members[wire]) is not None:
                     out[member[0]] = member[1](item)
-            if union and len(out) > 1:
-                refuse("Only one member of a union may be set.")
+            if union and len(out) != 1:
+                refuse("Exactly one member of a union must be set.")
             return out
 
         return read
@@ -291,7 +291,12 @@ class JsonWriter:
         members = LazyMembers(build)
         strict = self._strict
 
-        def write(value: Any) -> dict[str, Any]:
+        def write(value: Any) -> Any:
+            if located and not strict and type(value) is Kept:
+                return _write_kept(value, tree)
+            return tree(value)
+
+        def tree(value: Any) -> dict[str, Any]:
             if strict:
                 check_strict(shape, value)
             out = {}
@@ -309,6 +314,14 @@ class JsonWriter:
     def _map(self, shape: Shape) -> Read:
         item_of = self.of(shape.value)
         return lambda value: {str(key): None if item is None else item_of(item) for key, item in value.items()}
+
+
+def _write_kept(value: Kept, tree: Read) -> orjson.Fragment:
+    """What was encoded once is put into the answer as it is."""
+    encoded = value.encoded.get("json")
+    if encoded is None:
+        encoded = value.encoded["json"] = orjson.dumps(tree(value))
+    return orjson.Fragment(encoded)
 
 
 def _write_float(value: Any) -> Any:

@@ -282,7 +282,7 @@ class Resource:
         if remembered is not None:
             return remembered
         record = records.from_row(row)
-        summary: Members = self._summary(self._members(record, self.listed(ctx, record)))
+        summary = Kept(self._summary(self._members(record, self.listed(ctx, record))))
         memory.put(record.id, record.version, "listed", summary)
         return summary
 
