@@ -3,8 +3,10 @@
 Templates that look alike (all of ``/{Bucket}/{Key+}``) share one pattern; what tells their operations apart is a
 list of *demands* each makes on the rest of the request. S3 needs most of this: the query keys in its templates
 (``?uploads``), the query members and headers its input requires (``partNumber`` and ``uploadId`` make a PUT an
-UploadPart, ``x-amz-copy-source`` makes it a copy). The operation that demands most and gets all of it wins, so
-``ListObjects``, which demands nothing, is what remains.
+UploadPart, ``x-amz-copy-source`` makes it a copy). Among operations whose literals are all there, the one with most
+literals wins, then the one that lacks least of what it requires, then the one that requires most; so ``PutObject``,
+which demands nothing, is what remains, and a request that merely forgot a parameter still finds the operation whose
+validation says so.
 
 Which patterns are tried at all is decided by the first literal segment of the path.
 """
@@ -23,23 +25,28 @@ if TYPE_CHECKING:
 
 
 class _Variant:
-    __slots__ = ("deprecated", "headers", "name", "query")
+    """An operation with what it demands: query literals of its template, and what its input requires."""
 
-    def __init__(self, name: str, query: dict[str, str | None], headers: list[str], deprecated: bool) -> None:
+    __slots__ = ("deprecated", "headers", "literals", "name", "query")
+
+    def __init__(
+        self, name: str, literals: dict[str, str | None], query: list[str], headers: list[str], deprecated: bool
+    ) -> None:
         self.name = name
+        self.literals = literals
         self.query = query
         self.headers = headers
         self.deprecated = deprecated
 
-    def fits(self, query: dict[str, str], headers: Headers) -> bool:
-        for key, value in self.query.items():
-            if key not in query or (value is not None and query[key] != value):
-                return False
-        return all(header in headers for header in self.headers)
+    def meant(self, query: dict[str, str]) -> bool:
+        return all(k in query and (v is None or query[k] == v) for k, v in self.literals.items())
+
+    def lacks(self, query: dict[str, str], headers: Headers) -> int:
+        return sum(key not in query for key in self.query) + sum(name not in headers for name in self.headers)
 
     @property
     def order(self) -> tuple[int, bool, str]:
-        return (-len(self.query) - len(self.headers), self.deprecated, self.name)
+        return (-len(self.literals) - len(self.query) - len(self.headers), self.deprecated, self.name)
 
 
 class _Group:
@@ -64,21 +71,22 @@ class PathTable:
             shape_of = re.sub(r"\{[^}+]+(\+?)\}", r"{x\1}", template)
             key = (operation.http.get("method", "POST"), shape_of)
             group = groups.setdefault(key, _Group(template))
-            query: dict[str, str | None] = {}
+            fixed: dict[str, str | None] = {}
             for literal in filter(None, literals.split("&")):
                 wanted, equals, value = literal.partition("=")
                 if wanted != "x-id":  # a hint that only some clients send
-                    query[wanted] = value if equals else None
-            headers = []
+                    fixed[wanted] = value if equals else None
+            query: list[str] = []
+            headers: list[str] = []
             shape: Any = operation.input_shape
             for member_name in shape.required_members if shape is not None else ():
                 member = shape.members[member_name]
                 where, wire = member.serialization.get("location"), member.serialization.get("name", member_name)
                 if where == "querystring" and member.type_name != "map":
-                    query.setdefault(wire, None)
+                    query.append(wire)
                 elif where == "header" and service.service_name == "s3":
                     headers.append(wire.lower())
-            group.variants.append(_Variant(name, query, headers, bool(operation.deprecated)))
+            group.variants.append(_Variant(name, fixed, query, headers, bool(operation.deprecated)))
         self._by_start: dict[tuple[str, str], list[_Group]] = {}
         for (method, template), group in groups.items():
             group.variants.sort(key=lambda variant: variant.order)
@@ -88,29 +96,20 @@ class PathTable:
             listed.sort(key=lambda group: group.order)
 
     def find(self, method: str, path: str, query: str, headers: Headers) -> str | None:
-        """The operation's name. A path that fits while the demands of no operation are met gives the one that
-        demands least among equals, so that validation can say which member is missing."""
+        """The operation's name, or ``None``."""
         start = path[1:].partition("/")[0]
-        fallback: str | None = None
         for key in ((method, start), (method, "")) if start else ((method, ""),):
             for group in self._by_start.get(key, ()):
                 if group.pattern.fullmatch(path) is None:
                     continue
-                if len(group.variants) == 1 and not group.variants[0].query:
-                    return group.variants[0].name
+                only = group.variants[0]
+                if len(group.variants) == 1 and not only.literals:
+                    return only.name
                 given = _query_keys(query)
-                for variant in group.variants:
-                    if variant.fits(given, headers):
-                        return variant.name
-                if fallback is None:
-                    fallback = _nearest(group.variants, given)
-        return fallback
-
-
-def _nearest(variants: list[_Variant], given: dict[str, str]) -> str | None:
-    """Among operations whose template literals are there, the one that lacks least."""
-    best = min(variants, key=lambda variant: (len(variant.query.keys() - given.keys()), variant.order))
-    return best.name if all(value is None or given.get(key) == value for key, value in best.query.items()) else None
+                meant = [variant for variant in group.variants if variant.meant(given)]
+                if meant:
+                    return min(meant, key=lambda v: (-len(v.literals), v.lacks(given, headers))).name
+        return None
 
 
 def _query_keys(query: str) -> dict[str, str]:

@@ -33,7 +33,6 @@ from cloche.aws.protocols import form
 if TYPE_CHECKING:
     from botocore.model import OperationModel, ServiceModel
 
-_SCOPE: Final = re.compile(r"Credential=[^,/\s]+(?:/[^,/\s]+)*?/\d{8}/[^,/\s]*/([^,/\s]+)/aws4_request")
 _PRESIGNED: Final = re.compile(r"(?:^|&)X-Amz-Credential=([^&]*)", re.IGNORECASE)
 _SMITHY: Final = re.compile(r"/service/([A-Za-z0-9_.]+)/operation/([A-Za-z0-9_]+)/?")
 _S3_HOST: Final = re.compile(
@@ -41,8 +40,9 @@ _S3_HOST: Final = re.compile(
 )
 _AWS_HOST: Final = re.compile(r"(?P<front>.+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws|localhost)")
 _REGION: Final = re.compile(r"\.[a-z]{2}(?:-[a-z]+)+-\d$")
-# Where botocore publishes one API under two names, the one whose operations Cloche's clients mean.
-_PREFERRED: Final = ("s3", "rds", "ses", "iot", "lambda", "dynamodb", "docdb")
+# Of the services that share a scope, those tried first: the busy ones, and of one API published under two names
+# the one that clients mean.
+_PREFERRED: Final = ("s3", "sagemaker-runtime", "rds", "ses", "iot", "lambda", "dynamodb", "docdb")
 _UNROUTABLE: Final = {
     # Directory buckets and object lambdas answer on hosts of their own and clash with plain paths
     # (docs.aws.amazon.com/AmazonS3/latest/API/API_ListDirectoryBuckets.html: s3express-control.*).
@@ -54,7 +54,7 @@ _UNROUTABLE: Final = {
 @dataclass(frozen=True, slots=True)
 class Routed:
     """``request`` is the one to parse: for virtual-host S3 addresses its path has the bucket in front. (The
-    signature is that of the request as it came.) ``path_labels`` are decoded; empty for RPC protocols."""
+    signature is that of the request as it came.)"""
 
     service_name: str
     service: ServiceModel
@@ -65,7 +65,7 @@ class Routed:
 
 def route(request: HttpRequest) -> Routed:
     """Raises ``AwsError``: ``UnknownOperationException`` (json), ``InvalidAction`` (query), ``MethodNotAllowed``
-    (S3). Its ``fields`` are empty; ``protocol_of`` tells in which form to write it."""
+    (S3). ``protocol_of`` tells in which form to write it."""
     scope = signed_service(request)
     target = request.headers.get("x-amz-target")
     if target:
@@ -205,8 +205,7 @@ def _action(request: HttpRequest, names: tuple[str, ...]) -> Routed | None:
             return Routed(candidate, *found, _query_protocol(candidate), request)
     if names and not candidates:
         return None
-    # IAM and STS: "Could not find operation X for version Y" with InvalidAction (docs.aws.amazon.com/STS/latest/
-    # APIReference/CommonErrors.html lists InvalidAction, 400).
+    # InvalidAction, 400: docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html.
     version = fields.get("Version", "NO_VERSION_SPECIFIED")
     raise AwsError("InvalidAction", f"Could not find operation {name[:128]} for version {version[:32]}", 400)
 

@@ -25,7 +25,7 @@ _INDEX_DIGITS_MAX = 6
 
 
 def malformed(message: str) -> AwsError:
-    # IAM and STS say MalformedInput for parameters they cannot read (aws/aws-cli#1164, "MalformedInput").
+    # MalformedInput is the query services' code for parameters they cannot read; the words are Cloche's.
     return AwsError("MalformedInput", message, 400)
 
 
