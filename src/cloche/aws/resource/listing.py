@@ -75,6 +75,8 @@ class Listing:
             descending=sort_order.lower().startswith("desc"),
             conditions=("account = ?", "region = ?", "kind = ?", *(self.filters[name] for name in asked)),
             arguments=(account, region, self.kind, *(_argument(request[name]) for name in asked)),
+            # Not the documents: most summaries are remembered, and documents are long.
+            columns="id, version, name, status, created_at, modified_at",
         )
 
     def _order(self, request: dict[str, Any]) -> tuple[str, str]:

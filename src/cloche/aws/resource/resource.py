@@ -184,7 +184,8 @@ class Resource:
         after = tokens.unseal(secret, question, token) if token else None
         size = request.get("MaxResults", PAGE_DEFAULT)
         page = read_page(database.reader, walk, after=after, size=size)
-        answer: Members = {self._family.listed_member: [self._summarise(ctx, memory, row) for row in page.rows]}
+        summaries = [self._summarise(ctx, memory, row["id"], row["version"]) for row in page.rows]
+        answer: Members = {self._family.listed_member: [summary for summary in summaries if summary is not None]}
         if page.last is not None:
             answer["NextToken"] = tokens.seal(secret, question, page.last)
         return answer
@@ -277,11 +278,14 @@ class Resource:
         members.update(shown)
         return members
 
-    def _summarise(self, ctx: Context, memory: Memory, row: sqlite3.Row) -> Members:
-        remembered = memory.get(row["id"], row["version"], "listed")
+    def _summarise(self, ctx: Context, memory: Memory, record_id: int, version: int) -> Members | None:
+        """``None`` for a record that has gone since the page was read."""
+        remembered = memory.get(record_id, version, "listed")
         if remembered is not None:
             return remembered
-        record = records.from_row(row)
+        record = records.read_by_id(ctx.parts.database.reader, record_id)
+        if record is None:
+            return None
         summary = Kept(self._summary(self._members(record, self.listed(ctx, record))))
         memory.put(record.id, record.version, "listed", summary)
         return summary
