@@ -2,7 +2,9 @@
 
 An append is on the disk when it returns. Events are given back in the order of their timestamps, and among
 equals in the order they were taken in. Messages are text; what is longer than a log line may be
-(``limits.LOG_LINE_BYTES_MAX``) is the caller's to cut.
+(``limits.LOG_LINE_BYTES_MAX``) is the caller's to cut. Whoever follows a stream by its places sees what comes after
+them in time, so writers keep their timestamps from going backwards. Nothing here may be called from inside a
+metadata transaction: appends write to the index by themselves.
 """
 
 from __future__ import annotations

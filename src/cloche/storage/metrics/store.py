@@ -67,7 +67,7 @@ class MetricStore:
     # -- writing -----------------------------------------------------------------------------------------
 
     def put(self, account: str, region: str, namespace: str, data: Iterable[Datum]) -> None:
-        """Append points, durably, all or none."""
+        """Append points, durably, all or none. Not from inside a transaction of the same database."""
         batch = list(data)
 
         def change(tx: sqlite3.Connection) -> None:
