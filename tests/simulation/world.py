@@ -298,7 +298,7 @@ class World:
             instance_type="ml.m5.large",
             max_runtime_seconds=3600,
             channels=(Channel("train", "data", "train"),),
-            metrics=(Metric("loss", "loss=([0-9]+);"),),
+            metrics=(Metric("loss", "loss=([0-9]+);", built_in=True),),
         )
 
         def insert(tx: Any) -> None:

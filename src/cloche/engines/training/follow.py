@@ -53,6 +53,7 @@ class JobLog:
         self._clock = clock
         self._lock = threading.Lock()
         self._scraper = Scraper(plan.metrics)
+        self._last: dict[str, tuple[float, float]] = {}
         self._file: IO[bytes] | None = None
         self._rest = b""
         self._stored: int | None = None
@@ -75,13 +76,14 @@ class JobLog:
                 except BaseException:
                     self._begin_again()
                     raise
-            return [FinalMetric(name, value, at) for name, (value, at) in self._scraper.last.items()]
+            return [FinalMetric(name, value, at) for name, (value, at) in self._last.items()]
 
     def close(self) -> None:
         with self._lock:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+            self._scraper.close()
 
     def _pump(self) -> None:
         if self._file is None:
@@ -102,7 +104,7 @@ class JobLog:
         if self._file is not None:
             self._file.close()
         self._file, self._rest, self._seen, self._stored = None, b"", 0, None
-        self._scraper = Scraper(self._plan.metrics)
+        self._last = {}
 
     def _lines(self, chunk: bytes) -> Iterator[bytes]:
         *whole, self._rest = (self._rest + chunk).split(b"\n")
@@ -120,9 +122,9 @@ class JobLog:
         self._last_ms = now_ms = max(int(self._clock.time() * 1000), self._last_ms)
         events: list[tuple[int, str]] = []
         data: list[Datum] = []
-        for line in lines:
-            text = as_stored(line.removesuffix(b"\r").decode("utf-8", "replace"))
-            found = self._scraper.scrape(text, now_ms / 1000)
+        texts = [as_stored(line.removesuffix(b"\r").decode("utf-8", "replace")) for line in lines]
+        for text, found in zip(texts, self._scraper.find(texts), strict=True):
+            self._last.update({name: (value, now_ms / 1000) for name, value in found})
             self._seen += 1
             if self._seen > self._stored:
                 events.append((now_ms, text))

@@ -25,6 +25,8 @@ class Metric:
 
     name: str
     regex: str
+    built_in: bool = False
+    """The algorithm's own: known to be quick."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,93 +1,153 @@
 """Metric values in lines of a log.
 
-The expressions come from users, and Python's matcher can take exponential time. So what would allow that is refused
-when the job is created (``check``): a repetition inside a repetition, back-references, and more repetitions in a row
-than a line can bear (time is the line's length to that power). Besides, only the first part of a long line is
-searched, and an expression that was slow all the same is not asked again.
+A built-in algorithm's expressions are known and quick: they are searched here. Users' expressions may take
+exponential time, and Python's matcher cannot be stopped in a thread. So those are searched in a small process of
+their own (``scrape_apart.py``), which gives each line a limit and drops an expression that passes it; the server waits
+for a batch a bounded time and then does without that job's metrics.
 """
 
 from __future__ import annotations
 
+import logging
+import marshal
+import os
 import re
+import select
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
-from re import _constants, _parser
+from pathlib import Path
 from typing import Any, Final
 
 from cloche.engines.training.plan import Metric
 from cloche.foundation.errors import Invalid
 
-LINE_CHARACTERS_MAX: Final = 1_000
-SEARCH_SECONDS_MAX: Final = 0.25
-WIDE_MAX: Final = 3
-UNBOUNDED_MIN: Final = 100
-"""A repetition allowed this often counts as one without a bound."""
+log = logging.getLogger(__name__)
+
+LINE_CHARACTERS_MAX: Final = 4_000
+"""How much of a long line is searched."""
+BATCH_SECONDS_MAX: Final = 20.0
+_APART: Final = Path(__file__).with_name("scrape_apart.py")
+Found = list[tuple[str, float]]
 
 
 def check(metric: Metric) -> None:
     """Raises ``Invalid`` for an expression that cannot be used, naming the metric."""
     try:
-        tree = _parser.parse(metric.regex)
+        groups = re.compile(metric.regex).groups
     except (re.error, OverflowError, RecursionError) as error:
         raise Invalid(f"Regex of metric {metric.name} is not a regular expression: {error}") from None
-    if tree.state.groups < 2:
+    if groups == 0:
         raise Invalid(f"Regex of metric {metric.name} has no group that would hold the value")
-    if _walk(metric, tree, inside=False) > WIDE_MAX:
-        raise Invalid(f"Regex of metric {metric.name} has more than {WIDE_MAX} repetitions of nearly any character")
-
-
-def _walk(metric: Metric, node: Any, *, inside: bool) -> int:
-    """The number of repetitions of wide sets of characters."""
-    if isinstance(node, _parser.SubPattern):
-        return sum(_walk(metric, item, inside=inside) for item in node)
-    if isinstance(node, tuple) and node and node[0] in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
-        _, (_, most, body) = node
-        unbounded = most >= UNBOUNDED_MIN
-        if unbounded and inside:
-            raise Invalid(f"Regex of metric {metric.name} repeats what itself repeats, which can take for ever")
-        return _walk(metric, body, inside=inside or unbounded) + (1 if unbounded and _is_wide(body) else 0)
-    if isinstance(node, tuple) and node and node[0] in (_constants.GROUPREF, _constants.GROUPREF_EXISTS):
-        raise Invalid(f"Regex of metric {metric.name} refers back to a group, which is not supported")
-    if isinstance(node, tuple | list):
-        return sum(_walk(metric, item, inside=inside) for item in node)
-    return 0
-
-
-def _is_wide(body: Any) -> bool:
-    names = {str(part) for item in body for part in _flat(item)}
-    return bool(names & {"ANY", "NOT_LITERAL", "NEGATE", "CATEGORY_WORD", "CATEGORY_NOT_SPACE", "CATEGORY_NOT_DIGIT"})
-
-
-def _flat(node: Any) -> list[Any]:
-    if isinstance(node, tuple | list | _parser.SubPattern):
-        return [part for item in node for part in _flat(item)]
-    return [node]
 
 
 class Scraper:
-    """The values found so far: ``last`` holds (value, time) for each metric that was seen."""
+    """``find`` answers, for each line, the metrics it tells in the order they were defined."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._expressions = [(metric.name, re.compile(metric.regex)) for metric in metrics]
-        self.last: dict[str, tuple[float, float]] = {}
+        self._here = [(metric.name, re.compile(metric.regex)) for metric in metrics if metric.built_in]
+        theirs = [metric for metric in metrics if not metric.built_in]
+        self._apart = _Apart(theirs) if theirs else None
 
-    def scrape(self, line: str, at: float) -> list[tuple[str, float]]:
-        """Metrics this line tells, in the order they were defined."""
-        found = []
-        line = line[:LINE_CHARACTERS_MAX]
-        for entry in list(self._expressions):
-            name, expression = entry
-            began = time.perf_counter()
+    def find(self, lines: Sequence[str]) -> list[Found]:
+        shown = [line[:LINE_CHARACTERS_MAX] for line in lines]
+        found = [self._find(line) for line in shown]
+        if self._apart is not None:
+            for mine, theirs in zip(found, self._apart.find(shown), strict=True):
+                mine += theirs
+        return found
+
+    def close(self) -> None:
+        if self._apart is not None:
+            self._apart.close()
+
+    def _find(self, line: str) -> Found:
+        found: Found = []
+        for name, expression in self._here:
             match = expression.search(line)
-            if time.perf_counter() - began > SEARCH_SECONDS_MAX:
-                self._expressions.remove(entry)
-            if match is None:
-                continue
-            try:
-                value = float(match.group(1))
-            except (TypeError, ValueError, IndexError):
-                continue
-            if value == value and abs(value) != float("inf"):
-                self.last[name] = (value, at)
+            if match is not None and (value := number(match.group(1))) is not None:
                 found.append((name, value))
         return found
+
+
+def number(text: str | None) -> float | None:
+    """The number ``text`` is, unless it is none that CloudWatch takes."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+class _Apart:
+    """The process that searches users' expressions. Begun with the first lines, gone for good once it was late."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+        self._process: subprocess.Popen[bytes] | None = None
+        self._given_up = False
+
+    def find(self, lines: list[str]) -> list[Found]:
+        nothing: list[Found] = [[] for _ in lines]
+        if self._given_up:
+            return nothing
+        try:
+            process = self._process or self._begin()
+            _send(process, lines)
+            answer: list[list[tuple[int, str]]] = _receive(process, time.monotonic() + BATCH_SECONDS_MAX)
+        except (OSError, EOFError, TimeoutError) as error:
+            log.warning("metrics %s are not looked for any more: %s", [m.name for m in self._metrics], error)
+            self._given_up = True
+            self.close()
+            return nothing
+        return [
+            [(self._metrics[at].name, value) for at, text in line if (value := number(text)) is not None]
+            for line in answer
+        ]
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        python = getattr(sys, "_base_executable", None) or sys.executable
+        self._process = subprocess.Popen(
+            [python, "-I", "-S", str(_APART)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath},
+            start_new_session=True,
+            bufsize=0,
+        )
+        _send(self._process, [metric.regex for metric in self._metrics])
+        return self._process
+
+
+def _send(process: subprocess.Popen[bytes], document: Any) -> None:
+    assert process.stdin is not None
+    data = marshal.dumps(document)
+    view = memoryview(len(data).to_bytes(8, "big") + data)
+    while view:
+        view = view[process.stdin.write(view) or 0 :]
+
+
+def _receive(process: subprocess.Popen[bytes], deadline: float) -> Any:
+    size = int.from_bytes(_read(process, 8, deadline), "big")
+    return marshal.loads(_read(process, size, deadline))  # noqa: S302 - from our own program
+
+
+def _read(process: subprocess.Popen[bytes], size: int, deadline: float) -> bytes:
+    assert process.stdout is not None
+    data = bytearray()
+    while len(data) < size:
+        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError("the search took too long")
+        chunk = process.stdout.read(size - len(data))
+        if not chunk:
+            raise EOFError("the search ended")
+        data += chunk
+    return bytes(data)

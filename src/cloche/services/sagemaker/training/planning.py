@@ -89,7 +89,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         hyperparameters=request.get("HyperParameters") or {},
         environment=request.get("Environment") or {},
         channels=_channels(request.get("InputDataConfig") or ()),
-        metrics=tuple(Metric(each["Name"], each["Regex"]) for each in metric_definitions(image, request)),
+        metrics=_metrics(image, request),
         network=not request.get("EnableNetworkIsolation"),
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
         arguments=tuple(algorithm.get("ContainerArguments") or ()),
@@ -116,6 +116,12 @@ def metric_definitions(image: catalog.Image, request: Members) -> list[dict[str,
     metrics: Any = importlib.import_module(image.spec).METRICS
     taken = {each["Name"] for each in defined}
     return [*defined, *({"Name": each.name, "Regex": each.regex} for each in metrics if each.name not in taken)]
+
+
+def _metrics(image: catalog.Image, request: Members) -> tuple[Metric, ...]:
+    own = {each["Name"] for each in (request["AlgorithmSpecification"].get("MetricDefinitions") or ())}
+    definitions = metric_definitions(image, request)
+    return tuple(Metric(each["Name"], each["Regex"], each["Name"] not in own) for each in definitions)
 
 
 def _max_runtime(request: Members) -> float:
