@@ -40,7 +40,7 @@ class Guard:
     """``host`` is the address Cloche listens on, as the user gave it."""
 
     def __init__(self, host: str) -> None:
-        self._own = frozenset({"localhost", host.lower()})
+        self._own = frozenset({"localhost", host.lower()} - {"0.0.0.0", "::"})  # noqa: S104 - refused as names
         self._is_allowed = lru_cache(maxsize=512)(self._judge)
         self._is_own = lru_cache(maxsize=512)(self._judge_own)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -91,3 +92,28 @@ def test_any_credentials_is_for_loopback(tmp_path: Path) -> None:
     refused = up("--port", "0", "--data", str(tmp_path / "data"), "--any-credentials", "--host", "0.0.0.0")
     assert refused.returncode == 1
     assert "loopback" in refused.stderr
+
+
+def test_open_connections_do_not_hold_up_the_end(start_server) -> None:  # type: ignore[no-untyped-def]
+    """Idle ones, one in the middle of a head, a tunnel, and a page that listens to the console's feed."""
+    running = start_server()
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        idle, halfway, tunnel = (socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(3))
+        idle.sendall(b"GET /_cloche/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in idle.recv(65536)
+        halfway.sendall(b"GET / HT")
+        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % far.getsockname()[1])
+        assert b"200" in tunnel.recv(65536)
+        assert running.stop(signal.SIGTERM) == 0
+        assert "timeout graceful shutdown exceeded" not in running.log()
+        for connection in (idle, halfway, tunnel):
+            connection.close()
+
+
+def test_what_was_answered_survives_a_kill(start_server) -> None:  # type: ignore[no-untyped-def]
+    running = start_server()
+    running.client("s3").create_bucket(Bucket="kept")
+    running.client("s3").put_object(Bucket="kept", Key="k", Body=b"content")
+    running.stop(signal.SIGKILL)
+    running.start()
+    assert running.client("s3").get_object(Bucket="kept", Key="k")["Body"].read() == b"content"

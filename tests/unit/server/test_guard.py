@@ -66,6 +66,12 @@ def test_hosts_that_are_none(host: str) -> None:
     assert refused(request(host=host)).status == 400
 
 
+def test_listening_everywhere_makes_no_name_of_it() -> None:
+    with pytest.raises(AwsError):
+        Guard("0.0.0.0").check(request(host="0.0.0.0:4566"))
+    Guard("0.0.0.0").check(request(host="192.168.1.7:4566"))
+
+
 def test_no_host_and_two_hosts() -> None:
     assert refused(HttpRequest("GET", "/", "", Headers())).status == 400
     two = Headers([("host", "localhost"), ("host", "localhost")])
