@@ -90,15 +90,19 @@ def test_metrics_reach_cloudwatch(bench: Bench) -> None:
     assert sum(point["SampleCount"] for point in points) == 3
 
 
+PROBE = """
+import json, os, urllib.request
+token = {"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]}
+request = urllib.request.Request(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers=token)
+keys = json.load(urllib.request.urlopen(request))
+print(keys["RoleArn"], keys["AccessKeyId"][:4], os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"])
+"""
+
+
 def test_credentials_and_endpoint_inside_are_the_roles(bench: Bench) -> None:
-    script = (
-        'python3 -c "import json, os, urllib.request as u\n'
-        "r = u.Request(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'],"
-        " headers={'Authorization': os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']})\n"
-        "d = json.load(u.urlopen(r)); print(d['RoleArn'], d['AccessKeyId'][:4], os.environ['AWS_ENDPOINT_URL'],"
-        " os.environ['AWS_REGION'])\""
-    )
-    job = bench.run("credentialed", script)
+    bench.s3.put_object(Bucket=BUCKET, Key="probe/probe.py", Body=PROBE.encode())
+    script = "python3 $CLOCHE_ML_ROOT/input/data/probe/probe.py"
+    job = bench.run("credentialed", script, InputDataConfig=[channel("probe", "probe")])
     assert job["TrainingJobStatus"] == "Completed", bench.lines("credentialed")
     assert bench.lines("credentialed") == [f"{bench.role} ASIA {bench.server.url} us-east-1"]
 

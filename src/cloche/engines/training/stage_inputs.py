@@ -3,7 +3,7 @@
 Where the compute backend gives a job files of its own, an object becomes a hard link beside the job's folder, and
 that folder is bound read-only: no byte is copied, and no write through it is possible. Where it does not, a link
 would let a job change the object itself (the owner of a file may always make it writable): there objects are copied.
-See docs/decisions/0003-inputs-by-hard-link.md.
+See docs/decisions/0004-inputs-by-hard-link.md.
 
 How keys become names (File mode): the part of the key after the prefix, if the prefix is a folder, else after the
 prefix's last slash. Source: docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html and
