@@ -87,6 +87,17 @@ def test_added_and_doubled_parameters() -> None:
     assert refused(doubled, S3).code == "AuthorizationQueryParametersError"
 
 
+def test_a_token_added_after_signing() -> None:
+    """As some services' signers do it; S3's never."""
+    url = "http://localhost/?Action=GetCallerIdentity&Version=2011-06-15"
+    bare = link("GET", url, "sts", who=replace(TEMPORARY, session_token=None))
+    token = "&X-Amz-Security-Token=the-session-token"
+    verifier().verify(replace(bare, query=bare.query + token), QUERY, NOW.timestamp())
+    assert refused(replace(bare, query=bare.query + token[:-1]), QUERY).code == "InvalidClientTokenId"
+    of_s3 = link("GET", URL, who=replace(TEMPORARY, session_token=None))
+    assert refused(replace(of_s3, query=of_s3.query + token), S3).code == "SignatureDoesNotMatch"
+
+
 def test_a_wrong_token() -> None:
     good = link("GET", URL, who=TEMPORARY)
     assert refused(replace(good, query=good.query.replace("the-session-token", "other")), S3).status in (400, 403)

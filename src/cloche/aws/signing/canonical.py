@@ -11,7 +11,7 @@ Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -45,8 +45,8 @@ def _without_dots(path: str) -> str:
     return "/" + "/".join(kept) + ("/" if last in ("", ".", "..") else "")
 
 
-def canonical_query(query: str, *, without: str = "") -> str:
-    """``query`` decoded, encoded strictly and sorted; the parameter ``without`` is left out."""
+def canonical_query(query: str, *, without: Container[str] = ()) -> str:
+    """``query`` decoded, encoded strictly and sorted; parameters named in ``without`` are left out."""
     if not query:
         return ""
     pairs = []
@@ -55,7 +55,7 @@ def canonical_query(query: str, *, without: str = "") -> str:
             continue
         name, _, value = part.partition("=")
         name = _encoded(name)
-        if name != without or not without:
+        if name not in without:
             pairs.append((name, _encoded(value)))
     pairs.sort()
     return "&".join([f"{name}={value}" for name, value in pairs])

@@ -24,6 +24,7 @@ from cloche.aws.signing.sigv4 import (
     check_scope,
     check_signature,
     check_token,
+    is_signed,
     unsupported,
 )
 from cloche.foundation.clock import from_epoch, to_iso
@@ -69,7 +70,12 @@ def verify_presigned(verifier: Verifier, request: HttpRequest, family: Family, n
         return Verified(verifier.open_as, scope.region, payload, Seal(None, date, scope.text, signature))
     _check_lifetime(signed_at, seconds, now, family)
     key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
-    canonical = canonical_request(request, scope, payload, s3=family.s3, without="X-Amz-Signature")
+    without = ["X-Amz-Signature"]
+    canonical = canonical_request(request, scope, payload, s3=family.s3, without=without)
+    if not family.s3 and "X-Amz-Security-Token" in fields and not is_signed(key, date, scope, canonical, signature):
+        # Some services' signers add the token to the link after signing it; it is compared below in any case.
+        without.append("X-Amz-Security-Token")
+        canonical = canonical_request(request, scope, payload, s3=False, without=without)
     check_signature(key, date, scope, canonical, signature, family, request)
     token = fields.get("X-Amz-Security-Token") or request.headers.get("x-amz-security-token")
     check_token(credentials, token, now, family)

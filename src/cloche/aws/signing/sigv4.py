@@ -10,7 +10,7 @@ its body: ``Verified.payload`` and ``Verified.seal`` tell ``chunked`` how to che
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -180,7 +180,9 @@ def check_skew(signed_at: float, date: str, now: float, family: Family) -> None:
     raise family.refuse(family.skewed, text)
 
 
-def canonical_request(request: HttpRequest, scope: Scope, payload: str, *, s3: bool, without: str = "") -> str:
+def canonical_request(
+    request: HttpRequest, scope: Scope, payload: str, *, s3: bool, without: Container[str] = ()
+) -> str:
     return (
         f"{request.method}\n{canonical_path(request.path, s3=s3)}\n{canonical_query(request.query, without=without)}"
         f"\n{canonical_headers(request.headers, scope.signed)}\n{';'.join(scope.signed)}\n{payload}"
@@ -190,10 +192,19 @@ def canonical_request(request: HttpRequest, scope: Scope, payload: str, *, s3: b
 def check_signature(
     key: bytes, date: str, scope: Scope, canonical: str, signature: str, family: Family, request: HttpRequest
 ) -> None:
-    digest = sha256(canonical.encode("latin-1")).hexdigest()
-    to_sign = f"{ALGORITHM}\n{date}\n{scope.text}\n{digest}"
-    if not same(sign(key, to_sign), signature):
+    if not is_signed(key, date, scope, canonical, signature):
+        to_sign = _string_to_sign(date, scope, canonical)
         raise family.refuse(family.mismatch, fields=_shown(scope, to_sign, canonical, request) if family.s3 else None)
+
+
+def is_signed(key: bytes, date: str, scope: Scope, canonical: str, signature: str) -> bool:
+    """Is ``signature`` this canonical request's? In constant time."""
+    return same(sign(key, _string_to_sign(date, scope, canonical)), signature)
+
+
+def _string_to_sign(date: str, scope: Scope, canonical: str) -> str:
+    digest = sha256(canonical.encode("latin-1")).hexdigest()
+    return f"{ALGORITHM}\n{date}\n{scope.text}\n{digest}"
 
 
 def _shown(scope: Scope, to_sign: str, canonical: str, request: HttpRequest) -> Mapping[str, str]:
