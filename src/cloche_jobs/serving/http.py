@@ -21,6 +21,8 @@ from cloche_jobs.serving.model import Answer, InferenceError, Model, Question
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 HEADERS_MAX: Final = 200
+LINGER_BYTES_MAX: Final = 256 * 1024 * 1024
+LINGER_SECONDS: Final = 2.0
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _PING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -56,6 +58,8 @@ class Connection(asyncio.Protocol):
         self.length = 0
         self.chunks: ChunkReader | None = None
         self.began = 0.0
+        self.refused = -1
+        """Bytes thrown away since the connection was refused; -1: it was not."""
 
     # -- the transport's side
 
@@ -69,6 +73,11 @@ class Connection(asyncio.Protocol):
         self.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if self.refused >= 0:
+            self.refused += len(data)
+            if self.refused > LINGER_BYTES_MAX and self.transport is not None:
+                self.transport.abort()
+            return
         self.buffer += data
         if self.busy:
             if len(self.buffer) > HEAD_BYTES_MAX and self.transport and not self.paused:
@@ -93,8 +102,18 @@ class Connection(asyncio.Protocol):
             while not self.busy and self.transport is not None and self.take_one():
                 pass
         except BadRequest as error:
-            self.keep_alive = False
-            self.write(Answer(error.message.encode(), "text/plain; charset=utf-8", error.status))
+            self.refuse(Answer(error.message.encode(), "text/plain; charset=utf-8", error.status))
+
+    def refuse(self, answer: Answer) -> None:
+        """The last answer. What the client is still sending is read and dropped for a while: closing on it would
+        reset the connection and take the answer with it."""
+        assert self.transport is not None
+        self.refused = 0
+        self.buffer.clear()
+        self.transport.write(rendered(answer, closing=True))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
 
     def take_one(self) -> bool:
         """Read and dispatch one request; ``False`` when it has not come in full."""
