@@ -44,6 +44,13 @@ def test_the_parts_become_the_object(s3, bucket, refused) -> None:
     parts = s3.get_object_attributes(Bucket=bucket, Key="key", ObjectAttributes=["ObjectParts", "ObjectSize"])
     assert (parts["ObjectParts"]["TotalPartsCount"], parts["ObjectSize"]) == (3, 10 * MIB + 5)
     assert refused(s3.list_parts, Bucket=bucket, Key="key", UploadId=upload).code == "NoSuchUpload"
+    again = s3.complete_multipart_upload(Bucket=bucket, Key="key", UploadId=upload, MultipartUpload={"Parts": sent})
+    assert again["ETag"] == done["ETag"]  # a client that lost the answer asks again
+    s3.put_object(Bucket=bucket, Key="key", Body=b"other")
+    lost = refused(
+        s3.complete_multipart_upload, Bucket=bucket, Key="key", UploadId=upload, MultipartUpload={"Parts": sent}
+    )
+    assert lost.code == "NoSuchUpload"
 
 
 def test_completions_that_are_refused(s3, bucket, refused) -> None:

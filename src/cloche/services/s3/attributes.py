@@ -36,10 +36,7 @@ def get_object_attributes(ctx: Context, request: Members) -> Members:
 
 
 def _parts(info: ObjectInfo, request: Members) -> Members:
-    """Each part is told only where it has a checksum: API_GetObjectAttributes.html, "ObjectParts"."""
     parts = info.details.parts
-    if not info.checksums:
-        return {"TotalPartsCount": len(parts)}
     limit = page_size(request, "MaxParts", "max-parts")
     marker = int(request.get("PartNumberMarker") or 0)
     following = [(place, part) for place, part in enumerate(parts, start=1) if place > marker]

@@ -50,12 +50,10 @@ def details_from(request: Members, bucket: Bucket) -> Details:
 
 def _headers(request: Members) -> dict[str, str]:
     headers = {name: request[name] for name in HEADERS if request.get(name)}
-    if encoding := headers.pop("ContentEncoding", ""):
-        # "aws-chunked" is of the transfer, not of the object:
-        # docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
-        codings = [coding.strip() for coding in encoding.split(",")]
-        kept = ",".join(coding for coding in codings if coding.lower() != "aws-chunked")
-        if kept:
+    if "aws-chunked" in headers.get("ContentEncoding", "").lower():
+        # It is of the transfer, not of the object: docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+        codings = [coding.strip() for coding in headers.pop("ContentEncoding").split(",")]
+        if kept := ", ".join(coding for coding in codings if coding.lower() != "aws-chunked"):
             headers["ContentEncoding"] = kept
     if isinstance(expires := headers.get("Expires"), datetime):
         headers["Expires"] = expires.strftime("%a, %d %b %Y %H:%M:%S GMT")

@@ -31,6 +31,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 @s3_operation("GetObject", reads=True)
 def get_object(ctx: Context, request: Members) -> Answer:
+    _check_headers(ctx)
     info, path = store_of(ctx).open(request["Bucket"], request["Key"])
     if not path.exists():  # replaced and removed since the row was read
         info, path = store_of(ctx).open(request["Bucket"], request["Key"])
@@ -41,6 +42,7 @@ def get_object(ctx: Context, request: Members) -> Answer:
 
 @s3_operation("HeadObject", reads=True)
 def head_object(ctx: Context, request: Members) -> Answer:
+    _check_headers(ctx)
     try:
         info = store_of(ctx).head(request["Bucket"], request["Key"])
     except KeyNotFound:
@@ -48,6 +50,15 @@ def head_object(ctx: Context, request: Members) -> Answer:
         raise s3_error("NoSuchKey", "Not Found") from None
     span, members = _read(info, request)
     return Answer(members, 206 if span.partial else 200, (NOSNIFF,))
+
+
+def _check_headers(ctx: Context) -> None:
+    """An object is encrypted when it is written; a read that says how is refused (UsingKMSEncryption.html:
+    "Encryption request headers should not be sent for GET requests and HEAD requests")."""
+    header = "x-amz-server-side-encryption"
+    if header in ctx.http.headers:
+        value = ctx.http.headers.get(header)
+        raise invalid_argument(header, value, f"{header} header is not supported for this operation.")
 
 
 def _read(info: ObjectInfo, request: Members) -> tuple[Span, Members]:

@@ -22,7 +22,7 @@ from cloche.services.s3.describing import (
 from cloche.services.s3.errors import invalid_request, s3_error
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
 from cloche.services.s3.paging import KeyEncoding, page_size
-from cloche.storage.objects import Part, Upload
+from cloche.storage.objects import KeyNotFound, ObjectInfo, Part, Upload, UploadNotFound
 
 
 @s3_operation("CreateMultipartUpload")
@@ -44,7 +44,12 @@ def create_multipart_upload(ctx: Context, request: Members) -> Members:
 @s3_operation("CompleteMultipartUpload")
 def complete_multipart_upload(ctx: Context, request: Members) -> Members:
     store = store_of(ctx)
-    upload = store.uploads.get(request["Bucket"], request["Key"], request["UploadId"])
+    try:
+        upload = store.uploads.get(request["Bucket"], request["Key"], request["UploadId"])
+    except UploadNotFound:
+        if (done := _completed_before(ctx, request)) is None:
+            raise
+        return _completion(ctx, done)
     wanted = (request.get("MultipartUpload") or {}).get("Parts") or []
     _check_parts(wanted)
     _check_checksums(upload, wanted, store.uploads.parts(upload))
@@ -61,10 +66,24 @@ def complete_multipart_upload(ctx: Context, request: Members) -> Members:
         expected_size=request.get("MpuObjectSize"),
         condition=write_condition(request),
     )
+    return _completion(ctx, info)
+
+
+def _completed_before(ctx: Context, request: Members) -> ObjectInfo | None:
+    """The object that this very upload made, if it is still there: a client that lost the answer asks again, and S3
+    answers as before (ceph/s3-tests, test_multipart_upload, which AWS passes)."""
+    try:
+        info = store_of(ctx).head(request["Bucket"], request["Key"])
+    except KeyNotFound:
+        return None
+    return info if info.details.upload == request["UploadId"] else None
+
+
+def _completion(ctx: Context, info: ObjectInfo) -> Members:
     return {
-        "Location": f"{ctx.http.scheme}://{ctx.http.host}/{quote(upload.bucket)}/{quote(upload.key)}",
-        "Bucket": upload.bucket,
-        "Key": upload.key,
+        "Location": f"{ctx.http.scheme}://{ctx.http.host}/{quote(info.bucket)}/{quote(info.key)}",
+        "Bucket": info.bucket,
+        "Key": info.key,
         "ETag": quoted(info.etag),
         **encryption_view(info.details),
         **checksum_view(info.details),

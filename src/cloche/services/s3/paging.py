@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Final
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 from cloche.aws.operation import Members
 from cloche.services.s3.errors import invalid_argument
@@ -52,7 +52,7 @@ class KeyEncoding:
             raise invalid_argument("encoding-type", self.kind, "Invalid Encoding Method specified in Request")
 
     def __call__(self, text: str) -> str:
-        return quote_plus(text, safe="/*") if self.kind else text
+        return quote(text, safe="/*") if self.kind else text
 
     def optional(self, text: str | None) -> str | None:
         return None if text is None else self(text)

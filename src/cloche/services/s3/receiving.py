@@ -33,10 +33,10 @@ def threads() -> ThreadPoolExecutor:
 
 async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...], then: Callable[[Written], T]) -> T:
     """The request's body as a durable data file, handed to ``then`` in the thread that finished it; its answer.
-    Raises IncompleteBody, EntityTooLarge, MissingContentLength, BadDigest, whatever a broken signature or framing
+    Raises IncompleteBody, EntityTooLarge, BadDigest, whatever a broken signature or framing
     raises, and whatever ``then`` raises."""
     size = declared_size(ctx.http)
-    if size > OBJECT_PUT_BYTES_MAX:
+    if size is not None and size > OBJECT_PUT_BYTES_MAX:
         raise s3_error("EntityTooLarge", ProposedSize=size, MaxSizeAllowed=OBJECT_PUT_BYTES_MAX)
     named = (expected.algorithm,) if expected.algorithm else ()
     body = _Body(store_of(ctx), tuple(dict.fromkeys((*named, *algorithms))))
@@ -48,7 +48,7 @@ async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...],
 
         def finish() -> T:
             writer = body.last()
-            if writer.size != size:
+            if size is not None and writer.size != size:
                 raise s3_error("IncompleteBody", ExpectedSize=size, ReceivedSize=writer.size)
             expected.check(writer.md5(), writer.checksums(), trailers)
             return then(writer.finish())
@@ -106,13 +106,12 @@ class _Body:
             threads().submit(self._writer.abort)  # it may have to wait for a write that is under way
 
 
-def declared_size(request: HttpRequest) -> int:
-    """The body's size as the client declares it, without the framing of aws-chunked."""
+def declared_size(request: HttpRequest) -> int | None:
+    """The body's size as the client declares it, without the framing of aws-chunked; ``None`` for a body of HTTP
+    chunks, whose end is told by the last."""
     text = request.headers.get("x-amz-decoded-content-length") or request.headers.get("content-length")
     if not text:
-        if "transfer-encoding" in request.headers:
-            raise s3_error("MissingContentLength")
-        return 0
+        return None if "transfer-encoding" in request.headers else 0
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise s3_error("InvalidArgument", "The Content-Length is not a number")
     return int(text)

@@ -23,7 +23,6 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "ObjectLockEventHoldDurationDays": ("x-amz-object-lock-event-hold-duration-days", _LOCK),
     "ObjectLockEventHoldDurationYears": ("x-amz-object-lock-event-hold-duration-years", _LOCK),
     "ObjectLockEnabledForBucket": ("x-amz-bucket-object-lock-enabled", _LOCK),
-    "BypassGovernanceRetention": ("x-amz-bypass-governance-retention", _LOCK),
     "SSECustomerAlgorithm": ("x-amz-server-side-encryption-customer-algorithm", _OWN_KEY),
     "SSECustomerKey": ("x-amz-server-side-encryption-customer-key", _OWN_KEY),
     "SSECustomerKeyMD5": ("x-amz-server-side-encryption-customer-key-MD5", _OWN_KEY),

@@ -52,6 +52,8 @@ class Details:
     checksums: Mapping[str, str] = field(default_factory=dict)
     checksum_type: str = ""
     parts: tuple[ObjectPart, ...] = ()
+    upload: str = ""
+    """The multipart upload that made the object."""
 
     def to_json(self) -> str:
         """Only what differs from an empty one: most objects say little."""

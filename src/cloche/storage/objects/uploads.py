@@ -255,7 +255,13 @@ def _completed(upload: Upload, parts: list[Part]) -> Details:
             made[algorithm] = checksums.full_object(algorithm, sums)
         else:
             made[algorithm] = checksums.composite(algorithm, [part.checksums[algorithm] for part in parts])
-    return replace(upload.details, checksums=made, checksum_type=upload.checksum_type if made else "", parts=laid_out)
+    return replace(
+        upload.details,
+        checksums=made,
+        checksum_type=upload.checksum_type if made else "",
+        parts=laid_out,
+        upload=upload.id,
+    )
 
 
 def _check_whole(
