@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _PRESIGNED: Final = re.compile(r"(?:^|&)X-Amz-Credential=([^&]*)", re.IGNORECASE)
 _SMITHY: Final = re.compile(r"/service/([A-Za-z0-9_.]+)/operation/([A-Za-z0-9_]+)/?")
 _S3_HOST: Final = re.compile(
-    r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?:dualstack\.|fips\.|website[.-])?[a-z0-9-]+)?\.(?:amazonaws\.com(?:\.cn)?|localhost)"
+    r"(?:(?P<bucket>.+)\.)?s3(?!-control)(?:[.-](?:dualstack\.|fips\.|website[.-])?[a-z0-9-]+)?\.(?:amazonaws\.com(?:\.cn)?|localhost)"
 )
 _AWS_HOST: Final = re.compile(r"(?P<front>.+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws|localhost)")
 _REGION: Final = re.compile(r"\.[a-z]{2}(?:-[a-z]+)+-\d$")

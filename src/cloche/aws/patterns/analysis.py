@@ -4,7 +4,8 @@ Every place in the expression that takes a character is a position with a set of
 and ``follow`` (Glushkov's construction) say which positions can come next. If the positions that can come next
 never share a character, the expression is *one-unambiguous* (Brüggemann-Klein, 1993): each character is taken in
 at most one way. That alone does not clear ``(a+)+``, where one position follows itself by two different loops; so
-no position may lead to another by two routes, either. What passes both gives a backtracking engine no second
+no position may lead to another by two routes, nothing that can be empty may be repeated, and no two alternatives
+may both be empty. What passes all of this gives a backtracking engine no second
 choice worth trying. Counted repetition is judged as if unbounded, which errs on the careful side.
 """
 
@@ -203,6 +204,7 @@ class _Positions:
             return self._sequence(value[-1])
         if code is op.BRANCH:
             parts = [self._sequence(part) for part in value[1]]
+            self._twice = self._twice or sum(part.empty for part in parts) > 1
             return _Part(
                 [p for part in parts for p in part.first],
                 [p for part in parts for p in part.last],
@@ -230,5 +232,6 @@ class _Positions:
         low, high, body = value
         part = self._sequence(body)
         if high > 1:
+            self._twice = self._twice or part.empty
             self._lead(part.last, part.first)
         return _Part(part.first, part.last, part.empty or low == 0)

@@ -46,12 +46,16 @@ _TOKEN: Final = re.compile(
     r"|\\x\{[0-9a-fA-F]+\}|\\[pP]\{[^}]*\}|\\[pP][A-Z]|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\Q.*?\\E|\\.|.",
     re.DOTALL,
 )
+_COUNTED_END: Final = re.compile(r"(?<!\\)\$\{\d+,\d+\}$")  # "$" so many times, which Java lets pass
 _POSIX_CLASS: Final = re.compile(r"\[:(\^?)(\w+):\]")
 
 
 def translate(pattern: str) -> str:
     """Raises ``ValueError`` for what Python cannot say."""
+    pattern = _COUNTED_END.sub("$", pattern)
+    any_character = _ANY
     if flags := re.match(r"\^?\(\?([a-z]+)\)", pattern):
+        any_character = "." if "s" in flags[1] else _ANY
         pattern = f"(?{flags[1]}:{pattern.replace(flags[0], '', 1)})"
     out: list[str] = []
     depth = 0
@@ -76,7 +80,7 @@ def translate(pattern: str) -> str:
         elif depth:
             out.append(_in_class(piece, before, pattern[at : at + 1]))
         else:
-            out.append(_ANY if piece == "." else _escape(piece, False) if piece[0] == "\\" else piece)
+            out.append(any_character if piece == "." else _escape(piece, False) if piece[0] == "\\" else piece)
         before = piece
     return "".join(out)
 

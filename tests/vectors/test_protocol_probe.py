@@ -1,0 +1,132 @@
+"""botocore as the judge of Cloche's wire: the protocol probe of ``../shared``, where it is there.
+
+Three parts: botocore's protocol suites the other way round, random requests and answers of real services through
+a real client, and every modelled error. What Cloche deliberately does otherwise is named below with its reason,
+and must *fail* the probe: an exception that is no longer one has to go.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE = ROOT.parent / "shared" / "conformance" / "protocol"
+
+_AWSJSON = "awsJson writes NaN and infinities as texts (the suite's own body says so); botocore leaves them texts"
+_402 = "the suite's 400 is a trait that botocore's models do not carry; for published services both agree"
+DELIBERATE = {
+    "RestJsonQueryParamsStringListMap": "for clients only; servers are held to RestJsonServersQueryParamsStringListMap",
+    "AwsJson11SupportsNaNFloatInputs": _AWSJSON,
+    "AwsJson11SupportsInfinityFloatInputs": _AWSJSON,
+    "AwsJson11SupportsNegativeInfinityFloatInputs": _AWSJSON,
+    "AwsJson10SupportsNaNFloatInputs": _AWSJSON,
+    "AwsJson10SupportsInfinityFloatInputs": _AWSJSON,
+    "AwsJson10SupportsNegativeInfinityFloatInputs": _AWSJSON,
+    "QueryCompatibleAwsJson10CustomCodeError": _402,
+    "QueryCompatibleRpcV2CborCustomCodeError": _402,
+}
+# What the client does of its own accord and the probe cannot know.
+CLIENT_ONLY = {
+    "CopySnapshot": "the client adds a presigned URL to its own parameters",
+    "GetConsoleOutput": "the client decodes base64 that handlers encode",
+}
+SERVICES = [
+    ("sagemaker", None),
+    ("sagemaker-runtime", None),
+    ("sagemaker-featurestore-runtime", None),
+    ("sagemaker-metrics", None),
+    ("s3", None),
+    ("iam", None),
+    ("sts", None),
+    ("logs", None),
+    ("cloudwatch", None),
+    ("cloudwatch", "query"),
+    ("cloudwatch", "smithy-rpc-v2-cbor"),
+    ("ec2", None),
+    ("sqs", None),
+]
+SAMPLE = 25
+
+
+@pytest.fixture(scope="module")
+def probe() -> Iterator[Any]:
+    if not PROBE.is_dir():
+        pytest.skip(f"no protocol probe: {PROBE.relative_to(ROOT.parent)} is not there")
+    before = list(sys.path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec = importlib.util.spec_from_file_location("protocol_probe_run", PROBE / "run.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        dont_write, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        spec.loader.exec_module(module)
+        yield module
+    sys.path[:] = before
+    sys.dont_write_bytecode = dont_write
+
+
+@pytest.fixture(scope="module")
+def product() -> Any:
+    spec = importlib.util.spec_from_file_location(
+        "cloche_protocol_probe", Path(__file__).with_name("protocol_probe.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def suites(probe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if folder := os.environ.get("BOTOCORE_PROTOCOLS"):
+        return Path(folder)
+    folder_made = tmp_path_factory.mktemp("suites")
+    # Only from a copy that is already on this machine: no protocol but "file" is allowed to git.
+    env = {**os.environ, "GIT_ALLOW_PROTOCOL": "file"}
+    script = PROBE / "fetch_suites.sh"
+    got = subprocess.run(["bash", str(script), str(folder_made)], env=env, capture_output=True, text=True, check=False)
+    if got.returncode != 0:
+        pytest.skip("no botocore protocol suites: set BOTOCORE_PROTOCOLS to botocore's tests/unit/protocols")
+    return folder_made
+
+
+def test_the_published_suites(probe: Any, product: Any, suites: Path) -> None:
+    tally = probe.Tally(False)
+    probe.run_suites(product, tally, suites)
+    total = sum(group[1] for group in tally.groups.values())
+    assert total > 600
+    failed = {failure["case"]: failure["why"] for failure in tally.failures}
+    assert {case: why for case, why in failed.items() if case not in DELIBERATE} == {}
+    assert set(DELIBERATE) - set(failed) == set(), "no longer exceptions: remove them"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("service", "protocol"), SERVICES)
+def test_random_calls_through_a_real_client(probe: Any, product: Any, service: str, protocol: str | None) -> None:
+    harness = probe.Harness(service, protocol)
+    tally = probe.Tally(False)
+    names = [name for name in harness.model.operation_names if name not in probe.NOT_HERE and name not in CLIENT_ONLY]
+    operations = [harness.model.operation_model(name) for name in names]
+    plain = [op for op in operations if not (op.has_event_stream_input or op.has_event_stream_output or op.deprecated)]
+    for op in plain[:: max(1, len(plain) // SAMPLE)]:
+        probe.one_operation(product, tally, harness, service, harness.wire, op, 2, [probe.Phase.generate])
+    assert tally.groups
+    assert tally.failures == []
+
+
+def test_every_modelled_error(probe: Any, product: Any) -> None:
+    tally = probe.Tally(False)
+    probe.run_errors(product, tally, sorted({service for service, _ in SERVICES}), None)
+    assert sum(group[1] for group in tally.groups.values()) > 100
+    assert tally.failures == []
