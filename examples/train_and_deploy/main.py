@@ -173,7 +173,7 @@ def script_job(flow, role, data):
     hyperparameters = {
         "sagemaker_program": json.dumps("train.py"),
         "sagemaker_submit_directory": json.dumps(source),
-        "C": json.dumps(0.5),
+        "strength": json.dumps(0.5),
     }
     metrics = [("validation:auc", r"validation-auc: ([0-9.]+)")]
     flow.train(job, SKLEARN, role, data, hyperparameters, metrics)

@@ -44,8 +44,7 @@ def run(server: object, command: list[str], tmp_path: Path) -> str:
 
 
 def result(output: str) -> dict[str, float]:
-    line = next(line for line in reversed(output.splitlines()) if line.startswith("RESULT "))
-    answer: dict[str, float] = json.loads(line.removeprefix("RESULT "))
+    answer: dict[str, float] = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
     return answer
 
 

@@ -23,14 +23,14 @@ def model_fn(model_dir):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--C", type=float, default=1.0)
+    parser.add_argument("--strength", type=float, default=1.0, help="inverse of the regularisation")
     parser.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR"))
     parser.add_argument("--train", default=os.environ.get("SM_CHANNEL_TRAIN"))
     parser.add_argument("--validation", default=os.environ.get("SM_CHANNEL_VALIDATION"))
     args = parser.parse_args()
 
     features, labels = read(args.train)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=args.C, max_iter=1000)).fit(features, labels)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=args.strength, max_iter=1000)).fit(features, labels)
     held_features, held_labels = read(args.validation)
     auc = roc_auc_score(held_labels, model.predict_proba(held_features)[:, 1])
     print(f"validation-auc: {auc:.6f}")

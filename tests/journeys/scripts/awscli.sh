@@ -23,7 +23,8 @@ $aws sagemaker create-training-job --training-job-name cli-job --role-arn "$role
 $aws sagemaker wait training-job-completed-or-stopped --training-job-name cli-job
 $aws sagemaker describe-training-job --training-job-name cli-job --output table
 $aws sagemaker list-training-jobs --name-contains cli --query 'TrainingJobSummaries[].TrainingJobName' --output text
-$aws logs tail /aws/sagemaker/TrainingJobs --log-stream-name-prefix cli-job/ --since 1h
+$aws logs filter-log-events --log-group-name /aws/sagemaker/TrainingJobs --log-stream-name-prefix cli-job/ \
+  --query 'events[].message' --output text
 $aws cloudwatch list-metrics --namespace /aws/sagemaker/TrainingJobs --output text
 artefact=$($aws sagemaker describe-training-job --training-job-name cli-job --query ModelArtifacts.S3ModelArtifacts --output text)
 $aws s3 cp "$artefact" "$work/model.tar.gz" --only-show-errors

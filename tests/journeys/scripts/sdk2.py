@@ -61,7 +61,7 @@ script = SKLearn(
     py_version="py3",
     role=role,
     instance_type="ml.m5.xlarge",
-    hyperparameters={"C": 0.5},
+    hyperparameters={"strength": 0.5},
     metric_definitions=[{"Name": "validation:auc", "Regex": "validation-auc: ([0-9.]+)"}],
     sagemaker_session=session,
 )

@@ -19,7 +19,7 @@ function draw(figure) {
   if (!chart.x.length) return;
   const axis = { stroke: ink("--dim"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") } };
   const series = chart.series.map((line, n) => ({
-    label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: line.values.length < 30 },
+    label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: line.values.filter((v) => v !== null).length < 30 },
     value: (_, v) => (v == null ? "–" : Number(v.toPrecision(6)).toString()),
   }));
   new uPlot({
