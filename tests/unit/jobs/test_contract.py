@@ -1,0 +1,164 @@
+"""The contract's files, texts and addresses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cloche_jobs import catalog
+from cloche_jobs.contract import Layout, configuration, sources
+from cloche_jobs.contract.environment import serving_environment, training_environment
+from cloche_jobs.contract.failure import PlatformError, UserError, failure_reason, read_failure, write_failure
+from cloche_jobs.contract.loglines import as_stored
+
+
+def test_configuration_files_are_read_back(tmp_path: Path) -> None:
+    layout = Layout(tmp_path).make()
+    channels = [configuration.Channel("train", "text/csv"), configuration.Channel("validation")]
+    configuration.write_configuration(layout, {"eta": "0.1", "text": "ü"}, channels, configuration.Hosts("ml.m5.large"))
+    assert configuration.read_hyperparameters(layout) == {"eta": "0.1", "text": "ü"}
+    assert configuration.read_input_data_config(layout) == {
+        "train": {
+            "ContentType": "text/csv",
+            "TrainingInputMode": "File",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+        },
+        "validation": {
+            "TrainingInputMode": "File",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+        },
+    }
+    resources = configuration.read_resource_config(layout)
+    assert resources["current_host"] == "algo-1"
+    assert resources["network_interface_name"] == "eth0"
+    assert resources["instance_groups"][0]["instance_type"] == "ml.m5.large"
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "null"])
+def test_broken_configuration_is_the_platforms_fault(text: str, tmp_path: Path) -> None:
+    layout = Layout(tmp_path).make()
+    layout.hyperparameters.write_text(text)
+    with pytest.raises(PlatformError, match=r"hyperparameters\.json"):
+        configuration.read_hyperparameters(layout)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "reason"),
+    [
+        ("", 1, "AlgorithmError: , exit code: 1"),
+        ("", -11, "AlgorithmError: the process was ended by SIGSEGV, exit code: 139"),
+        ("oh no\n", 3, "AlgorithmError: oh no, exit code: 3"),
+        ("ClientError: wrong", 1, "ClientError: wrong, exit code: 1"),
+        ("InternalServerError: x", 1, "InternalServerError: x, exit code: 1"),
+    ],
+)
+def test_failure_reasons(text: str, code: int, reason: str) -> None:
+    assert failure_reason(text, code) == reason
+
+
+def test_failure_reason_is_cut_and_keeps_its_exit_code() -> None:
+    reason = failure_reason("x" * 5000, 1)
+    assert len(reason) == 1024
+    assert reason.endswith("x, exit code: 1")
+
+
+def test_first_failure_stays_and_links_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "output" / "failure"
+    write_failure(path, UserError("first"))
+    write_failure(path, UserError("second"))
+    assert read_failure(path) == "ClientError: first"
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    path.unlink()
+    path.symlink_to(secret)
+    assert read_failure(path) == ""
+
+
+def test_control_characters_are_stored_as_cloudwatch_shows_them() -> None:
+    assert as_stored("[0]\ttrain-auc:0.9") == "[0]#011train-auc:0.9"
+    assert as_stored("\x1b[31mred\x1b[0m\r") == "#033[31mred#033[0m#015"
+    assert as_stored("plain ü text") == "plain ü text"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_bundles_are_found_quoted_or_not(quote: str) -> None:
+    given = {
+        sources.SUBMIT_DIRECTORY: f"{quote}s3://b/k/sourcedir.tar.gz{quote}",
+        sources.PROGRAM: f"{quote}t.py{quote}",
+    }
+    assert sources.bundle_uri(given, {}) == "s3://b/k/sourcedir.tar.gz"
+    assert sources.program(given, {}) == "t.py"
+    assert sources.bundle_uri({}, {"SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}) is None
+    assert sources.bundle_uri({}, {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://b/x"}) == "s3://b/x"
+    assert sources.bundle_uri({}, {}) is None
+
+
+def test_environments_hold_what_the_contract_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SECRET_OF_THE_SERVER", "x")
+    training = training_environment(
+        image="sagemaker-xgboost:1.7-1",
+        python="/env/bin/python",
+        package_root="/opt/cloche",
+        job_name="j",
+        job_arn="arn",
+        region="eu-west-1",
+        request={"MINE": "1", "CLOCHE_IMAGE": "other", "PYTHONPATH": "/mine"},
+        extra={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+    )
+    assert "A_SECRET_OF_THE_SERVER" not in training
+    assert training["MINE"] == "1"
+    assert training["CLOCHE_IMAGE"] == "sagemaker-xgboost:1.7-1"
+    assert training["PYTHONPATH"] == "/opt/cloche:/mine"
+    assert training["PATH"].startswith("/env/bin:")
+    assert training["TRAINING_JOB_NAME"] == "j"
+    serving = serving_environment(
+        image="i",
+        python="/env/bin/python",
+        package_root="/p",
+        region="r",
+        bind="unix:/s",
+        request={"CLOCHE_BIND": "tcp:"},
+    )
+    assert serving["CLOCHE_BIND"] == "unix:/s"
+
+
+@pytest.mark.parametrize("image", catalog.IMAGES, ids=lambda image: image.key)
+def test_every_image_is_found_by_its_own_address_everywhere(image: catalog.Image) -> None:
+    for region in ("us-east-1", "eu-west-1", "cn-north-1", "ap-south-1"):
+        assert catalog.find(image.uri(region)) is image
+    assert catalog.by_key(image.key) is image
+    lock = image.lock.read_text()
+    assert "--hash=sha256:" in lock
+    assert "://" not in lock
+
+
+REFUSED = {
+    "docker.io/library/python:3": "is not the address of an image in Amazon ECR",
+    "683313688378.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.0": "nothing that stands in for",
+    "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:9.9-9": "does not know version 9.9-9",
+    "111122223333.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1": "is not AWS's own image",
+    "http://169.254.169.254/latest": "is not the address",
+    "x" * 10_000: "is not the address",
+}
+
+
+@pytest.mark.parametrize("uri", REFUSED, ids=lambda uri: uri[:60])
+def test_other_images_are_refused_with_a_list_of_what_is_known(uri: str) -> None:
+    with pytest.raises(catalog.ImageUnknown) as refused:
+        catalog.find(uri)
+    assert REFUSED[uri] in str(refused.value)
+    assert "sagemaker-xgboost (1.7-1" in str(refused.value)
+    assert len(str(refused.value)) < 1024
+
+
+def test_tags_and_digests() -> None:
+    base = "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
+    assert catalog.find(base + "sagemaker-xgboost:1.0-1-cpu-py3").version == "1.0-1"
+    assert catalog.find(base + "sagemaker-scikit-learn:1.2-1-cpu-py3").version == "1.2-1"
+    assert catalog.find(base + "sagemaker-xgboost:1.5-1@sha256:" + "a" * 64).version == "1.5-1"
+    assert catalog.find("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest").key == "xgboost:1"
+    assert json.dumps([image.note for image in catalog.IMAGES])
