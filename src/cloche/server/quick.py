@@ -166,11 +166,11 @@ class QuickCycle:
             account = exchange.caller.account if exchange.caller is not None else ""
             self._refuse(refusal(outcome, variant, name=self._name, account=account, region=self._region))
             return
-        headers = [(b"x-amzn-requestid", exchange.request_id.encode())]
-        content_type = outcome.header(b"content-type")
-        if content_type:
-            headers.append((b"content-type", content_type))
-        headers.append((b"x-amzn-invoked-production-variant", variant.encode()))
+        headers = [
+            (b"x-amzn-requestid", exchange.request_id.encode()),
+            (b"content-type", outcome.header(b"content-type") or b"application/octet-stream"),
+            (b"x-amzn-invoked-production-variant", variant.encode()),
+        ]
         attributes = outcome.header(_ATTRIBUTES)
         if attributes:
             headers.append((_ATTRIBUTES, attributes))

@@ -83,6 +83,18 @@ def test_links_of_the_old_kind_say_what_to_do(client: Any) -> None:
     caught.value.close()
 
 
+def test_packed_request_bodies(client: Any) -> None:
+    """boto3 packs a large PutMetricData with gzip of its own accord."""
+    cloudwatch = client("cloudwatch")
+    data = [{"MetricName": f"metric-{n:04}", "Value": float(n)} for n in range(400)]
+    sent: list[Any] = []
+    cloudwatch.meta.events.register("before-send.cloudwatch", lambda request, **_: sent.append(request.headers))
+    cloudwatch.put_metric_data(Namespace="edge-packed", MetricData=data)
+    assert "gzip" in str(sent[0]["Content-Encoding"])
+    found = cloudwatch.list_metrics(Namespace="edge-packed", MetricName="metric-0399")["Metrics"]
+    assert [metric["MetricName"] for metric in found] == ["metric-0399"]
+
+
 def test_presigned_links(client: Any) -> None:
     s3 = client("s3", config=Config(signature_version="s3v4"))
     s3.create_bucket(Bucket="edge-links")

@@ -83,6 +83,33 @@ def refused(body: bytes, payload: str, **more: object) -> AwsError:
     return caught.value
 
 
+def test_the_documented_example() -> None:
+    """docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html, "Example: PUT Object"."""
+    key = signing_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524", "us-east-1", "s3")
+    seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
+    seal = Seal(key, "20130524T000000Z", "20130524/us-east-1/s3/aws4_request", seed)
+    signatures = (
+        "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+        "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+        "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+    )
+    chunks = (b"a" * 65536, b"a" * 1024, b"")
+    body = b"".join(
+        b"%x;chunk-signature=%s\r\n%s\r\n" % (len(chunk), signature.encode(), chunk)
+        for chunk, signature in zip(chunks, signatures, strict=True)
+    )
+
+    async def whole() -> bytes:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        headers = Headers([("x-amz-decoded-content-length", "66560")])
+        caller = Caller("1", "a", "u", "k")
+        return b"".join([part async for part in checked(pieces(), headers, Verified(caller, "", SIGNED, seal))])
+
+    assert asyncio.run(whole()) == b"a" * 66560
+
+
 @pytest.mark.parametrize("piece", [1009, 4096, 1_000_000])
 def test_signed_chunks(piece: int) -> None:
     assert read(framed(), SIGNED, piece=piece)[0] == DATA

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from signing_world import KEY, NOW, TEMPORARY, link, refused, verifier
+from signing_world import KEY, NOW, TEMPORARY, Known, link, refused, verifier
 
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.signing.refusals import JSON, QUERY, S3
+from cloche.aws.signing.sigv4 import Verifier
 
 URL = "http://localhost:4566/bucket/a%20b/%C3%A9%2B%25~.txt?response-content-type=text%2Fplain"
+
+
+def test_the_documented_example() -> None:
+    """docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html, "Example"."""
+    example = Known(access_key="AKIAIOSFODNN7EXAMPLE", secret_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    query = (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+        "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+        "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+    )
+    request = HttpRequest("GET", "/test.txt", query, Headers([("host", "examplebucket.s3.amazonaws.com")]))
+    at = datetime(2013, 5, 24, 12, tzinfo=UTC).timestamp()
+    assert Verifier({example.access_key: example}.get).verify(request, S3, at).region == "us-east-1"
 
 
 def test_a_good_link() -> None:
