@@ -66,6 +66,7 @@ def test_a_configuration_that_is_not_there(hosting: Hosting) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_update_under_load_loses_no_request(hosting: Hosting, client: Callable[..., Any]) -> None:
     (old, said_by_old), (new, said_by_new) = trained(1), trained(3)
     name = hosting.endpoint(hosting.put(old))
@@ -103,6 +104,7 @@ def test_an_update_under_load_loses_no_request(hosting: Hosting, client: Callabl
     hosting.gone(name)
 
 
+@pytest.mark.slow
 def test_an_update_that_fails_keeps_the_old_model(hosting: Hosting) -> None:
     packed, answer = trained(1)
     name = hosting.endpoint(hosting.put(packed))

@@ -1,0 +1,182 @@
+"""InvokeEndpoint through boto3: answers, the model's own errors, and everything that dies being there again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from runtime_requests import Hosting, endpoint_that_serves, hosting_of, refused, trained
+
+
+@pytest.fixture(scope="module")
+def hosting(server: Any) -> Hosting:
+    return hosting_of(server)
+
+
+@pytest.fixture(scope="module")
+def endpoint(hosting: Hosting) -> str:
+    return endpoint_that_serves(hosting)
+
+
+def test_an_answer_names_the_variant_and_its_type(hosting: Hosting, endpoint: str) -> None:
+    answer = hosting.runtime.invoke_endpoint(EndpointName=endpoint, Body=b"0.5,1.0", ContentType="text/csv")
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+    assert answer["ContentType"].startswith("text/csv")
+    assert float(answer["Body"].read()) == pytest.approx(trained(1)[1], abs=1e-6)
+
+
+def test_json_when_it_is_accepted(hosting: Hosting, endpoint: str) -> None:
+    answer = hosting.runtime.invoke_endpoint(
+        EndpointName=endpoint, Body=b"0.5,1.0", ContentType="text/csv", Accept="application/json"
+    )
+    assert answer["ContentType"] == "application/json"
+    assert b"predictions" in answer["Body"].read()
+
+
+def test_what_the_model_refuses_is_a_model_error_with_its_words(hosting: Hosting, endpoint: str) -> None:
+    with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
+        hosting.runtime.invoke_endpoint(EndpointName=endpoint, Body=b"a,b", ContentType="text/csv")
+    said = error.value.response
+    assert said["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert said["OriginalStatusCode"] == 415
+    assert "could not convert string to float" in said["OriginalMessage"]
+    assert said["LogStreamArn"] == (
+        f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/{endpoint}"
+    )
+    assert said["Error"]["Message"] == (
+        f'Received client error (415) from primary with message "{said["OriginalMessage"]}". See '
+        "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logEventViewer:group="
+        f"/aws/sagemaker/Endpoints/{endpoint} in account 123456789012 for more information."
+    )
+
+
+def test_an_endpoint_that_is_not_there(hosting: Hosting) -> None:
+    with pytest.raises(ClientError) as error:
+        hosting.ask("driving-endpoint")
+    assert refused(error) == ("ValidationError", "Endpoint driving-endpoint of account 123456789012 not found.")
+
+
+def test_a_body_beyond_the_limit(hosting: Hosting, endpoint: str) -> None:
+    with pytest.raises(ClientError) as error:
+        hosting.ask(endpoint, "1" * 6_291_457)
+    code, said = refused(error)
+    assert code == "ValidationError"
+    assert "6291456" in said
+
+
+def test_a_large_body_below_the_limit(hosting: Hosting, endpoint: str) -> None:
+    rows = "\n".join(["0.5,1.0"] * 200_000)
+    answer = hosting.runtime.invoke_endpoint(EndpointName=endpoint, Body=rows, ContentType="text/csv")
+    assert len(answer["Body"].read().split()) == 200_000
+
+
+@pytest.mark.parametrize(
+    "member", ["TargetModel", "TargetContainerHostname", "InferenceComponentName", "EnableExplanations", "SessionId"]
+)
+def test_what_cloche_does_not_do_is_refused_by_name(hosting: Hosting, endpoint: str, member: str) -> None:
+    with pytest.raises(ClientError) as error:
+        hosting.ask(endpoint, **{member: "some"})
+    code, said = refused(error)
+    assert code == "ValidationError"
+    assert said.startswith(member) and "not supported by Cloche yet" in said
+
+
+def test_streams_are_refused_with_a_reason(hosting: Hosting, endpoint: str) -> None:
+    with pytest.raises(ClientError) as error:
+        hosting.runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=b"1")
+    assert "InvokeEndpointWithResponseStream" in refused(error)[1]
+
+
+def test_requests_become_metrics(hosting: Hosting, endpoint: str, client: Callable[..., Any]) -> None:
+    hosting.ask(endpoint)
+    cloudwatch = client("cloudwatch")
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    end = time.monotonic() + 30
+    while True:
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="ModelLatency",
+            Dimensions=dimensions,
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 600,
+            Period=60,
+            Statistics=["Average", "SampleCount"],
+        )["Datapoints"]
+        if points:
+            break
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert points[0]["Unit"] == "Microseconds"
+    assert points[0]["Average"] > 0
+
+
+# -- what dies --------------------------------------------------------------------------------------------------
+
+
+def processes(data: Path, word: bytes) -> list[int]:
+    """Processes of the server on ``data`` whose command line holds ``word``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said = path.read_bytes()
+            environment = (path.parent / "environ").read_bytes()
+        except OSError:
+            continue
+        if word in said and b"\0bwrap" not in b"\0" + said and (os.fsencode(data) in said + environment):
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_an_endpoint_answers_again_whatever_is_killed(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    hosting = Hosting(server.client)
+    endpoint = endpoint_that_serves(hosting)
+    expected = pytest.approx(trained(1)[1], abs=1e-6)
+
+    def runners() -> list[int]:
+        return processes(server.data, b"runner.py\0run")
+
+    def models() -> list[int]:
+        found: list[int] = []
+        waiting = runners()
+        while waiting:
+            pid = waiting.pop()
+            below = [
+                int(child)
+                for path in Path(f"/proc/{pid}/task").glob("*/children")
+                for child in path.read_text().split()
+            ]
+            waiting += below
+            found += [each for each in below if b"cloche_jobs.entry" in Path(f"/proc/{each}/cmdline").read_bytes()]
+        return found
+
+    assert hosting.ask(endpoint) == expected
+    (model,) = models()
+    os.kill(model, signal.SIGKILL)
+    assert hosting.ask(endpoint) == expected
+    (another,) = models()
+    assert another != model
+    for runner in runners():
+        os.kill(runner, signal.SIGKILL)
+    assert hosting.ask(endpoint) == expected
+    (third,) = models()
+    assert third != another
+    server.stop(signal.SIGKILL)
+    server.start()
+    hosting = Hosting(server.client)
+    assert hosting.ask(endpoint) == expected
+    assert models() == [third], "the model was loaded anew"
+    server.stop(signal.SIGKILL)
+    os.kill(third, signal.SIGKILL)
+    server.start()
+    hosting = Hosting(server.client)
+    assert hosting.ask(endpoint) == expected
+    hosting.gone(endpoint)
+    assert models() == []

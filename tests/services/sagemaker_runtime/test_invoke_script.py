@@ -1,0 +1,64 @@
+"""Script mode behind an endpoint: the four functions, and how their errors come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from runtime_requests import SKLEARN, Hosting, archive, hosting_of
+
+SCRIPT = """
+import json
+
+def model_fn(model_dir):
+    with open(model_dir + "/factor.json") as file:
+        return json.load(file)
+
+def input_fn(body, content_type):
+    if content_type != "application/json":
+        raise ValueError("I only read JSON, not " + content_type)
+    return json.loads(body)
+
+def predict_fn(data, model):
+    return [value * model["factor"] for value in data]
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction), "application/json"
+"""
+BROKEN = """
+def model_fn(model_dir):
+    raise RuntimeError("the drawer is empty")
+"""
+VARIABLES = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+
+
+@pytest.fixture(scope="module")
+def hosting(server: Any) -> Hosting:
+    return hosting_of(server)
+
+
+def deployed(hosting: Hosting, script: str) -> str:
+    packed = archive({"code/inference.py": script.encode(), "factor.json": b'{"factor": 3}'})
+    return hosting.endpoint(hosting.put(packed), image=SKLEARN, environment=VARIABLES)
+
+
+def test_the_scripts_functions_answer_and_their_errors_are_model_errors(hosting: Hosting) -> None:
+    name = deployed(hosting, SCRIPT)
+    assert hosting.described(name)["EndpointStatus"] == "InService", hosting.described(name)
+    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"[1, 2]", ContentType="application/json")
+    assert answer["Body"].read() == b"[3, 6]"
+    with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
+        hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"1", ContentType="text/plain")
+    assert error.value.response["OriginalStatusCode"] >= 400
+    assert "I only read JSON, not text/plain" in error.value.response["OriginalMessage"]
+    hosting.gone(name)
+
+
+def test_a_model_fn_that_raises_fails_the_endpoint_and_is_in_its_log(hosting: Hosting, server: Any) -> None:
+    name = deployed(hosting, BROKEN)
+    found = hosting.described(name)
+    assert found["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in found["FailureReason"]
+    events = server.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{name}")["events"]
+    assert any("the drawer is empty" in event["message"] for event in events)
+    hosting.gone(name)
