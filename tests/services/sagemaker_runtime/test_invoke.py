@@ -119,17 +119,26 @@ def test_requests_become_metrics(hosting: Hosting, endpoint: str, client: Callab
 # -- what dies --------------------------------------------------------------------------------------------------
 
 
-def processes(data: Path, word: bytes) -> list[int]:
-    """Processes of the server on ``data`` whose command line holds ``word``."""
+def processes_that(word: bytes) -> list[int]:
+    """Processes whose command line holds ``word``, but for the sandboxes around them."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             said = path.read_bytes()
-            environment = (path.parent / "environ").read_bytes()
         except OSError:
             continue
-        if word in said and b"\0bwrap" not in b"\0" + said and (os.fsencode(data) in said + environment):
+        if word in said and not said.partition(b"\0")[0].endswith(b"bwrap"):
             found.append(int(path.parent.name))
+    return found
+
+
+def parents_of_all() -> dict[int, int]:
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
     return found
 
 
@@ -141,21 +150,18 @@ def test_an_endpoint_answers_again_whatever_is_killed(start_server: Callable[...
     expected = pytest.approx(trained(1)[1], abs=1e-6)
 
     def runners() -> list[int]:
-        return processes(server.data, b"runner.py\0run")
+        return processes_that(b"runner.py\0run\0" + os.fsencode(server.data))
 
     def models() -> list[int]:
-        found: list[int] = []
-        waiting = runners()
-        while waiting:
-            pid = waiting.pop()
-            below = [
-                int(child)
-                for path in Path(f"/proc/{pid}/task").glob("*/children")
-                for child in path.read_text().split()
-            ]
-            waiting += below
-            found += [each for each in below if b"cloche_jobs.entry" in Path(f"/proc/{each}/cmdline").read_bytes()]
-        return found
+        parents = parents_of_all()
+        heads = set(runners())
+
+        def is_below(pid: int) -> bool:
+            while pid in parents and pid not in heads:
+                pid = parents[pid]
+            return pid in heads
+
+        return [pid for pid in processes_that(b"cloche_jobs.entry\0serve") if is_below(pid) and pid not in heads]
 
     assert hosting.ask(endpoint) == expected
     (model,) = models()
