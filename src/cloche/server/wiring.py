@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 from collections.abc import Callable
@@ -97,6 +98,11 @@ class Wiring:
         for service in ("sagemaker", "s3", "sts", "sagemaker-runtime"):
             if dispatch.offered(service) is not None:
                 service_model(service)
+        # Models and modules stay for good: the collector need not walk them again and again. What a request leaves
+        # is freed by counting; cycles are rare, so looking for them rarely is enough.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
 
     def close(self) -> None:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
@@ -106,6 +112,7 @@ class Wiring:
         self.parts.training.close()
         self.parts.metrics.close()
         self.parts.logs.close()
+        self.parts.objects.close()
         self.parts.database.close()
 
 

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import http.client
 import io
+import socket
+import time
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
@@ -276,3 +280,34 @@ def test_large_bodies_stream(s3, bucket, tmp_path) -> None:
     assert (tmp_path / "large").read_bytes() == data
     s3.put_object(Bucket=bucket, Key="one piece", Body=io.BytesIO(data))
     assert s3.get_object(Bucket=bucket, Key="one piece")["Body"].read() == data
+
+
+def test_a_client_that_goes_away_leaves_nothing(server, s3, bucket, refused) -> None:
+    s3v4 = server.client("s3", config=Config(signature_version="s3v4"))
+    url = urlsplit(s3v4.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "key"}))
+    before = data_files(server)
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 9000000\r\n\r\n"
+        connection.sendall(head.encode() + bytes(5_000_000))
+        deadline = time.monotonic() + 20
+        while len(data_files(server)) == len(before) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(data_files(server)) == len(before) + 1
+    while data_files(server) != before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert data_files(server) == before
+    assert refused(s3.head_object, Bucket=bucket, Key="key").status == 404
+
+
+def data_files(server) -> set[str]:
+    return {path.name for path in (server.data / "objects" / "tmp").iterdir()}
+
+
+def test_a_body_of_http_chunks(server, s3, bucket) -> None:
+    s3v4 = server.client("s3", config=Config(signature_version="s3v4"))
+    url = urlsplit(s3v4.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "key"}))
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("PUT", f"{url.path}?{url.query}", iter([b"hel", b"lo"]), encode_chunked=True)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"hello"
