@@ -28,7 +28,7 @@ from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest
 from cloche.aws.model import load
 from cloche.aws.paths import PathTable
-from cloche.aws.protocols import form
+from cloche.aws.protocols import compression, form
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, ServiceModel
@@ -193,7 +193,8 @@ def _action(request: HttpRequest, names: tuple[str, ...]) -> Routed | None:
     """A query-protocol request, or ``None`` when it is not one."""
     fields: dict[str, str] = {}
     if request.method == "POST" and request.headers.get("content-type").startswith("application/x-www-form-urlencoded"):
-        fields = dict(_FIELD.findall(request.body[:65_536].decode("latin-1")))
+        body = compression.unpacked(request.body) if compression.is_compressed(request) else request.body
+        fields = dict(_FIELD.findall(body[:65_536].decode("latin-1")))
     if "Action" not in fields and "Action=" in request.query:
         fields = {**dict(_FIELD.findall(request.query)), **fields}
     name = fields.get("Action")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -265,3 +266,36 @@ def test_forms_are_refused(case: str) -> None:
 def test_a_form_may_be_both_value_and_branch_and_have_gaps() -> None:
     body = b"L=&L.member.7.S=b&L.member.3.S=a&Self.S=%2B+%26"
     assert parse("query", body) == {"L": [{"S": "a"}, {"S": "b"}], "Self": {"S": "+ &"}}
+
+
+def put_metrics(body: bytes) -> Any:
+    model, op = operation("cloudwatch", "PutMetricData")
+    return parse_request(model, op, "json", request(body=body, content_encoding="gzip"))
+
+
+def test_boto_compresses_metrics() -> None:
+    members = {"Namespace": "n", "MetricData": []}
+    assert put_metrics(gzip.compress(json.dumps(members).encode())) == members
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{}", 400),
+        (gzip.compress(b"{}")[:-4], 400),
+        (gzip.compress(b"{}") * 2, 400),
+        (gzip.compress(b" " * (17 * 2**20)), 413),
+    ],
+)
+def test_a_bad_or_swollen_gzip_is_refused(body: bytes, status: int) -> None:
+    with pytest.raises(AwsError) as refused:
+        put_metrics(body)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize("target", ["/b?list-type=2&max-keys=many", "/b/%FF?list-type=2", "/b?list-type=2&prefix=%FF"])
+def test_s3_calls_an_unreadable_parameter_an_invalid_argument(target: str) -> None:
+    model, op = operation("s3", "ListObjectsV2" if "/b?" in target else "GetObject")
+    with pytest.raises(AwsError) as refused:
+        parse_request(model, op, "rest-xml", request("GET", target))
+    assert (refused.value.code, refused.value.status) == ("InvalidArgument", 400)

@@ -7,12 +7,14 @@ closures were compiled from.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.aws.operation import Members
+from cloche.aws.protocols import compression
 from cloche.aws.protocols.codec import Codec, ErrorView, StrictError, find_error_shape
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ def parse_request(service: ServiceModel, operation: OperationModel, protocol: st
 
     Types are checked, constraints (lengths, patterns, required members) are not: ``aws.validation`` does that.
     """
+    compressible = "content-encoding" in request.headers and operation.request_compression
+    if compressible and compression.is_compressed(request):
+        request = replace(request, body=compression.unpacked(request.body))
     return codec(service, protocol, False).parse(operation, request)
 
 

@@ -48,6 +48,15 @@ class RestXmlCodec(RestCodec):
         namespace = str(service.metadata.get("xmlNamespace", ""))
         self.namespace = f' xmlns="{xml_values.escape(namespace)}"' if namespace else ""
 
+    def parse(self, operation: OperationModel, request: HttpRequest) -> Members:
+        try:
+            return super().parse(operation, request)
+        except AwsError as error:
+            if self.is_s3 and error.code == "SerializationException":
+                # A parameter it cannot read is InvalidArgument (API/ErrorResponses.html, 400 "Invalid Argument").
+                raise AwsError("InvalidArgument", "Invalid Argument", 400) from None
+            raise
+
     def id_headers(self, request_id: str) -> list[tuple[str, str]]:
         if not self.service.service_name.startswith("s3"):
             return [("x-amzn-RequestId", request_id)]
