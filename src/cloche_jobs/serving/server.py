@@ -1,6 +1,7 @@
 """Listening, and ending in good order.
 
-The model is loaded before this module is called: a socket that answers is a model that is ready. SIGTERM closes the
+The model is loaded before this module is called: a socket that answers is a model that is ready. A Unix socket gets
+its name last of all, so whoever sees the name can connect, and can stop the server in good order. SIGTERM closes the
 listener, lets the answers under way go out (at most ``DRAIN_SECONDS``) and ends with exit code 0.
 """
 
@@ -25,6 +26,8 @@ from cloche_jobs.serving.worker import Worker
 DRAIN_SECONDS: Final = 25.0
 """AWS kills 30 s after SIGTERM."""
 _BACKLOG: Final = 1_024
+_UNPUBLISHED: Final = "~"
+"""What the socket's name ends in until the server answers."""
 
 log = logging.getLogger("cloche_jobs.serving")
 
@@ -53,6 +56,7 @@ async def _run(model: Model, listener: socket.socket) -> None:
         server = await loop.create_unix_server(connection, sock=listener, backlog=_BACKLOG)
     else:
         server = await loop.create_server(connection, sock=listener, backlog=_BACKLOG)
+    _publish(listener)
     log.info("Listening at: %s (%d)", _shown(listener), os.getpid())
     await ending.wait()
     log.info("Handling signal: term")
@@ -83,12 +87,20 @@ def _listen(bind: str) -> socket.socket:
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
+    unnamed = Path(f"{path}{_UNPUBLISHED}")
+    for each in (path, unnamed):
+        each.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
+    listener.bind(str(unnamed))
+    unnamed.chmod(0o600)
     listener.listen(_BACKLOG)
     return listener
+
+
+def _publish(listener: socket.socket) -> None:
+    name = listener.getsockname()
+    if isinstance(name, str):
+        Path(name).replace(name.removesuffix(_UNPUBLISHED))
 
 
 def _default_address() -> str:
@@ -97,4 +109,4 @@ def _default_address() -> str:
 
 def _shown(listener: socket.socket) -> str:
     name = listener.getsockname()
-    return f"unix:{name}" if isinstance(name, str) else f"http://{name[0]}:{name[1]}"
+    return f"unix:{name.removesuffix(_UNPUBLISHED)}" if isinstance(name, str) else f"http://{name[0]}:{name[1]}"

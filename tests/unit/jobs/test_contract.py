@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -161,4 +160,3 @@ def test_tags_and_digests() -> None:
     assert catalog.find(base + "sagemaker-scikit-learn:1.2-1-cpu-py3").version == "1.2-1"
     assert catalog.find(base + "sagemaker-xgboost:1.5-1@sha256:" + "a" * 64).version == "1.5-1"
     assert catalog.find("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest").key == "xgboost:1"
-    assert json.dumps([image.note for image in catalog.IMAGES])
