@@ -87,7 +87,6 @@ class Wiring:
         self.perform.bind(loop)
         self.parts.hosting.start()
         self.parts.training.start()
-        self.parts.training.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
 
@@ -110,6 +109,7 @@ class Wiring:
         self.housekeeping.stop()
         self.parts.reconciler.stop()
         self.parts.training.close()
+        self.parts.hosting.stop()
         self.parts.metrics.close()
         self.parts.logs.close()
         self.parts.objects.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -289,3 +290,42 @@ def test_no_secret_is_logged(server: Any) -> None:
         names = {row[0] for row in database.execute("SELECT name FROM migrations")}
     database.close()
     assert "server_0001_job_tokens" in names
+
+
+def test_the_sdks_telemetry_is_answered_at_once(server: Any) -> None:
+    """The SageMaker SDKs send a GET to a bucket of AWS's and may wait for it for ever."""
+    cloche("env", "--data", str(server.data))
+    trusting = ssl.create_default_context(cafile=str(server.data / "keys" / "bundle.pem"))
+    through_cloche = urllib.request.build_opener(
+        urllib.request.ProxyHandler({"https": server.url}), urllib.request.HTTPSHandler(context=trusting)
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        through_cloche.open("https://sm-pysdk-t-us-east-1.s3.us-east-1.amazonaws.com/telemetry?x-status=1", timeout=10)
+    assert caught.value.code == 403
+    caught.value.close()
+
+
+def test_plain_http_through_the_proxy(server: Any) -> None:
+    """AWS's hosts are answered; nothing else is fetched for anybody."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": server.url}))
+    for url, words in (
+        ("http://s3.amazonaws.com/", b"<Code>AccessDenied"),
+        ("http://evil.example/", b"not one of Cloche's"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            opener.open(url, timeout=10)
+        assert caught.value.code == 403
+        assert words in caught.value.read()
+        caught.value.close()
+
+
+def test_in_the_background(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    started = cloche("up", "--detach", "--port", "0", *data)
+    try:
+        assert started.returncode == 0, started.stderr
+        assert "Cloche is ready at http://127.0.0.1:" in started.stdout
+        assert cloche("status", *data).returncode == 0
+    finally:
+        assert cloche("down", *data).returncode == 0
+    assert cloche("up", "--detach", "--port", "0", *data, "--account", "1").returncode != 0
