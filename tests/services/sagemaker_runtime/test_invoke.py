@@ -150,7 +150,7 @@ def test_an_endpoint_answers_again_whatever_is_killed(start_server: Callable[...
     expected = pytest.approx(trained(1)[1], abs=1e-6)
 
     def runners() -> list[int]:
-        return processes_that(b"runner.py\0run\0" + os.fsencode(server.data))
+        return processes_that(os.fsencode(server.data / "run" / "processes"))
 
     def models() -> list[int]:
         parents = parents_of_all()
