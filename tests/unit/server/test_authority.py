@@ -90,13 +90,13 @@ def test_what_is_asked_of_connect(line: bytes, target: tuple[str, int] | None) -
 def test_the_machines_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert upstream("pypi.org") is None
+    assert upstream("packages.example") is None
     monkeypatch.setenv("https_proxy", "http://us%40er:pass@proxy.example:3128")
     monkeypatch.setenv("no_proxy", "internal.example")
-    found = upstream("pypi.org")
+    found = upstream("packages.example")
     assert found is not None
     assert (found.host, found.port) == ("proxy.example", 3128)
-    head = found.request(b"CONNECT pypi.org:443 HTTP/1.1\r\nProxy-Authorization: Basic mine\r\nHost: pypi.org:443")
+    head = found.request(b"CONNECT packages.example:443 HTTP/1.1\r\nProxy-Authorization: Basic mine\r\nHost: packages.example:443")
     assert b"Proxy-Authorization: Basic dXNAZXI6cGFzcw==\r\n\r\n" in head
     assert b"mine" not in head
     assert upstream("x.internal.example") is None
