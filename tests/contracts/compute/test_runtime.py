@@ -131,8 +131,8 @@ def test_sigterm_reaches_the_children_too(bench: Bench) -> None:
         "import os, signal, sys, time\n"
         "child = os.fork()\n"
         "name = 'parent' if child else 'child'\n"
-        "def bye(*_): print(name, 'told', flush=True); child and os.waitpid(child, 0); os._exit(0)\n"
-        "signal.signal(signal.SIGTERM, bye); print(name, 'up', flush=True)\n"
+        "def bye(*_): os.write(1, (name + ' told\\n').encode()); child and os.waitpid(child, 0); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, bye); os.write(1, (name + ' up\\n').encode())\n"
         "while True: time.sleep(1)"
     )
     bench.says("parent up")
@@ -180,7 +180,7 @@ def test_the_whole_tree_ends_when_killed(bench: Bench) -> None:
         f"'{mark}'\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "if not os.fork(): os.setsid()\n"
-        "print('up', flush=True); time.sleep(60)"
+        "os.write(1, b'up\\n'); time.sleep(60)"
     )
     bench.says("up\nup")
     bench.runtime.stop("job", 0)
@@ -247,7 +247,7 @@ def test_listeners_hear_of_the_end_when_it_is_written(bench: Bench) -> None:
 
 def test_a_killed_runner_means_lost_and_no_orphan(bench: Bench) -> None:
     mark = f"lost-{os.getpid()}-{bench.sandbox}"
-    bench.start(f"import os, time\n'{mark}'\nif not os.fork(): os.setsid()\nprint('up', flush=True); time.sleep(60)")
+    bench.start(f"import os, time\n'{mark}'\nif not os.fork(): os.setsid()\nos.write(1, b'up\\n'); time.sleep(60)")
     bench.says("up\nup")
     os.kill(_runner(bench), signal.SIGKILL)
     lost = bench.lost()

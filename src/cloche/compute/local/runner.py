@@ -3,7 +3,8 @@
 ``runner.py run FOLDER`` starts what ``FOLDER/spec`` says, copies what it prints into ``FOLDER/output``, ends it
 when its time is up or a stop is asked for, and writes ``FOLDER/outcome.json``. It is the head of a session of its
 own and outlives the server. Everything it touches loads in milliseconds, which is why ``spec`` is in ``marshal``'s
-form (written and read by the same interpreter) and why ``json`` is not imported.
+form (written and read by the same interpreter), why ``json``, ``typing`` and ``signal`` (but for its C half) are not
+imported, and why the server runs this file compiled (``sandbox.compiled_runner``).
 
 Only one runner ever works in a folder: the one that manages to link ``runner.json`` there. So a server that is not
 sure whether it started a runner just starts another.
@@ -19,10 +20,15 @@ from __future__ import annotations
 import marshal
 import os
 import select
-import signal
 import sys
 import time
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+else:
+    import _signal as signal
 
 COPY_BYTES = 1 << 16
 AFTER_DEATH_SECONDS = 5.0
@@ -132,7 +138,7 @@ def init(control: int, status: int) -> None:
     size = int(os.read(control, 16))
     job = bytearray()
     while len(job) < size:
-        job += os.read(control, size - len(job)) or sys.exit(1)
+        job += os.read(control, size - len(job)) or os._exit(1)
     try:
         pid = launch(marshal.loads(bytes(job)), dies_with_parent=False)  # noqa: S302 - from our own runner
     except NotStartedError as error:
@@ -176,6 +182,7 @@ class Sandboxed:
         inner, self.control = os.pipe()
         self.status, teller = os.pipe()
         self.told = b""
+        self.gone = False
         os.set_inheritable(inner, True)
         os.set_inheritable(teller, True)
         self.pid = os.posix_spawn(
@@ -215,7 +222,10 @@ class Sandboxed:
             code, number = self.told[1:].split()
             return int(code), int(number)
         pid, _ = os.waitpid(self.pid, os.WNOHANG)
-        return (-1, int(signal.SIGKILL)) if pid else None  # the namespace itself was killed
+        if not pid:
+            return None
+        self.gone = True
+        return (-1, int(signal.SIGKILL))  # the namespace itself was killed
 
     def terminate(self) -> None:
         try:
@@ -224,6 +234,8 @@ class Sandboxed:
             pass
 
     def kill(self) -> None:
+        if self.gone:
+            return  # the pid may be a stranger's by now
         try:
             os.kill(self.pid, signal.SIGKILL)  # the namespace's first process dies with it, and all others with that
         except ProcessLookupError:
@@ -458,20 +470,12 @@ class Runner:
             return file.read(4096).decode("utf-8", "replace").strip()
 
     def _close(self, ending: tuple[str, int, int], message: str) -> None:
-        import json
-
         cause, code, number = ending
-        document = {
-            "cause": cause,
-            "exit_code": code if code >= 0 else None,
-            "signal": number if number >= 0 else None,
-            "started_at": self.started_at,
-            "ended_at": time.time(),
-            "message": message,
-        }
+        times = f'"started_at": {self.started_at!r}, "ended_at": {time.time()!r}'
+        how = f'"exit_code": {code if code >= 0 else "null"}, "signal": {number if number >= 0 else "null"}'
         os.fsync(self.output)
         with open("outcome.part", "w") as file:  # noqa: PTH123
-            file.write(json.dumps(document))
+            file.write(f'{{"cause": "{cause}", {how}, {times}, "message": {_quoted(message)}}}')
             file.flush()
             os.fsync(file.fileno())
         os.rename("outcome.part", "outcome.json")  # noqa: PTH104
@@ -481,6 +485,14 @@ class Runner:
 
     def _on_stop(self, *_: object) -> None:
         self.stop_asked = True
+
+
+def _quoted(text: str) -> str:
+    if not text:
+        return '""'
+    import json
+
+    return json.dumps(text)
 
 
 def _asked_grace(default: float) -> float:
@@ -513,3 +525,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    os._exit(0)  # nothing is left to do: whoever waits for this process need not wait for the interpreter's own end

@@ -22,7 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cloche.compute.local import processes, sandbox
+from cloche.compute.local import processes
+from cloche.compute.local import sandbox as box
 from cloche.compute.local.watcher import Watcher
 from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running
 from cloche.foundation.errors import Broken, Invalid
@@ -45,11 +46,12 @@ class LocalRuntime:
         self._bwrap = _chosen(sandbox)
         self._etc = run_dir / ".etc"
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._runner = box.compiled_runner(run_dir / ".runner")
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
         if self._bwrap is not None:
-            _prepare_etc(self._etc)
+            box.make_etc(self._etc)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -139,7 +141,7 @@ class LocalRuntime:
         if self._bwrap is not None:
             hosts = folder / "hosts"
             hosts.write_text(f"127.0.0.1 localhost {spec.host_name}\n::1 localhost ip6-localhost ip6-loopback\n")
-            command = sandbox.command(self._bwrap, spec, self._etc, hosts)
+            command = box.command(self._bwrap, spec, self._runner, self._etc, hosts)
         else:
             environment["CLOCHE_ML_ROOT"] = str(spec.ml_root)
             directory = str(_outside(directory, spec))
@@ -161,11 +163,11 @@ class LocalRuntime:
     def _spawn(self, folder: Path) -> None:
         """Start a runner, and wait until it has claimed the folder or found it claimed."""
         told, tell = os.pipe()
-        python = str(sandbox.interpreter())
+        python = str(box.interpreter())
         try:
             pid = os.posix_spawn(
                 python,
-                [python, "-I", "-S", str(sandbox.RUNNER), "run", str(folder.resolve())],
+                [python, "-I", "-S", str(self._runner), "run", str(folder.resolve())],
                 {"PATH": os.defpath},
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -205,7 +207,7 @@ class LocalRuntime:
 def _chosen(sandbox_name: str) -> str | None:
     if sandbox_name == "process":
         return None
-    path = sandbox.bubblewrap()
+    path = box.bubblewrap()
     if path is None and sandbox_name == "bubblewrap":
         raise Invalid("bubblewrap (bwrap) is not there or cannot make a sandbox on this machine", field="sandbox")
     return path
@@ -229,10 +231,6 @@ def _plain(sandbox_name: str) -> Capabilities:
         explanation=f"Jobs run as plain processes, {why}: they can read your files and use your network, and /opt/ml"
         " is not there: the environment variable CLOCHE_ML_ROOT and the SM_… variables name a job's folder.",
     )
-
-
-def _prepare_etc(folder: Path) -> None:
-    sandbox.make_etc(folder)
 
 
 def _limits(limits: Limits) -> dict[str, int]:

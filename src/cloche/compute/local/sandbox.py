@@ -8,6 +8,7 @@ travel on this command line, where every user of the machine could read it.
 from __future__ import annotations
 
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from cloche.compute.runtime import Mount, ProcessSpec
 
 RUNNER = Path(__file__).with_name("runner.py")
-RUNNER_INSIDE = "/run/cloche/runner.py"
+RUNNER_INSIDE = "/run/cloche/runner.pyc"
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC_KEPT = (
     "alternatives",
@@ -55,6 +56,16 @@ def interpreter() -> Path:
     return base.resolve() if base.exists() else Path(sys.executable)
 
 
+def compiled_runner(folder: Path) -> Path:
+    """``runner.py`` compiled into ``folder``: compiling it anew would take longer than all it does at a start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "runner.pyc"
+    py_compile.compile(
+        str(RUNNER), str(target), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
+    return target
+
+
 def make_etc(folder: Path) -> None:
     """The files of ``/etc`` that are the same for every job."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +86,7 @@ def make_etc(folder: Path) -> None:
         part.replace(folder / name)
 
 
-def command(bwrap: str, spec: ProcessSpec, etc: Path, hosts: Path) -> list[str]:
+def command(bwrap: str, spec: ProcessSpec, runner: Path, etc: Path, hosts: Path) -> list[str]:
     """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``."""
     line = [bwrap, *_system(), *APART, "--hostname", spec.host_name, "--die-with-parent", "--new-session"]
     line += ["--as-pid-1", "--cap-drop", "ALL"]
@@ -85,7 +96,7 @@ def command(bwrap: str, spec: ProcessSpec, etc: Path, hosts: Path) -> list[str]:
     line += _etc(etc, hosts)
     for prefix in software(spec):
         line += ["--ro-bind", str(prefix), str(prefix)]
-    line += ["--ro-bind", str(RUNNER), RUNNER_INSIDE]
+    line += ["--ro-bind", str(runner), RUNNER_INSIDE]
     line += ["--bind", str(spec.ml_root.resolve()), "/opt/ml"]
     for mount in sorted(spec.mounts, key=lambda mount: mount.target.count("/")):
         line += _bind(mount)
