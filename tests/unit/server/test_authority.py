@@ -96,7 +96,9 @@ def test_the_machines_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     found = upstream("packages.example")
     assert found is not None
     assert (found.host, found.port) == ("proxy.example", 3128)
-    head = found.request(b"CONNECT packages.example:443 HTTP/1.1\r\nProxy-Authorization: Basic mine\r\nHost: packages.example:443")
+    head = found.request(
+        b"CONNECT packages.example:443 HTTP/1.1\r\nProxy-Authorization: Basic mine\r\nHost: packages.example:443"
+    )
     assert b"Proxy-Authorization: Basic dXNAZXI6cGFzcw==\r\n\r\n" in head
     assert b"mine" not in head
     assert upstream("x.internal.example") is None
