@@ -1,5 +1,7 @@
 """What happens after each boosting round: the log line, a checkpoint, the order to stop.
 
+The library counts from 0 again when it goes on with an earlier model; lines and files here count on.
+
 Source of the checkpoint's names and number: ``checkpointing.py`` of aws/sagemaker-xgboost-container.
 """
 
@@ -20,9 +22,9 @@ CHECKPOINTS_KEPT: Final = 5
 class Printer(xgboost.callback.TrainingCallback):  # type: ignore[misc]
     """``[3]<tab>train-auc:0.98765<tab>validation-auc:0.98123`` on standard output, at once."""
 
-    def __init__(self, shown: Callable[[float], str]) -> None:
+    def __init__(self, shown: Callable[[float], str], rounds_done: int) -> None:
         super().__init__()
-        self.shown = shown
+        self.shown, self.rounds_done = shown, rounds_done
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         scores = (
@@ -30,7 +32,7 @@ class Printer(xgboost.callback.TrainingCallback):  # type: ignore[misc]
             for data, metrics in evals_log.items()
             for metric, values in metrics.items()
         )
-        print(f"[{epoch}]{''.join(scores)}", flush=True)
+        print(f"[{self.rounds_done + epoch}]{''.join(scores)}", flush=True)
         return False
 
 
@@ -72,6 +74,7 @@ class Checkpoints(xgboost.callback.TrainingCallback):  # type: ignore[misc]
         return None if self.latest is None else str(self.latest[1])
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        save(model, self.folder / f"{CHECKPOINT}.{epoch}")
-        (self.folder / f"{CHECKPOINT}.{epoch - CHECKPOINTS_KEPT}").unlink(missing_ok=True)
+        number = self.rounds_done + epoch
+        save(model, self.folder / f"{CHECKPOINT}.{number}")
+        (self.folder / f"{CHECKPOINT}.{number - CHECKPOINTS_KEPT}").unlink(missing_ok=True)
         return False

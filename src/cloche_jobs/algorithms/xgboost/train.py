@@ -107,13 +107,14 @@ def _boost(values: Values, train: Any, validation: Any, layout: Layout) -> Any:
     patience = values.pop("early_stopping_rounds", None)
     on_termination = values.pop("save_model_on_termination", "false") == "true"
     metrics, evaluate = _metrics(values)
-    callbacks: list[Any] = [Printer(number_format())]
     checkpoints = Checkpoints(layout.checkpoints) if layout.checkpoints.is_dir() else None
+    rounds_done = checkpoints.rounds_done if checkpoints is not None else 0
+    callbacks: list[Any] = [Printer(number_format(), rounds_done)]
     if checkpoints is not None:
         callbacks.append(checkpoints)
-        if checkpoints.rounds_done:
+        if rounds_done:
             log.info("Checkpoint loaded from %s", checkpoints.model)
-            log.info("Resuming from iteration %d", checkpoints.rounds_done)
+            log.info("Resuming from iteration %d", rounds_done)
     if on_termination:
         callbacks.append(StopOnTerm())
     if patience:
@@ -123,7 +124,7 @@ def _boost(values: Values, train: Any, validation: Any, layout: Layout) -> Any:
         return xgboost.train(
             _engine_parameters(values, train.num_row() * train.num_col()),
             train,
-            num_boost_round=max(0, rounds - (checkpoints.rounds_done if checkpoints else 0)),
+            num_boost_round=max(0, rounds - rounds_done),
             evals=[(train, "train")] + ([] if validation is None else [(validation, "validation")]),
             **evaluate,
             callbacks=callbacks,
