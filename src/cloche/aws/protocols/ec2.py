@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.aws.operation import Members
-from cloche.aws.protocols import form, scalars, xml_values
+from cloche.aws.protocols import form, scalars, xml_writing
 from cloche.aws.protocols.codec import ErrorView
 from cloche.aws.protocols.query import QueryCodec, error_elements
 
@@ -33,7 +33,7 @@ class Ec2Codec(QueryCodec):
     def __init__(self, service: ServiceModel, strict: bool = False) -> None:
         super().__init__(service, strict)
         self.reader = form.FormReader(_name, always_flat=True)
-        self.writer = xml_values.XmlWriter(strict, scalars.iso_milliseconds)
+        self.writer = xml_writing.XmlWriter(strict, scalars.iso_milliseconds)
 
     def serialize(
         self, operation: OperationModel, result: Members, request: HttpRequest, request_id: str

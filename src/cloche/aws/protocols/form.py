@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest
 from cloche.aws.protocols.codec import LazyMembers, Read
-from cloche.aws.protocols.xml_values import text_reader
+from cloche.aws.protocols.xml_reading import text_reader
 from cloche.foundation.limits import FORM_FIELDS_MAX, NESTING_DEPTH_MAX, PARSED_BODY_BYTES_MAX
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from cloche.aws.http import HttpRequest
 from cloche.aws.operation import Members
 from cloche.aws.protocols import form, scalars
 from cloche.aws.protocols.codec import serialization_error
-from cloche.aws.protocols.xml_values import text_reader, text_writer
+from cloche.aws.protocols.xml_reading import text_reader
+from cloche.aws.protocols.xml_writing import text_writer
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel

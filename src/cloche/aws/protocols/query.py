@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.aws.operation import Members
-from cloche.aws.protocols import form, xml_values
+from cloche.aws.protocols import form, xml_reading, xml_writing
 from cloche.aws.protocols.codec import Codec, ErrorView
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def _name(member: Shape, name: str) -> str:
     """The field of a member: a flattened list goes by the name of its items."""
-    return xml_values.wire_name(member, name)
+    return xml_reading.wire_name(member, name)
 
 
 class QueryCodec(Codec):
@@ -33,9 +33,9 @@ class QueryCodec(Codec):
     def __init__(self, service: ServiceModel, strict: bool = False) -> None:
         super().__init__(service, strict)
         self.reader = form.FormReader(_name, always_flat=False)
-        self.writer = xml_values.XmlWriter(strict)
-        self.error_writer = xml_values.XmlWriter(False)
-        self.namespace = xml_values.escape(str(service.metadata.get("xmlNamespace", "")))
+        self.writer = xml_writing.XmlWriter(strict)
+        self.error_writer = xml_writing.XmlWriter(False)
+        self.namespace = xml_writing.escape(str(service.metadata.get("xmlNamespace", "")))
 
     def parse(self, operation: OperationModel, request: HttpRequest) -> Members:
         shape = operation.input_shape
@@ -63,7 +63,7 @@ class QueryCodec(Codec):
 
     def _answer(self, status: int, out: list[str], request_id: str) -> HttpResponse:
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", "text/xml")]
-        return HttpResponse(status, headers, xml_values.document(out))
+        return HttpResponse(status, headers, xml_writing.document(out))
 
     def body_reader(self, shape: Shape) -> Callable[[bytes], Any]:
         raise NotImplementedError("the query protocol has no event streams")
@@ -72,9 +72,9 @@ class QueryCodec(Codec):
         raise NotImplementedError("the query protocol has no event streams")
 
 
-def error_elements(view: ErrorView, writer: xml_values.XmlWriter) -> list[str]:
+def error_elements(view: ErrorView, writer: xml_writing.XmlWriter) -> list[str]:
     """``Code``, ``Message`` and the further members of an error, as every XML protocol has them."""
-    escape = xml_values.escape
+    escape = xml_writing.escape
     out = [f"<Code>{escape(view.code)}</Code><Message>{escape(view.message)}</Message>"]
     fields = {k: v for k, v in view.error.fields.items() if k.lower() not in ("message", "code") and v is not None}
     if view.shape is not None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.aws.operation import Members
-from cloche.aws.protocols import scalars, xml_values
+from cloche.aws.protocols import scalars, xml_reading, xml_writing
 from cloche.aws.protocols.codec import OUTSIDE, ErrorView, serialization_error
 from cloche.aws.protocols.http_bindings import ResponseBindings
 from cloche.aws.protocols.query import error_elements
@@ -42,11 +42,11 @@ class RestXmlCodec(RestCodec):
     def __init__(self, service: ServiceModel, strict: bool = False) -> None:
         super().__init__(service, strict)
         self.is_s3 = service.service_name == "s3"
-        self.reader = xml_values.XmlReader()
-        self.writer = xml_values.XmlWriter(strict, scalars.iso_milliseconds if self.is_s3 else scalars.iso)
-        self.error_writer = xml_values.XmlWriter(False, scalars.iso)
+        self.reader = xml_reading.XmlReader()
+        self.writer = xml_writing.XmlWriter(strict, scalars.iso_milliseconds if self.is_s3 else scalars.iso)
+        self.error_writer = xml_writing.XmlWriter(False, scalars.iso)
         namespace = str(service.metadata.get("xmlNamespace", ""))
-        self.namespace = f' xmlns="{xml_values.escape(namespace)}"' if namespace else ""
+        self.namespace = f' xmlns="{xml_writing.escape(namespace)}"' if namespace else ""
 
     def parse(self, operation: OperationModel, request: HttpRequest) -> Members:
         try:
@@ -70,7 +70,7 @@ class RestXmlCodec(RestCodec):
 
         def load(body: bytes) -> Any:
             try:
-                return read(xml_values.load(body))
+                return read(xml_reading.load(body))
             except ValueError as error:
                 self._refuse(error)
 
@@ -89,8 +89,8 @@ class RestXmlCodec(RestCodec):
         return self._document(shape)
 
     def _write_location(self, result: Members) -> bytes:
-        region = xml_values.escape(result.get("LocationConstraint") or "")
-        return xml_values.document([f"<LocationConstraint{self.namespace}>{region}</LocationConstraint>"])
+        region = xml_writing.escape(result.get("LocationConstraint") or "")
+        return xml_writing.document([f"<LocationConstraint{self.namespace}>{region}</LocationConstraint>"])
 
     def body_writer(self, shape: Shape) -> Callable[[Any], bytes]:
         return self._document(shape)
@@ -102,7 +102,7 @@ class RestXmlCodec(RestCodec):
         def document(value: Any) -> bytes:
             out: list[str] = []
             write(out, tag, value)
-            return xml_values.document(out)
+            return xml_writing.document(out)
 
         return document
 
@@ -119,7 +119,7 @@ class RestXmlCodec(RestCodec):
                 f"<ErrorResponse{self.namespace}><Error><Type>{view.fault}</Type>{elements}</Error>",
                 f"<RequestId>{request_id}</RequestId></ErrorResponse>",
             ]
-        return HttpResponse(view.status, headers, xml_values.document(out))
+        return HttpResponse(view.status, headers, xml_writing.document(out))
 
 
 def host_id(request_id: str) -> str:
