@@ -19,6 +19,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/dev.txt --group dev pyproject.toml requirements/build.in
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/uv.txt requirements/uv.in
+	for lock in src/cloche_jobs/locks/*.in; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file $${lock%.in}.txt $$lock; done
 
 demo: setup
 	$(BIN)/python examples/train_and_deploy/main.py $(ARGS)

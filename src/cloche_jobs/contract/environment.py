@@ -14,8 +14,6 @@ from cloche_jobs.contract.layout import ML_ROOT, ML_ROOT_VARIABLE
 
 IMAGE = "CLOCHE_IMAGE"
 BIND = "CLOCHE_BIND"
-INSTALLER = "CLOCHE_INSTALLER"
-"""Path of a ``uv`` binary for installing a script's requirements; without it the environment's ``pip`` does it."""
 
 PASSED_ON = (
     "LANG",
