@@ -19,7 +19,7 @@ from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import Identity
-from cloche.engines.training import Training
+from cloche.engines.training import Gateway, Training
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
 from cloche.foundation.settings import Settings
@@ -184,6 +184,7 @@ def _parts(
         metrics=metric_store,
         images=images,
         credentials=tokens,
+        gateway=Gateway(_url_for_jobs(settings), Authority(layout.keys).bundle),
         stop_grace_seconds=settings.stop_grace_seconds,
     )
     parts = Parts(

@@ -107,6 +107,28 @@ def test_credentials_and_endpoint_inside_are_the_roles(bench: Bench) -> None:
     assert bench.lines("credentialed") == [f"{bench.role} ASIA {bench.server.url} us-east-1"]
 
 
+HTTPS = """
+import http.client, os, ssl
+proxy = os.environ["HTTPS_PROXY"].rpartition("/")[2]
+context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+connection = http.client.HTTPSConnection(proxy, context=context)
+connection.set_tunnel("sts.us-east-1.amazonaws.com", 443)
+connection.request("POST", "/", "Action=GetCallerIdentity&Version=2011-06-15",
+                   {"Content-Type": "application/x-www-form-urlencoded"})
+print(connection.getresponse().read().decode())
+"""
+
+
+def test_awss_own_hosts_lead_here_from_inside(bench: Bench) -> None:
+    """Unsigned, so refused; but by Cloche's STS, over TLS that the job's bundle trusts."""
+    bench.s3.put_object(Bucket=BUCKET, Key="https/https.py", Body=HTTPS.encode())
+    job = bench.run(
+        "tunnelled", "python3 $CLOCHE_ML_ROOT/input/data/https/https.py", InputDataConfig=[channel("https", "https")]
+    )
+    assert job["TrainingJobStatus"] == "Completed", bench.lines("tunnelled")
+    assert "https://sts.amazonaws.com/doc/2011-06-15/" in "".join(bench.lines("tunnelled"))
+
+
 @pytest.mark.skipif(bubblewrap() is None, reason="no bubblewrap here: NETWORK ISOLATION IS NOT TESTED")
 def test_network_isolation(bench: Bench) -> None:
     script = f"python3 -c \"import urllib.request as u; u.urlopen('{bench.server.url}/_cloche/health', timeout=5)\""

@@ -6,6 +6,7 @@ demand has a file: ``stage_inputs``, ``start``, ``follow``, ``finish``, ``clean`
 
 from cloche.engines.training.plan import Channel, Metric, Plan
 from cloche.engines.training.publish import TrainingState, Transition, from_document
+from cloche.engines.training.start import Gateway
 from cloche.engines.training.training import Training
 
-__all__ = ["Channel", "Metric", "Plan", "Training", "TrainingState", "Transition", "from_document"]
+__all__ = ["Channel", "Gateway", "Metric", "Plan", "Training", "TrainingState", "Transition", "from_document"]

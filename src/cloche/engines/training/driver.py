@@ -32,7 +32,7 @@ from cloche.engines.training.places import Places
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import publish
 from cloche.engines.training.stage_inputs import GivenUp, Unfit, mounts_of, stage
-from cloche.engines.training.start import process_of
+from cloche.engines.training.start import Gateway, process_of
 from cloche.foundation.errors import LimitReached
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
 from cloche.lifecycle.reconciler import Reconciler
@@ -72,6 +72,7 @@ class TrainingDriver:
     cleaner: Cleaner
     places: Places
     credentials: JobCredentials
+    gateway: Gateway | None
     after_commit: Callable[[Callable[[], None]], None]
     stop_grace_seconds: float
     limits: Limits
@@ -114,7 +115,7 @@ class TrainingDriver:
         if item.state == State.Submitted.name:
             many = f"{self.places.count} training jobs run at once on this machine"
             return Event(QUEUED, message=f"{State.Pending.message}: {many}")
-        return Wait(LOOK_SECONDS)
+        return Wait()  # whoever ends wakes the next
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
         try:
@@ -154,6 +155,7 @@ class TrainingDriver:
             self.images.python(catalog.by_key(plan.image)),
             able,
             extra=self.credentials.environment(process, plan.role_arn, "SageMaker"),
+            gateway=self.gateway,
             stop_grace_seconds=self.stop_grace_seconds,
             limits=self.limits,
         )

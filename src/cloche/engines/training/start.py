@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cloche.compute.runtime import Capabilities, Limits, Mount, ProcessSpec
 from cloche.engines.training.place import Place
@@ -11,6 +13,28 @@ from cloche.engines.training.plan import Plan
 from cloche_jobs.contract import PACKAGE_ROOT, command, package_folder
 from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
+
+CERTIFICATES_INSIDE: Final = "/etc/cloche/ca-bundle.pem"
+_DIRECT: Final = "127.0.0.1,localhost,.localhost,::1"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """How https finds AWS's hosts from inside a job: some clients ask ``https://sts.<region>.amazonaws.com`` whatever
+    the endpoint variables say."""
+
+    proxy_url: str
+    certificates: Path
+    """A bundle of authorities that holds Cloche's own beside the public ones."""
+
+    def environment(self, certificates: str) -> dict[str, str]:
+        bundles = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+        proxies = ("HTTPS_PROXY", "https_proxy")
+        return {
+            **dict.fromkeys(proxies, self.proxy_url),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), _DIRECT),
+            **dict.fromkeys(bundles, certificates),
+        }
 
 
 def process_of(
@@ -22,10 +46,17 @@ def process_of(
     capabilities: Capabilities,
     *,
     extra: Mapping[str, str],
+    gateway: Gateway | None,
     stop_grace_seconds: float,
     limits: Limits,
 ) -> ProcessSpec:
-    """``extra`` is what boto3 inside needs: credentials, endpoint, proxy."""
+    """``extra`` is what boto3 inside needs: credentials and endpoint. A request's own proxy or bundle wins over the
+    gateway's."""
+    if gateway is not None and plan.network:
+        inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
+        offered = gateway.environment(inside)
+        extra = {**{name: value for name, value in offered.items() if name not in plan.environment}, **extra}
+        mounts = (*mounts, Mount(gateway.certificates, CERTIFICATES_INSIDE))
     ml_root = ML_ROOT if capabilities.ml_root_at_opt_ml else place.layout.root
     argv = (*plan.entrypoint, *plan.arguments) if plan.entrypoint else command(python, "train", plan.arguments)
     return ProcessSpec(

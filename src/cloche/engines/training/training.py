@@ -17,6 +17,7 @@ from cloche.engines.training.place import PREFIX
 from cloche.engines.training.places import Places, places_of_machine
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import TrainingState, state_of
+from cloche.engines.training.start import Gateway
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.foundation.ids import short_id
@@ -51,6 +52,7 @@ class Training:
         images: Images,
         reconciler: Reconciler,
         credentials: JobCredentials,
+        gateway: Gateway | None = None,
         places: int | None = None,
         stop_grace_seconds: float = STOP_GRACE_SECONDS,
         limits: Limits | None = None,
@@ -73,6 +75,7 @@ class Training:
                 cleaner=self._cleaner,
                 places=Places(reconciler, places or places_of_machine()),
                 credentials=credentials,
+                gateway=gateway,
                 after_commit=database.after_commit,
                 stop_grace_seconds=stop_grace_seconds,
                 limits=limits or Limits(),
