@@ -3,8 +3,9 @@
 Requests go out whole, in one write, on an idle connection; the most recently used first, so that few stay warm.
 When all are busy a request waits in a bounded line. A request that a model may have read is never sent a second
 time. (A Unix socket tells: whoever closes with bytes unread resets the connection, and a write to a closed one
-breaks the pipe; in either case the whole request was not read. After a plain end it may have been.) Everything here runs on one event loop and answers through callbacks, because a task
-and a future for every request would cost more than the request itself.
+breaks the pipe; in either case the whole request was not read. After a plain end it may have been.) Everything here
+runs on one event loop and answers through callbacks, because a task and a future for every request would cost more
+than the request itself.
 """
 
 from __future__ import annotations
