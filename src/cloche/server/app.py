@@ -31,7 +31,7 @@ from cloche.foundation.settings import Settings
 from cloche.server.admin import PREFIX, Admin
 from cloche.server.dispatch import Dispatch, not_offered
 from cloche.server.guard import Guard
-from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, unpacked, with_body
+from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, with_body
 from cloche.server.running import Runner
 from cloche.server.sending import send_response
 
@@ -113,8 +113,6 @@ class Chain:
         request = target.request
         if streams:
             request = streaming(request, checked(aiter(arriving), request.headers, verified))
-        elif "content-encoding" in request.headers and is_packed(request, target):
-            request = unpacked(request)
         operation = await self._operation(target)
         members = parse_request(target.service, target.operation, target.protocol, request)
         validate(target.service, target.operation, members)
@@ -209,12 +207,6 @@ def with_answer(response: HttpResponse, answer: Answer) -> HttpResponse:
 def is_signed(request: HttpRequest) -> bool:
     """Does it claim a signature? The body of one that does not is never read."""
     return "authorization" in request.headers or "X-Amz-" in request.query or "Signature=" in request.query
-
-
-def is_packed(request: HttpRequest, target: Routed) -> bool:
-    """Has the client packed this body, as the operation's model allows?"""
-    offered = target.operation.request_compression
-    return bool(offered) and request.headers.get("content-encoding").lower() == "gzip" and bool(request.body)
 
 
 def _plain_refusal(error: AwsError, request_id: str) -> HttpResponse:

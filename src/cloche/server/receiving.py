@@ -6,7 +6,6 @@ so a client that waits for it never sends what would be refused.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -121,22 +120,6 @@ class Arriving:
 
 def with_body(request: HttpRequest, body: bytes) -> HttpRequest:
     return HttpRequest(request.method, request.path, request.query, request.headers, body, None, request.scheme)
-
-
-def unpacked(request: HttpRequest) -> HttpRequest:
-    """The request with its gzip body unpacked, within the bound for any body. Clients send such to operations whose
-    model allows it (PutMetricData, for one); the signature is that of the packed body. Raises ``AwsError``."""
-    most = length_max(request)
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        body = unpacker.decompress(request.body, most + 1)
-    except zlib.error:
-        raise AwsError("SerializationException", "The request body is not what its Content-Encoding says.") from None
-    if len(body) > most:
-        raise too_large(most)
-    if not unpacker.eof or unpacker.unused_data:
-        raise AwsError("SerializationException", "The request body is not what its Content-Encoding says.")
-    return with_body(request, body)
 
 
 def streaming(request: HttpRequest, stream: Any) -> HttpRequest:

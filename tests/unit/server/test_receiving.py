@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 from typing import Any
 
 import pytest
 
 from cloche.aws.errors import AwsError
-from cloche.aws.http import Headers, HttpRequest
 from cloche.foundation.limits import INVOKE_BODY_BYTES_MAX, PARSED_BODY_BYTES_MAX
-from cloche.server.receiving import Arriving, Disconnected, head_of, unpacked
+from cloche.server.receiving import Arriving, Disconnected, head_of
 
 
 def scope(
@@ -106,24 +104,6 @@ def test_invocations_may_be_larger() -> None:
     assert whole(Client(body), length, path=b"/endpoints/e/invocations") == body
     with pytest.raises(AwsError):
         whole(Client(body), length)
-
-
-def packed(body: bytes) -> HttpRequest:
-    return HttpRequest("POST", "/", "", Headers(), body)
-
-
-def test_packed_bodies() -> None:
-    assert unpacked(packed(gzip.compress(b"members" * 1000))).body == b"members" * 1000
-    for wrong in (b"plain", gzip.compress(b"x")[:-4], gzip.compress(b"x") + b"more", b""):
-        with pytest.raises(AwsError) as caught:
-            unpacked(packed(wrong))
-        assert caught.value.status == 400
-
-
-def test_a_bomb_is_stopped_at_the_bound() -> None:
-    with pytest.raises(AwsError) as caught:
-        unpacked(packed(gzip.compress(bytes(PARSED_BODY_BYTES_MAX + 1))))
-    assert caught.value.status == 413
 
 
 def test_a_client_that_leaves() -> None:
