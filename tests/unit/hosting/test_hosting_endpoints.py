@@ -124,14 +124,16 @@ def test_while_one_instance_is_down_the_other_answers(world: World) -> None:
     world.until(lambda: len(world.runtime.servers) == 2)
 
 
-def test_a_request_that_reaches_nobody_is_told_so(world: World) -> None:
-    world.create("e", variant())
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_request_that_reaches_nobody_is_told_so(world: World, count: int) -> None:
+    world.create("e", variant(instance_count=count))
     world.until_status("e", "InService")
     world.hosting.invoker.recovery_seconds = 0.3
     for spec in world.runtime.specs.values():
         spec.environment["TOY"] = "crash"  # type: ignore[index]
     world.reconciler.stop()
-    world.runtime.kill(world.runtime.known()[0])
+    for process in world.runtime.known():
+        world.runtime.kill(process)
     assert isinstance(world.invoke("e")[1], NothingServes)
 
 

@@ -94,18 +94,18 @@ class Seat:
         uri = bundle_uri({}, dict(instance.plan.environment))
         if uri is not None:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
-            self._fetch(bucket, key, layout.bundle)
+            self._fetch(bucket, key, layout.bundle, link=False)  # the process may write to it
         (folder / _COMPLETE).touch()
 
-    def _fetch(self, bucket: str, key: str, target: Path) -> None:
+    def _fetch(self, bucket: str, key: str, target: Path, *, link: bool) -> None:
         try:
-            self.objects.link_into(self.objects.head(bucket, key), target, link=True)
+            self.objects.link_into(self.objects.head(bucket, key), target, link=link)
         except NotFound:
             raise Unfit(f"Failed to download model data for container: s3://{bucket}/{key} is not there.") from None
 
     def _unpack(self, instance: Instance, bucket: str, key: str, folder: Path, layout: Layout) -> None:
         archive = folder / "model.tar.gz"
-        self._fetch(bucket, key, archive)
+        self._fetch(bucket, key, archive, link=True)
         limits = Limits(bytes=ARCHIVE_BYTES_MAX, ratio=ARCHIVE_RATIO_MAX, members=ARCHIVE_MEMBERS_MAX)
         try:
             unpack(archive, layout.model, limits=limits, label=f"s3://{bucket}/{key}")

@@ -54,7 +54,18 @@ def request_bytes(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
 
 
 class _Call:
-    __slots__ = ("_data", "_done", "_invoker", "_key", "_sent_at", "_started_at", "_tried", "_variant", "_wanted")
+    __slots__ = (
+        "_data",
+        "_done",
+        "_invoker",
+        "_key",
+        "_misses",
+        "_sent_at",
+        "_started_at",
+        "_tried",
+        "_variant",
+        "_wanted",
+    )
 
     def __init__(self, invoker: Invoker, key: Key, wanted: str, data: bytes, done: Done) -> None:
         self._invoker = invoker
@@ -65,6 +76,7 @@ class _Call:
         self._started_at = self._sent_at = perf_counter()
         self._variant: Variant | None = None
         self._tried: Target | None = None
+        self._misses = 0
 
     def begin(self) -> None:
         route = self._invoker.router.get(self._key)
@@ -100,8 +112,8 @@ class _Call:
             self._done(self._name, answer)
         elif isinstance(error, Unreachable):
             self._invoker.unreachable(self._key)
-            variant = self._variant
-            if variant is not None and len(variant.targets) > 1:
+            self._misses += 1
+            if self._variant is not None and self._misses < len(self._variant.targets):
                 self._invoker.loop.call_soon(self.begin)
             else:
                 self._wait()
@@ -116,7 +128,9 @@ class _Call:
         return self._variant.name if self._variant is not None else ""
 
     def _wait(self) -> None:
+        """All of them were unreachable: look again in a while, as long as a restart may take."""
         self._tried = None
+        self._misses = 0
         if perf_counter() - self._started_at < self._invoker.recovery_seconds:
             self._invoker.loop.call_later(_LOOK_SECONDS, self.begin)
             return

@@ -113,6 +113,9 @@ class Routes:
         members: Any = self._published.get(arn) or ()
         return next((len(processes) for name, _, processes in members if name == variant), 0)
 
+    def is_published(self, arn: str) -> bool:
+        return arn in self._published
+
     def arn(self, key: Key) -> str | None:
         return self._arns.get(key)
 
@@ -122,7 +125,7 @@ class Routes:
             return [(arn, name, traffic) for (arn, name), traffic in self._traffic.items()]
 
     def drop_traffic(self, arn: str) -> None:
-        """The endpoint is gone and its last counts are written."""
+        """The endpoint is off the route and its last counts are written."""
         with self._lock:
             for key in [key for key in self._traffic if key[0] == arn]:
                 del self._traffic[key]

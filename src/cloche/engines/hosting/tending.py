@@ -82,6 +82,8 @@ class Tending:
         for arn, variant, traffic in self._routes.traffic():
             counts = traffic.take()
             if not counts.invocations:
+                if not self._routes.is_published(arn):
+                    self._routes.drop_traffic(arn)
                 continue
             _, _, _, region, account, resource = arn.split(":", 5)
             dimensions = (("EndpointName", resource.removeprefix("endpoint/")), ("VariantName", variant))
