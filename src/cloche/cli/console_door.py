@@ -1,4 +1,7 @@
-"""The console, made when somebody first opens it: a start does not wait for templates nobody may look at."""
+"""The console, made when somebody first opens it: a start does not wait for templates nobody may look at.
+
+Only its memory of requests is there from the start, so that the first look shows what came before it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloche import __version__
 from cloche.aws.operation import Caller, Members
+from cloche.console.recent import Recent
 from cloche.server.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -17,6 +21,7 @@ class LazyConsole:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._recent = Recent(wiring.parts.bus)
         self._console: Console | None = None
         wiring.when_stopping.append(self._close)
 
@@ -38,7 +43,7 @@ class LazyConsole:
 
         settings = parts.settings
         place = Place(settings.account, settings.region, __version__, str(settings.data))
-        return Console(ask, parts.bus, place, self._wiring.console_token)
+        return Console(ask, self._recent, place, self._wiring.console_token)
 
     def _close(self) -> None:
         if self._console is not None:

@@ -15,9 +15,9 @@ from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
 from cloche.console.feed import Feed
 from cloche.console.pages import HERE, Pages, Place
+from cloche.console.recent import Recent
 from cloche.console.storage import StoragePages
 from cloche.console.training import TrainingPages
-from cloche.foundation.bus import Bus
 
 STATIC = "/_cloche/static"
 
@@ -28,12 +28,12 @@ class Console:
     ``ask`` enters the chain as the account's root; ``token`` is what the printed link carries.
     """
 
-    def __init__(self, ask: Ask, bus: Bus, place: Place, token: str) -> None:
+    def __init__(self, ask: Ask, recent: Recent, place: Place, token: str) -> None:
         pages = Pages(place)
         self._door = Door(token)
-        self._feed = Feed(bus, pages)
+        self._feed = Feed(recent, pages)
         routes = [
-            Route("/", Overview(ask, pages, self._feed).show),
+            Route("/", Overview(ask, pages, recent).show),
             *TrainingPages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
@@ -58,10 +58,10 @@ class Console:
 class Overview:
     """What runs now."""
 
-    def __init__(self, ask: Ask, pages: Pages, feed: Feed) -> None:
+    def __init__(self, ask: Ask, pages: Pages, recent: Recent) -> None:
         self._ask = ask
         self._pages = pages
-        self._feed = feed
+        self._recent = recent
 
     async def show(self, request: Request) -> Response:
         newest = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 8}
@@ -79,7 +79,7 @@ class Overview:
             jobs=jobs["TrainingJobSummaries"],
             endpoints=endpoints["Endpoints"],
             buckets=buckets.get("Buckets") or [],
-            requests=self._feed.newest(12),
+            requests=self._recent.newest(12),
         )
 
 

@@ -26,27 +26,16 @@ async def ask_all(*calls: Awaitable[Members]) -> list[Members]:
     return list(await asyncio.gather(*calls))
 
 
-async def log_lines(ask: Ask, group: str, stream_prefix: str, lines_max: int = 5000) -> list[Members]:
-    """The events of the newest stream below ``stream_prefix``, oldest first; empty where there is none."""
-    found = await ask_or(
-        ask,
-        "logs",
-        "DescribeLogStreams",
-        {"logGroupName": group, "logStreamNamePrefix": stream_prefix},
-        {"logStreams": []},
-    )
-    if not found["logStreams"]:
+async def newest_stream(ask: Ask, group: str, stream_prefix: str) -> str | None:
+    """The last log stream below ``stream_prefix``; ``None`` while there is none."""
+    members = {"logGroupName": group, "logStreamNamePrefix": stream_prefix}
+    found = await ask_or(ask, "logs", "DescribeLogStreams", members, {"logStreams": []})
+    return found["logStreams"][-1]["logStreamName"] if found["logStreams"] else None
+
+
+async def log_tail(ask: Ask, group: str, stream: str | None, lines_max: int) -> list[Members]:
+    """The last ``lines_max`` events of a stream, oldest first, however long the stream is."""
+    if stream is None:
         return []
-    stream = found["logStreams"][-1]["logStreamName"]
-    events: list[Members] = []
-    token: str | None = None
-    while len(events) < lines_max:
-        members: Members = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
-        if token is not None:
-            members["nextToken"] = token
-        page = await ask_or(ask, "logs", "GetLogEvents", members, {"events": []})
-        events += page["events"]
-        if not page["events"] or page["nextForwardToken"] == token:
-            break
-        token = page["nextForwardToken"]
-    return events[-lines_max:]
+    members = {"logGroupName": group, "logStreamName": stream, "startFromHead": False, "limit": lines_max}
+    return list((await ask_or(ask, "logs", "GetLogEvents", members, {"events": []}))["events"])

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
-from cloche.console.asking import Ask, Members, ask_or, log_lines
+from cloche.console.asking import Ask, Members, ask_or, log_tail, newest_stream
 from cloche.console.pages import Pages
 
 ANSWER_BYTES_SHOWN = 256 * 1024
 FORM_BYTES_MAX = 1024 * 1024
 MINUTES_SHOWN = 60
+LINES_SHOWN = 300
 
 
 class EndpointPages:
@@ -41,7 +42,9 @@ class EndpointPages:
             members["NextToken"] = token
         answer = await self._ask("sagemaker", "ListEndpoints", members)
         template = "_endpoint_rows.html" if "hx-request" in request.headers else "endpoints.html"
-        return self._pages.show(template, endpoints=answer["Endpoints"], next=answer.get("NextToken"))
+        return self._pages.show(
+            template, endpoints=answer["Endpoints"], next=answer.get("NextToken"), query=request.url.query
+        )
 
     async def endpoint(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -114,7 +117,8 @@ class EndpointPages:
     async def _logs(self, endpoint: str, variants: list[str]) -> list[Members]:
         if not variants:
             return []
-        return (await log_lines(self._ask, f"/aws/sagemaker/Endpoints/{endpoint}", f"{variants[0]}/"))[-300:]
+        group = f"/aws/sagemaker/Endpoints/{endpoint}"
+        return await log_tail(self._ask, group, await newest_stream(self._ask, group, f"{variants[0]}/"), LINES_SHOWN)
 
 
 def _query(id: str, metric: str, statistic: str, endpoint: str, variant: str) -> Members:

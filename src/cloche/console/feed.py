@@ -1,10 +1,9 @@
-"""Requests as they arrive: a bounded memory of the newest, and a stream of server-sent events to each open page."""
+"""Requests as they arrive: the newest, and a stream of server-sent events to each open page."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
@@ -13,9 +12,9 @@ from starlette.routing import Route
 
 from cloche.console.door import HEADERS
 from cloche.console.pages import Pages
-from cloche.foundation.bus import Bus, RequestServed
+from cloche.console.recent import Recent
+from cloche.foundation.bus import RequestServed
 
-KEPT = 300
 PENDING_MAX = 1_000
 QUIET_SECONDS = 15.0
 
@@ -23,21 +22,17 @@ _Listener = tuple[asyncio.AbstractEventLoop, asyncio.Queue[RequestServed | None]
 
 
 class Feed:
-    def __init__(self, bus: Bus, pages: Pages) -> None:
+    def __init__(self, recent: Recent, pages: Pages) -> None:
+        self._recent = recent
         self._pages = pages
-        self._kept: deque[RequestServed] = deque(maxlen=KEPT)
         self._open: set[_Listener] = set()
-        bus.listen(RequestServed, self._heard)
+        recent.tell(self._tell)
 
     def routes(self) -> list[Route]:
         return [Route("/_cloche/requests", self.page), Route("/_cloche/requests/live", self.live)]
 
-    def newest(self, count: int) -> list[RequestServed]:
-        """The last requests, newest first."""
-        return list(self._kept)[: -count - 1 : -1]
-
     async def page(self, request: Request) -> Response:
-        return self._pages.show("requests.html", requests=self.newest(KEPT))
+        return self._pages.show("requests.html", requests=self._recent.newest())
 
     async def live(self, request: Request) -> Response:
         headers = {**HEADERS, "x-accel-buffering": "no"}
@@ -63,10 +58,6 @@ class Feed:
     def close(self) -> None:
         """End the open streams, so that a server that is going down need not wait for browsers."""
         self._tell(None)
-
-    def _heard(self, served: RequestServed) -> None:
-        self._kept.append(served)
-        self._tell(served)
 
     def _tell(self, served: RequestServed | None) -> None:
         for loop, queue in list(self._open):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import re
 from typing import Any
 
 from starlette.requests import Request
@@ -11,19 +11,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
-from cloche.console.asking import Ask, Members, log_lines
+from cloche.console.asking import Ask, Members, log_tail, newest_stream
+from cloche.console.curves import Curves
 from cloche.console.door import HEADERS
 from cloche.console.pages import Pages
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-ROUND = re.compile(r"^\[(\d+)\](?:#011|\t)(.*)$")
-NAME_VALUE = re.compile(r"([A-Za-z][A-Za-z0-9_.@-]{0,80}):\s?(-?[0-9][0-9.eE+-]{0,30})")
+ENDED = ("Completed", "Failed", "Stopped")
+LINES_SHOWN = 1_500
+STOP_POLLING = 286
+"""htmx's status for a fragment that will not change any more."""
 
 
 class TrainingPages:
     def __init__(self, ask: Ask, pages: Pages) -> None:
         self._ask = ask
         self._pages = pages
+        self._curves = Curves(ask, LOG_GROUP)
 
     def routes(self) -> list[Route]:
         return [
@@ -45,6 +49,7 @@ class TrainingPages:
             jobs=answer["TrainingJobSummaries"],
             next=answer.get("NextToken"),
             name=name or "",
+            query=request.url.query,
         )
 
     async def job(self, request: Request) -> Response:
@@ -53,12 +58,27 @@ class TrainingPages:
             job = await self._ask("sagemaker", "DescribeTrainingJob", {"TrainingJobName": name})
         except AwsError as error:
             return self._pages.show("missing.html", 404, message=error.message)
-        events = await log_lines(self._ask, LOG_GROUP, f"{name}/")
-        template = "_training_job.html" if "hx-request" in request.headers else "training_job.html"
-        over = job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
-        return self._pages.show(
-            template, job=job, events=events[-1500:], charts=curves(events), over=over, json=json.dumps
+        stream = await newest_stream(self._ask, LOG_GROUP, f"{name}/")
+        events, (charts, is_read) = await asyncio.gather(
+            log_tail(self._ask, LOG_GROUP, stream, LINES_SHOWN), self._charts(job, stream)
         )
+        is_fragment = "hx-request" in request.headers
+        over = job["TrainingJobStatus"] in ENDED
+        return self._pages.show(
+            "_training_job.html" if is_fragment else "training_job.html",
+            STOP_POLLING if is_fragment and over and is_read else 200,
+            job=job,
+            events=events,
+            lines_shown=LINES_SHOWN,
+            charts=charts,
+            over=over,
+            settled=over and is_read,
+            json=json.dumps,
+        )
+
+    async def _charts(self, job: Members, stream: str | None) -> tuple[list[dict[str, Any]], bool]:
+        charts, is_read = await self._curves.of_rounds(stream) if stream else ([], True)
+        return charts or await self._curves.over_time(job), is_read
 
     async def stop(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -67,29 +87,3 @@ class TrainingPages:
         except AwsError as error:
             return Response(error.message, error.status, HEADERS)
         return RedirectResponse(f"/_cloche/training/{name}", 303, HEADERS)
-
-
-def curves(events: list[Members]) -> list[dict[str, Any]]:
-    """Charts of the per-round metrics in a log (``[12]#011train-auc:0.9#011validation-auc:0.8``).
-
-    One chart for each metric, with a line for each data set it was measured on. Rounds are read from the lines, so a
-    chart shows what the algorithm printed and nothing between.
-    """
-    charts: dict[str, dict[str, dict[int, float]]] = {}
-    for event in events:
-        found = ROUND.match(event["message"])
-        if not found:
-            continue
-        for name, value in NAME_VALUE.findall(found[2].replace("#011", "\t")):
-            data_set, _, metric = name.partition("-")
-            try:
-                charts.setdefault(metric or name, {}).setdefault(data_set, {})[int(found[1])] = float(value)
-            except ValueError:
-                continue
-    return [_chart(metric, lines) for metric, lines in charts.items()]
-
-
-def _chart(metric: str, lines: dict[str, dict[int, float]]) -> dict[str, Any]:
-    rounds = sorted({number for line in lines.values() for number in line})
-    series = [{"label": label, "values": [line.get(number) for number in rounds]} for label, line in lines.items()]
-    return {"title": metric, "x": rounds, "x_is": "round", "series": series}

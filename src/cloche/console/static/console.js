@@ -1,4 +1,4 @@
-// What htmx does not do: charts that keep their place when their data changes, logs that stay at the end, live
+// What htmx does not do: refreshes that leave alone what has not changed, charts, logs that stay at the end, live
 // requests, and the keyboard. Everything is found by data-* attributes; nothing here knows a page.
 "use strict";
 
@@ -14,45 +14,115 @@ function ink(name) {
   return colour;
 }
 
+const drawn = new WeakMap();
+function lines(chart) { return [chart.x, ...chart.series.map((line) => line.values)]; }
+
 function draw(figure) {
   const chart = JSON.parse(figure.dataset.chart);
   if (!chart.x.length) return;
+  const labels = chart.series.map((line) => line.label).join("\n");
+  const old = drawn.get(figure);
+  if (old && old.labels === labels) { old.plot.setData(lines(chart)); return; }
+  if (old) old.plot.destroy();
   const axis = { stroke: ink("--dim"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") } };
+  const few = (plot, n) => plot.data[n].reduce((count, v) => count + (v !== null), 0) < 30;
+  const said = (_, v) => (v == null ? "–" : Number(v.toPrecision(6)).toString());
   const series = chart.series.map((line, n) => ({
-    label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: line.values.filter((v) => v !== null).length < 30 },
-    value: (_, v) => (v == null ? "–" : Number(v.toPrecision(6)).toString()),
+    label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: few, size: 5 }, value: said,
   }));
-  new uPlot({
-    width: figure.clientWidth - 26, height: 200, scales: { x: { time: chart.x_is === "time" } },
-    axes: [{ ...axis }, { ...axis, size: 58 }],
-    series: [{ label: chart.x_is === "time" ? "at" : chart.x_is }, ...series],
-  }, [chart.x, ...chart.series.map((line) => line.values)], figure);
+  const isTime = chart.x_is === "time";
+  const plot = new uPlot({
+    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime } },
+    axes: [{ ...axis, ...(isTime ? { values: clock } : {}) }, { ...axis, size: 58 }],
+    series: [isTime ? { label: "at", value: (_, v) => (v == null ? "–" : hour(v, true)) } : { label: chart.x_is }, ...series],
+  }, lines(chart), figure);
+  drawn.set(figure, { plot, labels });
 }
+
+function hour(at, seconds) { return new Date(at * 1000).toTimeString().slice(0, seconds ? 8 : 5); }
+function clock(plot, ticks) { return ticks.map((at) => hour(at, plot.scales.x.max - plot.scales.x.min < 300)); }
 
 function dress(root) {
-  root.querySelectorAll("[data-chart]").forEach((figure) => { if (!figure.querySelector(".uplot")) draw(figure); });
-  root.querySelectorAll("pre.log[id]").forEach((log) => {
-    const kept = places.get(log.id);
-    log.scrollTop = kept === undefined ? log.scrollHeight : kept;
+  root.querySelectorAll("[data-chart]").forEach((figure) => { if (!drawn.has(figure)) draw(figure); });
+}
+
+let resizing = 0;
+addEventListener("resize", () => {
+  clearTimeout(resizing);
+  resizing = setTimeout(redraw, 150);
+});
+// The inks of the axes are fixed when a chart is made.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+function redraw() {
+  document.querySelectorAll("[data-chart]").forEach((figure) => {
+    drawn.get(figure)?.plot.destroy();
+    drawn.delete(figure);
+    draw(figure);
   });
 }
 
-// --- logs: stay where the reader is; at the end, stay at the end ----------------------------------------------------
-const places = new Map();
-document.addEventListener("htmx:beforeSwap", () => {
-  document.querySelectorAll("pre.log[id]").forEach((log) => {
-    const end = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
-    if (end) places.delete(log.id); else places.set(log.id, log.scrollTop);
-  });
-});
-document.addEventListener("htmx:afterSwap", (event) => {
-  dress(event.target);
-  if (event.target.id === "job" && !event.target.querySelector(".badge.moving")) event.target.removeAttribute("hx-get");
+// --- refreshes: hx-swap="patch" changes what differs and leaves the rest: focus, selection, places, open details ---
+const KEPT = new Set(["open", "value"]);
+function key(node) { return node.id || node.dataset?.href || node.dataset?.key || ""; }
+
+function patch(live, wanted) {
+  if (live.nodeType !== Node.ELEMENT_NODE) {
+    if (live.data === wanted.data) return;
+    if (wanted.data.startsWith(live.data)) live.appendData(wanted.data.slice(live.data.length));
+    else live.data = wanted.data;
+    return;
+  }
+  const wasAt = live.classList.contains("at");
+  for (const { name } of [...live.attributes]) if (!wanted.hasAttribute(name) && !KEPT.has(name)) live.removeAttribute(name);
+  for (const { name, value } of wanted.attributes) if (live.getAttribute(name) !== value && !KEPT.has(name)) live.setAttribute(name, value);
+  if (wasAt) live.classList.add("at");
+  if (live.dataset.chart !== undefined) { draw(live); return; }
+  if (live.matches("pre.log")) patchLog(live, wanted);
+  else patchChildren(live, wanted);
+}
+
+function patchChildren(live, wanted) {
+  const keyed = new Map([...live.children].filter(key).map((child) => [key(child), child]));
+  let at = live.firstChild;
+  for (const want of [...wanted.childNodes]) {
+    let have = at;
+    if (key(want)) {
+      have = keyed.get(key(want));
+      if (have && have !== at) live.insertBefore(have, at);
+    }
+    if (have && have.nodeName === want.nodeName && key(have) === key(want)) {
+      patch(have, want);
+      at = have.nextSibling;
+    } else live.insertBefore(want, at);
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+// A log stays where its reader is, and at its end if that is where the reader is. Selected text stays selected.
+function patchLog(live, wanted) {
+  const selection = getSelection();
+  if (!selection.isCollapsed && selection.containsNode(live, true)) return;
+  const isAtEnd = live.scrollHeight - live.scrollTop - live.clientHeight < 30;
+  patchChildren(live, wanted);
+  if (isAtEnd) live.scrollTop = live.scrollHeight;
+}
+
+htmx.defineExtension("patch", {
+  isInlineSwap: () => false,
+  handleSwap(style, target, fragment) {
+    if (style !== "patch") return false;
+    patchChildren(target, fragment);
+    dress(target);
+    return [target];
+  },
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
-  // A finished job is not asked for again, and a page nobody looks at asks for nothing.
-  const polls = event.detail.requestConfig.verb === "get";
-  if (polls && (document.hidden || !event.target.hasAttribute("hx-get"))) event.preventDefault();
+  // A page nobody looks at asks for nothing.
+  if (document.hidden && event.detail.requestConfig.verb === "get") event.preventDefault();
 });
 
 // --- live requests ---------------------------------------------------------------------------------------------------
@@ -78,6 +148,7 @@ function listen(body) {
     badge.textContent = served.status;
     cell(row, "").append(badge, " " + served.code);
     cell(row, served.milliseconds.toFixed(1) + " ms", "number");
+    body.querySelector(".empty")?.parentElement.remove();
     body.prepend(row);
     while (body.rows.length > 300) body.deleteRow(-1);
   };
@@ -108,7 +179,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "k") move(-1);
   else if (event.key === "Enter" && at && event.target === document.body) location.href = at.dataset.href;
   else if (event.key === "?") document.getElementById("keys").showModal();
-  else if (event.key === "/") { document.querySelector("[data-search]")?.focus(); event.preventDefault(); }
+  else if (event.key === "/" && document.querySelector("[data-search]")) { document.querySelector("[data-search]").focus(); event.preventDefault(); }
 });
 document.addEventListener("click", (event) => {
   const shows = event.target.closest("[data-show]");
@@ -116,4 +187,5 @@ document.addEventListener("click", (event) => {
 });
 
 dress(document);
+document.querySelectorAll("pre.log[id]").forEach((log) => { log.scrollTop = log.scrollHeight; });
 document.querySelectorAll("[data-live]").forEach(listen);
