@@ -57,6 +57,8 @@ def _check(world: World) -> None:
             assert world.objects.head("data", address.removeprefix("s3://data/")).size > 0
         if item.state == "Stopped":
             assert arn in world.asked_to_stop
+        if arn in world.told_it_stops:
+            assert item.state == "Stopped"
         if item.state == "Failed":
             assert record.state["failure_reason"]
         assert world.stored(arn) == world.runtime.printed.get(arn, [])

@@ -21,6 +21,7 @@ from cloche.engines.training import Channel, Metric, Plan, Training
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.follow import LOG_GROUP, Follower
 from cloche.foundation.bus import Bus
+from cloche.foundation.errors import Conflict
 from cloche.lifecycle import rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage import logs, metrics, objects
@@ -87,6 +88,7 @@ class FakeRuntime:
         assert spec.ml_root.joinpath("input/config/hyperparameters.json").exists()
         assert all(mount.source.is_dir() for mount in spec.mounts)
         self.starts[spec.id] = self.starts.get(spec.id, 0) + 1
+        (spec.ml_root / "code" / "in-use").touch()
         output = self.folder / spec.id
         output.touch()
         self.processes[spec.id] = FakeProcess(
@@ -124,6 +126,7 @@ class FakeRuntime:
         if not running:
             return
         process = self.dice.choice(running)
+        assert (process.spec.ml_root / "code" / "in-use").exists(), "the folder of a running job was touched"
         if process.stop_asked and self.dice.random() < 0.5:
             self._end(process, Ended("stopped", None, 15, process.started_at, self.clock.time()))
         elif len(process.printed) < process.lines:
@@ -180,6 +183,7 @@ class World:
         self.deadly = False
         self.deaths = 0
         self.asked_to_stop: set[str] = set()
+        self.told_it_stops: set[str] = set()
         self.jobs: list[str] = []
         self._boot()
         self.objects.buckets.create("data", ACCOUNT, REGION)
@@ -331,14 +335,15 @@ class World:
             job.pump()
 
     def _stop_one(self) -> None:
-        if self.jobs and self.dice.random() < 0.2:
+        if self.jobs and self.dice.random() < 0.5:
             arn = self.dice.choice(self.jobs)
+            self.asked_to_stop.add(arn)
             try:
                 self.database.write(lambda tx: self.training.stop(tx, arn))
-            except Exception as error:
-                assert "cannot happen" in str(error), error
+            except Conflict:
+                pass  # it has ended
             else:
-                self.asked_to_stop.add(arn)
+                self.told_it_stops.add(arn)
 
     def _clean(self) -> None:
         if self.to_clean:
