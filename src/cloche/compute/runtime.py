@@ -43,6 +43,9 @@ class Limits:
     processes: int | None = 4096
     open_files: int | None = 65_536
     file_bytes: int | None = None
+    disk_bytes: int | None = None
+    """Of all below ``ml_root``, looked at every few seconds: beyond it the process is killed, and
+    ``Ended.cause`` is ``limit_reached``. So it is with ``processes`` where the system's own limit does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,13 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    cause: Literal["exited", "stopped", "max_runtime", "not_started"]
+    cause: Literal["exited", "stopped", "max_runtime", "limit_reached", "not_started"]
     exit_code: int | None
     signal: int | None
     started_at: float
     ended_at: float
     message: str = ""
-    """Why it could not be started, for ``not_started``."""
+    """Why it could not be started or go on, for ``not_started`` and ``limit_reached``."""
 
 
 @dataclass(frozen=True, slots=True)

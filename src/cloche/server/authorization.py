@@ -1,17 +1,17 @@
 """Where the chain asks whether a caller may: the identity engine decides, this puts it into words.
 
-S3 has its own code and words; everybody else names the action.
+The code is each service's own (``ErrorCodes.denied``). S3 has words of its own; everybody else names the action.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cloche.aws.errors import AwsError
 from cloche.aws.model.load import service_index
 from cloche.aws.operation import Context, Members, Operation
 from cloche.engines.identity.authorizer import Asked, decide, denied_message
 from cloche.engines.identity.policy import Decision, Outcome
+from cloche.foundation.errors import Denied
 
 Decide = Callable[[Asked], Decision]
 
@@ -22,15 +22,13 @@ class Authorization:
         self._prefixes: dict[str, str] = {}
 
     def __call__(self, context: Context, service: str, operation: Operation, members: Members) -> None:
-        """Raises ``AwsError`` where the caller may not."""
+        """Raises ``Denied`` where the caller may not."""
         caller = context.caller
         asked = Asked(caller.arn, caller.access_key, caller.anonymous, f"{self._prefix(service)}:{operation.name}")
         decision = self._decide(asked)
         if decision.outcome is Outcome.ALLOWED:
             return
-        if service == "s3":
-            raise AwsError("AccessDenied", "Access Denied", 403)
-        raise AwsError("AccessDeniedException", denied_message(asked, decision), 400)
+        raise Denied("Access Denied" if service == "s3" else denied_message(asked, decision))
 
     def _prefix(self, service: str) -> str:
         """The service's name in IAM's actions: that of its signature's scope (``sagemaker`` for its runtime)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from pathlib import Path
@@ -10,12 +11,18 @@ import pytest
 
 from cloche.compute.local import LocalRuntime
 from cloche.compute.local.sandbox import bubblewrap
-from cloche.compute.runtime import Mount
+from cloche.compute.runtime import Limits, Lost, Mount
 from cloche.foundation.errors import Invalid
 
 from .conftest import Bench, until
 
-HIDDEN = ("/root/.ssh", "/root/.bashrc", "/home", "/srv", "/var/lib", "/etc/shadow")
+HIDDEN = (
+    *(str(Path("/root", name)) for name in (".ssh", ".bashrc", ".profile")),
+    "/home",
+    "/srv",
+    "/var/lib",
+    "/etc/shadow",
+)
 
 
 def test_the_ml_root(bench: Bench) -> None:
@@ -154,3 +161,76 @@ def test_jobs_run_side_by_side(bench: Bench) -> None:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def test_nothing_is_written_but_where_it_is_bounded(boxed: Bench) -> None:
+    script = (
+        "import errno\n"
+        "for path in ('/new', '/dev/new', '/opt/new', '/run/new', '/etc/new', '/home'):\n"
+        "    try: open(path, 'w'); print('WRITES', path)\n"
+        "    except OSError: pass\n"
+        "for folder in ('/tmp', '/var/tmp', '/root', '/dev/shm'):\n"
+        "    written = 0\n"
+        "    with open(folder + '/full', 'wb', 0) as file:\n"
+        "        try:\n"
+        "            while written < 1 << 40: written += file.write(bytes(1 << 24))\n"
+        "        except OSError as error:\n"
+        "            print(folder, errno.errorcode[error.errno])\n"
+        "    __import__('os').unlink(folder + '/full')\n"
+    )
+    assert boxed.run(script, limits=Limits(file_bytes=None)).exit_code == 0
+    said = boxed.printed()
+    assert "WRITES" not in said
+    assert said.split() == [word for folder in ("/tmp", "/var/tmp", "/root", "/dev/shm") for word in (folder, "ENOSPC")]
+
+
+def test_processes_are_bounded(boxed: Bench) -> None:
+    script = (
+        "import os, time\n"
+        "try:\n"
+        "    while True:\n"
+        "        if os.fork() == 0: time.sleep(600)\n"
+        "        time.sleep(0.001)\n"
+        "except OSError: print('no more')\n"
+    )
+    ended = boxed.run(script, limits=Limits(processes=50))
+    if os.geteuid() == 0:  # whom the system's own limit does not bind
+        assert (ended.cause, ended.signal) == ("limit_reached", 9)
+        assert "50 are allowed" in ended.message
+    else:
+        assert boxed.printed().strip() == "no more"
+
+
+def test_a_full_disk_ends_the_job(bench: Bench) -> None:
+    script = (
+        "import os, time\n"
+        "root = '/opt/ml' if os.path.isdir('/opt/ml') else os.environ['CLOCHE_ML_ROOT']\n"
+        "os.mkdir(root + '/deep')\n"
+        "number = 0\n"
+        "while True:\n"
+        "    number += 1\n"
+        "    with open(f'{root}/deep/{number % 100}', 'wb') as file: file.write(os.urandom(1 << 18))\n"
+        "    time.sleep(0.001)\n"
+    )
+    ended = bench.run(script, limits=Limits(disk_bytes=8 << 20))
+    assert (ended.cause, ended.signal) == ("limit_reached", 9)
+    assert "No space left on device" in ended.message
+
+
+def test_reading_what_a_power_cut_tore(bench: Bench) -> None:
+    """No file of a process's folder is trusted to be whole; what cannot be read was a runner that is dead."""
+    bench.start("import time; time.sleep(600)")
+    bench.runtime.stop("job", 0.0)
+    bench.ended()
+    folder = bench.folder / "run" / "job"
+    (folder / "outcome.json").unlink()
+    (folder / "runner.json").write_bytes(b"")
+    runtime = bench.beside()
+    runtime.on_change(lambda id: None)
+    assert isinstance(runtime.observe("job"), Lost)
+    runtime.stop("job")
+    runtime.start(bench.spec("print('again')"))
+    assert isinstance(runtime.observe("job"), Lost)
+    runtime.forget("job")
+    assert runtime.observe("job") is None
+    runtime.close()

@@ -1,6 +1,6 @@
 """Other processes, told apart for sure: a pid alone may belong to a stranger by now.
 
-Identity is the pid with the boot and the moment the process began, as ``runner.identity`` tells them. A signal
+Identity is the pid with the boot and the moment the process began, as ``identity`` tells them. A signal
 goes through a pidfd opened before the identity was checked, so it can reach no one else.
 """
 
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cloche.compute.local.runner import identity
+from cloche.compute.local.runner.outside import identity
 
 MARK: Final = "CLOCHE_PROCESS"
 """Environment variable that everything belonging to one process carries: the token of its start."""

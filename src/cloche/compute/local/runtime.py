@@ -46,7 +46,7 @@ class LocalRuntime:
         self._bwrap = _chosen(sandbox)
         self._etc = run_dir / ".etc"
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._runner = box.compiled_runner(run_dir / ".runner")
+        self._runner = box.compiled_runner(run_dir.resolve() / ".runner")
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
@@ -67,14 +67,14 @@ class LocalRuntime:
         part.write_bytes(marshal.dumps(self._document(spec, folder, token)))
         part.replace(folder / "spec")
         self._spawn(folder)
-        runner = _read(folder / "runner.json")
+        runner = _claim_of(folder)
         if runner is None:
             raise Broken(f"the runner of {spec.id} did not start", detail=str(folder))
         self._watcher.watch(spec.id, runner["pid"], runner["identity"])
 
     def observe(self, id: str) -> Observation | None:
         folder = self._folder(id)
-        runner = _read(folder / "runner.json")
+        runner = _claim_of(folder)
         if runner is None:
             return None
         outcome = _read(folder / "outcome.json")
@@ -91,7 +91,7 @@ class LocalRuntime:
 
     def stop(self, id: str, grace_seconds: float | None = None) -> None:
         folder = self._folder(id)
-        runner = _read(folder / "runner.json")
+        runner = _claim_of(folder)
         if runner is None or (folder / "outcome.json").exists():
             return
         if grace_seconds is not None:
@@ -109,13 +109,13 @@ class LocalRuntime:
         self._listeners.append(listener)
         if adopt:
             for id in self.known():
-                runner = _read(self._folder(id) / "runner.json")
+                runner = _claim_of(self._folder(id))
                 if runner is not None and processes.is_alive(runner["pid"], runner["identity"]):
                     self._watcher.watch(id, runner["pid"], runner["identity"])
 
     def forget(self, id: str) -> None:
         folder = self._folder(id)
-        runner = _read(folder / "runner.json")
+        runner = _claim_of(folder)
         if runner is not None and not (folder / "outcome.json").exists():
             self._kill(id, runner)
         shutil.rmtree(folder, ignore_errors=True)
@@ -156,6 +156,7 @@ class LocalRuntime:
                 "limits": _limits(spec.limits),
             },
             "output_bytes_max": self._output_bytes_max,
+            "disk": (str(spec.ml_root.resolve()), spec.limits.disk_bytes) if spec.limits.disk_bytes else None,
             "max_runtime_seconds": spec.max_runtime_seconds,
             "stop_grace_seconds": spec.stop_grace_seconds,
         }
@@ -163,11 +164,11 @@ class LocalRuntime:
     def _spawn(self, folder: Path) -> None:
         """Start a runner, and wait until it has claimed the folder or found it claimed."""
         told, tell = os.pipe()
-        python = str(box.interpreter())
+        line = [*box.runner_command(self._runner), "run", str(folder.resolve())]
         try:
             pid = os.posix_spawn(
-                python,
-                [python, "-I", "-S", str(self._runner), "run", str(folder.resolve())],
+                line[0],
+                line,
                 {"PATH": os.defpath},
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -250,8 +251,20 @@ def _outside(directory: str, spec: ProcessSpec) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    """``None`` too for a file that a power cut left empty or torn: what was not written out was not there."""
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
     return document
+
+
+def _claim_of(folder: Path) -> dict[str, Any] | None:
+    """Who runs the process in ``folder``. A claim that a power cut tore is one of a runner that is dead."""
+    path = folder / "runner.json"
+    claim = _read(path)
+    if claim is not None:
+        return claim
+    with suppress(FileNotFoundError):
+        return {"pid": 0, "identity": "unknown", "token": "unknown", "claimed_at": path.stat().st_mtime}
+    return None

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from cloche.compute.runtime import Mount, ProcessSpec
 
-RUNNER = Path(__file__).with_name("runner.py")
-RUNNER_INSIDE = "/run/cloche/runner.pyc"
+RUNNER_INSIDE = "/run/cloche"
+_RUNNER = Path(__file__).with_name("runner")
+_RUNNER_NAME = "cloche_runner"
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 ETC_KEPT = (
     "alternatives",
@@ -33,7 +34,15 @@ ETC_KEPT = (
     "resolv.conf",
     "ssl",
 )
+SCRATCH = ("/tmp", "/var/tmp", "/root", "/dev/shm")  # noqa: S108
+"""Where a job may write beside its own folder: in memory, each up to ``scratch_bytes``."""
 APART = ("--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+
+
+@cache
+def scratch_bytes() -> int:
+    """A sixteenth of the machine's memory: all of one job's scratch folders are a quarter at most."""
+    return max(64 << 20, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16)
 
 
 @cache
@@ -57,13 +66,22 @@ def interpreter() -> Path:
 
 
 def compiled_runner(folder: Path) -> Path:
-    """``runner.py`` compiled into ``folder``: compiling it anew would take longer than all it does at a start."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "runner.pyc"
-    py_compile.compile(
-        str(RUNNER), str(target), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-    )
-    return target
+    """A compiled copy of the package ``runner`` below ``folder``: compiling it anew would take longer than all it does
+    at a start."""
+    for source in sorted(_RUNNER.glob("*.py")):
+        py_compile.compile(
+            str(source),
+            str(folder / _RUNNER_NAME / f"{source.stem}.pyc"),
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+    return folder
+
+
+def runner_command(folder: Path | str) -> list[str]:
+    """The command line, up to its arguments, that runs the copy in ``folder``: isolated, without site packages."""
+    program = f"import sys; sys.path.insert(0, {str(folder)!r}); from {_RUNNER_NAME}.outside import main; main()"
+    return [str(interpreter()), "-I", "-S", "-c", program]
 
 
 def make_etc(folder: Path) -> None:
@@ -92,7 +110,9 @@ def command(bwrap: str, spec: ProcessSpec, runner: Path, etc: Path, hosts: Path)
     line += ["--as-pid-1", "--cap-drop", "ALL"]
     if not spec.network:
         line.append("--unshare-net")
-    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/var/tmp", "--dir", "/root"]  # noqa: S108
+    line += ["--proc", "/proc", "--dev", "/dev"]
+    for folder in SCRATCH:
+        line += ["--size", str(scratch_bytes()), "--tmpfs", folder]
     line += _etc(etc, hosts)
     for prefix in software(spec):
         line += ["--ro-bind", str(prefix), str(prefix)]
@@ -102,7 +122,8 @@ def command(bwrap: str, spec: ProcessSpec, runner: Path, etc: Path, hosts: Path)
         line += _bind(mount)
     if spec.socket is not None:
         line += _bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
-    return [*line, str(interpreter()), "-I", "-S", RUNNER_INSIDE, "init"]
+    line += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    return [*line, *runner_command(RUNNER_INSIDE), "init"]
 
 
 def _bind(mount: Mount) -> list[str]:

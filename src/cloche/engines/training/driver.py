@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -157,7 +157,7 @@ class TrainingDriver:
             extra=self.credentials.environment(process, plan.role_arn, "SageMaker"),
             gateway=self.gateway,
             stop_grace_seconds=self.stop_grace_seconds,
-            limits=self.limits,
+            limits=replace(self.limits, disk_bytes=plan.volume_bytes),
         )
         self.runtime.start(spec)
 

@@ -24,7 +24,7 @@ class Ending:
     """How the process ended, as kept in the job's document."""
 
     cause: str
-    """``exited``, ``stopped``, ``max_runtime``, ``not_started``, ``lost``, or ``none``: it was never begun."""
+    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``not_started``, ``lost``, or ``none``: it was never begun."""
     exit_code: int = 0
     """Negative: the signal's number."""
     message: str = ""
@@ -62,6 +62,8 @@ def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
         return f"{whose} could not be started: {ending.message}{'' if plan.entrypoint else ')'}"
     if ending.cause == "lost":
         return f"{INTERNAL} (The process that watched over the training was killed; how the training ended is unknown.)"
+    if ending.cause == "limit_reached":
+        return f"AlgorithmError: {ending.message}, exit code: 137"
     if ending.cause == "none":
         return f"{INTERNAL} (The training process is not there any more.)"
     return None

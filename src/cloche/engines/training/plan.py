@@ -51,6 +51,8 @@ class Plan:
     entrypoint: tuple[str, ...] = ()
     """Runs in place of the image's own command."""
     arguments: tuple[str, ...] = ()
+    volume_bytes: int | None = None
+    """How much the job may write below ``/opt/ml``."""
 
     def to_data(self) -> dict[str, Any]:
         return asdict(self)

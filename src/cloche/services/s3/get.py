@@ -17,6 +17,9 @@ from cloche.storage.objects import KeyNotFound, ObjectInfo
 
 NOSNIFF: Final = ("x-content-type-options", "nosniff")
 """Not S3's: an object must not become a page of its own making on the origin that the console shares."""
+_SANDBOX: Final = ("content-security-policy", "sandbox")
+"""Nor this. Only browsers say ``Sec-Fetch-Dest``; to them an object is a document without scripts, forms and the
+origin's cookies, whatever it holds."""
 
 _OVERRIDES: Final = {  # docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Overriding response header values"
     "ResponseCacheControl": "CacheControl",
@@ -37,7 +40,7 @@ def get_object(ctx: Context, request: Members) -> Answer:
         info, path = store_of(ctx).open(request["Bucket"], request["Key"])
     span, members = _read(info, request)
     members["Body"] = FileSlice(path, span.offset, span.length)
-    return Answer(members, 206 if span.partial else 200, (NOSNIFF,))
+    return Answer(members, 206 if span.partial else 200, _guards(ctx))
 
 
 @s3_operation("HeadObject", reads=True)
@@ -49,7 +52,11 @@ def head_object(ctx: Context, request: Members) -> Answer:
         # A HEAD has no document: clients read the status alone and call it "Not Found".
         raise s3_error("NoSuchKey", "Not Found") from None
     span, members = _read(info, request)
-    return Answer(members, 206 if span.partial else 200, (NOSNIFF,))
+    return Answer(members, 206 if span.partial else 200, _guards(ctx))
+
+
+def _guards(ctx: Context) -> tuple[tuple[str, str], ...]:
+    return (NOSNIFF, _SANDBOX) if "sec-fetch-dest" in ctx.http.headers else (NOSNIFF,)
 
 
 def _check_headers(ctx: Context) -> None:

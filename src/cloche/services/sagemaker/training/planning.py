@@ -13,6 +13,7 @@ from cloche.aws.errors import fact
 from cloche.aws.operation import Context, Members
 from cloche.engines.training import Channel, Metric, Plan
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
+from cloche.foundation.limits import GIB
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche_jobs import catalog
 from cloche_jobs.contract.sources import program
@@ -93,6 +94,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         network=not request.get("EnableNetworkIsolation"),
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
         arguments=tuple(algorithm.get("ContainerArguments") or ()),
+        volume_bytes=resources["VolumeSizeInGB"] * GIB if resources.get("VolumeSizeInGB") else None,
     )
 
 

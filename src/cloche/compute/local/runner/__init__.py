@@ -1,0 +1,11 @@
+"""The small program between the server and one process. It runs by itself; the standard library alone.
+
+``outside`` starts what ``spec`` in its folder says, copies what it prints into ``output``, ends it when its time is up
+or a stop is asked for, and writes ``outcome.json``. It is the head of a session of its own and outlives the server.
+``holding`` is how it holds the process: in a sandbox, or plainly. ``inside`` is the other half of a sandbox, process 1
+of the job's namespace. ``launching`` is what both halves share.
+
+Everything it touches loads in milliseconds. That is why ``spec`` is in ``marshal``'s form (written and read by the same
+interpreter), why ``json``, ``typing`` and ``signal`` (but for its C half) are not imported, why imports in here are
+relative, and why the server runs a compiled copy of this package (``sandbox.compiled_runner``).
+"""

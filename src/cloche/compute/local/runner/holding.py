@@ -1,0 +1,149 @@
+"""How the runner holds a process: behind a sandbox's front, or as a child of its own."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+
+from .launching import PR_SET_CHILD_SUBREAPER, NotStartedError, ending, launch, prctl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+else:
+    import _signal as signal
+
+
+class Sandboxed:
+    """The job behind ``command``, which sets up a namespace and runs ``init`` in it."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        job = marshal.dumps(spec["job"])
+        inner, self.control = os.pipe()
+        self.status, teller = os.pipe()
+        self.told = b""
+        self.gone = False
+        os.set_inheritable(inner, True)
+        os.set_inheritable(teller, True)
+        self.pid = os.posix_spawn(
+            spec["command"][0],
+            [*spec["command"], str(inner), str(teller)],
+            spec["command_environment"],
+        )
+        os.close(inner)
+        os.close(teller)
+        try:
+            for data in (b"%-16d" % len(job), job):
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self.control, view) :]
+        except BrokenPipeError:
+            pass  # the namespace could not be made: ``ended`` tells
+        self.descriptors = [self.status]
+
+    def started(self) -> None:
+        """Returns once the job's own process runs. Raises ``NotStartedError``."""
+        while not self.told:
+            chunk = os.read(self.status, 4097)
+            if not chunk:
+                raise NotStartedError("")
+            self.told += chunk
+        if self.told[:1] == b"N":
+            raise NotStartedError(self.told[1:].decode("utf-8", "replace"))
+        self.told = self.told[2:]
+
+    def ended(self) -> tuple[int, int] | None:
+        if self.descriptors and select.select([self.status], [], [], 0)[0]:
+            chunk = os.read(self.status, 256)
+            self.told += chunk
+            if not chunk:
+                self.descriptors = []
+        if self.told[:1] == b"X" and self.told.endswith(b"\n"):
+            code, number = self.told[1:].split()
+            return int(code), int(number)
+        pid, _ = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return None
+        self.gone = True
+        return (-1, int(signal.SIGKILL))  # the namespace itself was killed
+
+    def terminate(self) -> None:
+        try:
+            os.write(self.control, b"T")
+        except BrokenPipeError:
+            pass
+
+    def kill(self) -> None:
+        if self.gone:
+            return  # the pid may be a stranger's by now
+        try:
+            os.kill(self.pid, signal.SIGKILL)  # the namespace's first process dies with it, and all others with that
+        except ProcessLookupError:
+            pass
+
+
+class Plain:
+    """The job as a child of this process, which also inherits whatever the job leaves behind."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self.descriptors: list[int] = []
+        self.pid = launch(spec["job"], dies_with_parent=True)
+        self.known: tuple[int, int] | None = None
+
+    def started(self) -> None:
+        pass
+
+    def ended(self) -> tuple[int, int] | None:
+        while self.known is None:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == self.pid:
+                self.known = ending(status)
+        return self.known
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+        for pid in descendants(os.getpid()):
+            if number == signal.SIGKILL or _group(pid) != self.pid:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def descendants(root: int) -> list[int]:
+    """All processes below ``root``, as /proc tells; nothing where there is no /proc."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208 - lean
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
+                    parents[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
+            except OSError:
+                continue
+    found: list[int] = []
+    wave = [root]
+    while wave:
+        wave = [pid for pid, parent in parents.items() if parent in wave]
+        found += wave
+    return found

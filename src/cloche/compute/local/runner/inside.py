@@ -1,0 +1,63 @@
+"""Process 1 of a job's namespace.
+
+A namespace's first process is told of no signal that it does not handle, cannot tell how its own end came about, and
+takes all others with it when it ends. So this one waits there, starts the job as its child, passes SIGTERM on to all of
+the namespace, and reports truly how the job ended, through two pipes to the half outside.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+
+from .launching import NotStartedError, drain, ending, launch, wake_pipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal
+
+
+def init(control: int, status: int) -> None:
+    """Process 1: start the job, pass on SIGTERM, tell how it ended, and take the namespace along."""
+    os.set_inheritable(control, False)
+    os.set_inheritable(status, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    wake = wake_pipe()
+    size = int(os.read(control, 16))
+    job = bytearray()
+    while len(job) < size:
+        job += os.read(control, size - len(job)) or os._exit(1)
+    try:
+        pid = launch(marshal.loads(bytes(job)), dies_with_parent=False)  # noqa: S302 - from our own runner
+    except NotStartedError as error:
+        os.write(status, b"N" + str(error).encode()[:4096])
+        return
+    os.write(status, b"S\n")
+    while True:
+        ready, _, _ = select.select([wake, control], [], [])
+        if control in ready:
+            if not os.read(control, 1):
+                return
+            _signal_all()
+        drain(wake)
+        while True:
+            try:
+                ended, code = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if ended == 0:
+                break
+            if ended == pid:
+                os.write(status, "X{} {}\n".format(*ending(code)).encode())
+                return
+
+
+def _signal_all() -> None:
+    try:
+        os.kill(-1, signal.SIGTERM)
+    except ProcessLookupError:
+        pass

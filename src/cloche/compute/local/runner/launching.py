@@ -1,0 +1,106 @@
+"""Starting a process and being told of it: what the halves outside and inside a sandbox share."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+else:
+    import _signal as signal
+
+COPY_BYTES = 1 << 16
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+class NotStartedError(Exception):
+    pass
+
+
+# -- both halves ---------------------------------------------------------------------------------------------
+
+
+def launch(job: dict[str, Any], *, dies_with_parent: bool) -> int:
+    """Start the job's own process as the head of a session; the answer is its pid once it is really running."""
+    told, tell = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(told)
+            _become(job, parent if dies_with_parent else None)
+        except BaseException as error:
+            os.write(tell, f"{job['argv'][0]}: {error}".encode("utf-8", "replace")[:4096])
+        finally:
+            os._exit(127)
+    os.close(tell)
+    trouble = read_all(told)
+    if trouble:
+        os.waitpid(pid, 0)
+        raise NotStartedError(trouble.decode("utf-8", "replace"))
+    return pid
+
+
+def _become(job: dict[str, Any], parent: int | None) -> None:
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    if parent is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(127)
+    _limit(job["limits"])
+    os.chdir(job["directory"])
+    os.execvpe(job["argv"][0], job["argv"], job["environment"])  # noqa: S606 - no shell is wanted
+
+
+def _limit(limits: dict[str, int]) -> None:
+    import resource
+
+    for name, value in {"RLIMIT_CORE": 0, **limits}.items():
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def read_all(descriptor: int) -> bytes:
+    chunks = []
+    while chunk := os.read(descriptor, COPY_BYTES):
+        chunks.append(chunk)
+    os.close(descriptor)
+    return b"".join(chunks)
+
+
+def wake_pipe() -> int:
+    """A descriptor that becomes readable whenever a signal has arrived."""
+    wake, waker = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    return wake
+
+
+def drain(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 512):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def ending(status: int) -> tuple[int, int]:
+    """(exit code, signal) of a wait status; one of them is -1."""
+    code = os.waitstatus_to_exitcode(status)
+    return (code, -1) if code >= 0 else (-1, -code)
