@@ -26,7 +26,7 @@ from cloche.foundation.limits import CONNECTIONS_MAX, IDLE_SECONDS_MAX
 from cloche.foundation.settings import Settings
 from cloche.server.app import AsgiApp
 from cloche.server.directory import DirectoryLock, Layout, Running, process_start, write_running
-from cloche.server.quick import QuickInvoke
+from cloche.server.quick import Quick
 from cloche.server.wiring import Wiring, build
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _config(settings: Settings, wiring: Wiring) -> uvicorn.Config:
         timeout_graceful_shutdown=_STOP_SECONDS_MAX,
     )
     config.authority = wiring.authority  # type: ignore[attr-defined]
-    config.quick = QuickInvoke(wiring.chain)  # type: ignore[attr-defined]
+    config.quick = Quick(wiring.chain)  # type: ignore[attr-defined]
     return config
 
 

@@ -1,0 +1,32 @@
+"""Short ways for the two kinds of request that come by the thousand: see ``cycle``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloche.aws.http import Headers
+from cloche.server.app import Chain
+from cloche.server.quick.cycle import QuickCycle, is_plain
+from cloche.server.quick.invoke import QuickInvoke
+from cloche.server.quick.read import QuickRead
+
+if TYPE_CHECKING:
+    from cloche.server.http_protocol import HttpProtocol
+
+__all__ = ["Quick"]
+
+
+class Quick:
+    """Made once beside the chain, whose parts it uses."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._invoke = QuickInvoke(chain)
+        self._read = QuickRead(chain)
+
+    def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
+        """The cycle that will answer the POST whose headers are complete, or ``None``: the ordinary way."""
+        way = self._read if target == b"/" else self._invoke if target.startswith(b"/endpoints/") else None
+        if way is None:
+            return None
+        headers = Headers.received([(str(name, "latin-1"), str(value, "latin-1")) for name, value in protocol.headers])
+        return way.takes(protocol, target, headers) if is_plain(headers) else None
