@@ -82,6 +82,17 @@ class ServerProcess:
         self.process = None
         return code
 
+    def end_what_runs(self) -> None:
+        """End the jobs and model servers it left running: they outlive a server, which is the point of them."""
+        from cloche.compute.local import LocalRuntime
+
+        folder = self.data / "run" / "processes"
+        if folder.is_dir():
+            runtime = LocalRuntime(folder, "process")
+            for id in runtime.known():
+                runtime.forget(id)
+            runtime.close()
+
     def log(self) -> str:
         """All it has printed."""
         return (self.data.parent / f"{self.data.name}.log").read_text()
@@ -131,6 +142,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     running = ServerProcess(tmp_path_factory.mktemp("server") / "data").start()
     yield running
     running.stop()
+    running.end_what_runs()
 
 
 @pytest.fixture
@@ -152,3 +164,4 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     yield start
     for running in started:
         running.stop(signal.SIGKILL)
+        running.end_what_runs()

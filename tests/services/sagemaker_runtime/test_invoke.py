@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ def hosting(server: Any) -> Hosting:
 
 
 @pytest.fixture(scope="module")
-def endpoint(hosting: Hosting) -> str:
-    return endpoint_that_serves(hosting)
+def endpoint(hosting: Hosting) -> Iterator[str]:
+    name = endpoint_that_serves(hosting)
+    yield name
+    hosting.gone(name)
 
 
 def test_an_answer_names_the_variant_and_its_type(hosting: Hosting, endpoint: str) -> None:

@@ -47,8 +47,10 @@ def hosting(server: Any) -> Hosting:
 
 
 @pytest.fixture(scope="module")
-def path(hosting: Hosting) -> str:
-    return f"/endpoints/{endpoint_that_serves(hosting)}/invocations"
+def path(hosting: Hosting) -> Iterator[str]:
+    name = endpoint_that_serves(hosting)
+    yield f"/endpoints/{name}/invocations"
+    hosting.gone(name)
 
 
 @pytest.fixture
