@@ -53,8 +53,10 @@ def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    from cloche.server.open_files import allow_open_files
     from cloche.server.run import serve
 
+    allow_open_files()
     try:
         serve(Settings(data=data, **chosen), _ready, _console)
     except ClocheError as error:

@@ -24,7 +24,7 @@ class Ending:
     """How the process ended, as kept in the job's document."""
 
     cause: str
-    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``not_started``, ``lost``, or ``none``: it was never begun."""
+    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``not_started``, ``lost``; ``none``: never begun."""
     exit_code: int = 0
     """Negative: the signal's number."""
     message: str = ""
