@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,9 @@ class ServerProcess:
             for id in runtime.known():
                 runtime.forget(id)
             runtime.close()
+        from cloche.engines.hosting.sockets import socket_folder
+
+        shutil.rmtree(socket_folder(self.data))
 
     def log(self) -> str:
         """All it has printed."""

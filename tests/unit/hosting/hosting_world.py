@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 import tarfile
 import threading
 import time
@@ -15,6 +16,7 @@ from hosting_toys import ToyRuntime
 
 from cloche.engines import hosting as hosting_engine
 from cloche.engines.hosting import Answer, EndpointPlan, FleetPlan, Hosting, Outcome, VariantPlan, request_bytes
+from cloche.engines.hosting.sockets import socket_folder
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import SystemClock
 from cloche.lifecycle import rows
@@ -111,6 +113,7 @@ class World:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
+        shutil.rmtree(socket_folder(self.folder))
 
     # -- short ways --------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from cloche.compute.runtime import Runtime
@@ -122,6 +123,8 @@ class Hosting:
     def stop(self) -> None:
         """Let go. Model servers go on; the next start adopts them."""
         self._tending.stop()
+        with suppress(OSError):  # somebody listens there still
+            self._seat.sockets.rmdir()
 
     def _ended(self, process: str) -> None:
         arn = self._seat.owners.get(process)
