@@ -126,6 +126,7 @@ class Seat:
         except EnvironmentFailed as failed:
             raise Unfit(failed.message) from failed
         socket = self.socket(instance)
+        make_private(self.sockets)  # temporary folders are swept now and then
         make_private(socket.parent)
         own_root = self.runtime.capabilities.ml_root_at_opt_ml
         private = self.runtime.capabilities.private_files
