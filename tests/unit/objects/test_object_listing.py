@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloche.storage.objects import Details, ObjectStore
+from cloche.storage.objects import Details, Doomed, ObjectStore
 from cloche.storage.objects.listing import successor
 
 KEYS = st.text(st.sampled_from("ab/-\u00e9\ud7ff\ue000\U0010ffff\x00\x01 "), min_size=1, max_size=6)
@@ -151,7 +151,7 @@ def fill(store: ObjectStore, keys: set[str]) -> None:
     """Make the bucket hold just these."""
     present = [info.key for info in store.iter_prefix("bucket")]
     if present:
-        store.delete_many("bucket", present)
+        store.delete_many("bucket", map(Doomed, present))
     with store.writer() as writer:
         written = writer.finish()
     for key in keys:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_bucket_is_deleted_only_when_empty(store: ObjectStore) -> None:
     store.put_bytes("bucket", "key", b"")
     with pytest.raises(BucketNotEmpty):
         store.buckets.delete("bucket")
-    assert store.delete("bucket", "key")
+    assert store.delete("bucket", "key").existed
     store.buckets.delete("bucket")
     with pytest.raises(BucketNotFound):
         store.buckets.delete("bucket")
@@ -85,8 +86,8 @@ def test_a_dropped_file_keeps_its_name_for_a_while(store: ObjectStore) -> None:
 
 def test_deleting_leaves_nothing(store: ObjectStore, opened) -> None:
     store.put_bytes("bucket", "key", b"x")
-    assert store.delete("bucket", "key") is True
-    assert store.delete("bucket", "key") is False
+    assert store.delete("bucket", "key").existed is True
+    assert store.delete("bucket", "key").existed is False
     store.removal.collect()
     assert opened.files() == set()
 
@@ -231,12 +232,12 @@ def test_a_copy_shares_its_bytes_and_outlives_its_source(store: ObjectStore) -> 
 
 def test_details_change_without_the_bytes(store: ObjectStore) -> None:
     info = store.put_bytes("bucket", "key", b"x")
-    changed = store.update_details(info, Details(tags={"a": "b"}))
+    changed = store.update_details(info, lambda details: replace(details, tags={"a": "b"}))
     assert changed.details.tags == {"a": "b"}
     assert (changed.etag, changed.last_modified) == (info.etag, info.last_modified)
     store.put_bytes("bucket", "key", b"y")
     with pytest.raises(KeyNotFound):
-        store.update_details(info, Details())
+        store.update_details(info, lambda details: details)
 
 
 def test_reading_a_large_object_whole_is_refused(store: ObjectStore) -> None:

@@ -8,7 +8,7 @@ from cloche.services.s3.describing import unquoted
 from cloche.services.s3.errors import from_store, s3_error
 from cloche.services.s3.handling import check_key, s3_operation, store_of
 from cloche.services.s3.refusals import refuse_unsupported
-from cloche.storage.objects import StoreError, WriteCondition
+from cloche.storage.objects import Doomed, StoreError, WriteCondition
 
 KEYS_MAX = 1000  # docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
@@ -44,7 +44,7 @@ def delete_objects(ctx: Context, request: Members) -> Members:
         else:
             deleted.append({"Key": item["Key"], "VersionId": item.get("VersionId")})
     if plain:
-        store_of(ctx).delete_many(request["Bucket"], plain)
+        store_of(ctx).delete_many(request["Bucket"], [Doomed(key) for key in plain])
     return {"Deleted": [] if request["Delete"].get("Quiet") else deleted, "Errors": errors}
 
 

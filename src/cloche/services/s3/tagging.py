@@ -32,5 +32,5 @@ def delete_object_tagging(ctx: Context, request: Members) -> Members:
 
 def _set(ctx: Context, request: Members, tags: Mapping[str, str]) -> Members:
     info = store_of(ctx).head(request["Bucket"], request["Key"])
-    store_of(ctx).update_details(info, replace(info.details, tags=tags))
+    store_of(ctx).update_details(info, lambda details: replace(details, tags=tags))
     return {}

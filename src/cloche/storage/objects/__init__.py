@@ -10,15 +10,19 @@ from cloche.storage.objects.errors import (
     ChecksumMismatch,
     ConditionNotMet,
     KeyNotFound,
+    ObjectLocked,
     PartInvalid,
     PartTooSmall,
     SizeMismatch,
     StoreError,
     UploadNotFound,
+    VersioningFixed,
+    VersionNotFound,
 )
 from cloche.storage.objects.listing import Page
 from cloche.storage.objects.records import (
     Bucket,
+    Deletion,
     Details,
     ObjectInfo,
     ObjectPart,
@@ -27,7 +31,8 @@ from cloche.storage.objects.records import (
     WriteCondition,
 )
 from cloche.storage.objects.schema import MIGRATIONS
-from cloche.storage.objects.store import ObjectStore
+from cloche.storage.objects.store import Doomed, ObjectStore
+from cloche.storage.objects.version_listing import VersionsPage
 from cloche.storage.objects.writer import FileWriter, Written
 
 __all__ = [
@@ -37,10 +42,13 @@ __all__ = [
     "BucketNotFound",
     "ChecksumMismatch",
     "ConditionNotMet",
+    "Deletion",
     "Details",
+    "Doomed",
     "FileWriter",
     "KeyNotFound",
     "ObjectInfo",
+    "ObjectLocked",
     "ObjectPart",
     "ObjectStore",
     "Page",
@@ -51,6 +59,9 @@ __all__ = [
     "StoreError",
     "Upload",
     "UploadNotFound",
+    "VersionNotFound",
+    "VersioningFixed",
+    "VersionsPage",
     "WriteCondition",
     "Written",
 ]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from cloche.foundation.clock import Clock, from_epoch
 from cloche.foundation.errors import AlreadyExists
 from cloche.storage.metadata.database import Database
-from cloche.storage.objects.errors import BucketNotEmpty, BucketNotFound
+from cloche.storage.objects.errors import BucketNotEmpty, BucketNotFound, VersioningFixed
 from cloche.storage.objects.records import Bucket, bucket_from
+
+OBJECT_LOCK: Final = "ObjectLock"
+"""The aspect of a bucket's configuration that lets versions be locked."""
 
 
 class Buckets:
@@ -64,6 +68,13 @@ class Buckets:
 
         self._database.write(change)
 
+    def with_configuration(self, aspect: str) -> list[Bucket]:
+        """All accounts' buckets that have that ``aspect`` configured."""
+        rows = self._database.reader.execute(
+            "SELECT * FROM buckets WHERE configuration LIKE ? ORDER BY name", (f'%"{aspect}"%',)
+        )
+        return [bucket for bucket in map(bucket_from, rows) if bucket.configuration.get(aspect)]
+
     def list(
         self, account: str, *, prefix: str = "", after: str = "", region: str = "", limit: int = 10_000
     ) -> list[Bucket]:
@@ -74,6 +85,36 @@ class Buckets:
             (account, after, len(prefix), prefix, region, region, limit),
         )
         return [bucket_from(row) for row in rows]
+
+    def set_versioning(self, name: str, status: str) -> None:
+        """``Enabled`` or ``Suspended``. Raises ``VersioningFixed`` for suspending where objects may be locked."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            row = tx.execute("SELECT configuration FROM buckets WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise BucketNotFound(name)
+            if status != "Enabled" and OBJECT_LOCK in json.loads(row["configuration"]):
+                raise VersioningFixed("object lock needs versions")
+            tx.execute("UPDATE buckets SET versioning = ? WHERE name = ?", (status, name))
+
+        self._database.write(change)
+
+    def set_object_lock(self, name: str, configuration: Mapping[str, Any], *, new: bool = False) -> None:
+        """Let versions be locked, from now on for good. ``new``: the bucket was made just now, and gets versions with
+        it; else raises ``VersioningFixed`` where versioning is not enabled."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            row = tx.execute("SELECT configuration, versioning FROM buckets WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise BucketNotFound(name)
+            if row["versioning"] != "Enabled" and not new:
+                raise VersioningFixed("object lock needs versions")
+            kept = json.loads(row["configuration"]) | {OBJECT_LOCK: dict(configuration)}
+            tx.execute(
+                "UPDATE buckets SET versioning = 'Enabled', configuration = ? WHERE name = ?", (json.dumps(kept), name)
+            )
+
+        self._database.write(change)
 
     def configure(self, name: str, aspect: str, value: Any) -> None:
         """Keep ``value`` (JSON) as the bucket's ``aspect``; ``None`` takes it away."""

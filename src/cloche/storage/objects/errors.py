@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from cloche.foundation.errors import ClocheError, Conflict, Invalid, NotFound
+from typing import TYPE_CHECKING
+
+from cloche.foundation.errors import ClocheError, Conflict, Denied, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from cloche.storage.objects.records import ObjectInfo
 
 
 class StoreError(ClocheError):
@@ -16,10 +21,33 @@ class BucketNotFound(StoreError, NotFound):
 
 
 class KeyNotFound(StoreError, NotFound):
-    def __init__(self, bucket: str, key: str) -> None:
+    """``marker`` is the delete marker that stands in the object's place, if one does."""
+
+    def __init__(self, bucket: str, key: str, marker: ObjectInfo | None = None) -> None:
         super().__init__(f"there is no object {key!r} in bucket {bucket!r}")
         self.bucket = bucket
         self.key = key
+        self.marker = marker
+
+
+class VersionNotFound(StoreError, NotFound):
+    def __init__(self, key: str, version: str) -> None:
+        super().__init__(f"there is no version {version!r} of object {key!r}")
+        self.key = key
+        self.version = version
+
+
+class ObjectLocked(StoreError, Denied):
+    """A retention or a legal hold keeps the version."""
+
+    def __init__(self, key: str, version: str) -> None:
+        super().__init__(f"version {version!r} of object {key!r} is locked")
+        self.key = key
+        self.version = version
+
+
+class VersioningFixed(StoreError, Conflict):
+    """Object lock needs versions: it does not let versioning be suspended, nor come without it."""
 
 
 class UploadNotFound(StoreError, NotFound):

@@ -23,6 +23,8 @@ class Bucket:
     created_at: datetime
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """Sub-resources that are kept as the caller sent them (tagging, encryption …), by their AWS name."""
+    versioning: str = ""
+    """``Enabled``, ``Suspended``, or empty where it was never switched on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,17 @@ class Details:
     parts: tuple[ObjectPart, ...] = ()
     upload: str = ""
     """The multipart upload that made the object."""
+    retention_mode: str = ""
+    """``GOVERNANCE`` or ``COMPLIANCE``: the version is not removed before ``retain_until`` (seconds since 1970)."""
+    retain_until: float = 0.0
+    legal_hold: bool = False
+
+    def is_locked(self, now: float, *, bypass_governance: bool = False) -> bool:
+        """Whether object lock forbids to remove the version that has these details."""
+        if self.legal_hold:
+            return True
+        retained = bool(self.retention_mode) and self.retain_until > now
+        return retained and not (bypass_governance and self.retention_mode == "GOVERNANCE")
 
     def to_json(self) -> str:
         """Only what differs from an empty one: most objects say little."""
@@ -72,7 +85,8 @@ _EMPTY: Mapping[str, Any] = asdict(Details())
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object (of one version), without its bytes. ``etag`` is unquoted; ``size`` in bytes."""
+    """One version of an object, without its bytes. ``etag`` is unquoted; ``size`` in bytes. A delete marker has
+    neither bytes nor ETag nor file."""
 
     bucket: str
     key: str
@@ -82,6 +96,10 @@ class ObjectInfo:
     version: str = NULL_VERSION
     details: Details = field(default_factory=Details)
     file: str = ""
+    is_latest: bool = True
+    is_delete_marker: bool = False
+    sequence: int = 0
+    """Later versions of a key have greater ones."""
 
     @property
     def content_type(self) -> str:
@@ -122,8 +140,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a deletion did. ``version`` is the id of what it removed for good, or of the delete marker it made
+    (``is_delete_marker`` tells of either); empty where a key of an unversioned bucket was removed. ``existed``:
+    there was something to remove."""
+
+    key: str
+    version: str = ""
+    is_delete_marker: bool = False
+    existed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class WriteCondition:
-    """``if_absent``: only when no object has the key. ``if_match``: only over the object with that ETag.
+    """``if_absent``: only when no object has the key. ``if_match``: only over the object with that ETag. A key whose
+    latest version is a delete marker has no object.
 
     A write that does not meet it raises ``Conflict``; ``if_match`` without an object raises ``NotFound``.
     """
@@ -132,7 +163,7 @@ class WriteCondition:
     if_match: str = ""
 
 
-OBJECT_COLUMNS = "bucket, key, version, file, size, etag, modified_at, details"
+OBJECT_COLUMNS = "bucket, key, version, file, size, etag, modified_at, details, latest, delete_marker, sequence"
 
 
 def bucket_from(row: sqlite3.Row) -> Bucket:
@@ -142,13 +173,26 @@ def bucket_from(row: sqlite3.Row) -> Bucket:
         row["region"],
         from_epoch(row["created_at"]),
         json.loads(row["configuration"]),
+        row["versioning"],
     )
 
 
 def object_from(row: sqlite3.Row) -> ObjectInfo:
     """``row`` holds ``OBJECT_COLUMNS`` in their order."""
-    bucket, key, version, file, size, etag, modified_at, details = row
-    return ObjectInfo(bucket, key, size, etag, from_epoch(modified_at), version, Details.from_json(details), file)
+    bucket, key, version, file, size, etag, modified_at, details, latest, delete_marker, sequence = row
+    return ObjectInfo(
+        bucket,
+        key,
+        size,
+        etag,
+        from_epoch(modified_at),
+        version,
+        Details.from_json(details),
+        file or "",
+        bool(latest),
+        bool(delete_marker),
+        sequence,
+    )
 
 
 def upload_from(row: sqlite3.Row) -> Upload:

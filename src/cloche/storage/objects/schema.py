@@ -2,8 +2,10 @@
 
 ``objects`` is clustered by (bucket, key, version): SQLite compares TEXT byte by byte in UTF-8, which is S3's
 listing order, so a listing walks the table itself. An unversioned bucket has one row per key, of version
-``null``. ``sequence`` orders the versions of a key and ``latest`` marks the one that plain reads see; both are
-there so that versioned buckets need no new table. ``file`` names a data file, nothing of the key does.
+``null``. ``sequence`` orders the versions of a key and ``latest`` marks the one that plain reads see: exactly one
+row of every key. Version ids are made so (see ``versions``) that the rows of a key lie in the table as ``null`` and
+then from the newest to the oldest; hence ``latest`` is found among the first two without an index.
+``file`` names a data file, nothing of the key does; a delete marker has none.
 
 ``removals`` names data files that no row refers to any more: it is written in the transaction that drops the
 last reference and emptied once the file is gone, so a crash in between leaves a note, not a forgotten file.
@@ -61,4 +63,5 @@ CREATE TABLE removals (
 ) STRICT, WITHOUT ROWID;
 """,
     ),
+    ("objects-2", "ALTER TABLE buckets ADD COLUMN versioning TEXT NOT NULL DEFAULT ''"),
 ]

@@ -10,33 +10,41 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cloche.foundation.clock import Clock, from_epoch
+from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Database
+from cloche.storage.objects import versions
 from cloche.storage.objects.buckets import Buckets
-from cloche.storage.objects.errors import BucketNotFound, ConditionNotMet, KeyNotFound
+from cloche.storage.objects.errors import BucketNotFound, KeyNotFound, StoreError
 from cloche.storage.objects.files import DataFiles, link_or_copy
 from cloche.storage.objects.listing import Page, iterate_objects, list_objects
-from cloche.storage.objects.records import (
-    NULL_VERSION,
-    OBJECT_COLUMNS,
-    Details,
-    ObjectInfo,
-    WriteCondition,
-    object_from,
-)
+from cloche.storage.objects.records import Deletion, Details, ObjectInfo, WriteCondition
 from cloche.storage.objects.removal import Removal
 from cloche.storage.objects.uploads import Uploads
+from cloche.storage.objects.version_listing import VersionsPage, list_versions
 from cloche.storage.objects.writer import FileWriter, Written, finish_temporary
 
 LINK_ATTEMPTS: Final = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """What to delete: a key, or with ``version`` that version of it for good. ``bypass_governance`` lifts retention in
+    that mode."""
+
+    key: str
+    version: str = ""
+    bypass_governance: bool = False
+    condition: WriteCondition | None = None
+
+
 class ObjectStore:
-    """Safe for many threads. Missing things raise ``BucketNotFound``, ``KeyNotFound`` (both ``NotFound``).
+    """Safe for many threads. Missing things raise ``BucketNotFound``, ``KeyNotFound``, ``VersionNotFound`` (all
+    ``NotFound``). Where a ``version`` is taken, an empty one means the latest.
 
     ``buckets`` and ``uploads`` hold what concerns those alone.
     """
@@ -51,22 +59,19 @@ class ObjectStore:
 
     # -- reading -----------------------------------------------------------------------------------------
 
-    def head(self, bucket: str, key: str) -> ObjectInfo:
-        """The object as it is now."""
-        row = self._database.reader.execute(
-            f"SELECT {OBJECT_COLUMNS} FROM objects"  # noqa: S608 - a constant
-            " WHERE bucket = ? AND key = ? AND version = 'null' AND delete_marker = 0",
-            (bucket, key),
-        ).fetchone()
-        if row is None:
+    def head(self, bucket: str, key: str, version: str = "") -> ObjectInfo:
+        """The object as it is now, or that version of it. A delete marker is answered only by its name; where one is
+        the latest, ``KeyNotFound`` holds it."""
+        try:
+            return versions.existing(self._database.reader, bucket, key, version)
+        except StoreError:
             self.buckets.get(bucket)
-            raise KeyNotFound(bucket, key)
-        return object_from(row)
+            raise
 
-    def open(self, bucket: str, key: str) -> tuple[ObjectInfo, Path]:
+    def open(self, bucket: str, key: str, version: str = "") -> tuple[ObjectInfo, Path]:
         """The object and its data file, which is read-only and never changes. Open it soon (within seconds):
         if the object is replaced or deleted, the name goes; an open descriptor or hard link stays valid."""
-        info = self.head(bucket, key)
+        info = self.head(bucket, key, version)
         return info, self.files.path(info.file)
 
     def path(self, info: ObjectInfo) -> Path:
@@ -108,6 +113,24 @@ class ObjectStore:
         self.buckets.get(bucket)
         return iterate_objects(self._database, bucket, prefix)
 
+    def list_versions(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        delimiter: str = "",
+        after: tuple[str, str] = ("", ""),
+        limit: int = 1000,
+    ) -> VersionsPage:
+        """A page of all versions and delete markers, by key and from the newest to the oldest: those after ``after``
+        (key, version id); without an id, those of later keys only."""
+        self.buckets.get(bucket)
+        return list_versions(self._database.reader, bucket, prefix, delimiter, after=after, limit=limit)
+
+    def _again(self, info: ObjectInfo) -> ObjectInfo:
+        """The object that is there now where ``info``'s file is gone."""
+        return self.head(info.bucket, info.key, "" if info.is_latest else info.version)
+
     def link_into(self, info: ObjectInfo, target: Path, *, link: bool) -> None:
         """Put the object's bytes at ``target``, which must not exist while its folder must. ``link=True``: a
         hard link to the immutable data file where the file systems allow, and never to be written through.
@@ -119,7 +142,7 @@ class ObjectStore:
             except FileNotFoundError:
                 if not target.parent.is_dir():
                     raise
-                info = self.head(info.bucket, info.key)
+                info = self._again(info)
         raise KeyNotFound(info.bucket, info.key)
 
     # -- writing -----------------------------------------------------------------------------------------
@@ -139,7 +162,8 @@ class ObjectStore:
         etag: str = "",
         condition: WriteCondition | None = None,
     ) -> ObjectInfo:
-        """Make ``written`` the object at ``key``, durably. ``etag`` is the file's MD5 unless given. On any
+        """Make ``written`` the object at ``key``, durably; in a versioned bucket the one before stays, as a version.
+        ``etag`` is the file's MD5 unless given. On any
         error the file is gone and nothing has changed; ``condition`` unmet raises ``ConditionNotMet``."""
         try:
             info = self._database.write(
@@ -164,23 +188,9 @@ class ObjectStore:
         condition: WriteCondition | None = None,
     ) -> ObjectInfo:
         """``commit``'s part inside the transaction; the caller sees to the file's temporary name."""
-        if tx.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone() is None:
-            raise BucketNotFound(bucket)
-        old = tx.execute(
-            "SELECT file, etag FROM objects WHERE bucket = ? AND key = ? AND version = 'null'", (bucket, key)
-        ).fetchone()
-        _check(condition, bucket, key, old)
-        if old is not None:
-            self.removal.note(tx, [old["file"]])
-        at = self._clock.time()
-        etag = etag or written.md5
-        tx.execute(
-            "INSERT OR REPLACE INTO objects"
-            " (bucket, key, version, sequence, file, size, etag, modified_at, details)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (bucket, key, NULL_VERSION, int(at * 1e6), written.file, written.size, etag, at, details.to_json()),
+        return versions.place(
+            tx, self.removal, self._clock.time(), bucket, key, written, details, etag=etag, condition=condition
         )
-        return ObjectInfo(bucket, key, written.size, etag, from_epoch(at), NULL_VERSION, details, written.file)
 
     def put_bytes(
         self,
@@ -240,7 +250,7 @@ class ObjectStore:
             try:
                 return self._duplicate(info, tuple(algorithms))
             except FileNotFoundError:
-                info = self.head(info.bucket, info.key)
+                info = self._again(info)
         raise KeyNotFound(info.bucket, info.key)
 
     def _duplicate(self, info: ObjectInfo, algorithms: tuple[str, ...]) -> Written:
@@ -259,65 +269,73 @@ class ObjectStore:
             raise
         return Written(file, info.size, info.etag)
 
-    def update_details(self, info: ObjectInfo, details: Details) -> ObjectInfo:
-        """Replace what is said about the object ``info`` (its tags, say); bytes, ETag and dates stay. Raises
-        ``KeyNotFound`` when it has been replaced or deleted meanwhile."""
+    def update_details(self, info: ObjectInfo, change: Callable[[Details], Details]) -> ObjectInfo:
+        """Replace what is said about the object ``info`` (its tags, say) by what ``change`` makes of it; bytes, ETag
+        and dates stay. ``change`` runs in the transaction, sees what is there now, and may raise. ``KeyNotFound``
+        when the object has been replaced or deleted meanwhile."""
 
-        def change(tx: sqlite3.Connection) -> None:
-            changed = tx.execute(
-                "UPDATE objects SET details = ? WHERE bucket = ? AND key = ? AND version = ? AND file = ?",
-                (details.to_json(), info.bucket, info.key, info.version, info.file),
-            ).rowcount
-            if not changed:
+        def update(tx: sqlite3.Connection) -> ObjectInfo:
+            now = versions.version_of(tx, info.bucket, info.key, info.version)
+            if now is None or now.file != info.file:
                 raise KeyNotFound(info.bucket, info.key)
+            details = change(now.details)
+            tx.execute(
+                "UPDATE objects SET details = ? WHERE bucket = ? AND key = ? AND version = ?",
+                (details.to_json(), info.bucket, info.key, info.version),
+            )
+            return replace(now, details=details)
 
-        self._database.write(change)
-        return self.head(info.bucket, info.key)
+        return self._database.write(update)
 
     # -- deleting ----------------------------------------------------------------------------------------
 
-    def delete(self, bucket: str, key: str, *, condition: WriteCondition | None = None) -> bool:
-        """Remove the object, durably. False when there was none (which is no error)."""
-        return self.delete_many(bucket, [key], condition=condition)[0]
+    def delete(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version: str = "",
+        bypass_governance: bool = False,
+        condition: WriteCondition | None = None,
+    ) -> Deletion:
+        """Remove the object, durably; in a versioned bucket, put a delete marker on top of it, or remove the one
+        ``version`` for good. That there was none is no error. Raises ``ObjectLocked``, ``ConditionNotMet``."""
+        (done,) = self.delete_many(bucket, [Doomed(key, version, bypass_governance, condition)])
+        if isinstance(done, StoreError):
+            raise done
+        return done
 
-    def delete_many(
-        self, bucket: str, keys: Iterable[str], *, condition: WriteCondition | None = None
-    ) -> Sequence[bool]:
-        """Remove the objects in one transaction; for each key whether there was one."""
-        wanted = list(keys)
+    def delete_many(self, bucket: str, wanted: Iterable[Doomed]) -> Sequence[Deletion | StoreError]:
+        """Delete in one transaction; for each what was done, or why nothing was."""
+        doomed = list(wanted)
 
-        def change(tx: sqlite3.Connection) -> Sequence[bool]:
+        def change(tx: sqlite3.Connection) -> Sequence[Deletion | StoreError]:
             if tx.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone() is None:
                 raise BucketNotFound(bucket)
-            return [self._delete(tx, bucket, key, condition) for key in wanted]
+            return [self._delete(tx, bucket, one) for one in doomed]
 
         done = self._database.write(change)
         self.removal.hint()
         return done
 
-    def _delete(self, tx: sqlite3.Connection, bucket: str, key: str, condition: WriteCondition | None) -> bool:
-        old = tx.execute(
-            "SELECT file, etag FROM objects WHERE bucket = ? AND key = ? AND version = 'null'", (bucket, key)
-        ).fetchone()
-        _check(condition, bucket, key, old)
-        if old is None:
-            return False
-        tx.execute("DELETE FROM objects WHERE bucket = ? AND key = ? AND version = 'null'", (bucket, key))
-        self.removal.note(tx, [old["file"]])
-        return True
+    def _delete(self, tx: sqlite3.Connection, bucket: str, one: Doomed) -> Deletion | StoreError:
+        at = self._clock.time()
+        try:
+            if not one.version:
+                return versions.remove_current(tx, self.removal, at, bucket, one.key, condition=one.condition)
+            return versions.remove_version(
+                tx,
+                self.removal,
+                at,
+                bucket,
+                one.key,
+                one.version,
+                bypass_governance=one.bypass_governance,
+                condition=one.condition,
+            )
+        except StoreError as error:  # raised before anything was changed
+            return error
 
     def close(self) -> None:
         """Stop the background removal. What it has not removed is removed after the next start."""
         self.removal.close()
-
-
-def _check(condition: WriteCondition | None, bucket: str, key: str, old: sqlite3.Row | None) -> None:
-    if condition is None:
-        return
-    if condition.if_absent and old is not None:
-        raise ConditionNotMet("If-None-Match")
-    if condition.if_match:
-        if old is None:
-            raise KeyNotFound(bucket, key)
-        if condition.if_match not in ("*", old["etag"]):
-            raise ConditionNotMet("If-Match")
