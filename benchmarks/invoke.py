@@ -30,7 +30,7 @@ from typing import Any
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 PACKAGES = ["fastapi==0.121.2", "uvicorn==0.38.0", "uvloop", "httptools", "xgboost==1.7.6", "scikit-learn==1.4.2"]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloche" / "benchmarks" / "invoke"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloche" / "benchmarks"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -106,17 +106,21 @@ def _latency(said: str, which: str) -> float:
     return float(match[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[match[2]]
 
 
-def peer_python() -> Path:
-    """The peer's environment, built once by uv."""
-    python = CACHE / "bin" / "python"
-    stamp = CACHE / "packages"
-    if not stamp.exists() or stamp.read_text() != "\n".join(PACKAGES):
-        shutil.rmtree(CACHE, ignore_errors=True)
+def peer_environment(name: str, packages: list[str]) -> Path:
+    """The interpreter of a peer's environment, built once by uv."""
+    home = CACHE / name
+    python, stamp = home / "bin" / "python", home / "packages"
+    if not stamp.exists() or stamp.read_text() != "\n".join(packages):
+        shutil.rmtree(home, ignore_errors=True)
         uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(CACHE)], check=True)
-        subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), *PACKAGES], check=True)
-        stamp.write_text("\n".join(PACKAGES))
+        subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(home)], check=True)
+        subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), *packages], check=True)
+        stamp.write_text("\n".join(packages))
     return python
+
+
+def peer_python() -> Path:
+    return peer_environment("invoke", PACKAGES)
 
 
 @contextlib.contextmanager
@@ -199,11 +203,16 @@ def _until_gone(sagemaker: Any) -> None:
 
 def signed(url: str, row: str, keys: dict[str, str]) -> dict[str, str]:
     """The headers boto3 would send for this request."""
+    return signed_request(url, row, keys, {"Content-Type": "text/csv"})
+
+
+def signed_request(url: str, body: str, keys: dict[str, str], headers: dict[str, str]) -> dict[str, str]:
+    """``headers`` and those that sign them for SageMaker."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    request = AWSRequest("POST", url, headers={"Content-Type": "text/csv"}, data=row.encode())
+    request = AWSRequest("POST", url, headers=headers, data=body.encode())
     SigV4Auth(Credentials(keys["AccessKeyId"], keys["SecretAccessKey"]), "sagemaker", "us-east-1").add_auth(request)
     return dict(request.headers.items())
 

@@ -83,9 +83,13 @@ class Operation:
 
     name: str
     handler: Callable[[Context, Members], Any]
-    inline: bool = False
+    inline: bool | Callable[[Members], bool] = False
+    """Runs on the event loop: always, or for the requests that a function of their members says are cheap."""
     reads: bool = False
     """Answers from storage without changing anything."""
+
+    def is_inline(self, members: Members) -> bool:
+        return self.inline if isinstance(self.inline, bool) else self.inline(members)
 
 
 @dataclass(frozen=True, slots=True)

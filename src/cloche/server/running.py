@@ -27,7 +27,7 @@ class Runner:
     async def run(self, operation: Operation, context: Context, members: Members) -> Answer:
         """What the handler answers. Raises what it raises, ``LimitReached`` where too many wait already."""
         handler = operation.handler
-        if operation.inline:
+        if operation.is_inline(members):
             return _answer(handler(context, members))
         is_async = self._is_async.get(handler)
         if is_async is None:

@@ -21,7 +21,7 @@ from cloche.aws.errors import AwsError, Fact
 from cloche.aws.operation import Context, Kept, Members, Operation
 from cloche.aws.resource import tagging, tokens
 from cloche.aws.resource.family import Family
-from cloche.aws.resource.listing import PAGE_DEFAULT, Listing, derive_listing
+from cloche.aws.resource.listing import PAGE_DEFAULT, PAGING, Listing, derive_listing
 from cloche.aws.resource.memory import Memories, Memory
 from cloche.aws.resource.projection import Projector, projector
 from cloche.foundation.clock import from_epoch
@@ -29,6 +29,9 @@ from cloche.foundation.errors import AlreadyExists, Invalid, NotSupported
 from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import read_page
 from cloche.storage.metadata.records import Record
+
+INLINE_PAGE_MAX = 25
+"""Rows of a list that is answered on the event loop: their summaries are mostly remembered."""
 
 
 class Resource:
@@ -107,7 +110,12 @@ class Resource:
             "Delete": self.delete,
             "Stop": self.stop,
         }
-        return Operation(name, handlers[verb], inline=verb == "Describe", reads=verb in ("Describe", "List"))
+        inline = self._lists_cheaply if verb == "List" else verb == "Describe"
+        return Operation(name, handlers[verb], inline=inline, reads=verb in ("Describe", "List"))
+
+    def _lists_cheaply(self, request: Members) -> bool:
+        """A short page without a filter is a walk of a few rows along an index."""
+        return request.get("MaxResults", PAGE_DEFAULT) <= INLINE_PAGE_MAX and PAGING.issuperset(request)
 
     def __init__(self) -> None:
         self._family = Family(self.service, self.operations)

@@ -1,4 +1,4 @@
-"""The short way of point reads: JSON operations whose handlers are ``inline`` (``DescribeTrainingJob`` …).
+"""The short way of reads: JSON operations whose handlers are ``inline`` (``DescribeTrainingJob``, plain lists).
 
 An SDK that waits for a job asks for its description again and again, and so do consoles and pipelines; the answer is
 mostly one that has been given before.
@@ -6,11 +6,12 @@ mostly one that has been given before.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers, HttpRequest
-from cloche.aws.operation import Answer, Operation
+from cloche.aws.operation import Members, Operation
 from cloche.aws.protocols import parse_request, serialize_response
 from cloche.aws.routing import Routed, route
 from cloche.aws.signing.refusals import family_of
@@ -59,10 +60,23 @@ class ReadCycle(QuickCycle):
         validate(target.service, target.operation, members)
         context = chain.context(exchange.request_id, verified.caller, verified.region, request)
         chain.authorize(context, target.service_name, self._operation, members)
-        answer = self._operation.handler(context, members)
-        assert not isinstance(answer, Answer), "a point read answers members alone"
+        if self._operation.is_inline(members):
+            self._answer(self._operation.handler(context, members))
+            return
+        work = asyncio.ensure_future(chain.runner.in_thread(self._operation.handler, context, members))
+        work.add_done_callback(self._worked)
+
+    def _worked(self, work: asyncio.Future[Members]) -> None:
+        try:
+            self._answer(work.result())
+        except Exception as error:
+            self.refuse(error)
+
+    def _answer(self, answer: Members) -> None:
+        target, exchange = self._routed, self.exchange
+        assert exchange.request is not None
         response = serialize_response(
-            target.service, target.operation, target.protocol, answer, request, exchange.request_id
+            target.service, target.operation, target.protocol, answer, exchange.request, exchange.request_id
         )
         assert isinstance(response.body, bytes)
         self.write(response.status, encoded(response.headers), response.body)

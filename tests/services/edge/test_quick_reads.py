@@ -1,0 +1,106 @@
+"""The short way of reads answers what the ordinary way answers, to the byte.
+
+``server/quick`` takes plain requests; an ``Upgrade`` header, which nobody signs, sends the very same request the
+ordinary way.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+        ],
+    }
+)
+
+
+def ask(server: Any, operation: str, members: Any, *, quick: bool, tamper: bool = False) -> tuple[int, Any, set[str]]:
+    """(status, body, names of headers) of one signed request."""
+    keys = server.keys
+    body = json.dumps(members).encode()
+    request = AWSRequest(
+        "POST",
+        server.url + "/",
+        headers={"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"SageMaker.{operation}"},
+        data=body,
+    )
+    credentials = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"])
+    SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
+    headers = dict(request.headers.items())
+    if tamper:
+        headers["Authorization"] = headers["Authorization"][:-1] + ("0" if headers["Authorization"][-1] != "0" else "1")
+    if not quick:
+        headers["Upgrade"] = "nothing"
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request("POST", "/", body, headers)
+        answer = connection.getresponse()
+        names = {name.lower() for name, _ in answer.getheaders()}
+        return answer.status, json.loads(answer.read()), names
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def configured(server: Any) -> str:
+    """An endpoint configuration to read; its model needs no data."""
+    iam, sagemaker = server.client("iam"), server.client("sagemaker")
+    role = iam.create_role(RoleName="quick-reads", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+    for number in range(3):
+        sagemaker.create_model(
+            ModelName=f"quick-reads-{number}", PrimaryContainer={"Image": image}, ExecutionRoleArn=role
+        )
+    return "quick-reads-1"
+
+
+REQUESTS = [
+    ("DescribeModel", {"ModelName": "quick-reads-1"}, 200),
+    ("DescribeModel", {"ModelName": "quick-reads-not-there"}, 400),
+    ("DescribeModel", {"ModelName": "not a name"}, 400),
+    ("DescribeModel", {}, 400),
+    ("DescribeModel", [], 400),
+    ("ListModels", {"MaxResults": 2, "SortBy": "Name"}, 200),
+    ("ListModels", {"NameContains": "quick-reads", "SortBy": "Name"}, 200),
+    ("ListModels", {"NextToken": "forged"}, 400),
+    ("DescribeTrainingJob", {"TrainingJobName": "not-there"}, 400),
+    ("DescribePipeline", {"PipelineName": "x"}, 400),
+    ("NoSuchOperation", {}, 400),
+]
+
+
+@pytest.mark.parametrize(("operation", "members", "status"), REQUESTS)
+def test_both_ways_answer_alike(server: Any, configured: str, operation: str, members: Any, status: int) -> None:
+    quick = ask(server, operation, members, quick=True)
+    assert quick == ask(server, operation, members, quick=False)
+    assert quick[0] == status
+    assert "x-amzn-requestid" in quick[2]
+
+
+def test_both_ways_refuse_a_wrong_signature_alike(server: Any, configured: str) -> None:
+    members = {"ModelName": configured}
+    quick = ask(server, "DescribeModel", members, quick=True, tamper=True)
+    assert quick == ask(server, "DescribeModel", members, quick=False, tamper=True)
+    assert quick[0] == 403 and quick[1]["__type"].endswith("InvalidSignatureException")
+
+
+def test_pages_of_a_list_go_on_both_ways(server: Any, configured: str) -> None:
+    members = {"MaxResults": 1, "SortBy": "Name", "NameContains": "quick-reads"}
+    names = []
+    for turn in range(3):
+        _, page, _ = ask(server, "ListModels", members, quick=bool(turn % 2))
+        names += [model["ModelName"] for model in page["Models"]]
+        members["NextToken"] = page.get("NextToken")
+    assert names == ["quick-reads-0", "quick-reads-1", "quick-reads-2"] or names == sorted(names, reverse=True)
+    assert members["NextToken"] is None
