@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,15 +31,21 @@ def main():
     arguments = parse()
     began = time.perf_counter()
     stage = Stage(arguments.data, arguments.port)
-    say(f"starting a fresh Cloche ({stage.data})")
-    seconds = stage.up()
-    console.print(f"    ready after {seconds:.2f} s on http://127.0.0.1:{stage.port}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
+        say(f"starting a fresh Cloche ({stage.data})")
+        seconds = stage.up()
+        console.print(f"    ready after {seconds:.2f} s on http://127.0.0.1:{stage.port}")
         os.environ.update(stage.environment())
         show(stage, arguments)
-    except BaseException:
-        console.print(f"[red]the demo failed; the server's log is {stage.log}[/]")
+    except KeyboardInterrupt:
+        console.print("\n[yellow]interrupted; stopping Cloche[/]")
         stage.down()
+        sys.exit(130)
+    except BaseException:
+        stage.down()
+        if stage.log.exists():
+            console.print(f"[red]the demo failed; the server's log is {stage.log}[/]")
         raise
     console.print(f"\n[bold green]done[/] in {time.perf_counter() - began:.1f} s")
     farewell(stage, arguments)
@@ -62,13 +69,14 @@ def parse():
 
 
 def show(stage, arguments):
-    from workflow import HYPERPARAMETERS, XGBOOST, Workflow
+    from workflow import HYPERPARAMETERS, SKLEARN, XGBOOST, Workflow
 
     flow = Workflow()
     with tempfile.TemporaryDirectory(prefix="cloche-demo-") as scratch:
         scratch = Path(scratch)
-        say("preparing the XGBoost image's environment (the first time, this downloads it)")
-        python = stage.image_python(XGBOOST.format(region=flow.region))
+        say("preparing the images' environments (the first time, this downloads them)")
+        python = environment(stage, XGBOOST.format(region=flow.region))
+        environment(stage, SKLEARN.format(region=flow.region))
         facts = prepare(python, scratch, arguments)
         say(f"uploading {facts['name']}: {facts['rows']} rows, {facts['columns']} features")
         data = flow.upload(scratch)
@@ -97,6 +105,21 @@ def show(stage, arguments):
 
         say("training a scikit-learn script (script mode) on the same data")
         script_job(flow, role, data)
+
+
+def environment(stage, image):
+    """The interpreter of ``image``. A build's progress is one changing line on a terminal, many elsewhere."""
+    name, told = image.rpartition("/")[2], set()
+    with console.status(f"    {name}") if console.is_terminal else nullcontext() as status:
+
+        def tell(line, seconds):
+            if status is not None:
+                status.update(f"    {name}: {line} ({seconds:.0f} s)")
+            elif line not in told or int(seconds) % 10 == 0:
+                console.print(f"    {name}: {line} ({seconds:.0f} s)", markup=False)
+            told.add(line)
+
+        return stage.image_python(image, tell)
 
 
 def prepare(python, scratch, arguments):

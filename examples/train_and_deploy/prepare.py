@@ -23,22 +23,30 @@ def bundled():
 def users(file, label):
     import csv
 
-    with open(file, newline="") as lines:
-        rows = list(csv.reader(lines))
-    header, rows = rows[0], rows[1:]
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as lines:
+            reader = csv.reader(lines)
+            rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{file} cannot be read: {error}")
+    if len(rows) < 11:
+        sys.exit(f"{file} has {max(len(rows) - 1, 0)} rows below its header; the demo needs at least ten")
+    header, rows = rows[0][1], rows[1:]
     if label not in header:
         sys.exit(f"{file} has no column {label!r}; its columns are {', '.join(header)}")
     at = header.index(label)
-    values = sorted({row[at] for row in rows})
+    values = sorted({row[at] for _, row in rows if len(row) > at})
     if len(values) != 2:
         sys.exit(f"column {label!r} of {file} has {len(values)} values; this demo trains on labels of two")
     features = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
+        if len(row) != len(header):
+            sys.exit(f"line {number} of {file} has {len(row)} cells, its header {len(header)}")
         try:
             features.append([float(cell) if cell else np.nan for at_, cell in enumerate(row) if at_ != at])
         except ValueError as error:
             sys.exit(f"line {number} of {file}: {error}; columns other than the label must be numbers")
-    return np.array(features), np.array([values.index(row[at]) for row in rows]), f"{file} ({label} = {values[1]!r})"
+    return np.array(features), np.array([values.index(row[at]) for _, row in rows]), f"{file} ({label} = {values[1]!r})"
 
 
 def main():

@@ -1,11 +1,11 @@
 """Start a fresh Cloche for the demo, as a person would: by its command line."""
 
 import json
-import os
-import shutil
+import queue
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,10 +22,11 @@ class Stage:
         self.log = self.data / "server.log"
 
     def up(self):
-        if self.data.exists():
-            self._cloche("down", check=False)
-            shutil.rmtree(self.data)
-        self.data.mkdir(mode=0o700, parents=True)
+        if (self.data / "cloche.db").exists():
+            self._cloche("reset", "--yes")
+        elif self.data.exists() and any(self.data.iterdir()):
+            sys.exit(f"{self.data} is not empty and holds no Cloche: choose another folder with --data")
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         while not _free(self.port):
             self.port += 1
         command = [CLOCHE, "up", "--data", str(self.data), "--port", str(self.port)]
@@ -40,7 +41,13 @@ class Stage:
             time.sleep(0.01)
 
     def down(self):
-        self._cloche("down")
+        """Stop the server, and the model servers that would outlive it."""
+        if self.process is None:
+            return
+        self._cloche("down", "--all", check=False)
+        if self.process.poll() is None:  # it had not come so far as to write down where it is
+            self.process.terminate()
+        self.process.wait()
 
     def environment(self):
         """What `cloche env` would have a shell export."""
@@ -53,12 +60,26 @@ class Stage:
                     return word
         return f"http://127.0.0.1:{self.port}/"
 
-    def image_python(self, image):
-        """The interpreter of an image's environment, built now if it is not there; its progress is shown."""
-        found = subprocess.run(
-            [CLOCHE, "images", "python", image], stdout=subprocess.PIPE, text=True, check=True, env=os.environ
-        )
-        return found.stdout.strip().splitlines()[-1]
+    def image_python(self, image, tell):
+        """The interpreter of an image's environment, built now if it is not there.
+
+        ``tell(line, seconds)`` is called with each line of progress, and with the last one again every second.
+        """
+        command = [CLOCHE, "images", "python", image]
+        began, line, lines = time.perf_counter(), "", queue.SimpleQueue()
+        building = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        threading.Thread(target=lambda: [lines.put(each) for each in (*building.stderr, None)], daemon=True).start()
+        while line is not None:
+            try:
+                line = lines.get(timeout=1)
+            except queue.Empty:
+                pass
+            if line:
+                tell(line.strip(), time.perf_counter() - began)
+        found = building.stdout.read()
+        if building.wait():
+            sys.exit(f"the environment of {image} could not be built")
+        return found.strip().splitlines()[-1]
 
     def _cloche(self, *arguments, check=True):
         command = [CLOCHE, *arguments, "--data", str(self.data)]

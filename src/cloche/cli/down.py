@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from cloche.cli.options import data_option
-from cloche.server.directory import Layout, Running, read_running
+from cloche.foundation.errors import ClocheError
+from cloche.server.directory import DirectoryLock, Layout, Running, read_running
 
 STOP_SECONDS_MAX = 20
+PROCESSES_SECONDS_MAX = 10
 
 
 def stop(running: Running) -> bool:
@@ -30,14 +32,42 @@ def stop(running: Running) -> bool:
     return True
 
 
+def stop_processes(layout: Layout) -> None:
+    """End the jobs and model servers that outlived their server. The next server finds how they ended."""
+    from cloche.compute.local import LocalRuntime
+    from cloche.compute.runtime import Running
+
+    if not layout.processes.exists():
+        return
+    runtime = LocalRuntime(layout.processes)
+    try:
+        known = runtime.known()
+        for process in known:
+            runtime.stop(process, 1.0)
+        deadline = time.monotonic() + PROCESSES_SECONDS_MAX
+        while time.monotonic() < deadline and any(isinstance(runtime.observe(p), Running) for p in known):
+            time.sleep(0.05)
+    finally:
+        runtime.close()
+
+
 @click.command()
 @data_option
-def command(data: Path) -> None:
+@click.option("--all", "everything", is_flag=True, help="End running jobs and model servers too, as a crash would.")
+def command(data: Path, everything: bool) -> None:
     """Stop the Cloche that runs on a data directory. Running jobs and endpoints run on; the next `up` adopts them."""
-    running = read_running(Layout(data))
+    layout = Layout(data)
+    running = read_running(layout)
     if running is None:
         click.echo(f"no Cloche runs on {data}")
-        return
-    if not stop(running):
+    elif not stop(running):
         raise click.ClickException(f"process {running.pid} has not ended after {STOP_SECONDS_MAX} s")
-    click.echo("Cloche has stopped; what it keeps is in " + str(data))
+    if everything and layout.database.exists():
+        try:
+            lock = DirectoryLock(layout)
+        except ClocheError as error:
+            raise click.ClickException(error.message) from None
+        stop_processes(layout)
+        lock.release()
+    if running is not None:
+        click.echo("Cloche has stopped; what it keeps is in " + str(data))

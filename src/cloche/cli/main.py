@@ -9,7 +9,7 @@ import click
 
 _COMMANDS: Final = {
     "up": "Start Cloche on this machine.",
-    "down": "Stop it. Jobs run on; the next up adopts them.",
+    "down": "Stop it. Jobs run on (unless --all); the next up adopts them.",
     "env": 'Print what a shell or program needs: eval "$(cloche env)".',
     "run": "Run one command against Cloche.",
     "status": "Say where Cloche is and what runs now.",

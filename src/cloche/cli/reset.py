@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import click
 
-from cloche.cli.down import stop
+from cloche.cli.down import stop, stop_processes
 from cloche.cli.options import data_option
 from cloche.foundation.errors import ClocheError
 from cloche.server.directory import DirectoryLock, Layout, read_running
-
-_STOP_SECONDS_MAX = 10
 
 
 @click.command()
@@ -44,24 +41,3 @@ def command(data: Path, yes: bool) -> None:
             path.unlink()
     lock.release()
     click.echo(f"{data} is empty; `cloche up` begins anew, with new keys")
-
-
-def stop_processes(layout: Layout) -> None:
-    """End the jobs and model servers that outlived their server."""
-    from cloche.compute.local import LocalRuntime
-    from cloche.compute.runtime import Running
-
-    if not layout.processes.exists():
-        return
-    runtime = LocalRuntime(layout.processes)
-    try:
-        known = runtime.known()
-        for process in known:
-            runtime.stop(process, 1.0)
-        deadline = time.monotonic() + _STOP_SECONDS_MAX
-        while time.monotonic() < deadline and any(isinstance(runtime.observe(p), Running) for p in known):
-            time.sleep(0.05)
-        for process in known:
-            runtime.forget(process)
-    finally:
-        runtime.close()
