@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from cloche.foundation.runtime_library import import_without
+
 if TYPE_CHECKING:
     from botocore.model import ServiceModel
 
@@ -59,9 +61,8 @@ def service_model(name: str) -> ServiceModel:
         return found
     with _lock:
         if name not in _models:
-            from botocore.model import ServiceModel
-
-            _models[name] = ServiceModel(raw_model(name), name)
+            made: ServiceModel = import_without("botocore.model").ServiceModel(raw_model(name), name)
+            _models[name] = made
         return _models[name]
 
 
