@@ -1,0 +1,173 @@
+"""DescribeTrainingJob and ListTrainingJobs against moto's server, with 10 and with 10,000 jobs.
+
+Both run on this machine and are loaded in turns by the same wrk with one signed request; answers other than 2xx void
+the run. moto's jobs are made through its API. Cloche's are written to its store as finished records, for no job could
+be run 10,000 times in a benchmark's patience; they are read the same way as any other.
+
+    python benchmarks/control_plane.py [--seconds 4] [--rounds 3] [--clients 8] [--jobs 10 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from invoke import Subject, _await, _server, peer_environment, signed_request
+
+PACKAGES = ["moto[server]==5.2.5"]
+REGION, ACCOUNT = "us-east-1", "123456789012"
+OPERATIONS = {"DescribeTrainingJob": {"TrainingJobName": "job-5"}, "ListTrainingJobs": {"MaxResults": 10}}
+
+
+def job(number: int) -> dict[str, Any]:
+    """A request as a real one: XGBoost, two channels, eight hyperparameters."""
+    channel = {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/train/", "S3DataDistributionType": "FullyReplicated"}
+    return {
+        "TrainingJobName": f"job-{number}",
+        "HyperParameters": {f"p{n}": "0.1" for n in range(8)},
+        "AlgorithmSpecification": {
+            "TrainingImage": f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:1.7-1",
+            "TrainingInputMode": "File",
+        },
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/service-role/AmazonSageMaker-ExecutionRole",
+        "InputDataConfig": [
+            {"ChannelName": name, "ContentType": "text/csv", "DataSource": {"S3DataSource": channel}}
+            for name in ("train", "validation")
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/output", "KmsKeyId": ""},
+        "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    }
+
+
+def fill(data: Path, count: int) -> None:
+    """``count`` finished jobs in a store that no server has open."""
+    from cloche.engines.training.publish import Transition, TrainingState, to_document
+    from cloche.foundation.clock import SystemClock
+    from cloche.storage.metadata import records
+    from cloche.storage.metadata.database import Database
+
+    database = Database(data / "cloche.db")
+    now = SystemClock().time()
+    steps = ("Starting", "Downloading", "Training", "Uploading", "Completed")
+    state = TrainingState(
+        status="Completed",
+        secondary_status="Completed",
+        transitions=tuple(Transition(step, "done", now - 5, now) for step in steps),
+        started_at=now - 4,
+        ended_at=now,
+        metrics=(("validation:auc", 0.99, now),),
+        model_artifacts="s3://bucket/output/model.tar.gz",
+        failure_reason=None,
+    )
+
+    def insert(tx: Any) -> None:
+        for number in range(count):
+            request = job(number)
+            name = request.pop("TrainingJobName")
+            arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{name}"
+            records.insert(
+                tx,
+                account=ACCOUNT,
+                region=REGION,
+                kind="sagemaker/TrainingJob",
+                name=name,
+                arn=arn,
+                at=now - count + number,
+                request=request,
+            )
+            records.set_status(tx, arn, "Completed", now, state=to_document(state))
+
+    database.write(insert)
+    database.close()
+
+
+@contextlib.contextmanager
+def cloche(folder: Path, jobs: int) -> Iterator[dict[str, Subject]]:
+    data = folder / f"data-{jobs}"
+    command = [sys.executable, "-m", "cloche.cli.main", "up", "--port", "0", "--data", str(data)]
+    with _running(command, folder / "cloche.log") as process:
+        _server(data, process)
+    fill(data, jobs)
+    with _running(command, folder / "cloche.log") as process:
+        said = _server(data, process)
+        keys = json.loads((data / "keys" / "root.json").read_text())
+        yield subjects("cloche", f"http://127.0.0.1:{said['port']}/", keys)
+
+
+@contextlib.contextmanager
+def moto(folder: Path, jobs: int) -> Iterator[dict[str, Subject]]:
+    import boto3
+
+    port = 45_000 + os.getpid() % 10_000
+    url = f"http://127.0.0.1:{port}/"
+    keys = {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "secret"}
+    python = peer_environment("moto", PACKAGES)
+    command = [str(python.with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
+    with _running(command, folder / "moto.log") as process:
+        _await(url + "moto-api/", process)
+        access = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
+        client = boto3.client("sagemaker", region_name=REGION, endpoint_url=url, **access)
+        for number in range(jobs):
+            client.create_training_job(**job(number))
+        yield subjects("moto", url, keys)
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[Any]]:
+    with log.open("a") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def subjects(name: str, url: str, keys: dict[str, str]) -> dict[str, Subject]:
+    made = {}
+    for operation, members in OPERATIONS.items():
+        body = json.dumps(members)
+        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"SageMaker.{operation}"}
+        made[operation] = Subject(f"{name}-{operation}", url, signed_request(url, body, keys, headers), body)
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[10, 10_000])
+    chosen = parser.parse_args()
+    print(
+        f"{os.cpu_count()} cores; {chosen.clients} clients; medians of {chosen.rounds} rounds of {chosen.seconds:g} s"
+    )
+    print(f"{'jobs':>7} {'operation':<22} {'cloche/s':>9} {'moto/s':>8} {'ratio':>7}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for jobs in chosen.jobs:
+            with moto(folder, jobs) as theirs, cloche(folder, jobs) as ours:
+                time.sleep(2)
+                for operation in OPERATIONS:
+                    found: dict[str, list[float]] = {"ours": [], "theirs": []}
+                    for _ in range(chosen.rounds):
+                        for which, subject in (("theirs", theirs[operation]), ("ours", ours[operation])):
+                            figures = subject.measure(chosen.clients, chosen.seconds, folder)
+                            found[which].append(figures.requests_per_second)
+                    own, peer = statistics.median(found["ours"]), statistics.median(found["theirs"])
+                    print(f"{jobs:>7} {operation:<22} {own:>9,.0f} {peer:>8,.0f} {own / peer:>7.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
