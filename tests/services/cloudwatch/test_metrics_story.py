@@ -193,10 +193,5 @@ def test_queries_that_break_a_rule(cloudwatch: Any, namespace: str) -> None:
     assert refused(Period=7) == "InvalidParameterValue"
     assert refused(EndTime=NOW + timedelta(days=3)) == "InvalidParameterCombination"
     assert refused(Statistics=None, ExtendedStatistics=["q5"]) == "InvalidParameterValue"
-    maths = [{"Id": "e", "Expression": "a+b"}]
-    _, text = code_of(
-        cloudwatch.get_metric_data, MetricDataQueries=maths, StartTime=NOW, EndTime=NOW + timedelta(minutes=1)
-    )
-    assert "Metric maths" in text
     _, text = code_of(cloudwatch.describe_alarms)
     assert "DescribeAlarms" in text and "alarms are not built" in text

@@ -169,12 +169,19 @@ def test_old_points_are_rolled_up_without_losing_their_sums(store: MetricStore, 
     expected = 599 * 600 / 2
 
     def rows() -> int:
-        return len(store.query(*OWNER, "ns", "a", JOB, start=0, end=2e9, period=1))
+        return int(store._database.reader.execute("SELECT count(*) FROM metric_points").fetchone()[0])
 
-    for age, left in ((4 * 3600, 10), (16 * retention.DAY, 2), (64 * retention.DAY, 1)):
+    def told(period: int) -> int:
+        return len(store.query(*OWNER, "ns", "a", JOB, start=0, end=2e9, period=period))
+
+    assert (told(1), told(60)) == (600, 10)
+    for age, left, finest in ((4 * 3600, 10, 60), (16 * retention.DAY, 2, 300), (64 * retention.DAY, 1, 3600)):
         clock.seconds = hour + age
+        before = told(finest)
         store.expire()
         assert rows() == left
+        assert told(finest) == before == left, "rolling up changes nothing of what is told"
+        assert told(finest // 5) == 0, "a finer period is told nothing, whether rolled up yet or not"
         ((_, _, held),) = store.query(*OWNER, "ns", "a", JOB, start=0, end=2e9, period=3600)
         assert (held.count, held.total, held.minimum, held.maximum) == (600, expected, 0.0, 599.0)
         assert held.percentile(50) == pytest.approx(299.5, rel=0.01)

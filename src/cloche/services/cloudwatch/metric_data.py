@@ -15,6 +15,8 @@ from cloche.storage.metrics import Datum, Metric, Statistics
 
 # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 DATA_MAX: Final = 1_000
+ENTITIES_MAX: Final = 2
+REQUEST_BYTES_MAX: Final = 1024 * 1024
 VALUES_MAX: Final = 150
 VALUE_MAX: Final = 2.0**360
 PAST_SECONDS_MAX: Final = 14 * 24 * 3600
@@ -27,17 +29,35 @@ RECENT_SECONDS: Final = 3 * 3600
 
 @operation("PutMetricData")
 def put_metric_data(ctx: Context, request: Members) -> Members:
-    """All of it or nothing; durable when answered, and to be found at once."""
-    if request.get("EntityMetricData"):
-        raise NotSupported("PutMetricData does not support EntityMetricData in Cloche")
-    given = request.get("MetricData") or []
+    """All of it or nothing; durable when answered, and to be found at once.
+
+    Entities are checked for their form and not kept: nothing of CloudWatch's API tells them again.
+    """
+    if len(ctx.http.body) > REQUEST_BYTES_MAX:
+        text = f"Request size {len(ctx.http.body)} exceeded {REQUEST_BYTES_MAX} bytes"
+        raise AwsError("RequestEntityTooLarge", text, 413)
+    given = [(f"MetricData.member.{at}", member) for at, member in enumerate(request.get("MetricData") or (), 1)]
+    for number, part in enumerate(_entities(request), 1):
+        data = part.get("MetricData") or ()
+        given += [(f"EntityMetricData.member.{number}.MetricData.member.{at}", one) for at, one in enumerate(data, 1)]
     if not given:
         raise AwsError("MissingParameter", "The parameter MetricData is required.")
     if len(given) > DATA_MAX:
         raise invalid_value(f"The collection MetricData must not have a size greater than {DATA_MAX}.")
-    data = [_datum(ctx, at, member) for at, member in enumerate(given, 1)]
+    data = [_datum(ctx, name, member) for name, member in given]
     ctx.parts.metrics.put(ctx.account, ctx.region, request["Namespace"], data)
     return {}
+
+
+def _entities(request: Members) -> list[Members]:
+    parts: list[Members] = request.get("EntityMetricData") or []
+    strict = request.get("StrictEntityValidation", False)
+    if len(parts) > ENTITIES_MAX and strict:
+        raise invalid_value(f"The collection EntityMetricData must not have a size greater than {ENTITIES_MAX}.")
+    for part in parts:
+        if strict and not (part.get("Entity") or {}).get("KeyAttributes"):
+            raise invalid_value("The parameter EntityMetricData.Entity.KeyAttributes is required.")
+    return parts
 
 
 @operation("ListMetrics", reads=True)
@@ -91,8 +111,7 @@ def _after(secret: bytes, question: list[Any], token: str | None) -> tuple[Any, 
         raise invalid_value(f"Invalid nextToken: {error.message}") from None
 
 
-def _datum(ctx: Context, at: int, member: Members) -> Datum:
-    name = f"MetricData.member.{at}"
+def _datum(ctx: Context, name: str, member: Members) -> Datum:
     now = ctx.now.timestamp()
     moment = member["Timestamp"].timestamp() if "Timestamp" in member else now
     if not now - PAST_SECONDS_MAX <= moment <= now + FUTURE_SECONDS_MAX:

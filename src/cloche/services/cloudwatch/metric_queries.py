@@ -1,149 +1,129 @@
-"""GetMetricStatistics and GetMetricData: statistics of one metric by period, and many metrics in one call.
+"""GetMetricData: many metrics and expressions over them in one call, in pages.
 
-Metric maths, Metrics Insights and the trimmed statistics (``tm``, ``wm``, ``pr``, ``tc``, ``ts``, ``iqm``) are
-refused by name.
+A page ends where ``MaxDatapoints`` is reached; its token says which series of which query comes next and from which
+point. Expressions are computed anew for each page: the server keeps nothing.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
+from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tokens
+from cloche.engines.metric_math import Labelling, evaluate, label_of
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.services.cloudwatch.errors import invalid_combination, invalid_value
-from cloche.services.cloudwatch.metric_data import dimensions_of
+from cloche.services.cloudwatch.metric_scope import RequestScope
+from cloche.services.cloudwatch.metric_statistics import known_statistic, require_order, require_period
 from cloche.storage.metadata import records
-from cloche.storage.metrics import Statistics
 
-# docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html and API_GetMetricData.html
-STATISTICS_POINTS_MAX: Final = 1_440
+# docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 QUERIES_MAX: Final = 500
 POINTS_MAX: Final = 100_800
-SHORT_PERIODS: Final = (1, 5, 10, 20, 30)
+# The words of CloudWatch, as recorded in public test data of its consumers.
+ARITHMETIC_ERROR: Final = {
+    "Code": "ArithmeticError",
+    "Value": "One or more data-points have been dropped due to non-numeric values (NaN, -Infinite, +Infinite)",
+}
 
-_PERCENTILE: Final = re.compile(r"p(100(?:\.0+)?|\d{1,2}(?:\.\d{1,10})?)", re.IGNORECASE)
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One time series of the answer, earliest point first."""
 
-@operation("GetMetricStatistics", reads=True)
-def get_metric_statistics(ctx: Context, request: Members) -> Members:
-    """One data point for each period and unit with samples, earliest first."""
-    names: list[str] = request.get("Statistics") or []
-    extended: list[str] = request.get("ExtendedStatistics") or []
-    if bool(names) == bool(extended):
-        raise invalid_combination("Exactly one of the parameters Statistics and ExtendedStatistics must be specified.")
-    for stat in extended:
-        if not _PERCENTILE.fullmatch(stat):
-            raise _unknown_statistic(stat)
-    period, start, end = _period(request["Period"]), request["StartTime"], request["EndTime"]
-    _require_order(start, end)
-    count = (end.timestamp() - start.timestamp()) / period
-    if count > STATISTICS_POINTS_MAX:
-        raise invalid_combination(
-            f"You have requested up to {int(count):,} datapoints, which exceeds the limit of "
-            f"{STATISTICS_POINTS_MAX:,}. You may reduce the datapoints requested by increasing Period, or decreasing "
-            "the time range."
-        )
-    ctx.parts.metrics.flush()
-    found = ctx.parts.metrics.query(
-        ctx.account,
-        ctx.region,
-        request["Namespace"],
-        request["MetricName"],
-        dimensions_of(request),
-        start=_aligned(start, period),
-        end=end.timestamp(),
-        period=period,
-        unit=request.get("Unit"),
-    )
-    points: list[Members] = []
-    for at, unit, held in found:
-        point: Members = {"Timestamp": from_epoch(at), "Unit": unit}
-        point.update({name: statistic(held, name) for name in names})
-        if extended:
-            values = {name: value for name in extended if (value := statistic(held, name)) is not None}
-            if not values:
-                continue
-            point["ExtendedStatistics"] = values
-        points.append(point)
-    return {"Label": request["MetricName"], "Datapoints": points}
+    id: str
+    label: str
+    points: list[tuple[int, float]]
+    messages: list[Members]
 
 
 @operation("GetMetricData", reads=True)
 def get_metric_data(ctx: Context, request: Members) -> Members:
-    """Each query's points, latest first unless asked otherwise. ``MaxDatapoints`` cuts into pages."""
+    """Each query's points, latest first unless asked otherwise."""
     queries: list[Members] = request["MetricDataQueries"]
-    start, end = request["StartTime"], request["EndTime"]
-    _require_order(start, end)
-    _require_queries(queries)
+    require_order(request["StartTime"], request["EndTime"])
+    _require_queries(ctx, queries)
+    labelling = _labelling(ctx, request)
     ascending = request.get("ScanBy") == "TimestampAscending"
-    room = min(request.get("MaxDatapoints", POINTS_MAX), POINTS_MAX)
+    room = _room(request)
     question = _question(ctx, request)
     secret = records.page_secret(ctx.parts.database.reader)
-    first, offset = _place(secret, question, request.get("NextToken"))
+    place = _place(secret, question, request.get("NextToken"))
     ctx.parts.metrics.flush()
-    results: list[Members] = []
-    answer: Members = {"MetricDataResults": results, "Messages": []}
-    for number, query in enumerate(queries):
-        if number < first or query.get("ReturnData") is False:
-            continue
-        points = _points(ctx, query["MetricStat"], start, end)
-        if not ascending:
-            points.reverse()
-        begin = offset if number == first else 0
+    scope = RequestScope(ctx, queries, request["StartTime"], request["EndTime"])
+    told: list[Members] = []
+    answer: Members = {"MetricDataResults": told}
+    for at, result in _results(scope, queries, labelling, place[:2]):
+        points = result.points if ascending else result.points[::-1]
+        begin = place[2] if at == place[:2] else 0
         taken = points[begin : begin + room]
         room -= len(taken)
         whole = begin + len(taken) == len(points)
-        results.append(_result(query, taken, whole))
+        told.append(_shown(result, taken, whole))
         if not whole:
-            answer["NextToken"] = tokens.seal(secret, question, (number, begin + len(taken)))
+            answer["NextToken"] = tokens.seal(secret, question, (*at, begin + len(taken)))
             break
+    answer["Messages"] = scope.messages
     return answer
 
 
-def statistic(held: Statistics, name: str) -> float | None:
-    """A statistic by AWS's name of it, in any case; ``None`` where the samples do not tell a percentile."""
-    plain = {
-        "samplecount": held.count,
-        "average": held.average,
-        "sum": held.total,
-        "minimum": held.minimum,
-        "maximum": held.maximum,
+def _results(
+    scope: RequestScope, queries: list[Members], labelling: Labelling, first: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], Result]]:
+    """From the series that ``first`` says (query, series of it) on; what comes before is not computed."""
+    for number, query in enumerate(queries):
+        if number < first[0] or query.get("ReturnData") is False:
+            continue
+        for place, result in enumerate(_of_query(scope, query, labelling)):
+            if (number, place) >= first:
+                yield (number, place), result
+
+
+def _of_query(scope: RequestScope, query: Members, labelling: Labelling) -> list[Result]:
+    id, label = query["Id"], query.get("Label")
+    try:
+        if "MetricStat" in query:
+            series = scope.metric(id)
+            text = label_of(label, series, labelling) if label else series.label
+            return [Result(id, text, scope.points(id), [])]
+        found = evaluate(scope, id)
+        messages = [ARITHMETIC_ERROR] if found.dropped else []
+        results: list[Result] = []
+        for series in found.series:
+            if not label:
+                text = series.label if found.is_array and series.label else id
+            elif "${" in label or not found.is_array:
+                text = label_of(label, series, labelling)
+            else:
+                # "the legend captions … are in the format Expression-Label Metric-Label", using-metric-math.html
+                text = f"{label} {series.label}".strip()
+            results.append(Result(id, text, series.ordered(), messages))
+        return results
+    except Invalid as error:
+        if error.field == "Label":
+            raise invalid_value(error.message) from None
+        raise AwsError("ValidationError", error.message) from None
+
+
+def _shown(result: Result, points: list[tuple[int, float]], whole: bool) -> Members:
+    shown: Members = {
+        "Id": result.id,
+        "Label": result.label,
+        "Timestamps": [from_epoch(at) for at, _ in points],
+        "Values": [value for _, value in points],
+        "StatusCode": "Complete" if whole else "PartialData",
     }
-    if name.lower() in plain:
-        return plain[name.lower()]
-    if found := _PERCENTILE.fullmatch(name):
-        return held.percentile(float(found[1]))
-    raise _unknown_statistic(name)
+    if result.messages:
+        shown["Messages"] = result.messages
+    return shown
 
 
-def _unknown_statistic(name: str) -> Exception:
-    if re.fullmatch(r"(tm|wm|tc|ts|pr|iqm)\b.*|iqm|(tm|wm|tc|ts)\d.*", name, re.IGNORECASE):
-        return NotSupported(f"The statistic {name} is not supported in Cloche")
-    return invalid_value(f"The value {name} for parameter Stat is not a valid statistic.")
-
-
-def _period(period: int) -> int:
-    if period in SHORT_PERIODS or period % 60 == 0:
-        return period
-    raise invalid_value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
-
-
-def _require_order(start: datetime, end: datetime) -> None:
-    if start >= end:
-        raise invalid_combination("The parameter StartTime must be less than the parameter EndTime.")
-
-
-def _aligned(start: datetime, period: int) -> float:
-    """Rounded down to the whole minute, or to the period where that is shorter."""
-    step = period if period < 60 else 60
-    return start.timestamp() // step * step
-
-
-def _require_queries(queries: list[Members]) -> None:
+def _require_queries(ctx: Context, queries: list[Members]) -> None:
     if not 0 < len(queries) <= QUERIES_MAX:
         raise invalid_value(f"The collection MetricDataQueries must have between 1 and {QUERIES_MAX} members.")
     seen: set[str] = set()
@@ -154,16 +134,40 @@ def _require_queries(queries: list[Members]) -> None:
         if name in seen:
             raise invalid_value(f"The value {name} for parameter Id is not unique.")
         seen.add(name)
-        if "Expression" in query:
-            raise NotSupported(f"Metric maths and Metrics Insights (Expression of {name}) are not supported in Cloche")
-        if "MetricStat" not in query:
-            raise invalid_combination(f"The query {name} must have a MetricStat or an Expression.")
-        stat = query["MetricStat"]
-        for member in ("Namespace", "MetricName"):
-            if member not in stat["Metric"]:
-                raise invalid_value(f"The parameter MetricStat.Metric.{member} of {name} is required.")
-        _period(stat["Period"])
-        statistic(Statistics.of(0.0), stat["Stat"])
+        _require_query(ctx, name, query)
+
+
+def _require_query(ctx: Context, name: str, query: Members) -> None:
+    if query.get("AccountId", ctx.account) != ctx.account:
+        raise NotSupported(f"Metrics of other accounts (AccountId of {name}) are not supported in Cloche")
+    if "Period" in query:
+        require_period(query["Period"])
+    if ("Expression" in query) == ("MetricStat" in query):
+        raise invalid_combination(f"The query {name} must have either a MetricStat or an Expression.")
+    if "Expression" in query:
+        if re.match(r"\s*SELECT\b", query["Expression"]):
+            raise NotSupported(f"Metrics Insights queries (Expression of {name}) are not supported in Cloche")
+        return
+    stat = query["MetricStat"]
+    for member in ("Namespace", "MetricName"):
+        if member not in stat["Metric"]:
+            raise invalid_value(f"The parameter MetricStat.Metric.{member} of {name} is required.")
+    require_period(stat["Period"])
+    known_statistic(stat["Stat"])
+
+
+def _labelling(ctx: Context, request: Members) -> Labelling:
+    try:
+        return Labelling.of(ctx.now.timestamp(), (request.get("LabelOptions") or {}).get("Timezone"))
+    except Invalid as error:
+        raise invalid_value(error.message) from None
+
+
+def _room(request: Members) -> int:
+    room: int = request.get("MaxDatapoints", POINTS_MAX)
+    if room < 1:
+        raise invalid_value("The parameter MaxDatapoints must be greater than 0.")
+    return min(room, POINTS_MAX)
 
 
 def _question(ctx: Context, request: Members) -> list[Any]:
@@ -171,39 +175,11 @@ def _question(ctx: Context, request: Members) -> list[Any]:
     return ["GetMetricData", ctx.account, ctx.region, asked]
 
 
-def _place(secret: bytes, question: list[Any], token: str | None) -> tuple[int, int]:
+def _place(secret: bytes, question: list[Any], token: str | None) -> tuple[int, int, int]:
     if not token:
-        return 0, 0
+        return 0, 0, 0
     try:
-        number, offset = tokens.unseal(secret, question, token)
+        number, series, offset = tokens.unseal(secret, question, token)
     except Invalid as error:
-        raise invalid_value(f"Invalid nextToken: {error.message}") from None
-    return number, offset
-
-
-def _points(ctx: Context, stat: Members, start: datetime, end: datetime) -> list[tuple[int, float]]:
-    metric, period = stat["Metric"], stat["Period"]
-    found = ctx.parts.metrics.query(
-        ctx.account,
-        ctx.region,
-        metric["Namespace"],
-        metric["MetricName"],
-        dimensions_of(metric),
-        start=_aligned(start, period),
-        end=end.timestamp(),
-        period=period,
-        unit=stat.get("Unit"),
-    )
-    # Samples of every unit, as the API says; those of different units are points of their own.
-    values = [(at, statistic(held, stat["Stat"])) for at, _, held in found]
-    return [(at, value) for at, value in values if value is not None]
-
-
-def _result(query: Members, points: list[tuple[int, float]], whole: bool) -> Members:
-    return {
-        "Id": query["Id"],
-        "Label": query.get("Label") or query["MetricStat"]["Metric"]["MetricName"],
-        "Timestamps": [from_epoch(at) for at, _ in points],
-        "Values": [value for _, value in points],
-        "StatusCode": "Complete" if whole else "PartialData",
-    }
+        raise AwsError("InvalidNextToken", f"Invalid nextToken: {error.message}") from None
+    return number, series, offset

@@ -7,6 +7,12 @@ from cloche.services.cloudwatch.errors import CODES
 
 SERVICE = Service(
     name="cloudwatch",
-    modules=("cloche.services.cloudwatch.metric_data", "cloche.services.cloudwatch.metric_queries"),
+    modules=(
+        "cloche.services.cloudwatch.metric_data",
+        "cloche.services.cloudwatch.metric_statistics",
+        "cloche.services.cloudwatch.metric_queries",
+        "cloche.services.cloudwatch.dashboard",
+        "cloche.services.cloudwatch.tags",
+    ),
     errors=CODES,
 )

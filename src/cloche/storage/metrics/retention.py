@@ -21,6 +21,15 @@ KEPT_SECONDS: Final = 455 * DAY
 ROWS_PER_STEP: Final = 5_000
 
 
+def finest_period(age_seconds: float) -> int:
+    """The finest period in which a point of that age is told; 0: in none. Coarser ones must be multiples of it, "or no
+    data points in that time range is returned"
+    (docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html, Period)."""
+    if age_seconds > KEPT_SECONDS:
+        return 0
+    return next((period for _, age, period in reversed(PLAN) if age_seconds > age), 1)
+
+
 def expire(tx: sqlite3.Connection, now: float) -> int:
     """One bounded step of rolling up and removing; answers how many rows it dealt with (0: nothing is left)."""
     done = tx.execute("DELETE FROM metric_points WHERE at < ?", (now - KEPT_SECONDS,)).rowcount

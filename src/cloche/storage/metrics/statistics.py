@@ -4,9 +4,9 @@ Counts of distinct values are kept as long as there are few, so that percentiles
 ``VALUES_MAX`` they are rounded to steps of one percent (within 0.5 % if they span two decades, coarser beyond).
 Samples that came as a statistic set have no values: percentiles of a whole that holds such a set are unknown,
 unless all its samples are equal.
-(CloudWatch has the same exception: "percentile statistics are not available" for statistic sets unless the
-count is 1 or minimum equals maximum;
-docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Percentiles.)
+(CloudWatch has the same exception: there are percentiles of a statistic set if "the Min and Max are equal, and Sum is
+equal to Min multiplied by SampleCount";
+docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html.)
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Statistics:
 
     @staticmethod
     def of_set(count: float, total: float, minimum: float, maximum: float) -> Statistics:
-        values = {minimum: count} if minimum == maximum else None
+        equal = minimum == maximum and math.isclose(total, minimum * count, rel_tol=1e-9, abs_tol=1e-12)
+        values = {minimum: count} if equal else None
         return Statistics(count, total, minimum, maximum, values)
 
     def add(self, other: Statistics) -> None:

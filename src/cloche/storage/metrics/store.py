@@ -150,13 +150,18 @@ class MetricStore:
         unit: str | None = None,
     ) -> list[tuple[int, str, Statistics]]:
         """(beginning of the period, unit, statistics) of every period with samples, earliest first. Samples of
-        different units are not mixed: each unit has an entry of its own. Recorded samples show once flushed."""
+        different units are not mixed: each unit has an entry of its own. Recorded samples show once flushed. Points
+        that are too old for so fine a period are left out, whether they have been rolled up yet or not."""
         reader = self._database.reader
         series = points.find_series(reader, account, region, namespace, name, dimensions)
         if series is None:
             return []
+        now = self._clock.time()
+        start = max(start, now - retention.KEPT_SECONDS)
         buckets: dict[tuple[int, str], Statistics] = {}
         for at, held_unit, held in points.read_points(reader, series, start, end, unit):
+            if period % (retention.finest_period(now - at) or period + 1):
+                continue
             buckets.setdefault((at // period * period, held_unit), Statistics()).add(held)
         return [(at, held_unit, held) for (at, held_unit), held in sorted(buckets.items(), key=lambda e: e[0])]
 
