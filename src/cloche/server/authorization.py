@@ -14,6 +14,8 @@ from cloche.engines.identity.policy import Decision, Outcome
 from cloche.foundation.errors import Denied
 
 Decide = Callable[[Asked], Decision]
+_OTHER_PREFIXES = {"cloudwatch": "cloudwatch"}
+"""Signed for as ``monitoring``: docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
 
 
 class Authorization:
@@ -35,6 +37,7 @@ class Authorization:
         known = self._prefixes.get(service)
         if known is None:
             metadata = service_index().get(service, {})
-            known = str(metadata.get("signingName") or metadata.get("endpointPrefix") or service)
+            signed_as = metadata.get("signingName") or metadata.get("endpointPrefix") or service
+            known = _OTHER_PREFIXES.get(service, str(signed_as))
             self._prefixes[service] = known
         return known

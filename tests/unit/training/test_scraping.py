@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloche.engines.training import Metric
-from cloche.engines.training.scraping import Scraper, check
+from cloche.engines.training.scraping import Scraper, check, demanded
 from cloche.foundation.errors import Invalid
 from cloche_jobs.algorithms.xgboost.spec import METRICS
 
@@ -71,3 +71,26 @@ def test_a_search_that_dies_is_done_without(scrapers: list[Scraper]) -> None:
     apart._process.kill()
     apart._process.wait()
     assert scrapers[0].find(["good=2"]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("regex", "text"),
+    [
+        (r"loss=([0-9]+);", "loss="),
+        (r".*\[[0-9]+\].*#011train-auc:([-+]?[0-9]+).*", "#011train-auc:"),
+        (r"ab*c", "a"),
+        (r"xa?bc", "bc"),
+        (r"a\.b{2}cd", "a."),
+        (r"\d+abc[]x]de", "abc"),
+        (r"(hidden) +shown", "shown"),
+        (r"x|y", ""),
+        (r"a?", ""),
+    ],
+)
+def test_the_text_that_every_match_holds(regex: str, text: str) -> None:
+    assert demanded(regex) == text
+
+
+def test_every_built_in_expression_demands_a_text() -> None:
+    """Without, each line of a job would be gone through by each of them, again from each of its characters."""
+    assert all(metric.name.replace(":", "-") in demanded(metric.regex) for metric in METRICS)

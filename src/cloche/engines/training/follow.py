@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,10 @@ class JobLog:
         self._seen = 0
         self._last_ms = 0
 
-    def pump(self) -> None:
-        """Store what has been printed since the last look."""
+    def pump(self, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Store what has been printed since the last look, as long as ``goes_on()``."""
         with self._lock:
-            self._pump()
+            self._pump(goes_on)
 
     def finish(self) -> list[FinalMetric]:
         """Store all there is, an unfinished last line included, once the process has ended."""
@@ -85,13 +85,13 @@ class JobLog:
                 self._file = None
             self._scraper.close()
 
-    def _pump(self) -> None:
+    def _pump(self, goes_on: Callable[[], bool] = lambda: True) -> None:
         if self._file is None:
             try:
                 self._file = self._path.open("rb")
             except FileNotFoundError:
                 return
-        while chunk := self._file.read(READ_BYTES):
+        while goes_on() and (chunk := self._file.read(READ_BYTES)):
             try:
                 lines = list(self._lines(chunk))
                 self._store(lines)
@@ -204,7 +204,7 @@ class Follower:
                 followed = list(self._followed.items())
             for arn, job in followed:
                 try:
-                    job.pump()
+                    job.pump(lambda: not self._stop.is_set())
                 except Exception:
                     log.exception("the log of %s could not be stored; it is tried again", arn)
             self._stop.wait(LOOK_SECONDS)

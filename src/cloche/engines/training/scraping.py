@@ -1,9 +1,10 @@
 """Metric values in lines of a log.
 
-A built-in algorithm's expressions are known and quick: they are searched here. Users' expressions may take
-exponential time, and Python's matcher cannot be stopped in a thread. So those are searched in a small process of
-their own (``scrape_apart.py``), which gives each line a limit and drops an expression that passes it; the server waits
-for a batch a bounded time and then does without that job's metrics.
+A built-in algorithm's expressions are known, and quick in lines that hold the text each of them demands (they begin
+with ``.*`` and would go through any other line again and again): they are searched here, in such lines. Users'
+expressions may take exponential time, and Python's matcher cannot be stopped in a thread. So those are searched in a
+small process of their own (``scrape_apart.py``), which gives each line a limit and drops an expression that passes it;
+the server waits for a batch a bounded time and then does without that job's metrics.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Scraper:
     """``find`` answers, for each line, the metrics it tells in the order they were defined."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._here = [(metric.name, re.compile(metric.regex)) for metric in metrics if metric.built_in]
+        self._here = [
+            (metric.name, demanded(metric.regex), re.compile(metric.regex)) for metric in metrics if metric.built_in
+        ]
         theirs = [metric for metric in metrics if not metric.built_in]
         self._apart = _Apart(theirs) if theirs else None
 
@@ -64,11 +67,27 @@ class Scraper:
 
     def _find(self, line: str) -> Found:
         found: Found = []
-        for name, expression in self._here:
-            match = expression.search(line)
+        for name, text, expression in self._here:
+            match = expression.search(line) if text in line else None
             if match is not None and (value := number(match.group(1))) is not None:
                 found.append((name, value))
         return found
+
+
+def demanded(regex: str) -> str:
+    """The longest text that every match of ``regex`` must hold; empty where that is not plain to see."""
+    if "|" in regex:
+        return ""
+    runs, depth, pieces = [""], 0, re.findall(r"\\.|\[\^?\]?[^\]]*\]|[*+?]|\{[0-9,]*\}|.", regex)
+    for piece, after in zip(pieces, [*pieces[1:], ""], strict=True):
+        depth += (piece == "(") - (piece == ")")
+        text = piece.removeprefix("\\")
+        is_text = not text.isalnum() if piece[0] == "\\" else len(piece) == 1 and piece not in ".^$*+?()"
+        if depth == 0 and is_text and after[:1] not in ("*", "?", "{"):
+            runs[-1] += text
+        if runs[-1] and (depth or not is_text or after[:1] in ("*", "?", "{", "+")):
+            runs.append("")
+    return max(runs, key=len)
 
 
 def number(text: str | None) -> float | None:

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cloche.foundation.errors import Broken, LimitReached
+from cloche.foundation.errors import Broken, Conflict, LimitReached
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -28,7 +28,10 @@ _STOP: Final = object()
 
 
 class Database:
-    """``path`` is made if it is not there. Migrations are applied by ``migrations.migrate`` before use."""
+    """``path`` is made if it is not there. Migrations are applied by ``migrations.migrate`` before use.
+
+    Raises ``Conflict`` where something else lies at ``path``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,7 +41,13 @@ class Database:
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
         self._closed = False
         self._after_commit: list[Callable[[], None]] = []
-        self._writer = _connect(path)
+        try:
+            self._writer = _connect(path)
+        except sqlite3.DatabaseError as error:
+            raise Conflict(
+                f"{path} cannot be opened as Cloche's database ({error}); nothing was changed: "
+                "put back the right file, or choose another directory with --data"
+            ) from None
         self._thread = threading.Thread(target=self._write_loop, name="metadata-writer", daemon=True)
         self._thread.start()
 
