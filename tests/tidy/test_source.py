@@ -56,3 +56,9 @@ def test_every_module_is_imported_by_something() -> None:
     for path in ROOT.glob("src/**/*.py"):
         if path.stem not in {"__init__", "__main__"}:
             assert len(re.findall(rf"\b{re.escape(path.stem)}\b", everything)) > 0, path
+
+
+def test_names_of_test_modules_are_unique() -> None:
+    """Tests are collected by their bare names, so that a folder's tests may import what lies beside them."""
+    names = [path.name for path in ROOT.glob("tests/**/*.py") if path.name not in ("__init__.py", "conftest.py")]
+    assert sorted(names) == sorted(set(names))
