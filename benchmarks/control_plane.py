@@ -52,7 +52,7 @@ def job(number: int) -> dict[str, Any]:
 
 def fill(data: Path, count: int) -> None:
     """``count`` finished jobs in a store that no server has open."""
-    from cloche.engines.training.publish import Transition, TrainingState, to_document
+    from cloche.engines.training.publish import TrainingState, Transition, to_document
     from cloche.foundation.clock import SystemClock
     from cloche.storage.metadata import records
     from cloche.storage.metadata.database import Database
