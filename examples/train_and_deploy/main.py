@@ -212,7 +212,7 @@ def farewell(stage, arguments):
         return
     console.print(f"Cloche is still running. Its console:  [bold]{stage.console()}[/]")
     console.print(f'Your shell:    eval "$(.venv/bin/cloche env --data {stage.data})"')
-    console.print(f"To end it:     .venv/bin/cloche down --data {stage.data}")
+    console.print(f"To end it:     .venv/bin/cloche down --all --data {stage.data}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class Stage:
         command = [CLOCHE, "up", "--data", str(self.data), "--port", str(self.port)]
         began = time.perf_counter()
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         while True:
             if self.process.poll() is not None:
                 sys.exit(f"cloche up ended with {self.process.returncode}:\n{self.log.read_text()}")

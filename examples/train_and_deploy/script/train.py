@@ -6,6 +6,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -30,7 +31,8 @@ if __name__ == "__main__":
     args = parser.parse_args()
 
     features, labels = read(args.train)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=args.strength, max_iter=1000)).fit(features, labels)
+    regression = LogisticRegression(C=args.strength, max_iter=1000)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), regression).fit(features, labels)
     held_features, held_labels = read(args.validation)
     auc = roc_auc_score(held_labels, model.predict_proba(held_features)[:, 1])
     print(f"validation-auc: {auc:.6f}")
