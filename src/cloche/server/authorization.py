@@ -15,7 +15,7 @@ from cloche.foundation.errors import Denied
 
 Decide = Callable[[Asked], Decision]
 _OTHER_PREFIXES = {"cloudwatch": "cloudwatch"}
-"""Signed for as ``monitoring``: docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
+"""It signs as ``monitoring``: docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
 
 
 class Authorization:

@@ -45,6 +45,10 @@ LOOK_SECONDS: Final = 15.0
 """The end of a process is told at once; this is for the case that the telling went wrong."""
 
 
+QUEUE_LOOK_SECONDS: Final = 120.0
+"""Those who wait are woken when a place is free; so this is too."""
+
+
 class Images(Protocol):
     def python(self, image: catalog.Image) -> Path:
         """The interpreter of the image's environment, built first if need be. Raises ``EnvironmentFailed``."""

@@ -28,11 +28,10 @@ class Places:
 
     def let_in(self, arn: str) -> bool:
         with self._lock:
-            active = self._reconciler.items(KIND, active_only=True)
-            self._let_in &= {item.id for item in active if item.state not in PLACED}
-            taken = sum(item.state in PLACED for item in active) + len(self._let_in)
-            waiting = [item.id for item in active if item.state not in PLACED | {"Stopping"}]
-            waiting = [id for id in waiting if id not in self._let_in]
+            active = self._reconciler.active(KIND)
+            self._let_in &= {id for id, state in active if state not in PLACED}
+            taken = sum(state in PLACED for _, state in active) + len(self._let_in)
+            waiting = [id for id, state in active if state not in PLACED and id not in self._let_in]
             if arn in self._let_in:
                 return True
             if arn not in waiting[: max(0, self.count - taken)]:
@@ -42,4 +41,4 @@ class Places:
 
     def waiting(self) -> list[str]:
         """Those who wait, in the order they are next."""
-        return [item.id for item in self._reconciler.items(KIND, active_only=True) if item.state == "Pending"]
+        return [id for id, state in self._reconciler.active(KIND) if state == "Pending"]
