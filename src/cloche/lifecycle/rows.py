@@ -31,7 +31,7 @@ MIGRATIONS = [
     ),
     (
         "lifecycle-2",
-        "CREATE INDEX lifecycles_active ON lifecycles (kind, created_at, id, state) WHERE ended_at IS NULL",
+        "CREATE INDEX lifecycles_active ON lifecycles (kind, created_at, id, state, ended_at) WHERE ended_at IS NULL",
     ),
 ]
 
