@@ -46,3 +46,4 @@ FAILURE_REASON_CHARACTERS_MAX: Final = 1_024
 STOP_GRACE_SECONDS: Final = 120
 LOG_LINE_BYTES_MAX: Final = 256 * KIB
 LOG_BYTES_PER_JOB_MAX: Final = 1 * GIB
+MODEL_SERVER_DISK_BYTES_MAX: Final = 32 * GIB  # below its /opt/ml, model included; a training job has VolumeSizeInGB

@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cloche.compute.images import EnvironmentFailed
+from cloche.compute.runtime import Limits as ProcessLimits
 from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_healthy
 from cloche.engines.hosting.sockets import make_private
 from cloche.foundation.errors import NotFound
-from cloche.foundation.limits import ARCHIVE_BYTES_MAX, ARCHIVE_MEMBERS_MAX, ARCHIVE_RATIO_MAX
+from cloche.foundation.limits import (
+    ARCHIVE_BYTES_MAX,
+    ARCHIVE_MEMBERS_MAX,
+    ARCHIVE_RATIO_MAX,
+    MODEL_SERVER_DISK_BYTES_MAX,
+)
 from cloche.storage.objects import ObjectStore
 from cloche_jobs import catalog
 from cloche_jobs.contract import PACKAGE_ROOT, Layout, command, package_folder
@@ -149,6 +155,7 @@ class Seat:
                 mounts=(Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),),
                 directory=str(ML_ROOT if own_root else ml_root),
                 network=instance.plan.network,
+                limits=ProcessLimits(disk_bytes=MODEL_SERVER_DISK_BYTES_MAX),
                 host_name=instance.id,
                 stop_grace_seconds=STOP_GRACE_SECONDS,
                 socket=socket,
