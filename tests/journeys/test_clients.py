@@ -1,4 +1,4 @@
-"""Unmodified clients, each in an environment of its own, started by ``cloche run`` as a user would."""
+"""Unmodified clients, each in an environment of its own, started by ``cloche run`` as a user would: the examples."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from environments import client_python
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
 CLOCHE = str(Path(sys.executable).with_name("cloche"))
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -49,7 +49,7 @@ def result(output: str) -> dict[str, float]:
 
 
 def test_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(HERE / "scripts/sdk2.py")]
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "sagemaker_sdk_v2/main.py")]
     output = run(server, [*script, str(data), str(ROOT / "examples/train_and_deploy/script")], tmp_path)
     answers = result(output)
     assert answers["xgboost_accuracy"] > 0.85
@@ -59,7 +59,7 @@ def test_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
 
 
 def test_sagemaker_sdk_v3(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker3")), "-W", "ignore", str(HERE / "scripts/sdk3.py")]
+    script = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "sagemaker_sdk_v3/main.py")]
     answers = result(run(server, [*script, str(data)], tmp_path))
     assert answers["validation:auc"] > 0.9
     assert answers["accuracy"] > 0.85
@@ -67,10 +67,37 @@ def test_sagemaker_sdk_v3(server: object, data: Path, tmp_path: Path) -> None:
 
 def test_aws_cli(server: object, data: Path, tmp_path: Path) -> None:
     aws = str(client_python("awscli").with_name("aws"))
-    output = run(server, ["bash", str(HERE / "scripts/awscli.sh"), aws, str(data), str(tmp_path)], tmp_path)
+    output = run(server, ["bash", str(EXAMPLES / "aws_cli/main.sh"), aws, str(data), str(tmp_path)], tmp_path)
     assert "data/train/train.csv" in output
     assert "Completed" in output
     assert "#011validation-auc:" in output or "\tvalidation-auc:" in output
     assert "validation:auc" in output
     assert "xgboost-model" in output
     assert "ValidationException" in output and "Requested resource not found." in output
+
+
+EXPECTED = {
+    "s3": ["uploaded 12582912 bytes", "folders ['big/', 'notes/']", "by link: first line", "deleted 3 objects"],
+    "script_mode": ["trained: {'oob:r2': 0.9", "it says [2."],
+    "logs_and_metrics": [
+        "10 lines speak of train-error",
+        "'train:error': ",
+        "my own metric 300.0",
+        "my own log ['hello']",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_boto3(server: object, name: str, tmp_path: Path) -> None:
+    output = run(server, [sys.executable, str(EXAMPLES / name / "main.py")], tmp_path)
+    for words in EXPECTED[name]:
+        assert words in output, output
+
+
+def test_every_example_is_listed_and_run() -> None:
+    folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and any(path.glob("main.*"))}
+    clients = {"train_and_deploy", "sagemaker_sdk_v2", "sagemaker_sdk_v3", "aws_cli"}
+    assert folders == clients | set(EXPECTED)
+    page = (EXAMPLES / "README.md").read_text()
+    assert all(f"]({name})" in page and (EXAMPLES / name / "README.md").exists() for name in folders)

@@ -1,6 +1,6 @@
 """SageMaker Python SDK v2, as its users write it: built-in XGBoost, then a scikit-learn script; deploy, ask, update.
 
-sdk2.py DATA SCRIPT_DIR     DATA holds train/, validation/ and test/ as CSV, label first
+main.py DATA SCRIPT_DIR     DATA holds train/, validation/ and test/ as CSV, label first
 """
 
 import json

@@ -1,6 +1,6 @@
 """SageMaker Python SDK v3: ModelTrainer on the built-in XGBoost, its core resources to deploy and ask.
 
-sdk3.py DATA
+main.py DATA
 """
 
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The AWS CLI, as in a shell or a CI job: files up, a job made from flags, waited for, its log tailed, files down.
-#   awscli.sh AWS DATA WORK
+#   main.sh AWS DATA WORK
 set -euo pipefail
 aws=$1 data=$2 work=$3
 account=$($aws sts get-caller-identity --query Account --output text)
