@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -22,7 +22,7 @@ from cloche.aws.protocols import parse_request, serialize_error, serialize_respo
 from cloche.aws.routing import Routed, protocol_of, route
 from cloche.aws.signing.chunked import checked
 from cloche.aws.signing.refusals import family_of
-from cloche.aws.signing.sigv4 import Verifier
+from cloche.aws.signing.sigv4 import ANONYMOUS, Verified, Verifier
 from cloche.aws.validation import validate
 from cloche.foundation.bus import Bus, RequestServed
 from cloche.foundation.clock import Clock
@@ -38,6 +38,7 @@ from cloche.server.sending import send_response
 log = logging.getLogger(__name__)
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Authorizer = Callable[[Context, str, Operation, Members], None]
+UNSIGNED_BODY_BYTES_MAX: Final = 64 * 1024
 """Raises ``AwsError`` where the context's caller may not do this to that service."""
 
 
@@ -104,11 +105,14 @@ class Chain:
             return await self._own_page(exchange, request)
         exchange.admitted = True
         streams = request.method == "PUT" and route(request).operation.has_streaming_input
-        if not streams and is_signed(request):
+        if not streams and (is_signed(request) or may_be_unsigned(request)):
             request = exchange.request = with_body(request, await arriving.whole())
         target = exchange.target = route(request)
         family = family_of(target.service_name, target.protocol)
-        verified = self.verifier.verify(request, family, self.clock.time(), streams=streams)
+        if target.operation.auth_type == "none" and not is_signed(request):
+            verified = Verified(ANONYMOUS, "")
+        else:
+            verified = self.verifier.verify(request, family, self.clock.time(), streams=streams)
         exchange.caller = verified.caller
         request = target.request
         if streams:
@@ -218,3 +222,12 @@ def _plain_refusal(error: AwsError, request_id: str) -> HttpResponse:
         ("x-amzn-errortype", error.code),
     ]
     return HttpResponse(error.status, [*headers, *error.headers], body)
+def may_be_unsigned(request: HttpRequest) -> bool:
+    """A short form that nobody signed: it may ask for an operation that never is (AssumeRoleWithWebIdentity)."""
+    if request.method != "POST" or request.path != "/":
+        return False
+    length = request.headers.get("content-length")
+    is_short = length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= UNSIGNED_BODY_BYTES_MAX
+    return is_short and request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
+
+

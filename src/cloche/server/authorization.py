@@ -14,13 +14,16 @@ from cloche.engines.identity.policy import Decision, Outcome
 from cloche.foundation.errors import Denied
 
 Decide = Callable[[Asked], Decision]
+Used = Callable[[str, str, str], None]
+"""Told each access key that was used, for which service and region."""
 _OTHER_PREFIXES = {"cloudwatch": "cloudwatch"}
 """It signs as ``monitoring``: docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
 
 
 class Authorization:
-    def __init__(self, decide_: Decide = decide) -> None:
+    def __init__(self, decide_: Decide = decide, used: Used | None = None) -> None:
         self._decide = decide_
+        self._used = used
         self._prefixes: dict[str, str] = {}
 
     def __call__(self, context: Context, service: str, operation: Operation, members: Members) -> None:
@@ -28,6 +31,8 @@ class Authorization:
         caller = context.caller
         asked = Asked(caller.arn, caller.access_key, caller.anonymous, f"{self._prefix(service)}:{operation.name}")
         decision = self._decide(asked)
+        if self._used is not None:
+            self._used(caller.access_key, self._prefix(service), context.region)
         if decision.outcome is Outcome.ALLOWED:
             return
         raise Denied("Access Denied" if service == "s3" else denied_message(asked, decision))

@@ -18,7 +18,7 @@ from cloche.compute.runtime import Runtime
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity
 from cloche.engines.hosting import Hosting
-from cloche.engines.identity import Identity
+from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.training import Gateway, Training
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
@@ -80,7 +80,7 @@ class Wiring:
     housekeeping: Housekeeping = field(init=False)
 
     def __post_init__(self) -> None:
-        self.housekeeping = Housekeeping([self.parts.logs.expire, self.parts.metrics.expire])
+        self.housekeeping = Housekeeping([self.parts.identity.keys.write_uses, self.parts.logs.expire, self.parts.metrics.expire])
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
@@ -113,6 +113,7 @@ class Wiring:
         self.parts.metrics.close()
         self.parts.logs.close()
         self.parts.objects.close()
+        self.parts.identity.keys.write_uses()
         self.parts.database.close()
 
 
@@ -140,7 +141,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         verifier=_verifier(settings, parts.identity),
         guard=Guard(settings.host),
         dispatch=Dispatch(),
-        authorize=Authorization(),
+        authorize=Authorization(used=parts.identity.keys.used),
         runner=runner,
         admin=Admin(tokens),
     )
@@ -213,11 +214,14 @@ def _url_for_jobs(settings: Settings) -> str:
 def _verifier(settings: Settings, identity: Identity) -> Verifier:
     if not settings.any_credentials:
         return Verifier(identity.credentials)
-    root = identity.root_credentials()
-    return Verifier(
-        identity.credentials,
-        open_as=Caller(root.account, root.principal_arn, root.user_id, root.access_key),
-    )
+
+    def open_as(access_key: str) -> Caller:
+        """A key of twelve digits means that account, which comes to be by being named; any other means home."""
+        named = ACCOUNT_NUMBER.fullmatch(access_key) is not None
+        root = identity.account_named(access_key) if named else identity.root_credentials()
+        return Caller(root.account, root.principal_arn, root.user_id, root.access_key)
+
+    return Verifier(identity.credentials, open_as=open_as)
 
 
 def _console_token(layout: Layout) -> str:

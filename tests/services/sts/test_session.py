@@ -89,10 +89,11 @@ def test_session_token_of_the_root(client: Callable[..., Any]) -> None:
 
 
 def test_what_is_left_out_is_refused_by_name(client: Callable[..., Any]) -> None:
-    code, message, _ = refusal(client("sts").get_federation_token, Name="xx")
+    code, message, _ = refusal(
+        client("sts").assume_role_with_saml,
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/Any",
+        PrincipalArn=f"arn:aws:iam::{ACCOUNT}:saml-provider/Any",
+        SAMLAssertion="PHNhbWw+",
+    )
     assert code == "InvalidAction"
-    assert "GetFederationToken" in message
-    arn = role(client, "Factor", {"AWS": ACCOUNT})
-    device = f"arn:aws:iam::{ACCOUNT}:mfa/me"
-    refused = refusal(client("sts").assume_role, RoleArn=arn, RoleSessionName="xx", SerialNumber=device)
-    assert refused[0] == "ValidationError" and "SerialNumber" in refused[1]
+    assert "AssumeRoleWithSAML" in message

@@ -245,7 +245,7 @@ def test_s3_without_a_signature_is_anonymous() -> None:
 
 def test_any_credentials_takes_unknown_keys_only() -> None:
     root = Caller("1", "arn:aws:iam::1:root", "1", "root")
-    lenient = Verifier({KEY: Known()}.get, open_as=root)
+    lenient = Verifier({KEY: Known()}.get, open_as=lambda _: root)
     stranger = header_signed("GET", "http://localhost/", "sts", key="test", secret="test")
     assert lenient.verify(stranger, QUERY, NOW.timestamp()).caller == root
     with pytest.raises(AwsError):

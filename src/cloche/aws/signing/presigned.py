@@ -67,7 +67,8 @@ def verify_presigned(verifier: Verifier, request: HttpRequest, family: Family, n
     payload = _payload(request, scope, family)
     if credentials is None:
         assert verifier.open_as is not None
-        return Verified(verifier.open_as, scope.region, payload, Seal(None, date, scope.text, signature))
+        caller = verifier.open_as(scope.access_key)
+        return Verified(caller, scope.region, payload, Seal(None, date, scope.text, signature))
     _check_lifetime(signed_at, seconds, now, family)
     key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
     without = ["X-Amz-Signature"]

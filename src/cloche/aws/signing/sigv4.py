@@ -10,7 +10,7 @@ its body: ``Verified.payload`` and ``Verified.seal`` tell ``chunked`` how to che
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -55,11 +55,11 @@ class Verified:
 class Verifier:
     """Verifies requests against the credentials that ``lookup`` knows.
 
-    ``open_as`` is set for ``--any-credentials``: a key that ``lookup`` does not know is then taken for that
-    caller, its signature unchecked. Keys it does know are verified as ever.
+    ``open_as`` is set for ``--any-credentials``: a key that ``lookup`` does not know is then taken for the
+    caller that this makes of it, its signature unchecked. Keys it does know are verified as ever.
     """
 
-    def __init__(self, lookup: Lookup, *, open_as: Caller | None = None) -> None:
+    def __init__(self, lookup: Lookup, *, open_as: Callable[[str], Caller] | None = None) -> None:
         self.lookup = lookup
         self.open_as = open_as
 
@@ -100,7 +100,7 @@ class Verifier:
         if credentials is None:
             assert self.open_as is not None
             seal = Seal(None, date, scope.text, signature) if streams else None
-            return Verified(self.open_as, scope.region, payload, seal)
+            return Verified(self.open_as(scope.access_key), scope.region, payload, seal)
         check_skew(signed_at, date, now, family)
         key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
         canonical = canonical_request(request, scope, payload, s3=family.s3)

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from cloche.engines.identity.policy import Decision, Outcome
+
+NEVER_SIGNED: Final = frozenset({"sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"})
+"""``authtype`` "none" in botocore's sts model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ class Authorizer(Protocol):
 
 
 def decide(asked: Asked) -> Decision:
-    """Allowed for everybody who signed; implicitly denied for the anonymous. See the module's docstring."""
-    if asked.anonymous:
+    """Allowed for everybody who signed; implicitly denied for the anonymous, but for what is never signed because
+    it carries a proof of its own. See the module's docstring."""
+    if asked.anonymous and asked.action not in NEVER_SIGNED:
         return Decision(Outcome.IMPLICIT_DENY, f"because no identity-based policy allows the {asked.action} action")
     return Decision(Outcome.ALLOWED)
 

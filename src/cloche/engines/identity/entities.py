@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-Kind = Literal["role", "user"]
+Kind = Literal["role", "user", "group", "instance-profile"]
 Tags = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that this installation holds."""
+
+    number: str
+    name: str
+    created_at: datetime
+    settings: Mapping[str, Any]
+    """What is set for all of it: ``alias``, ``password_policy``, ``report`` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What temporary credentials carry besides their principal."""
+
+    owner: str | None = None
+    """The unique id of the role or user whose permissions they have; ``None`` for a root's."""
+    parent_key: str | None = None
+    """The long-term key of the same principal that asked for them: they end with it."""
+    policies: tuple[str, ...] | None = None
+    """Session policies, as documents. ``None``: not bounded. Empty: nothing is allowed."""
+    tags: Tags = ()
+    transitive: tuple[str, ...] = ()
+    source_identity: str = ""
+    mfa_at: float | None = None
+    """When a one-time password was shown for them, in seconds since 1970."""
+    issued_at: float = 0.0
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Condition keys that they bring along: those of a web identity (``host:sub``), ``aws:federatedprovider``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +51,11 @@ class Credentials:
     session_token: str | None
     account: str
     principal_arn: str
-    """A root's, user's or assumed role's ARN."""
+    """A root's, user's, assumed role's or federated user's ARN."""
     user_id: str
     expires_at: datetime | None
+    session: Session | None = None
+    """``None`` for long-term keys."""
 
     def __repr__(self) -> str:
         return f"Credentials({self.access_key}, {self.principal_arn})"
@@ -32,7 +66,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A role or a user."""
+    """A role, user, group or instance profile."""
 
     kind: Kind
     name: str
@@ -62,7 +96,7 @@ class User(Entity):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A managed policy. ``id`` and ``created_at`` of AWS's own are not known, and ``None``."""
+    """A managed policy. ``id`` of AWS's own is not known, and ``None``."""
 
     arn: str
     name: str
@@ -93,3 +127,21 @@ class AccessKey:
     active: bool
     created_at: datetime
     used_at: datetime | None = None
+    used_region: str = ""
+    used_service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Anything of IAM's that is neither a principal nor a policy: devices, providers, certificates, profiles."""
+
+    kind: str
+    name: str
+    path: str
+    id: str
+    arn: str
+    owner: str | None
+    """Unique id of the user it belongs to."""
+    created_at: datetime
+    tags: Tags
+    details: Mapping[str, Any]

@@ -1,4 +1,7 @@
-"""Roles and users: one table, one set of verbs. Everything raises ``NotFound`` for a name that is not there."""
+"""Roles, users, groups and instance profiles: one table, one set of verbs.
+
+Everything raises ``NotFound`` for a name that is not there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,16 @@ from cloche.engines.identity.ledger import Ledger, merged, page, without
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.ids import unique_id
 
-ID_PREFIX: Final = {"role": "AROA", "user": "AIDA"}
+ID_PREFIX: Final = {"role": "AROA", "user": "AIDA", "group": "AGPA", "instance-profile": "AIPA"}
+"""docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids"""
+
+# docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+QUOTAS: Final = {
+    "role": ("RolesPerAccount", 1000),
+    "user": ("UsersPerAccount", 5000),
+    "group": ("GroupsPerAccount", 300),
+    "instance-profile": ("InstanceProfilesPerAccount", 1000),
+}
 TRUST_CHARACTERS_MAX: Final = 2048
 TAGS_MAX: Final = 50
 
@@ -36,54 +48,70 @@ class EntityTable:
     ) -> Role:
         """Raises ``AlreadyExists``; ``LimitReached`` for a trust policy that is too long."""
         check_trust_size(trust)
-        role = self._create("role", name, path, boundary, tags, (description, trust, session_seconds_max))
+        role = self.create("role", name, path, boundary, tags, (description, trust, session_seconds_max))
         assert isinstance(role, Role)
         return role
 
     def create_user(self, name: str, *, path: str = "/", boundary: str | None = None, tags: Tags = ()) -> User:
         """Raises ``AlreadyExists``."""
-        user = self._create("user", name, path, boundary, tags, (None, None, None))
+        user = self.create("user", name, path, boundary, tags)
         assert isinstance(user, User)
         return user
 
-    def _create(
-        self, kind: Kind, name: str, path: str, boundary: str | None, tags: Tags, rest: tuple[Any, Any, Any]
+    def create(
+        self,
+        kind: Kind,
+        name: str,
+        path: str = "/",
+        boundary: str | None = None,
+        tags: Tags = (),
+        rest: tuple[Any, Any, Any] = (None, None, None),
     ) -> Entity:
+        """Raises ``AlreadyExists``; ``LimitReached`` for too many of them or of tags."""
         if len(tags) > TAGS_MAX:
-            raise words.quota(f"TagsPer{kind.capitalize()}", TAGS_MAX)
+            raise words.quota(f"TagsPer{words.in_quota(kind)}", TAGS_MAX)
         now = self._ledger.clock.time()
-        values = (kind, name, path, unique_id(ID_PREFIX[kind]), now, json.dumps(tags), boundary, *rest)
+        identifier, account = unique_id(ID_PREFIX[kind]), self._ledger.account
+        values = (account, kind, name, path, identifier, now, json.dumps(tags), boundary, *rest)
 
         def change(tx: sqlite3.Connection) -> None:
             try:
-                tx.execute("INSERT INTO iam_entities VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)
+                tx.execute("INSERT INTO iam_principals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", values)
             except sqlite3.IntegrityError:
                 raise words.entity_exists(kind, name) from None
+            held = tx.execute("SELECT count(*) FROM iam_principals WHERE account = ? AND kind = ?", (account, kind))
+            quota, most = QUOTAS[kind]
+            if held.fetchone()[0] > most:
+                raise words.quota(quota, most)
 
         self._ledger.write(change)
         return self.get(kind, name)
 
     def delete(self, kind: Kind, name: str) -> None:
-        """Raises ``Conflict`` while it has attached or inline policies, or keys."""
+        """Raises ``Conflict`` while it has policies, members or keys, or is a member. Its sessions end with it."""
 
         def change(tx: sqlite3.Connection) -> None:
-            known = _name_in(tx, kind, name)
-            if _has(tx, "SELECT 1 FROM iam_attachments WHERE kind = ? AND owner = ?", kind, known):
-                raise words.must_detach()
-            if _has(tx, "SELECT 1 FROM iam_inline_policies WHERE kind = ? AND owner = ?", kind, known):
-                raise words.must_delete_policies()
-            if kind == "user" and _has(tx, "SELECT 1 FROM identity_keys WHERE user = ?", known):
-                raise words.must_delete_keys()
-            row = tx.execute("SELECT id FROM iam_entities WHERE kind = ? AND name = ?", (kind, known)).fetchone()
-            tx.execute("DELETE FROM iam_entities WHERE kind = ? AND name = ?", (kind, known))
-            tx.execute("DELETE FROM identity_sessions WHERE user_id = ?", (row["id"],))
+            owner = self.id_in(tx, kind, name)
+            for statement, refused in words.DELETE_CONFLICTS[kind]:
+                if tx.execute(statement + " LIMIT 1", (owner,)).fetchone() is not None:
+                    raise words.must_first(refused)
+            tx.execute("DELETE FROM iam_sessions WHERE owner = ?", (owner,))
+            tx.execute("DELETE FROM iam_principals WHERE id = ?", (owner,))
 
         self._ledger.write(change)
 
     # -- reading -------------------------------------------------------------------------------------------
 
     def find(self, kind: Kind, name: str) -> Entity | None:
-        row = self._ledger.row("SELECT * FROM iam_entities WHERE kind = ? AND name = ?", kind, name)
+        row = self._ledger.row(
+            "SELECT * FROM iam_principals WHERE account = ? AND kind = ? AND name = ?", self._ledger.account, kind, name
+        )
+        return None if row is None else self._entity(row)
+
+    def by_id(self, identifier: str) -> Entity | None:
+        row = self._ledger.row(
+            "SELECT * FROM iam_principals WHERE id = ? AND account = ?", identifier, self._ledger.account
+        )
         return None if row is None else self._entity(row)
 
     def get(self, kind: Kind, name: str) -> Entity:
@@ -105,14 +133,20 @@ class EntityTable:
     def page(self, kind: Kind, prefix: str, after: str, limit: int) -> tuple[list[Entity], str | None]:
         """Those whose path begins with ``prefix``, by name, behind ``after``; and where the next page begins."""
         rows = self._ledger.rows(
-            "SELECT * FROM iam_entities WHERE kind = ? AND name > ? AND substr(path, 1, ?) = ? "
+            "SELECT * FROM iam_principals WHERE account = ? AND kind = ? AND name > ? AND substr(path, 1, ?) = ? "
             "ORDER BY name LIMIT ?",
-            kind, after, len(prefix), prefix, limit + 1,
+            self._ledger.account, kind, after, len(prefix), prefix, limit + 1,
         )  # fmt: skip
         return page([self._entity(row) for row in rows], limit, lambda each: each.name)
 
+    def all(self, kind: Kind) -> list[Entity]:
+        """By name."""
+        return self.page(kind, "/", "", 1_000_000)[0]
+
     def count(self, kind: Kind) -> int:
-        row = self._ledger.row("SELECT count(*) AS n FROM iam_entities WHERE kind = ?", kind)
+        row = self._ledger.row(
+            "SELECT count(*) AS n FROM iam_principals WHERE account = ? AND kind = ?", self._ledger.account, kind
+        )
         return 0 if row is None else int(row["n"])
 
     def _entity(self, row: sqlite3.Row) -> Entity:
@@ -126,8 +160,8 @@ class EntityTable:
             "tags": tuple((key, value) for key, value in json.loads(row["tags"])),
             "boundary": row["boundary"],
         }
-        if row["kind"] == "user":
-            return User(**common)
+        if row["kind"] != "role":
+            return User(**common) if row["kind"] == "user" else Entity(**common)
         return Role(
             **common,
             description=row["description"],
@@ -136,6 +170,52 @@ class EntityTable:
             used_at=None if row["used_at"] is None else from_epoch(row["used_at"]),
             used_region=row["used_region"],
         )
+
+    # -- members: users in groups, roles in instance profiles ----------------------------------------------
+
+    def add_member(self, holder: Kind, name: str, kind: Kind, member: str) -> None:
+        """Nothing happens if it is one. Raises ``LimitReached``: a user is in ten groups at most, an instance
+        profile holds one role."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            group, who = self.id_in(tx, holder, name), self.id_in(tx, kind, member)
+            if holder == "instance-profile" and _has(tx, "SELECT 1 FROM iam_members WHERE holder = ?", group):
+                raise words.quota("InstanceSessionsPerInstanceProfile", 1)
+            tx.execute("INSERT OR IGNORE INTO iam_members VALUES (?, ?)", (group, who))
+            held = tx.execute(
+                "SELECT count(*) FROM iam_members m JOIN iam_principals p ON p.id = m.holder "
+                "WHERE m.member = ? AND p.kind = 'group'", (who,),
+            )  # fmt: skip
+            if held.fetchone()[0] > words.GROUPS_PER_USER_MAX:
+                raise words.quota("GroupsPerUser", words.GROUPS_PER_USER_MAX)
+
+        self._ledger.write(change)
+
+    def remove_member(self, holder: Kind, name: str, kind: Kind, member: str) -> None:
+        """Raises ``NotFound`` for one that is none."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            values = (self.id_in(tx, holder, name), self.id_in(tx, kind, member))
+            if tx.execute("DELETE FROM iam_members WHERE holder = ? AND member = ?", values).rowcount == 0:
+                raise words.no_entity(kind, member)
+
+        self._ledger.write(change)
+
+    def members(self, holder: Entity) -> list[Entity]:
+        """By name."""
+        rows = self._ledger.rows(
+            "SELECT p.* FROM iam_members m JOIN iam_principals p ON p.id = m.member WHERE m.holder = ? ORDER BY p.name",
+            holder.id,
+        )
+        return [self._entity(row) for row in rows]
+
+    def holders(self, member: Entity) -> list[Entity]:
+        """The groups a user is in, the instance profiles that hold a role; by name."""
+        rows = self._ledger.rows(
+            "SELECT p.* FROM iam_members m JOIN iam_principals p ON p.id = m.holder WHERE m.member = ? ORDER BY p.name",
+            member.id,
+        )
+        return [self._entity(row) for row in rows]
 
     # -- changing ------------------------------------------------------------------------------------------
 
@@ -152,10 +232,25 @@ class EntityTable:
     def set_boundary(self, kind: Kind, name: str, policy_arn: str | None) -> None:
         self._set(kind, name, "boundary", policy_arn)
 
+    def rename(self, kind: Kind, name: str, new_name: str | None, new_path: str | None) -> None:
+        """Another name or path; id, keys, policies and memberships stay. Raises ``AlreadyExists``."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            owner = self.id_in(tx, kind, name)
+            try:
+                tx.execute(
+                    "UPDATE iam_principals SET name = coalesce(?, name), path = coalesce(?, path) WHERE id = ?",
+                    (new_name, new_path, owner),
+                )
+            except sqlite3.IntegrityError:
+                raise words.entity_exists(kind, new_name or name) from None
+
+        self._ledger.write(change)
+
     def _set(self, kind: Kind, name: str, column: str, value: Any) -> None:
         def change(tx: sqlite3.Connection) -> None:
-            known = _name_in(tx, kind, name)
-            tx.execute(f"UPDATE iam_entities SET {column} = ? WHERE kind = ? AND name = ?", (value, kind, known))  # noqa: S608
+            owner = self.id_in(tx, kind, name)
+            tx.execute(f"UPDATE iam_principals SET {column} = ? WHERE id = ?", (value, owner))  # noqa: S608
 
         self._ledger.write(change)
 
@@ -168,27 +263,30 @@ class EntityTable:
 
     def _retag(self, kind: Kind, name: str, *, add: Tags = (), remove: tuple[str, ...] = ()) -> None:
         def change(tx: sqlite3.Connection) -> None:
-            known = _name_in(tx, kind, name)
-            row = tx.execute("SELECT tags FROM iam_entities WHERE kind = ? AND name = ?", (kind, known)).fetchone()
+            owner = self.id_in(tx, kind, name)
+            row = tx.execute("SELECT tags FROM iam_principals WHERE id = ?", (owner,)).fetchone()
             tags = merged(without(tuple(map(tuple, json.loads(row["tags"]))), remove), add)
             if len(tags) > TAGS_MAX:
-                raise words.quota(f"TagsPer{kind.capitalize()}", TAGS_MAX)
-            tx.execute("UPDATE iam_entities SET tags = ? WHERE kind = ? AND name = ?", (json.dumps(tags), kind, known))
+                raise words.quota(f"TagsPer{words.in_quota(kind)}", TAGS_MAX)
+            tx.execute("UPDATE iam_principals SET tags = ? WHERE id = ?", (json.dumps(tags), owner))
 
         self._ledger.write(change)
+
+    def id_in(self, tx: sqlite3.Connection, kind: Kind, name: str) -> str:
+        """Inside a transaction: the unique id. Raises ``NotFound``."""
+        row = tx.execute(
+            "SELECT id FROM iam_principals WHERE account = ? AND kind = ? AND name = ?",
+            (self._ledger.account, kind, name),
+        ).fetchone()
+        if row is None:
+            raise words.no_entity(kind, name)
+        return str(row["id"])
 
 
 def check_trust_size(trust: str) -> None:
     """Raises ``LimitReached``. White space does not count (reference_iam-quotas.html)."""
     if sum(not character.isspace() for character in trust) > TRUST_CHARACTERS_MAX:
         raise words.quota("ACLSizePerRole", TRUST_CHARACTERS_MAX)
-
-
-def _name_in(tx: sqlite3.Connection, kind: Kind, name: str) -> str:
-    row = tx.execute("SELECT name FROM iam_entities WHERE kind = ? AND name = ?", (kind, name)).fetchone()
-    if row is None:
-        raise words.no_entity(kind, name)
-    return str(row["name"])
 
 
 def _has(tx: sqlite3.Connection, statement: str, *values: str) -> bool:

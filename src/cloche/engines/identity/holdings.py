@@ -1,4 +1,4 @@
-"""What roles and users hold: inline policies of their own, and managed policies attached to them."""
+"""What principals hold: inline policies of their own, and managed policies attached to them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import sqlite3
 from typing import Final
 
 from cloche.engines.identity import words
-from cloche.engines.identity.entities import Kind
+from cloche.engines.identity.entities import Entity, Kind
 from cloche.engines.identity.entity_table import EntityTable
 from cloche.engines.identity.ledger import Ledger, page
 from cloche.engines.identity.policy_table import PolicyTable
 
+# docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 ATTACHED_MAX: Final = 10
-INLINE_CHARACTERS_MAX: Final = {"role": 10_240, "user": 2_048}
+INLINE_CHARACTERS_MAX: Final = {"role": 10_240, "user": 2_048, "group": 5_120}
 
 
 class Holdings:
@@ -27,18 +28,16 @@ class Holdings:
 
     def put_inline(self, kind: Kind, owner: str, name: str, document: str) -> None:
         """Raises ``LimitReached`` where all inline policies together grow too long."""
-        owner = self._entities.get(kind, owner).name
         limit = INLINE_CHARACTERS_MAX[kind]
 
         def change(tx: sqlite3.Connection) -> None:
+            holder = self._entities.id_in(tx, kind, owner)
             tx.execute(
-                "INSERT INTO iam_inline_policies VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (kind, owner, name) DO UPDATE SET document = excluded.document",
-                (kind, owner, name, document),
+                "INSERT INTO iam_inline VALUES (?, ?, ?) "
+                "ON CONFLICT (owner, name) DO UPDATE SET document = excluded.document",
+                (holder, name, document),
             )
-            held = tx.execute(
-                "SELECT document FROM iam_inline_policies WHERE kind = ? AND owner = ?", (kind, owner)
-            ).fetchall()
+            held = tx.execute("SELECT document FROM iam_inline WHERE owner = ?", (holder,)).fetchall()
             if sum(len("".join(row["document"].split())) for row in held) > limit:
                 raise words.inline_too_large(kind, owner, limit)
 
@@ -46,38 +45,30 @@ class Holdings:
 
     def inline(self, kind: Kind, owner: str, name: str) -> str:
         """The document. Raises ``NotFound``."""
-        owner = self._entities.get(kind, owner).name
-        row = self._ledger.row(
-            "SELECT document FROM iam_inline_policies WHERE kind = ? AND owner = ? AND name = ?", kind, owner, name
-        )
+        holder = self._entities.get(kind, owner).id
+        row = self._ledger.row("SELECT document FROM iam_inline WHERE owner = ? AND name = ?", holder, name)
         if row is None:
             raise words.no_inline_policy(kind, name)
         return str(row["document"])
 
     def inline_names(self, kind: Kind, owner: str, after: str, limit: int) -> tuple[list[str], str | None]:
-        owner = self._entities.get(kind, owner).name
+        holder = self._entities.get(kind, owner).id
         rows = self._ledger.rows(
-            "SELECT name FROM iam_inline_policies WHERE kind = ? AND owner = ? AND name > ? ORDER BY name LIMIT ?",
-            kind, owner, after, limit + 1,
-        )  # fmt: skip
+            "SELECT name FROM iam_inline WHERE owner = ? AND name > ? ORDER BY name LIMIT ?", holder, after, limit + 1
+        )
         return page([str(row["name"]) for row in rows], limit, str)
 
-    def inline_documents(self, kind: Kind, owner: str) -> list[tuple[str, str]]:
+    def inline_documents(self, holder: Entity) -> list[tuple[str, str]]:
         """All (name, document)."""
-        rows = self._ledger.rows(
-            "SELECT name, document FROM iam_inline_policies WHERE kind = ? AND owner = ? ORDER BY name", kind, owner
-        )
+        rows = self._ledger.rows("SELECT name, document FROM iam_inline WHERE owner = ? ORDER BY name", holder.id)
         return [(row["name"], row["document"]) for row in rows]
 
     def delete_inline(self, kind: Kind, owner: str, name: str) -> None:
         """Raises ``NotFound``."""
-        owner = self._entities.get(kind, owner).name
 
         def change(tx: sqlite3.Connection) -> None:
-            gone = tx.execute(
-                "DELETE FROM iam_inline_policies WHERE kind = ? AND owner = ? AND name = ?", (kind, owner, name)
-            )
-            if gone.rowcount == 0:
+            values = (self._entities.id_in(tx, kind, owner), name)
+            if tx.execute("DELETE FROM iam_inline WHERE owner = ? AND name = ?", values).rowcount == 0:
                 raise words.no_inline_policy(kind, name)
 
         self._ledger.write(change)
@@ -86,51 +77,46 @@ class Holdings:
 
     def attach(self, kind: Kind, owner: str, policy_arn: str) -> None:
         """Nothing happens if it is attached. Raises ``NotFound`` for the policy, ``LimitReached`` after ten."""
-        owner = self._entities.get(kind, owner).name
+        self._entities.get(kind, owner)
         if self._policies.find(policy_arn) is None:
             raise words.not_attachable(policy_arn)
 
         def change(tx: sqlite3.Connection) -> None:
-            tx.execute("INSERT OR IGNORE INTO iam_attachments VALUES (?, ?, ?)", (kind, owner, policy_arn))
-            held = tx.execute(
-                "SELECT count(*) FROM iam_attachments WHERE kind = ? AND owner = ?", (kind, owner)
-            ).fetchone()
+            holder = self._entities.id_in(tx, kind, owner)
+            tx.execute("INSERT OR IGNORE INTO iam_attached VALUES (?, ?)", (holder, policy_arn))
+            held = tx.execute("SELECT count(*) FROM iam_attached WHERE owner = ?", (holder,)).fetchone()
             if held[0] > ATTACHED_MAX:
-                raise words.quota(f"PoliciesPer{kind.capitalize()}", ATTACHED_MAX)
+                raise words.quota(f"PoliciesPer{words.in_quota(kind)}", ATTACHED_MAX)
 
         self._ledger.write(change)
 
     def detach(self, kind: Kind, owner: str, policy_arn: str) -> None:
         """Raises ``NotFound`` where it is not attached."""
-        owner = self._entities.get(kind, owner).name
 
         def change(tx: sqlite3.Connection) -> None:
-            gone = tx.execute(
-                "DELETE FROM iam_attachments WHERE kind = ? AND owner = ? AND policy_arn = ?",
-                (kind, owner, policy_arn),
-            )
-            if gone.rowcount == 0:
+            values = (self._entities.id_in(tx, kind, owner), policy_arn)
+            if tx.execute("DELETE FROM iam_attached WHERE owner = ? AND policy_arn = ?", values).rowcount == 0:
                 raise words.no_policy(policy_arn)
 
         self._ledger.write(change)
 
     def attached(self, kind: Kind, owner: str) -> list[str]:
         """ARNs, sorted."""
-        owner = self._entities.get(kind, owner).name
-        rows = self._ledger.rows(
-            "SELECT policy_arn FROM iam_attachments WHERE kind = ? AND owner = ? ORDER BY policy_arn", kind, owner
-        )
+        return self.attached_to(self._entities.get(kind, owner))
+
+    def attached_to(self, holder: Entity) -> list[str]:
+        rows = self._ledger.rows("SELECT policy_arn FROM iam_attached WHERE owner = ? ORDER BY policy_arn", holder.id)
         return [str(row["policy_arn"]) for row in rows]
 
     def holders(self, kind: Kind, policy_arn: str, *, boundary: bool = False) -> list[str]:
         """Names of those who have the policy attached (or as their boundary)."""
         if boundary:
-            rows = self._ledger.rows(
-                "SELECT name FROM iam_entities WHERE kind = ? AND boundary = ? ORDER BY name", kind, policy_arn
-            )
+            statement = "SELECT p.name FROM iam_principals p WHERE p.boundary = ?"
         else:
-            rows = self._ledger.rows(
-                "SELECT owner AS name FROM iam_attachments WHERE kind = ? AND policy_arn = ? ORDER BY owner",
-                kind, policy_arn,
-            )  # fmt: skip
+            statement = (
+                "SELECT p.name FROM iam_attached a JOIN iam_principals p ON p.id = a.owner WHERE a.policy_arn = ?"
+            )
+        rows = self._ledger.rows(
+            f"{statement} AND p.account = ? AND p.kind = ? ORDER BY p.name", policy_arn, self._ledger.account, kind
+        )
         return [str(row["name"]) for row in rows]

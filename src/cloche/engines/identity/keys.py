@@ -1,10 +1,12 @@
-"""Keys that may sign: the root's, users', and temporary ones. Asked for every request, so kept in memory.
+"""Keys that may sign: roots', users', and temporary ones. Asked for every request, so kept in memory.
 
 A look-up is a ``dict.get``. A key that is not in memory is read from the store, and remembered only if nothing was
 changed meanwhile: each change counts ``_generation`` up after its commit and empties the memory, so a key that was
 deleted or made inactive is refused from the moment its deletion is answered.
 
 Temporary keys are still known for a while after they expire, so that their owner hears "expired" and not "unknown".
+They end before that with what they stand on: the role or user (deleted), or the long-term key that its owner got
+them with (deleted or made inactive).
 """
 
 from __future__ import annotations
@@ -14,30 +16,32 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from cloche.engines.identity import words
-from cloche.engines.identity.entities import AccessKey, Credentials
-from cloche.engines.identity.entity_table import EntityTable
-from cloche.engines.identity.ledger import Ledger
-from cloche.engines.identity.policy import Source, compile_document
-from cloche.foundation.clock import from_epoch
+from cloche.engines.identity.entities import Credentials, Session
+from cloche.foundation.clock import Clock, from_epoch
 from cloche.foundation.ids import access_key_id, secret_access_key
+from cloche.storage.metadata.database import Database
 
-KEYS_PER_USER_MAX: Final = 2
 KEPT_AFTER_EXPIRY_SECONDS: Final = 24 * 3600
 REMEMBERED_MAX: Final = 20_000
+USES_WRITTEN_SECONDS: Final = 30.0
 
 
 class Keys:
-    def __init__(self, ledger: Ledger, entities: EntityTable) -> None:
-        self._ledger = ledger
-        self._entities = entities
+    """The keys of all accounts. ``changed`` is called after every change that a cache must hear of."""
+
+    def __init__(self, database: Database, clock: Clock, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._changed = changed
         self._remembered: dict[str, Credentials] = {}
-        self._bounds: dict[str, tuple[Source, ...] | None] = {}
         self._generation = 0
+        self._uses: dict[str, tuple[float, str, str]] = {}
+        self._uses_written_at = 0.0
 
     def find(self, access_key: str) -> Credentials | None:
         """Whose key it is; ``None`` for one that is unknown, deleted or inactive. It may have expired."""
@@ -58,176 +62,163 @@ class Keys:
         return found
 
     def _read(self, access_key: str) -> Credentials | None:
-        row = self._ledger.row("SELECT * FROM identity_keys WHERE access_key = ? AND active = 1", access_key)
+        row = self._row(
+            "SELECT k.*, p.path, p.name FROM iam_keys k LEFT JOIN iam_principals p ON p.id = k.owner "
+            "WHERE k.access_key = ? AND k.active = 1",
+            access_key,
+        )
         if row is None:
             return None
-        account = self._ledger.account
-        if row["user"] is None:
+        account = row["account"]
+        if row["owner"] is None:
             arn, user_id = f"arn:aws:iam::{account}:root", account
         else:
-            user = self._entities.find("user", row["user"])
-            if user is None:
-                return None
-            arn, user_id = user.arn, user.id
+            arn, user_id = f"arn:aws:iam::{account}:user{row['path']}{row['name']}", row["owner"]
         return Credentials(access_key, row["secret_key"], None, account, arn, user_id, None)
 
     def _read_temporary(self, access_key: str) -> Credentials | None:
-        row = self._ledger.row("SELECT * FROM identity_sessions WHERE access_key = ?", access_key)
+        row = self._row("SELECT * FROM iam_sessions WHERE access_key = ?", access_key)
         if row is None:
             return None
         return Credentials(
             access_key,
             row["secret_key"],
             row["session_token"],
-            self._ledger.account,
+            row["account"],
             row["principal_arn"],
             row["user_id"],
             from_epoch(row["expires_at"]),
+            _session(row["owner"], row["parent_key"], json.loads(row["facts"])),
         )
 
-    # -- the root ------------------------------------------------------------------------------------------
-
-    def root(self, folder: Path, *, first: Callable[[], None]) -> Credentials:
-        """The root's key, made when there is none; ``folder``/root.json holds it for the owner's eyes.
-
-        Where there was none, ``first`` is called before the key is made: it is run again if it was cut short.
-        """
-        if self._ledger.row("SELECT 1 FROM identity_keys WHERE user IS NULL") is None:
-            first()
-        made = (access_key_id(), secret_access_key(), self._ledger.clock.time())
-
-        def change(tx: sqlite3.Connection) -> str:
-            row = tx.execute("SELECT access_key FROM identity_keys WHERE user IS NULL").fetchone()
-            if row is not None:
-                return str(row["access_key"])
-            tx.execute("INSERT INTO identity_keys VALUES (?, ?, NULL, 1, ?)", made)
-            return made[0]
-
-        found = self.find(self._ledger.write(change))
-        assert found is not None
-        _write_private(folder, found)
+    def _row(self, statement: str, *values: Any) -> sqlite3.Row | None:
+        found: sqlite3.Row | None = self._database.reader.execute(statement, values).fetchone()
         return found
 
-    # -- users' keys ---------------------------------------------------------------------------------------
+    # -- roots ---------------------------------------------------------------------------------------------
 
-    def create(self, user: str) -> tuple[AccessKey, str]:
-        """A new key and its secret, which is told only here. Raises ``LimitReached`` for a third."""
-        name = self._entities.get("user", user).name
-        key, secret, now = access_key_id(), secret_access_key(), self._ledger.clock.time()
+    def has_root(self, account: str) -> bool:
+        return self._row("SELECT 1 FROM iam_keys WHERE account = ? AND owner IS NULL", account) is not None
 
-        def change(tx: sqlite3.Connection) -> None:
-            held = tx.execute("SELECT count(*) FROM identity_keys WHERE user = ?", (name,)).fetchone()[0]
-            if held >= KEYS_PER_USER_MAX:
-                raise words.quota("AccessKeysPerUser", KEYS_PER_USER_MAX)
-            tx.execute("INSERT INTO identity_keys VALUES (?, ?, ?, 1, ?)", (key, secret, name, now))
+    def root(self, account: str, file: Path) -> Credentials:
+        """The key of an account's root, made when there is none; ``file`` holds it for the owner's eyes."""
+        made = (access_key_id(), secret_access_key(), account, self._clock.time())
 
-        self._ledger.write(change)
-        return AccessKey(key, name, True, from_epoch(now)), secret
+        def change(tx: sqlite3.Connection) -> str:
+            row = tx.execute(
+                "SELECT access_key FROM iam_keys WHERE account = ? AND owner IS NULL", (account,)
+            ).fetchone()
+            if row is not None:
+                return str(row["access_key"])
+            tx.execute("INSERT INTO iam_keys VALUES (?, ?, ?, NULL, 1, ?, NULL, NULL, NULL)", made)
+            return made[0]
 
-    def of_user(self, user: str) -> list[AccessKey]:
-        name = self._entities.get("user", user).name
-        rows = self._ledger.rows("SELECT * FROM identity_keys WHERE user = ? ORDER BY access_key", name)
-        return [AccessKey(row["access_key"], name, bool(row["active"]), from_epoch(row["created_at"])) for row in rows]
+        found = self.find(self._database.write(change))
+        assert found is not None
+        _write_private(file, found)
+        return found
 
-    def set_active(self, user: str, access_key: str, active: bool) -> None:
-        """Raises ``NotFound``."""
-        self._change(user, access_key, "UPDATE identity_keys SET active = ? WHERE access_key = ? AND user = ?", active)
+    # -- last uses -----------------------------------------------------------------------------------------
 
-    def delete(self, user: str, access_key: str) -> None:
-        """Raises ``NotFound``."""
-        self._change(user, access_key, "DELETE FROM identity_keys WHERE access_key = ? AND user = ?")
+    def used(self, access_key: str, service: str, region: str) -> None:
+        """A request was signed with this key. Costs a ``dict`` entry; on the disk within a minute or so, as long as
+        keys are used, and when Cloche stops (IAM's own answer may be hours old)."""
+        if access_key.startswith("AKIA"):
+            self._uses[access_key] = (self._clock.time(), service, region)
 
-    def _change(self, user: str, access_key: str, statement: str, *values: bool) -> None:
-        name = self._entities.get("user", user).name
-
-        def change(tx: sqlite3.Connection) -> None:
-            if tx.execute(statement, (*values, access_key, name)).rowcount == 0:
-                raise words.no_access_key(access_key)
-
-        self._ledger.write(change)
+    def write_uses(self, *, at_once: bool = True) -> None:
+        """Keep what ``used`` has told; without ``at_once`` only if that is some time ago."""
+        now = self._clock.time()
+        if not self._uses or (not at_once and now - self._uses_written_at < USES_WRITTEN_SECONDS):
+            return
+        self._uses_written_at = now
+        uses, self._uses = self._uses, {}
+        values = [(at, service, region, key) for key, (at, service, region) in uses.items()]
+        statement = "UPDATE iam_keys SET used_at = ?, used_service = ?, used_region = ? WHERE access_key = ?"
+        self._database.write(lambda tx: tx.executemany(statement, values) and None)
 
     # -- temporary keys ------------------------------------------------------------------------------------
 
     def issue(
         self,
+        account: str,
         principal_arn: str,
         user_id: str,
         seconds: int,
+        session: Session,
         *,
-        policies: tuple[str, ...] | None = None,
         role: str | None = None,
         region: str = "",
     ) -> Credentials:
         """Temporary credentials, durable when answered. Those that expired long ago go at the same time.
 
-        ``policies`` are session policies, as documents; ``role`` names the role whose last use this is.
+        ``role`` is the unique id of the role whose last use this is.
         """
-        now = self._ledger.clock.now().replace(microsecond=0)
+        now = self._clock.now().replace(microsecond=0)
+        facts = {**asdict(session), "issued_at": now.timestamp()}
+        owner, parent = facts.pop("owner"), facts.pop("parent_key")
         made = Credentials(
             access_key_id("ASIA"),
             secret_access_key(),
             secrets.token_urlsafe(96),
-            self._ledger.account,
+            account,
             principal_arn,
             user_id,
             now + timedelta(seconds=seconds),
+            _session(owner, parent, json.loads(json.dumps(facts))),
         )
         assert made.expires_at is not None
         values = (
-            made.access_key, made.secret_key, made.session_token, principal_arn, user_id,
-            None if policies is None else json.dumps(policies), now.timestamp(), made.expires_at.timestamp(),
+            made.access_key, made.secret_key, made.session_token, account, principal_arn, user_id, owner, parent,
+            json.dumps(facts), made.expires_at.timestamp(),
         )  # fmt: skip
 
         def change(tx: sqlite3.Connection) -> None:
-            tx.execute(
-                "DELETE FROM identity_sessions WHERE expires_at < ?", (now.timestamp() - KEPT_AFTER_EXPIRY_SECONDS,)
-            )
-            tx.execute("INSERT INTO identity_sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            tx.execute("DELETE FROM iam_sessions WHERE expires_at < ?", (now.timestamp() - KEPT_AFTER_EXPIRY_SECONDS,))
+            tx.execute("INSERT INTO iam_sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             if role is not None:
                 tx.execute(
-                    "UPDATE iam_entities SET used_at = ?, used_region = ? WHERE kind = 'role' AND name = ?",
+                    "UPDATE iam_principals SET used_at = ?, used_region = ? WHERE id = ?",
                     (now.timestamp(), region, role),
                 )
 
-        self._ledger.database.write(change)
+        self._database.write(change)
         return made
-
-    def session_policies(self, access_key: str) -> tuple[Source, ...] | None:
-        """The session policies of temporary credentials; ``None`` for keys that have none. They never change."""
-        if not access_key.startswith("ASIA"):
-            return None
-        if access_key in self._bounds:
-            return self._bounds[access_key]
-        row = self._ledger.row("SELECT policies FROM identity_sessions WHERE access_key = ?", access_key)
-        found = None
-        if row is not None and row["policies"] is not None:
-            found = tuple(
-                Source(f"SessionPolicy.{number}", "none", compile_document(each))
-                for number, each in enumerate(json.loads(row["policies"]), 1)
-            )
-        if len(self._bounds) >= REMEMBERED_MAX:
-            self._bounds.clear()
-        self._bounds[access_key] = found
-        return found
 
     def remove_expired(self) -> int:
         """Forget temporary keys that expired more than a day ago; how many there were."""
-        before = self._ledger.clock.time() - KEPT_AFTER_EXPIRY_SECONDS
+        before = self._clock.time() - KEPT_AFTER_EXPIRY_SECONDS
+        try:
+            return self._database.write(
+                lambda tx: tx.execute("DELETE FROM iam_sessions WHERE expires_at < ?", (before,)).rowcount
+            )
+        finally:
+            self._changed()
 
-        def change(tx: sqlite3.Connection) -> int:
-            return tx.execute("DELETE FROM identity_sessions WHERE expires_at < ?", (before,)).rowcount
 
-        return self._ledger.write(change)
+def _session(owner: str | None, parent: str | None, facts: dict[str, Any]) -> Session:
+    policies = facts.get("policies")
+    return Session(
+        owner=owner,
+        parent_key=parent,
+        policies=None if policies is None else tuple(policies),
+        tags=tuple((key, value) for key, value in facts.get("tags", ())),
+        transitive=tuple(facts.get("transitive", ())),
+        source_identity=facts.get("source_identity", ""),
+        mfa_at=facts.get("mfa_at"),
+        issued_at=facts.get("issued_at", 0.0),
+        keys=facts.get("keys", {}),
+    )
 
 
-def _write_private(folder: Path, root: Credentials) -> None:
+def _write_private(path: Path, root: Credentials) -> None:
+    folder = path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    path = folder / "root.json"
     text = json.dumps({"AccessKeyId": root.access_key, "SecretAccessKey": root.secret_key}, indent=2) + "\n"
     if path.exists() and path.read_text() == text and path.stat().st_mode & 0o777 == 0o600:
         return
-    new = folder / f".root.json.{os.getpid()}"
+    new = folder / f".{path.name}.{os.getpid()}"
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

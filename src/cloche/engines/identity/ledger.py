@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cloche.engines.identity.entities import Tags
 from cloche.foundation.clock import Clock
@@ -16,9 +16,17 @@ from cloche.storage.metadata.database import Database
 
 T = TypeVar("T")
 
+ARN_RESOURCES: Final = {
+    "mfa-device": "mfa",
+    "oidc-provider": "oidc-provider",
+    "saml-provider": "saml-provider",
+    "server-certificate": "server-certificate",
+}
+"""The resource part of ARNs where it is not the kind's own name."""
+
 
 class Ledger:
-    """``account`` is the account that all ARNs are made for."""
+    """One account's view of the tables: ``account`` is whose rows are meant, and whose ARNs are made."""
 
     def __init__(self, database: Database, clock: Clock, account: str, changed: Callable[[], None]) -> None:
         self.database = database
@@ -40,7 +48,13 @@ class Ledger:
             self._changed()
 
     def iam_arn(self, kind: str, path: str, name: str) -> str:
-        return f"arn:aws:iam::{self.account}:{kind}{path}{name}"
+        return f"arn:aws:iam::{self.account}:{ARN_RESOURCES.get(kind, kind)}{path}{name}"
+
+
+def account_in(arn: str) -> str:
+    """The account of an ARN; empty for what is none."""
+    fields = arn.split(":", 5)
+    return fields[4] if len(fields) == 6 else ""
 
 
 def page(found: list[T], limit: int, name: Callable[[T], str]) -> tuple[list[T], str | None]:

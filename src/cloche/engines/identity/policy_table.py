@@ -9,13 +9,16 @@ from typing import Any, Final
 from cloche.engines.identity import words
 from cloche.engines.identity.entities import Policy, PolicyVersion, Tags
 from cloche.engines.identity.ledger import Ledger, merged, without
-from cloche.engines.identity.managed import PREFIX, ManagedPolicy, managed_policies
+from cloche.engines.identity.managed import PREFIX, ManagedPolicy, managed_policies, managed_policy
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid
 from cloche.foundation.ids import unique_id
 
+# docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 DOCUMENT_CHARACTERS_MAX: Final = 6144
 VERSIONS_MAX: Final = 5
+POLICIES_MAX: Final = 1500
+TAGS_MAX: Final = 50
 
 
 class PolicyTable:
@@ -25,9 +28,11 @@ class PolicyTable:
     # -- reading -------------------------------------------------------------------------------------------
 
     def find(self, arn: str) -> Policy | None:
-        if (known := managed_policies().get(arn)) is not None:
+        if (known := managed_policy(arn)) is not None:
             return self._managed(known)
-        row = self._ledger.row("SELECT * FROM iam_policies WHERE name = ?", arn.rpartition("/")[2])
+        row = self._ledger.row(
+            "SELECT * FROM iam_managed WHERE account = ? AND name = ?", self._ledger.account, arn.rpartition("/")[2]
+        )
         found = None if row is None else self._policy(row)
         return found if found is not None and found.arn == arn else None
 
@@ -45,7 +50,8 @@ class PolicyTable:
 
     def own(self) -> list[Policy]:
         """The account's own, by name."""
-        return [self._policy(row) for row in self._ledger.rows("SELECT * FROM iam_policies ORDER BY name")]
+        rows = self._ledger.rows("SELECT * FROM iam_managed WHERE account = ? ORDER BY name", self._ledger.account)
+        return [self._policy(row) for row in rows]
 
     def aws(self) -> list[Policy]:
         """AWS's, by name."""
@@ -53,7 +59,7 @@ class PolicyTable:
 
     def document(self, arn: str) -> str | None:
         """The default version's document."""
-        if (known := managed_policies().get(arn)) is not None:
+        if (known := managed_policy(arn)) is not None:
             return known.document
         found = self.find(arn)
         return None if found is None else self.version(arn, found.default_version).document
@@ -61,11 +67,11 @@ class PolicyTable:
     def version(self, arn: str, version: int) -> PolicyVersion:
         """Raises ``NotFound`` for the policy or the version."""
         found = self.get(arn)
-        if (known := managed_policies().get(arn)) is not None:
+        if (known := managed_policy(arn)) is not None:
             if version != known.version:
                 raise words.no_version(arn, version)
             return PolicyVersion(version, known.document, True, known.updated_at)
-        row = self._ledger.row("SELECT * FROM iam_policy_versions WHERE name = ? AND version = ?", found.name, version)
+        row = self._ledger.row("SELECT * FROM iam_managed_versions WHERE policy = ? AND version = ?", found.id, version)
         if row is None:
             raise words.no_version(arn, version)
         return _version(row, found.default_version)
@@ -73,9 +79,9 @@ class PolicyTable:
     def versions(self, arn: str) -> list[PolicyVersion]:
         """The newest first."""
         found = self.get(arn)
-        if arn in managed_policies():
+        if managed_policy(arn) is not None:
             return [self.version(arn, found.default_version)]
-        rows = self._ledger.rows("SELECT * FROM iam_policy_versions WHERE name = ? ORDER BY version DESC", found.name)
+        rows = self._ledger.rows("SELECT * FROM iam_managed_versions WHERE policy = ? ORDER BY version DESC", found.id)
         return [_version(row, found.default_version) for row in rows]
 
     def _policy(self, row: sqlite3.Row) -> Policy:
@@ -98,14 +104,17 @@ class PolicyTable:
     def _managed(self, known: ManagedPolicy) -> Policy:
         attachments, boundaries = self._uses(known.arn)
         return Policy(
-            known.arn, known.name, "/", None, None, None, known.updated_at, known.version, (), attachments, boundaries
+            known.arn, known.name, known.path, None, None, known.created_at, known.updated_at, known.version, (),
+            attachments, boundaries,
         )  # fmt: skip
 
     def _uses(self, arn: str) -> tuple[int, int]:
         row = self._ledger.row(
-            "SELECT (SELECT count(*) FROM iam_attachments WHERE policy_arn = ?1) AS attachments, "
-            "(SELECT count(*) FROM iam_entities WHERE boundary = ?1) AS boundaries",
+            "SELECT (SELECT count(*) FROM iam_attached a JOIN iam_principals p ON p.id = a.owner "
+            "WHERE a.policy_arn = ?1 AND p.account = ?2) AS attachments, "
+            "(SELECT count(*) FROM iam_principals WHERE boundary = ?1 AND account = ?2) AS boundaries",
             arn,
+            self._ledger.account,
         )
         return (0, 0) if row is None else (row["attachments"], row["boundaries"])
 
@@ -116,84 +125,89 @@ class PolicyTable:
     ) -> Policy:
         """Raises ``AlreadyExists``; ``LimitReached`` for a document that is too long."""
         check_size(document)
-        now = self._ledger.clock.time()
+        if len(tags) > TAGS_MAX:
+            raise words.quota("TagsPerPolicy", TAGS_MAX)
+        now, identifier, account = self._ledger.clock.time(), unique_id("ANPA"), self._ledger.account
 
         def change(tx: sqlite3.Connection) -> None:
             try:
                 tx.execute(
-                    "INSERT INTO iam_policies VALUES (?, ?, ?, ?, ?, ?, ?, 1, 1)",
-                    (name, path, unique_id("ANPA"), now, now, description, json.dumps(tags)),
+                    "INSERT INTO iam_managed VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 1)",
+                    (account, name, path, identifier, now, now, description, json.dumps(tags)),
                 )
             except sqlite3.IntegrityError:
                 raise words.policy_exists(name) from None
-            tx.execute("INSERT INTO iam_policy_versions VALUES (?, 1, ?, ?)", (name, document, now))
+            held = tx.execute("SELECT count(*) FROM iam_managed WHERE account = ?", (account,)).fetchone()
+            if held[0] > POLICIES_MAX:
+                raise words.quota("PoliciesPerAccount", POLICIES_MAX)
+            tx.execute("INSERT INTO iam_managed_versions VALUES (?, 1, ?, ?)", (identifier, document, now))
 
         self._ledger.write(change)
         return self.get(self._ledger.iam_arn("policy", path, name))
 
     def delete(self, arn: str) -> None:
         """Raises ``Conflict`` while it is attached, bounds somebody or has further versions."""
-        name = self._own_name(arn)
+        policy = self._own(arn)
 
         def change(tx: sqlite3.Connection) -> None:
-            _row(tx, name, arn)
+            _row(tx, policy, arn)
             used = tx.execute(
-                "SELECT 1 FROM iam_attachments WHERE policy_arn = ?1 "
-                "UNION ALL SELECT 1 FROM iam_entities WHERE boundary = ?1 LIMIT 1",
+                "SELECT 1 FROM iam_attached WHERE policy_arn = ?1 "
+                "UNION ALL SELECT 1 FROM iam_principals WHERE boundary = ?1 LIMIT 1",
                 (arn,),
             ).fetchone()
             if used is not None:
                 raise words.policy_is_attached()
-            if _versions(tx, name) > 1:
+            if _versions(tx, policy) > 1:
                 raise words.policy_has_versions()
-            tx.execute("DELETE FROM iam_policies WHERE name = ?", (name,))
+            tx.execute("DELETE FROM iam_managed WHERE id = ?", (policy,))
 
         self._ledger.write(change)
 
     def create_version(self, arn: str, document: str, *, as_default: bool) -> PolicyVersion:
         """Raises ``LimitReached`` for a sixth version."""
         check_size(document)
-        name = self._own_name(arn)
+        policy = self._own(arn)
         now = self._ledger.clock.time()
 
         def change(tx: sqlite3.Connection) -> int:
-            row = _row(tx, name, arn)
-            if _versions(tx, name) >= VERSIONS_MAX:
+            row = _row(tx, policy, arn)
+            if _versions(tx, policy) >= VERSIONS_MAX:
                 raise words.too_many_versions()
             number = int(row["latest_version"]) + 1
-            tx.execute("INSERT INTO iam_policy_versions VALUES (?, ?, ?, ?)", (name, number, document, now))
+            tx.execute("INSERT INTO iam_managed_versions VALUES (?, ?, ?, ?)", (policy, number, document, now))
             default = number if as_default else row["default_version"]
             tx.execute(
-                "UPDATE iam_policies SET latest_version = ?, default_version = ?, updated_at = ? WHERE name = ?",
-                (number, default, now, name),
+                "UPDATE iam_managed SET latest_version = ?, default_version = ?, updated_at = ? WHERE id = ?",
+                (number, default, now, policy),
             )
             return number
 
         return self.version(arn, self._ledger.write(change))
 
     def set_default_version(self, arn: str, version: int) -> None:
-        name = self._own_name(arn)
+        policy = self._own(arn)
 
         def change(tx: sqlite3.Connection) -> None:
-            _row(tx, name, arn)
-            _check_version(tx, name, arn, version)
+            _row(tx, policy, arn)
+            _check_version(tx, policy, arn, version)
             tx.execute(
-                "UPDATE iam_policies SET default_version = ?, updated_at = ? WHERE name = ?",
-                (version, self._ledger.clock.time(), name),
+                "UPDATE iam_managed SET default_version = ?, updated_at = ? WHERE id = ?",
+                (version, self._ledger.clock.time(), policy),
             )
 
         self._ledger.write(change)
 
     def delete_version(self, arn: str, version: int) -> None:
         """Raises ``Conflict`` for the default version."""
-        name = self._own_name(arn)
+        policy = self._own(arn)
 
         def change(tx: sqlite3.Connection) -> None:
-            row = _row(tx, name, arn)
-            _check_version(tx, name, arn, version)
+            row = _row(tx, policy, arn)
+            _check_version(tx, policy, arn, version)
             if row["default_version"] == version:
                 raise words.default_version_stays()
-            tx.execute("DELETE FROM iam_policy_versions WHERE name = ? AND version = ?", (name, version))
+            tx.execute("DELETE FROM iam_managed_versions WHERE policy = ? AND version = ?", (policy, version))
 
         self._ledger.write(change)
 
@@ -204,21 +218,24 @@ class PolicyTable:
         self._retag(arn, remove=keys)
 
     def _retag(self, arn: str, *, add: Tags = (), remove: tuple[str, ...] = ()) -> None:
-        name = self._own_name(arn)
+        policy = self._own(arn)
 
         def change(tx: sqlite3.Connection) -> None:
-            row = _row(tx, name, arn)
+            row = _row(tx, policy, arn)
             tags = merged(without(tuple(map(tuple, json.loads(row["tags"]))), remove), add)
-            if len(tags) > 50:
-                raise words.quota("TagsPerPolicy", 50)
-            tx.execute("UPDATE iam_policies SET tags = ? WHERE name = ?", (json.dumps(tags), name))
+            if len(tags) > TAGS_MAX:
+                raise words.quota("TagsPerPolicy", TAGS_MAX)
+            tx.execute("UPDATE iam_managed SET tags = ? WHERE id = ?", (json.dumps(tags), policy))
 
         self._ledger.write(change)
 
-    def _own_name(self, arn: str) -> str:
+    def _own(self, arn: str) -> str:
+        """The unique id of a policy that can be changed."""
         if arn.startswith(PREFIX):
             raise Invalid("Cannot perform the operation on an AWS-managed policy.", field="PolicyArn")
-        return self.get(arn).name
+        found = self.get(arn).id
+        assert found is not None
+        return found
 
 
 def check_size(document: str) -> None:
@@ -231,18 +248,20 @@ def _version(row: sqlite3.Row, default: int) -> PolicyVersion:
     return PolicyVersion(row["version"], row["document"], row["version"] == default, from_epoch(row["created_at"]))
 
 
-def _row(tx: sqlite3.Connection, name: str, arn: str) -> Any:
-    row = tx.execute("SELECT * FROM iam_policies WHERE name = ?", (name,)).fetchone()
+def _row(tx: sqlite3.Connection, policy: str, arn: str) -> Any:
+    row = tx.execute("SELECT * FROM iam_managed WHERE id = ?", (policy,)).fetchone()
     if row is None:
         raise words.no_policy(arn)
     return row
 
 
-def _versions(tx: sqlite3.Connection, name: str) -> int:
-    return int(tx.execute("SELECT count(*) FROM iam_policy_versions WHERE name = ?", (name,)).fetchone()[0])
+def _versions(tx: sqlite3.Connection, policy: str) -> int:
+    return int(tx.execute("SELECT count(*) FROM iam_managed_versions WHERE policy = ?", (policy,)).fetchone()[0])
 
 
-def _check_version(tx: sqlite3.Connection, name: str, arn: str, version: int) -> None:
-    found = tx.execute("SELECT 1 FROM iam_policy_versions WHERE name = ? AND version = ?", (name, version)).fetchone()
+def _check_version(tx: sqlite3.Connection, policy: str, arn: str, version: int) -> None:
+    found = tx.execute(
+        "SELECT 1 FROM iam_managed_versions WHERE policy = ? AND version = ?", (policy, version)
+    ).fetchone()
     if found is None:
         raise words.no_version(arn, version)

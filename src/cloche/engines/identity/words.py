@@ -5,19 +5,67 @@ awslabs/aws-orbit-workbench#633 (roles that still have policies), serverless/com
 redradrat/aws-iam-operator#13 (policies that are attached or have versions), kubeflow/dashboard#29,
 aws/eks-hybrid#741 and ministryofjustice/cloud-platform-environments#14473 (quotas), moto's tests/test_iam (what is
 missing or there already), aws-containers/amazon-ecs-exec-checker#10 (STS). The quotas' values are those of
-docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html.
+docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html. What stands in the way of a deletion:
+mozilla-services/userplex#17 and go-to-k/delstack#40 (groups), cloud-custodian/cloud-custodian#1663 (login profiles),
+rebuy-de/aws-nuke#281 (MFA devices) and aws-nuke#319 ("referenced objects": SSH keys), moto's tests (profiles).
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from cloche.foundation.errors import AlreadyExists, Conflict, Denied, LimitReached, NotFound, NotSupported
+
+GROUPS_PER_USER_MAX: Final = 10
+
+_ATTACHED: Final = ("SELECT 1 FROM iam_attached WHERE owner = ?", "detach all policies")
+_INLINE: Final = ("SELECT 1 FROM iam_inline WHERE owner = ?", "delete policies")
+
+
+def _things(kind: str, refused: str) -> tuple[str, str]:
+    return f"SELECT 1 FROM iam_things WHERE owner = ? AND kind = '{kind}'", refused  # noqa: S608 - our own words
+
+
+DELETE_CONFLICTS: Final = {
+    "role": (
+        ("SELECT 1 FROM iam_members WHERE member = ?", "remove roles from instance profile"),
+        _ATTACHED,
+        _INLINE,
+    ),
+    "user": (
+        _ATTACHED,
+        _INLINE,
+        ("SELECT 1 FROM iam_keys WHERE owner = ?", "delete access keys"),
+        ("SELECT 1 FROM iam_members WHERE member = ?", "remove users from group"),
+        _things("login-profile", "delete login profile"),
+        _things("mfa-device", "delete MFA device"),
+        _things("signing-certificate", "remove referenced objects"),
+        _things("ssh-public-key", "remove referenced objects"),
+    ),
+    "group": (("SELECT 1 FROM iam_members WHERE holder = ?", "remove users from group"), _ATTACHED, _INLINE),
+    "instance-profile": (("SELECT 1 FROM iam_members WHERE holder = ?", "remove roles from instance profile"),),
+}
+"""Questions about the id of what is to go, in IAM's order, and what must be done first where one finds a row."""
+
+
+def must_first(what: str) -> Conflict:
+    return Conflict(f"Cannot delete entity, must {what} first.")
+
+
+def in_quota(kind: str) -> str:
+    """A kind as quotas and tags name it: ``InstanceProfile``."""
+    return "".join(part.capitalize() for part in kind.split("-"))
 
 
 def no_entity(kind: str, name: str) -> NotFound:
+    if kind == "instance-profile":
+        return NotFound(f"Instance Profile {name} cannot be found.")
     return NotFound(f"The {kind} with name {name} cannot be found.")
 
 
 def entity_exists(kind: str, name: str) -> AlreadyExists:
+    if kind == "instance-profile":
+        return AlreadyExists(f"Instance Profile {name} already exists.")
     return AlreadyExists(f"{kind.capitalize()} with name {name} already exists.")
 
 
@@ -47,18 +95,6 @@ def policy_exists(name: str) -> AlreadyExists:
 
 def no_access_key(access_key: str) -> NotFound:
     return NotFound(f"The Access Key with id {access_key} cannot be found.")
-
-
-def must_detach() -> Conflict:
-    return Conflict("Cannot delete entity, must detach all policies first.")
-
-
-def must_delete_policies() -> Conflict:
-    return Conflict("Cannot delete entity, must delete policies first.")
-
-
-def must_delete_keys() -> Conflict:
-    return Conflict("Cannot delete entity, must delete access keys first.")
 
 
 def policy_is_attached() -> Conflict:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
+from cloche.services.iam.naming import mine, named_or_caller
 from cloche.services.iam.paging import cut, paged
-from cloche.services.iam.user import named_or_caller
 from cloche.services.iam.views import view_access_key
 
 
 @operation("CreateAccessKey")
 def create_access_key(ctx: Context, request: Members) -> Members:
-    key, secret = ctx.parts.identity.keys.create(named_or_caller(ctx, request))
+    key, secret = mine(ctx).keys.create(named_or_caller(ctx, request))
     return {"AccessKey": {**view_access_key(key), "SecretAccessKey": secret}}
 
 
 @operation("ListAccessKeys", reads=True)
 def list_access_keys(ctx: Context, request: Members) -> Members:
-    keys = ctx.parts.identity.keys.of_user(named_or_caller(ctx, request))
+    keys = mine(ctx).keys.of_user(named_or_caller(ctx, request))
     found, end = cut(keys, request, lambda each: each.access_key)
     return paged("AccessKeyMetadata", [view_access_key(key) for key in found], end)
+
+
+@operation("GetAccessKeyLastUsed", reads=True)
+def get_access_key_last_used(ctx: Context, request: Members) -> Members:
+    """``N/A`` for a key that was never used (API_AccessKeyLastUsed)."""
+    key = mine(ctx).keys.get(request["AccessKeyId"])
+    if key is None:
+        message = f"The Access Key with id {request['AccessKeyId']} cannot be found."
+        raise AwsError("AccessDenied", message, 403)
+    used: Members = {"ServiceName": key.used_service or "N/A", "Region": key.used_region or "N/A"}
+    if key.used_at is not None:
+        used["LastUsedDate"] = key.used_at
+    return {"UserName": key.user, "AccessKeyLastUsed": used}
 
 
 @operation("UpdateAccessKey")
 def update_access_key(ctx: Context, request: Members) -> None:
     active = request["Status"] == "Active"
-    ctx.parts.identity.keys.set_active(named_or_caller(ctx, request), request["AccessKeyId"], active)
+    mine(ctx).keys.set_active(named_or_caller(ctx, request), request["AccessKeyId"], active)
 
 
 @operation("DeleteAccessKey")
 def delete_access_key(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.keys.delete(named_or_caller(ctx, request), request["AccessKeyId"])
+    mine(ctx).keys.delete(named_or_caller(ctx, request), request["AccessKeyId"])

@@ -1,62 +1,78 @@
-"""The account as a whole, and lists of what Cloche has none of.
-
-Groups, instance profiles and aliases cannot be made here (see ``unsupported.toml``), so an empty list of them is the
-truth; clients such as Terraform ask before they delete a role or a user.
-"""
+"""The account as a whole: its alias and its numbers."""
 
 from __future__ import annotations
 
 from cloche.aws.operation import Context, Members, operation
-from cloche.services.iam.paging import paged
-from cloche.services.iam.user import named_or_caller
+from cloche.foundation.errors import AlreadyExists, NotFound
+from cloche.services.iam.naming import mine
+from cloche.services.iam.paging import cut, paged
 
 
-@operation("ListInstanceProfilesForRole", reads=True)
-def list_instance_profiles_for_role(ctx: Context, request: Members) -> Members:
-    ctx.parts.identity.entities.role(request["RoleName"])
-    return paged("InstanceProfiles", [], None)
+@operation("CreateAccountAlias")
+def create_account_alias(ctx: Context, request: Members) -> None:
+    """An account has one alias: a new one takes the place of the old."""
+    alias = request["AccountAlias"]
+    if mine(ctx).setting("alias") == alias:
+        return
+    if mine(ctx).alias_is_taken(alias):
+        raise AlreadyExists(f"The account alias {alias} already exists.")
+    mine(ctx).set("alias", alias)
 
 
-@operation("ListInstanceProfiles", reads=True)
-def list_instance_profiles(ctx: Context, request: Members) -> Members:
-    return paged("InstanceProfiles", [], None)
-
-
-@operation("ListGroups", reads=True)
-def list_groups(ctx: Context, request: Members) -> Members:
-    return paged("Groups", [], None)
-
-
-@operation("ListGroupsForUser", reads=True)
-def list_groups_for_user(ctx: Context, request: Members) -> Members:
-    ctx.parts.identity.entities.user(named_or_caller(ctx, request))
-    return paged("Groups", [], None)
+@operation("DeleteAccountAlias")
+def delete_account_alias(ctx: Context, request: Members) -> None:
+    alias = request["AccountAlias"]
+    if mine(ctx).setting("alias") != alias:
+        raise NotFound(f"The account alias {alias} cannot be found.")
+    mine(ctx).set("alias", None)
 
 
 @operation("ListAccountAliases", reads=True)
 def list_account_aliases(ctx: Context, request: Members) -> Members:
-    return paged("AccountAliases", [], None)
+    alias = mine(ctx).setting("alias")
+    found, end = cut([alias] if alias else [], request, str)
+    return paged("AccountAliases", found, end)
 
 
 @operation("GetAccountSummary", reads=True)
 def get_account_summary(ctx: Context, request: Members) -> Members:
-    """What there is, and the quotas that Cloche holds callers to."""
-    identity = ctx.parts.identity
+    """What there is, and the quotas that Cloche holds callers to (reference_iam-quotas.html)."""
+    identity = mine(ctx)
+    things = identity.things
+    devices = things.all("mfa-device")
     return {
         "SummaryMap": {
-            "Roles": identity.entities.count("role"),
             "Users": identity.entities.count("user"),
-            "Groups": 0,
-            "InstanceProfiles": 0,
+            "UsersQuota": 5000,
+            "Groups": identity.entities.count("group"),
+            "GroupsQuota": 300,
+            "Roles": identity.entities.count("role"),
+            "RolesQuota": 1000,
+            "InstanceProfiles": identity.entities.count("instance-profile"),
+            "InstanceProfilesQuota": 1000,
             "Policies": len(identity.policies.own()),
+            "PoliciesQuota": 1500,
+            "Providers": len(things.all("oidc-provider")) + len(things.all("saml-provider")),
+            "ServerCertificates": len(things.all("server-certificate")),
+            "ServerCertificatesQuota": 20,
+            "MFADevices": len(devices),
+            "MFADevicesInUse": sum(each.owner is not None for each in devices),
+            "AccountMFAEnabled": 0,
+            "AccountAccessKeysPresent": 1,
+            "AccountPasswordPresent": 0,
+            "AccountSigningCertificatesPresent": 0,
             "AccessKeysPerUserQuota": 2,
+            "SigningCertificatesPerUserQuota": 2,
+            "GroupsPerUserQuota": 10,
             "VersionsPerPolicyQuota": 5,
             "PolicySizeQuota": 6144,
             "AssumeRolePolicySizeQuota": 2048,
             "RolePolicySizeQuota": 10240,
             "UserPolicySizeQuota": 2048,
+            "GroupPolicySizeQuota": 5120,
             "AttachedPoliciesPerRoleQuota": 10,
             "AttachedPoliciesPerUserQuota": 10,
-            "AccountAccessKeysPresent": 1,
+            "AttachedPoliciesPerGroupQuota": 10,
+            "GlobalEndpointTokenVersion": 1,
         }
     }

@@ -33,7 +33,7 @@ def paged(member: str, found: Sequence[object], after: str | None) -> Members:
 
 
 def cut(found: Sequence[T], request: Members, name: Callable[[T], str]) -> tuple[list[T], str | None]:
-    """The page of a list that is whole in memory and sorted by ``name``."""
+    """The page, in the order of ``name``, of a list that is whole in memory."""
     after, limit = page_of(request)
-    rest = [each for each in found if name(each) > after]
+    rest = sorted((each for each in found if name(each) > after), key=name)
     return list(rest[:limit]), name(rest[limit - 1]) if len(rest) > limit else None

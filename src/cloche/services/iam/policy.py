@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from cloche.aws.operation import Context, Members, operation
+from cloche.engines.identity.entities import Kind
 from cloche.services.iam.errors import identity_policy
+from cloche.services.iam.naming import mine
 from cloche.services.iam.paging import cut, paged
-from cloche.services.iam.views import tags_of, view_policy, view_tags
+from cloche.services.iam.views import tags_of, view_policy
 
 
 @operation("CreatePolicy")
 def create_policy(ctx: Context, request: Members) -> Members:
-    policy = ctx.parts.identity.policies.create(
+    policy = mine(ctx).policies.create(
         request["PolicyName"],
         identity_policy(request["PolicyDocument"]),
         path=request.get("Path") or "/",
@@ -22,12 +24,12 @@ def create_policy(ctx: Context, request: Members) -> Members:
 
 @operation("GetPolicy", reads=True)
 def get_policy(ctx: Context, request: Members) -> Members:
-    return {"Policy": view_policy(ctx.parts.identity.policies.get(request["PolicyArn"]))}
+    return {"Policy": view_policy(mine(ctx).policies.get(request["PolicyArn"]))}
 
 
 @operation("ListPolicies", reads=True)
 def list_policies(ctx: Context, request: Members) -> Members:
-    policies, scope = ctx.parts.identity.policies, request.get("Scope") or "All"
+    policies, scope = mine(ctx).policies, request.get("Scope") or "All"
     found = [] if scope == "AWS" else policies.own()
     found += [] if scope == "Local" else policies.aws()
     prefix = request.get("PathPrefix") or "/"
@@ -46,18 +48,19 @@ def list_policies(ctx: Context, request: Members) -> Members:
 
 @operation("DeletePolicy")
 def delete_policy(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.policies.delete(request["PolicyArn"])
+    mine(ctx).policies.delete(request["PolicyArn"])
 
 
 @operation("ListEntitiesForPolicy", reads=True)
 def list_entities_for_policy(ctx: Context, request: Members) -> Members:
-    """Groups are always none: Cloche has no groups. Roles come before users over the pages."""
-    identity, arn = ctx.parts.identity, request["PolicyArn"]
+    """Over the pages groups come before roles, and those before users."""
+    identity, arn = mine(ctx), request["PolicyArn"]
     identity.policies.get(arn)
     wanted, usage = request.get("EntityFilter"), request.get("PolicyUsageFilter")
     prefix = request.get("PathPrefix") or "/"
-    names: set[tuple[str, str]] = set()
-    for kind in ("role", "user"):
+    names: set[tuple[Kind, str]] = set()
+    kinds: tuple[Kind, ...] = ("group", "role", "user")
+    for kind in kinds:
         if wanted is not None and wanted.lower() != kind:
             continue
         if usage != "PermissionsBoundary":
@@ -67,24 +70,8 @@ def list_entities_for_policy(ctx: Context, request: Members) -> Members:
     entities = [identity.entities.get(kind, name) for kind, name in sorted(names)]
     kept = [each for each in entities if each.path.startswith(prefix)]
     page, end = cut(kept, request, lambda each: f"{each.kind}/{each.name}")
-    answer = paged("PolicyGroups", [], end)
+    groups = [{"GroupName": e.name, "GroupId": e.id} for e in page if e.kind == "group"]
+    answer = paged("PolicyGroups", groups, end)
     answer["PolicyRoles"] = [{"RoleName": e.name, "RoleId": e.id} for e in page if e.kind == "role"]
     answer["PolicyUsers"] = [{"UserName": e.name, "UserId": e.id} for e in page if e.kind == "user"]
     return answer
-
-
-@operation("TagPolicy")
-def tag_policy(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.policies.tag(request["PolicyArn"], tags_of(request))
-
-
-@operation("UntagPolicy")
-def untag_policy(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.policies.untag(request["PolicyArn"], tuple(request["TagKeys"]))
-
-
-@operation("ListPolicyTags", reads=True)
-def list_policy_tags(ctx: Context, request: Members) -> Members:
-    tags = sorted(ctx.parts.identity.policies.get(request["PolicyArn"]).tags)
-    found, end = cut(tags, request, lambda each: each[0])
-    return paged("Tags", view_tags(tuple(found)), end)

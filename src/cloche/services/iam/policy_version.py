@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.services.iam.errors import identity_policy
+from cloche.services.iam.naming import mine
 from cloche.services.iam.paging import cut, paged
 from cloche.services.iam.views import view_version
 
@@ -16,7 +17,7 @@ def number_of(request: Members) -> int:
 
 @operation("CreatePolicyVersion")
 def create_policy_version(ctx: Context, request: Members) -> Members:
-    made = ctx.parts.identity.policies.create_version(
+    made = mine(ctx).policies.create_version(
         request["PolicyArn"],
         identity_policy(request["PolicyDocument"]),
         as_default=bool(request.get("SetAsDefault")),
@@ -26,13 +27,13 @@ def create_policy_version(ctx: Context, request: Members) -> Members:
 
 @operation("GetPolicyVersion", reads=True)
 def get_policy_version(ctx: Context, request: Members) -> Members:
-    found = ctx.parts.identity.policies.version(request["PolicyArn"], number_of(request))
+    found = mine(ctx).policies.version(request["PolicyArn"], number_of(request))
     return {"PolicyVersion": view_version(found)}
 
 
 @operation("ListPolicyVersions", reads=True)
 def list_policy_versions(ctx: Context, request: Members) -> Members:
-    versions = ctx.parts.identity.policies.versions(request["PolicyArn"])
+    versions = mine(ctx).policies.versions(request["PolicyArn"])
     # Newest first: the name that grows along the list is how far a number is from the largest one.
     found, end = cut(versions, request, lambda each: f"{10**9 - each.version:010}")
     return paged("Versions", [view_version(each, document=False) for each in found], end)
@@ -40,9 +41,9 @@ def list_policy_versions(ctx: Context, request: Members) -> Members:
 
 @operation("SetDefaultPolicyVersion")
 def set_default_policy_version(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.policies.set_default_version(request["PolicyArn"], number_of(request))
+    mine(ctx).policies.set_default_version(request["PolicyArn"], number_of(request))
 
 
 @operation("DeletePolicyVersion")
 def delete_policy_version(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.policies.delete_version(request["PolicyArn"], number_of(request))
+    mine(ctx).policies.delete_version(request["PolicyArn"], number_of(request))

@@ -6,13 +6,14 @@ from cloche.aws.operation import Context, Members, operation
 from cloche.engines.identity import words
 from cloche.engines.identity.entities import Role
 from cloche.services.iam.errors import trust_policy
-from cloche.services.iam.paging import cut, page_of, paged
-from cloche.services.iam.views import tags_of, view_role, view_tags
+from cloche.services.iam.naming import mine, modifiable
+from cloche.services.iam.paging import page_of, paged
+from cloche.services.iam.views import tags_of, view_role
 
 
 @operation("CreateRole")
 def create_role(ctx: Context, request: Members) -> Members:
-    identity = ctx.parts.identity
+    identity = mine(ctx)
     if "MaxSigninSessionDuration" in request:
         raise words.not_supported("MaxSigninSessionDuration")
     role = identity.entities.create_role(
@@ -29,13 +30,13 @@ def create_role(ctx: Context, request: Members) -> Members:
 
 @operation("GetRole", reads=True)
 def get_role(ctx: Context, request: Members) -> Members:
-    return {"Role": view_role(ctx.parts.identity.entities.role(request["RoleName"]))}
+    return {"Role": view_role(mine(ctx).entities.role(request["RoleName"]))}
 
 
 @operation("ListRoles", reads=True)
 def list_roles(ctx: Context, request: Members) -> Members:
     after, limit = page_of(request)
-    found, end = ctx.parts.identity.entities.page("role", request.get("PathPrefix") or "/", after, limit)
+    found, end = mine(ctx).entities.page("role", request.get("PathPrefix") or "/", after, limit)
     return paged("Roles", [view_role(role, whole=False) for role in found if isinstance(role, Role)], end)
 
 
@@ -43,55 +44,31 @@ def list_roles(ctx: Context, request: Members) -> Members:
 def update_role(ctx: Context, request: Members) -> Members:
     if "MaxSigninSessionDuration" in request or request.get("ResetMaxSigninSessionDuration"):
         raise words.not_supported("MaxSigninSessionDuration")
-    entities, name = ctx.parts.identity.entities, request["RoleName"]
+    entities, name = mine(ctx).entities, request["RoleName"]
     entities.role(name)
     if "Description" in request:
         entities.set_description(name, request["Description"])
     if "MaxSessionDuration" in request:
+        modifiable(ctx, "role", name)
         entities.set_session_seconds_max(name, request["MaxSessionDuration"])
     return {}
 
 
 @operation("UpdateRoleDescription")
 def update_role_description(ctx: Context, request: Members) -> Members:
-    ctx.parts.identity.entities.set_description(request["RoleName"], request["Description"])
-    return {"Role": view_role(ctx.parts.identity.entities.role(request["RoleName"]))}
+    entities = mine(ctx).entities
+    entities.set_description(request["RoleName"], request["Description"])
+    return {"Role": view_role(entities.role(request["RoleName"]))}
 
 
 @operation("UpdateAssumeRolePolicy")
 def update_assume_role_policy(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.entities.set_trust(request["RoleName"], trust_policy(request["PolicyDocument"]))
+    document = trust_policy(request["PolicyDocument"])
+    modifiable(ctx, "role", request["RoleName"])
+    mine(ctx).entities.set_trust(request["RoleName"], document)
 
 
 @operation("DeleteRole")
 def delete_role(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.entities.delete("role", request["RoleName"])
-
-
-@operation("PutRolePermissionsBoundary")
-def put_role_permissions_boundary(ctx: Context, request: Members) -> None:
-    identity = ctx.parts.identity
-    boundary = identity.policies.as_boundary(request["PermissionsBoundary"])
-    identity.entities.set_boundary("role", request["RoleName"], boundary)
-
-
-@operation("DeleteRolePermissionsBoundary")
-def delete_role_permissions_boundary(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.entities.set_boundary("role", request["RoleName"], None)
-
-
-@operation("TagRole")
-def tag_role(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.entities.tag("role", request["RoleName"], tags_of(request))
-
-
-@operation("UntagRole")
-def untag_role(ctx: Context, request: Members) -> None:
-    ctx.parts.identity.entities.untag("role", request["RoleName"], tuple(request["TagKeys"]))
-
-
-@operation("ListRoleTags", reads=True)
-def list_role_tags(ctx: Context, request: Members) -> Members:
-    tags = sorted(ctx.parts.identity.entities.role(request["RoleName"]).tags)
-    found, end = cut(tags, request, lambda each: each[0])
-    return paged("Tags", view_tags(tuple(found)), end)
+    modifiable(ctx, "role", request["RoleName"])
+    mine(ctx).entities.delete("role", request["RoleName"])

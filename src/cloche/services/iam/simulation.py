@@ -18,8 +18,10 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
+from cloche.engines.identity.entities import Kind
 from cloche.engines.identity.policy import Decision, Policies, Request, Source, as_context, compile_document, evaluate
 from cloche.services.iam.errors import identity_policy, invalid_input
+from cloche.services.iam.naming import mine
 from cloche.services.iam.paging import cut, paged
 
 ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
@@ -28,7 +30,7 @@ NOT_EVALUATED: Final = ("ResourcePolicy", "OrderedOrganizationPolicyInputList", 
 
 @operation("SimulatePrincipalPolicy", reads=True)
 def simulate_principal_policy(ctx: Context, request: Members) -> Members:
-    rights, arn = ctx.parts.identity.rights, request["PolicySourceArn"]
+    rights, arn = mine(ctx).rights, request["PolicySourceArn"]
     kind, name = _entity(ctx, arn)
     held = rights.of(kind, name)
     more = _sources("PolicyInputList", request.get("PolicyInputList"))
@@ -40,7 +42,7 @@ def simulate_principal_policy(ctx: Context, request: Members) -> Members:
 @operation("SimulateCustomPolicy", reads=True)
 def simulate_custom_policy(ctx: Context, request: Members) -> Members:
     caller = request.get("CallerArn")
-    known = ctx.parts.identity.rights.context(caller) if caller else {}
+    known = mine(ctx).rights.context(caller) if caller else {}
     policies = Policies(_sources("PolicyInputList", request["PolicyInputList"]), _boundary(request))
     return _simulated(request, policies, known)
 
@@ -53,7 +55,7 @@ def get_context_keys_for_custom_policy(ctx: Context, request: Members) -> Member
 @operation("GetContextKeysForPrincipalPolicy", reads=True)
 def get_context_keys_for_principal_policy(ctx: Context, request: Members) -> Members:
     kind, name = _entity(ctx, request["PolicySourceArn"])
-    held = ctx.parts.identity.rights.of(kind, name)
+    held = mine(ctx).rights.of(kind, name)
     return _keys(held.identity + _sources("PolicyInputList", request.get("PolicyInputList")))
 
 
@@ -62,13 +64,13 @@ def _keys(sources: Sequence[Source]) -> Members:
     return {"ContextKeyNames": sorted(found)}
 
 
-def _entity(ctx: Context, arn: str) -> tuple[str, str]:
+def _entity(ctx: Context, arn: str) -> tuple[Kind, str]:
     """Whose policies: a role's or a user's. The words are IAM's, as quoted in
     aws-containers/amazon-ecs-exec-checker#10."""
-    known = ctx.parts.identity.rights.known(arn)
+    known = mine(ctx).rights.known(arn)
     if known.kind is None or ":iam:" not in arn:
         raise invalid_input(f"Invalid Entity Arn: {arn} does not clearly define entity type and name.")
-    entity = ctx.parts.identity.entities.get(known.kind, known.name)
+    entity = mine(ctx).entities.get(known.kind, known.name)
     if entity.arn != arn:
         raise AwsError("NoSuchEntity", f"The {known.kind} with name {known.name} cannot be found.", 404)
     return known.kind, known.name

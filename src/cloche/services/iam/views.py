@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from cloche.aws.operation import Members
-from cloche.engines.identity.entities import AccessKey, Entity, Policy, PolicyVersion, Role, Tags, User
+from cloche.engines.identity.entities import AccessKey, Account, Entity, Policy, PolicyVersion, Role, Tags, User
 
 
 def quoted(document: str) -> str:
@@ -56,6 +56,22 @@ def view_role(role: Role, *, whole: bool = True) -> Members:
 
 def view_user(user: User, *, whole: bool = True) -> Members:
     return {**_entity(user, whole=whole), "UserName": user.name, "UserId": user.id}
+
+
+def view_root(account: Account) -> Members:
+    """The root as GetUser tells it; its name is the account's alias, where there is one."""
+    alias = account.settings.get("alias")
+    return {
+        "Path": "/",
+        **({"UserName": alias} if alias else {}),
+        "UserId": account.number,
+        "Arn": f"arn:aws:iam::{account.number}:root",
+        "CreateDate": account.created_at,
+    }
+
+
+def view_group(group: Entity) -> Members:
+    return {**_entity(group, whole=False), "GroupName": group.name, "GroupId": group.id}
 
 
 def view_policy(policy: Policy, *, whole: bool = True) -> Members:

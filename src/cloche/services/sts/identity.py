@@ -19,3 +19,11 @@ def get_access_key_info(ctx: Context, request: Members) -> Members:
     if found is None:
         raise AwsError("ValidationError", f"Invalid value for parameter: {request['AccessKeyId']}", 400)
     return {"Account": found.account}
+
+
+@operation("DecodeAuthorizationMessage", reads=True)
+def decode_authorization_message(ctx: Context, request: Members) -> Members:
+    """Encoded messages come with refusals of EC2 and a few other services. No service of Cloche's gives any, so
+    whatever is sent here was not made here; the code is that of botocore's sts model."""
+    message = "The encoded authorization message is not valid: it was not issued by this installation."
+    raise AwsError("InvalidAuthorizationMessageException", message, 400)

@@ -124,7 +124,7 @@ def _check_container(container: Members) -> None:
 
 def _check_artefact(ctx: Context, url: str, role: str) -> None:
     refusal = NO_ACCESS.error(url=url, role=role, region=ctx.region)
-    if role and not ctx.parts.identity.trusts(role, "sagemaker.amazonaws.com"):
+    if role and not ctx.parts.identity.trusts(role, "sagemaker.amazonaws.com", account=ctx.account):
         raise refusal
     address = object_at(url)
     if address is None:

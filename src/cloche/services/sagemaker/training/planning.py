@@ -39,7 +39,7 @@ NO_OBJECTS: Final = fact(
 
 def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
     """Raises what AWS answers for a role, bucket or prefix that is not there; reads only."""
-    if not ctx.parts.identity.trusts(plan.role_arn, SAGEMAKER):
+    if not ctx.parts.identity.trusts(plan.role_arn, SAGEMAKER, account=ctx.account):
         raise CANNOT_ASSUME.error(role=plan.role_arn)
     if not plan.network and not ctx.parts.training.runtime.capabilities.private_network:
         raise NotSupported(
