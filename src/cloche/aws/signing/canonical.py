@@ -39,10 +39,8 @@ def _without_dots(path: str) -> str:
                 kept.pop()
         elif segment not in ("", "."):
             kept.append(segment)
-    if not kept:
-        return "/"
-    last = path.rsplit("/", 1)[-1]
-    return "/" + "/".join(kept) + ("/" if last in ("", ".", "..") else "")
+    # A last "." or ".." leaves no slash behind, as botocore signs it (RFC 3986 would leave one).
+    return "/" + "/".join(kept) + ("/" if kept and path.endswith("/") else "")
 
 
 def canonical_query(query: str, *, without: Container[str] = ()) -> str:

@@ -44,7 +44,7 @@ def parse_date(text: str) -> int:
     if found is None:
         raise Malformed("the date is not of the form YYYYMMDD'T'HHMMSS'Z'")
     year, month, day, hour, minute, second = map(int, found.groups())
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+    if not (year and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
         raise Malformed("the date is not of the form YYYYMMDD'T'HHMMSS'Z'")
     return timegm((year, month, day, hour, minute, second))
 
