@@ -9,18 +9,15 @@ elsewhere in a file does not make the page old; ``cloche explain OPERATION`` tel
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import defaultdict
-from pathlib import Path
+
+from reference_page import ROOT, main
 
 from cloche.aws.model.load import service_model
 from cloche.aws.operation import Operation
 from cloche.aws.resource import explain
 from cloche.server.dispatch import Dispatch, Offered
-
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "reference" / "coverage.md"
 
 
 def page() -> str:
@@ -63,20 +60,5 @@ def _place(operation: Operation) -> str:
     return f"[{path.removeprefix('src/cloche/services/')}](../../{path}) `{name}`"
 
 
-def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--check", action="store_true")
-    text = page()
-    if arguments.parse_args().check:
-        held = PAGE.read_text() if PAGE.exists() else ""
-        if held != text:
-            sys.stderr.write("docs/reference/coverage.md is out of date: run python tools/coverage_page.py\n")
-            return 1
-        return 0
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("coverage.md", page(), "coverage_page.py"))
