@@ -219,10 +219,10 @@ def test_locked_versions_stay(store: ObjectStore) -> None:
     locked, other = store.delete_many("bucket", [Doomed("key", info.version), Doomed("other")])
     assert isinstance(locked, ObjectLocked)
     assert getattr(other, "is_delete_marker", False)
-    store.update_details(info, lambda details: replace(details, legal_hold=True))
+    store.update_details(info, lambda details: replace(details, legal_hold="ON"))
     with pytest.raises(ObjectLocked):
         store.delete("bucket", "key", version=info.version, bypass_governance=True)
-    store.update_details(info, lambda details: replace(details, legal_hold=False))
+    store.update_details(info, lambda details: replace(details, legal_hold="OFF"))
     assert store.delete("bucket", "key", version=info.version, bypass_governance=True).existed
 
 

@@ -19,6 +19,7 @@ from cloche.storage.objects.errors import (
     VersioningFixed,
     VersionNotFound,
 )
+from cloche.storage.objects.lifecycle import Lifecycle
 from cloche.storage.objects.listing import Page
 from cloche.storage.objects.records import (
     Bucket,
@@ -47,6 +48,7 @@ __all__ = [
     "Doomed",
     "FileWriter",
     "KeyNotFound",
+    "Lifecycle",
     "ObjectInfo",
     "ObjectLocked",
     "ObjectPart",

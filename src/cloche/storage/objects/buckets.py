@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
 from cloche.foundation.clock import Clock, from_epoch
 from cloche.foundation.errors import AlreadyExists
-from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.database import Change, Database
 from cloche.storage.objects.errors import BucketNotEmpty, BucketNotFound, VersioningFixed
 from cloche.storage.objects.records import Bucket, bucket_from
 
 OBJECT_LOCK: Final = "ObjectLock"
 """The aspect of a bucket's configuration that lets versions be locked."""
+KNOWN_MAX: Final = 10_000
 
 
 class Buckets:
@@ -23,29 +25,53 @@ class Buckets:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._known: dict[str, Bucket] = {}
+        self._writes = 0
+        self._lock = threading.Lock()
 
-    def create(self, name: str, account: str, region: str) -> Bucket:
-        """Make an empty bucket. Raises ``AlreadyExists`` when anybody has the name."""
+    def _write(self, name: str, change: Change[None]) -> None:
+        """Every change of a bucket's row goes through here, so that what is remembered is what is there."""
+        try:
+            self._database.write(change)
+        finally:
+            with self._lock:
+                self._writes += 1
+                self._known.pop(name, None)
+
+    def create(
+        self, name: str, account: str, region: str, configuration: Mapping[str, Any] | None = None
+    ) -> Bucket:
+        """Make an empty bucket, configured so. Raises ``AlreadyExists`` when anybody has the name."""
         at = self._clock.time()
 
         def change(tx: sqlite3.Connection) -> None:
             try:
                 tx.execute(
-                    "INSERT INTO buckets (name, account, region, created_at) VALUES (?, ?, ?, ?)",
-                    (name, account, region, at),
+                    "INSERT INTO buckets (name, account, region, created_at, configuration) VALUES (?, ?, ?, ?, ?)",
+                    (name, account, region, at, json.dumps(configuration or {})),
                 )
             except sqlite3.IntegrityError:
                 raise AlreadyExists(f"there is a bucket {name!r} already") from None
 
-        self._database.write(change)
-        return Bucket(name, account, region, from_epoch(at))
+        self._write(name, change)
+        return Bucket(name, account, region, from_epoch(at), configuration or {})
 
     def get(self, name: str) -> Bucket:
-        """Raises ``BucketNotFound``."""
+        """Raises ``BucketNotFound``. Every request asks, so the answer is remembered until the bucket changes."""
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        writes = self._writes
         row = self._database.reader.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
         if row is None:
             raise BucketNotFound(name)
-        return bucket_from(row)
+        bucket = bucket_from(row)
+        with self._lock:
+            if writes == self._writes:  # else what was read may be older than what was written meanwhile
+                if len(self._known) >= KNOWN_MAX:
+                    self._known.clear()
+                self._known[name] = bucket
+        return bucket
 
     def delete(self, name: str) -> None:
         """Remove an empty bucket with its configuration. Raises ``BucketNotFound`` and ``BucketNotEmpty``.
@@ -66,7 +92,7 @@ class Buckets:
             tx.execute(f"DELETE FROM upload_parts WHERE upload IN ({parts})", (name,))  # noqa: S608
             tx.execute("DELETE FROM uploads WHERE bucket = ?", (name,))
 
-        self._database.write(change)
+        self._write(name, change)
 
     def with_configuration(self, aspect: str) -> list[Bucket]:
         """All accounts' buckets that have that ``aspect`` configured."""
@@ -97,7 +123,7 @@ class Buckets:
                 raise VersioningFixed("object lock needs versions")
             tx.execute("UPDATE buckets SET versioning = ? WHERE name = ?", (status, name))
 
-        self._database.write(change)
+        self._write(name, change)
 
     def set_object_lock(self, name: str, configuration: Mapping[str, Any], *, new: bool = False) -> None:
         """Let versions be locked, from now on for good. ``new``: the bucket was made just now, and gets versions with
@@ -114,7 +140,7 @@ class Buckets:
                 "UPDATE buckets SET versioning = 'Enabled', configuration = ? WHERE name = ?", (json.dumps(kept), name)
             )
 
-        self._database.write(change)
+        self._write(name, change)
 
     def configure(self, name: str, aspect: str, value: Any) -> None:
         """Keep ``value`` (JSON) as the bucket's ``aspect``; ``None`` takes it away."""
@@ -130,4 +156,4 @@ class Buckets:
                 configuration[aspect] = value
             tx.execute("UPDATE buckets SET configuration = ? WHERE name = ?", (json.dumps(configuration), name))
 
-        self._database.write(change)
+        self._write(name, change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -59,11 +59,16 @@ class Details:
     retention_mode: str = ""
     """``GOVERNANCE`` or ``COMPLIANCE``: the version is not removed before ``retain_until`` (seconds since 1970)."""
     retain_until: float = 0.0
-    legal_hold: bool = False
+    legal_hold: str = ""
+    """``ON`` or ``OFF``; empty where nobody ever said."""
+    owner: str = ""
+    """The account whose object it is; empty for the bucket owner's."""
+    acl: Sequence[Sequence[str]] = ()
+    """Grants as (permission, kind, grantee); empty where its owner alone has access."""
 
     def is_locked(self, now: float, *, bypass_governance: bool = False) -> bool:
         """Whether object lock forbids to remove the version that has these details."""
-        if self.legal_hold:
+        if self.legal_hold == "ON":
             return True
         retained = bool(self.retention_mode) and self.retain_until > now
         return retained and not (bypass_governance and self.retention_mode == "GOVERNANCE")

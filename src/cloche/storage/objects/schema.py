@@ -64,4 +64,14 @@ CREATE TABLE removals (
 """,
     ),
     ("objects-2", "ALTER TABLE buckets ADD COLUMN versioning TEXT NOT NULL DEFAULT ''"),
+    (
+        "objects-accounts-1",
+        """
+CREATE TABLE s3_accounts (
+    account TEXT PRIMARY KEY,
+    canonical_id TEXT NOT NULL UNIQUE,
+    configuration TEXT NOT NULL DEFAULT '{}'
+) STRICT, WITHOUT ROWID;
+""",
+    ),
 ]

@@ -18,7 +18,9 @@ from typing import Final
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Database
 from cloche.storage.objects import versions
+from cloche.storage.objects.accounts import S3Accounts
 from cloche.storage.objects.buckets import Buckets
+from cloche.storage.objects.checksums import DEFAULT
 from cloche.storage.objects.errors import BucketNotFound, KeyNotFound, StoreError
 from cloche.storage.objects.files import DataFiles, link_or_copy
 from cloche.storage.objects.listing import Page, iterate_objects, list_objects
@@ -34,19 +36,20 @@ LINK_ATTEMPTS: Final = 3
 @dataclass(frozen=True, slots=True)
 class Doomed:
     """What to delete: a key, or with ``version`` that version of it for good. ``bypass_governance`` lifts retention in
-    that mode."""
+    that mode. With ``sequence``, only while the latest (or the named) version is the one of that sequence."""
 
     key: str
     version: str = ""
     bypass_governance: bool = False
     condition: WriteCondition | None = None
+    sequence: int = 0
 
 
 class ObjectStore:
     """Safe for many threads. Missing things raise ``BucketNotFound``, ``KeyNotFound``, ``VersionNotFound`` (all
     ``NotFound``). Where a ``version`` is taken, an empty one means the latest.
 
-    ``buckets`` and ``uploads`` hold what concerns those alone.
+    ``buckets``, ``accounts`` and ``uploads`` hold what concerns those alone.
     """
 
     def __init__(self, root: Path, database: Database, clock: Clock) -> None:
@@ -55,6 +58,7 @@ class ObjectStore:
         self._clock = clock
         self.removal = Removal(self.files, database)
         self.buckets = Buckets(database, clock)
+        self.accounts = S3Accounts(database)
         self.uploads = Uploads(self, database, clock)
 
     # -- reading -----------------------------------------------------------------------------------------
@@ -203,10 +207,10 @@ class ObjectStore:
     ) -> ObjectInfo:
         """Store ``data``, durably."""
         self.buckets.get(bucket)
-        with self.writer() as writer:
+        with self.writer((DEFAULT,)) as writer:
             writer.write(data)
             written = writer.finish()
-        return self.commit(bucket, key, written, details or Details(), condition=condition)
+        return self.commit(bucket, key, written, _summed(details, written), condition=condition)
 
     def put_file(
         self,
@@ -223,10 +227,10 @@ class ObjectStore:
         self.buckets.get(bucket)
         written = self._take(path) if move else None
         if written is None:
-            with self.writer() as writer, path.open("rb") as source:
+            with self.writer((DEFAULT,)) as writer, path.open("rb") as source:
                 writer.write_from(source)
                 written = writer.finish()
-        return self.commit(bucket, key, written, details or Details())
+        return self.commit(bucket, key, written, _summed(details, written))
 
     def _take(self, path: Path) -> Written | None:
         if path.is_symlink() or path.stat().st_nlink != 1:
@@ -238,7 +242,7 @@ class ObjectStore:
                 raise
             return None
         try:
-            return finish_temporary(self.files, file)
+            return finish_temporary(self.files, file, (DEFAULT,))
         except BaseException:
             self.files.temporary(file).rename(path)
             raise
@@ -321,6 +325,8 @@ class ObjectStore:
     def _delete(self, tx: sqlite3.Connection, bucket: str, one: Doomed) -> Deletion | StoreError:
         at = self._clock.time()
         try:
+            if one.sequence and self._sequence(tx, bucket, one) != one.sequence:
+                return Deletion(one.key, one.version, existed=False)
             if not one.version:
                 return versions.remove_current(tx, self.removal, at, bucket, one.key, condition=one.condition)
             return versions.remove_version(
@@ -336,6 +342,17 @@ class ObjectStore:
         except StoreError as error:  # raised before anything was changed
             return error
 
+    def _sequence(self, tx: sqlite3.Connection, bucket: str, one: Doomed) -> int:
+        if one.version:
+            info = versions.version_of(tx, bucket, one.key, one.version)
+        else:
+            info = versions.latest_of(tx, bucket, one.key)
+        return 0 if info is None else info.sequence
+
     def close(self) -> None:
         """Stop the background removal. What it has not removed is removed after the next start."""
         self.removal.close()
+
+
+def _summed(details: Details | None, written: Written) -> Details:
+    return replace(details or Details(), checksums=written.checksums, checksum_type="FULL_OBJECT")

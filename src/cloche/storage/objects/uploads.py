@@ -245,12 +245,17 @@ def _from(key: str | None) -> tuple[str, str] | None:
 
 
 def _completed(upload: Upload, parts: list[Part]) -> Details:
-    """The object's details, with what is computed from its parts."""
-    algorithm = upload.checksum_algorithm
-    laid_out = tuple(ObjectPart(part.number, part.size, dict(part.checksums)) for part in parts)
+    """The object's details, with what is computed from its parts; where no checksum was declared, S3's default."""
+    declared = upload.checksum_algorithm
+    algorithm = declared or checksums.DEFAULT
+    kind = upload.checksum_type or "FULL_OBJECT"
+    laid_out = tuple(
+        ObjectPart(part.number, part.size, {n: value for n, value in part.checksums.items() if n == declared})
+        for part in parts
+    )
     made: dict[str, str] = {}
-    if algorithm and all(algorithm in part.checksums for part in parts):
-        if upload.checksum_type == "FULL_OBJECT":
+    if all(algorithm in part.checksums for part in parts):
+        if kind == "FULL_OBJECT":
             sums = [(part.checksums[algorithm], part.size) for part in parts]
             made[algorithm] = checksums.full_object(algorithm, sums)
         else:
@@ -258,7 +263,7 @@ def _completed(upload: Upload, parts: list[Part]) -> Details:
     return replace(
         upload.details,
         checksums=made,
-        checksum_type=upload.checksum_type if made else "",
+        checksum_type=kind if made else "",
         parts=laid_out,
         upload=upload.id,
     )
