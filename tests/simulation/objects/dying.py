@@ -82,6 +82,31 @@ def work(store: ObjectStore, chance: random.Random, number: int) -> None:
         store.removal.collect()
 
 
+def work_versioned(store: ObjectStore, chance: random.Random, number: int) -> None:
+    """A history of versions in a bucket that keeps them, each put told with its content and answered with its id."""
+    key = f"v{chance.randrange(4)}"
+    kind = chance.choices(["put", "multipart", "delete", "remove"], [5, 2, 2, 3])[0]
+    data = f"{number}:{chance.random()}"
+    kept = store.list_versions("versioned", key).versions
+    gone = chance.choice(kept).version if kept else ""
+    say(versioned=True, about=kind, key=key, data=data, version=gone)
+    version = ""
+    if kind == "put":
+        version = store.put_bytes("versioned", key, data.encode()).version
+    elif kind == "multipart":
+        upload = store.uploads.create("versioned", key, Details())
+        with store.writer() as writer:
+            writer.write(data.encode())
+            part = store.uploads.put_part(upload, 1, writer.finish())
+        version = store.uploads.complete(upload, [(1, part.etag)]).version
+    elif kind == "delete":
+        version = store.delete("versioned", key).version
+    elif gone:
+        store.delete("versioned", key, version=gone)
+        version = gone
+    say(versioned=True, done=kind, key=key, data=data, version=version)
+
+
 def main() -> None:
     root, seed = Path(sys.argv[1]), int(sys.argv[2])
     database = Database(root / "metadata.db")
@@ -92,6 +117,7 @@ def main() -> None:
     chance = random.Random(seed)
     for number in range(10_000):
         work(store, chance, number)
+        work_versioned(store, chance, number)
 
 
 if __name__ == "__main__":

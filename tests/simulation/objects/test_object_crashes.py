@@ -37,6 +37,10 @@ class Promises:
     def __init__(self) -> None:
         self.allowed: dict[str, set[str | None]] = {}
         self.acknowledged = 0
+        self.versions: dict[tuple[str, str], str | None] = {}
+        """Acknowledged versions and their contents; ``None`` for a delete marker."""
+        self.in_doubt: list[dict[str, Any]] = []
+        """What was begun on versions and not acknowledged."""
 
     def hear(self, lines: list[str]) -> None:
         for text in lines:
@@ -44,6 +48,9 @@ class Promises:
                 line: dict[str, Any] = json.loads(text)
             except ValueError:
                 continue  # the last line may be torn
+            if "versioned" in line:
+                self._hear_versioned(line)
+                continue
             key = line["key"]
             known = self.allowed.setdefault(key, {None})
             kind = line.get("about") or line["done"]
@@ -56,6 +63,34 @@ class Promises:
                 self.allowed[key] = {after[kind]}
                 self.acknowledged += 1
 
+    def _hear_versioned(self, line: dict[str, Any]) -> None:
+        if "about" in line:
+            self.in_doubt.append(line)
+            return
+        self.in_doubt.pop()
+        self.acknowledged += 1
+        if line["done"] == "remove":
+            self.versions.pop((line["key"], line["version"]), None)
+        else:
+            self.versions[line["key"], line["version"]] = None if line["done"] == "delete" else line["data"]
+
+    def _check_versions(self, store: ObjectStore) -> None:
+        """Every acknowledged version is there with its content, and at most what was under way besides."""
+        found: dict[tuple[str, str], str | None] = {}
+        latest: dict[str, int] = {}
+        for info in store.list_versions("versioned", limit=1_000_000).versions:
+            content = None if info.is_delete_marker else store.path(info).read_text()
+            found[info.key, info.version] = content
+            latest[info.key] = latest.get(info.key, 0) + info.is_latest
+        assert set(latest.values()) <= {1}, "every key has one latest version"
+        doubt = self.in_doubt[-1] if self.in_doubt else {"about": "", "key": "", "data": "", "version": ""}
+        lost = {name for name, content in self.versions.items() if found.get(name, "lost") != content}
+        assert lost <= {(doubt["key"], doubt["version"])} if doubt["about"] == "remove" else not lost
+        more = [(key, content) for (key, version), content in found.items() if (key, version) not in self.versions]
+        begun = None if doubt["about"] == "delete" else doubt["data"]
+        assert more in ([], [(doubt["key"], begun)])
+        self.versions, self.in_doubt = found, []
+
     def check(self, root: Path) -> None:
         database = Database(root / "metadata.db")
         migrate(database, MIGRATIONS)
@@ -66,6 +101,7 @@ class Promises:
                 found = self._read(store, key)
                 assert found in allowed, f"{key!r}: {found!r:.60} is none of {len(allowed)} allowed contents"
                 allowed.intersection_update({found})
+            self._check_versions(store)
             store.removal.close()
             store.removal.collect()
             self._check_files(root, database)
@@ -80,7 +116,7 @@ class Promises:
             return None
 
     def _check_files(self, root: Path, database: Database) -> None:
-        rows = {row["file"] for row in database.reader.execute("SELECT file FROM objects")}
+        rows = {row["file"] for row in database.reader.execute("SELECT file FROM objects WHERE file IS NOT NULL")}
         rows |= {row["file"] for row in database.reader.execute("SELECT file FROM upload_parts")}
         files = {path.name for path in (root / "objects").rglob("*") if path.is_file()}
         assert files == rows
@@ -91,6 +127,8 @@ def prepare(root: Path) -> None:
     migrate(database, MIGRATIONS)
     store = ObjectStore(root / "objects", database, SystemClock())
     store.buckets.create("bucket", "123456789012", "us-east-1")
+    store.buckets.create("versioned", "123456789012", "us-east-1")
+    store.buckets.set_versioning("versioned", "Enabled")
     store.close()
     database.close()
 
