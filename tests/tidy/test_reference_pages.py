@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+MEASURED = {"durability.md"}
+"""Pages of figures that were measured on a day: nothing can compute them again."""
 TOOLS = sorted(path.name for path in (ROOT / "tools").glob("*_page.py") if path.name != "reference_page.py")
 
 
@@ -19,5 +21,5 @@ def test_the_page_is_up_to_date(tool: str) -> None:
 
 
 def test_the_reference_is_computed() -> None:
-    pages = {path.name.replace(".md", "_page.py") for path in (ROOT / "docs" / "reference").glob("*.md")}
-    assert pages == set(TOOLS)
+    pages = {path.name for path in (ROOT / "docs" / "reference").glob("*.md")} - MEASURED
+    assert {name.replace(".md", "_page.py") for name in pages} == set(TOOLS)

