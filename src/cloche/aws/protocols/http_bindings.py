@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 Query = dict[str, list[str]]
 Take = Callable[[HttpRequest, Members], None]
 _LABEL: Final = re.compile(r"\{([^}+]+)(\+?)\}")
+# rest-json operations whose query map holds what no other member takes. API_ListScrapers.html: "filters" are names of
+# scraper fields, not ``nextToken``; API_PutRestApi.html: "custom header parameters", beside ``mode`` and
+# ``failonwarnings``.
+_MAP_OF_THE_REST: Final = frozenset(
+    (("amp", "ListScrapers"), ("apigateway", "ImportRestApi"), ("apigateway", "PutRestApi"))
+)
 _SAFE_HEADER: Final = re.compile(r"[\r\n\x00]")
 
 
@@ -74,6 +80,7 @@ class RequestBindings:
     def __init__(self, operation: OperationModel, all_in_map: bool) -> None:
         uri = operation.http.get("requestUri", "/")
         shape = operation.input_shape
+        all_in_map = all_in_map and (operation.service_model.service_name, operation.name) not in _MAP_OF_THE_REST
         self._takes: list[Take] = []
         self._queries: list[Callable[[Query, Members], None]] = []
         if shape is None:

@@ -117,9 +117,13 @@ class JsonReader:
     def structure(self, shape: Shape, *, located: bool = True) -> Read:
         """``located=False`` leaves out members that travel elsewhere (headers, query, URI)."""
         by_wire = {}
+        documents = set()  # their null is a value
         for name, member in shape.members.items():
             if located or not member.serialization.get("location"):
-                by_wire[member.serialization.get("name", name)] = name
+                wire = member.serialization.get("name", name)
+                by_wire[wire] = name
+                if getattr(member, "is_document_type", False):
+                    documents.add(wire)
 
         def build(wire: str) -> tuple[str, Read] | None:
             name = by_wire.get(wire)
@@ -133,7 +137,7 @@ class JsonReader:
                 refuse(_unexpected(value, "structure"))
             out = {}
             for wire, item in value.items():
-                if item is not None and (member := members[wire]) is not None:
+                if (item is not None or wire in documents) and (member := members[wire]) is not None:
                     out[member[0]] = member[1](item)
             if union and len(out) != 1:
                 refuse("Exactly one member of a union must be set.")
