@@ -23,12 +23,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest
 from cloche.aws.model import load
 from cloche.aws.paths import PathTable
-from cloche.aws.protocols import compression, form
+from cloche.aws.protocols import compression
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, ServiceModel
@@ -39,6 +40,7 @@ _S3_HOST: Final = re.compile(
     r"(?:(?P<bucket>.+)\.)?s3(?!-control)(?:[.-](?:dualstack\.|fips\.|website[.-])?[a-z0-9-]+)?\.(?:amazonaws\.com(?:\.cn)?|localhost)"
 )
 _AWS_HOST: Final = re.compile(r"(?P<front>.+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws|localhost)")
+_S3_CONTROL: Final = "/v20180820/"
 _REGION: Final = re.compile(r"\.[a-z]{2}(?:-[a-z]+)+-\d$")
 # Of the services that share a scope, those tried first: the busy ones, and of one API published under two names
 # the one that clients mean.
@@ -73,12 +75,12 @@ def route(request: HttpRequest) -> Routed:
     if request.path.startswith("/service/") and (found := _SMITHY.fullmatch(request.path)):
         return _by_smithy_path(request, scope, found)
     names = services_signing_as(scope) if scope else _services_of_host(request.host)
-    if "s3" in names or "s3control" in names:
+    if "s3" in names or "s3control" in names or (scope == "s3-outposts" and request.path.startswith(_S3_CONTROL)):
         return _s3(request)
     if (action := _action(request, names)) is not None:
         return action
     if names:
-        return _by_path(request, names)
+        return _by_path(request, _those_of_host_first(names, request.host))
     return _s3(request)
 
 
@@ -106,7 +108,7 @@ def signed_service(request: HttpRequest) -> str:
     if authorization:
         return _scope_of_header(authorization)
     if request.query and (found := _PRESIGNED.search(request.query)):
-        parts = form.decode(found[1]).split("/") if found[1].isascii() else []
+        parts = unquote(found[1], errors="replace").split("/") if found[1].isascii() else []
         return parts[-2] if len(parts) >= 5 else ""
     return ""
 
@@ -252,6 +254,13 @@ def _services_of_host(host: str) -> tuple[str, ...]:
     return ()
 
 
+@lru_cache(maxsize=1024)
+def _those_of_host_first(names: tuple[str, ...], host: str) -> tuple[str, ...]:
+    """Bedrock's agent services share a scope and the paths of their tags; only the host tells them apart."""
+    here = _services_of_host(host) if len(names) > 1 else ()
+    return tuple(sorted(names, key=lambda name: name not in here)) if here else names
+
+
 @cache
 def _endpoint_prefixes() -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
@@ -315,7 +324,7 @@ def _table(name: str) -> PathTable:
 
 
 def _s3(request: HttpRequest) -> Routed:
-    if request.path.startswith("/v20180820/"):
+    if request.path.startswith(_S3_CONTROL):
         return _by_path(request, ("s3control",))
     if bucket := bucket_of_host(request.host):
         request = replace(request, path=f"/{bucket}{request.path}")
