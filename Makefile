@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test quick lint types layers bench clean dev
+.PHONY: setup demo test quick lint types layers docs bench clean dev
 
 setup: $(STAMP)
 
@@ -33,6 +33,9 @@ types: setup
 
 layers: setup
 	$(BIN)/lint-imports
+
+docs: setup  # the computed pages of docs/reference
+	for page in coverage commands settings hyperparameters; do $(BIN)/python tools/$${page}_page.py; done
 
 quick: setup
 	$(BIN)/pytest -m "not slow and not journey"
