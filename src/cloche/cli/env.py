@@ -11,6 +11,7 @@ import click
 
 from cloche.cli.here import running_on
 from cloche.cli.options import data_option
+from cloche.foundation.errors import ClocheError
 
 
 @click.command()
@@ -23,12 +24,17 @@ from cloche.cli.options import data_option
     show_default=True,
     help="Shell commands, a .env file, JSON, or a section of ~/.aws/config.",
 )
-def command(data: Path, form: str) -> None:
+@click.option("--account", default="", help="The account whose root's keys it is to be; home's otherwise.")
+def command(data: Path, form: str, account: str) -> None:
     """Print what a shell or program needs to use Cloche:  eval "$(cloche env)"."""
     from cloche.server.client_environment import client_environment
 
     layout, running = running_on(data)
-    click.echo(_FORMS[form](client_environment(layout, running)), nl=False)
+    try:
+        variables = client_environment(layout, running, account)
+    except ClocheError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(_FORMS[form](variables), nl=False)
 
 
 def _sh(variables: Mapping[str, str]) -> str:

@@ -18,7 +18,9 @@ _COMMANDS: Final = {
     "logs": "Print the log of a job or an endpoint.",
     "images": "List the images Cloche stands in for; build them.",
     "explain": "Say where an operation is answered, or why it is not.",
-    "reset": "Stop everything and delete the data.",
+    "accounts": "Add and list accounts; print their keys.",
+    "identity-provider": "Give an OpenID Connect provider its keys.",
+    "reset": "Stop everything and delete the data; or empty one account.",
 }
 
 
@@ -29,7 +31,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: Any = importlib.import_module(f"cloche.cli.{name}").command
+        command: Any = importlib.import_module(f"cloche.cli.{name.replace('-', '_')}").command
         return command  # type: ignore[no-any-return]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from cloche.cli.down import stop, stop_processes
+from cloche.cli.here import running_on
 from cloche.cli.options import data_option
+from cloche.cli.own_routes import ask
 from cloche.foundation.errors import ClocheError
 from cloche.server.directory import DirectoryLock, Layout, read_running
 
@@ -16,9 +18,17 @@ from cloche.server.directory import DirectoryLock, Layout, read_running
 @click.command()
 @data_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def command(data: Path, yes: bool) -> None:
-    """Stop the server and its jobs, and delete everything in the data directory."""
+@click.option("--account", help="Empty only this account; the server runs on.")
+def command(data: Path, yes: bool, account: str | None) -> None:
+    """Stop the server and its jobs, and delete everything in the data directory.
+
+    With --account: end that account's jobs and endpoints and delete all it has, while the server runs on. Its root's
+    key stays as it is; other accounts are not touched.
+    """
     layout = Layout(data)
+    if account is not None:
+        _reset_account(data, account, yes)
+        return
     if not data.exists():
         click.echo(f"{data} is not there: nothing to do")
         return
@@ -41,3 +51,11 @@ def command(data: Path, yes: bool) -> None:
             path.unlink()
     lock.release()
     click.echo(f"{data} is empty; `cloche up` begins anew, with new keys")
+
+
+def _reset_account(data: Path, account: str, yes: bool) -> None:
+    layout, running = running_on(data)
+    if not yes:
+        click.confirm(f"End all jobs and endpoints of account {account} and delete all it has?", abort=True)
+    ask(layout, running, "POST", "/_cloche/reset", {"account": account})
+    click.echo(f"account {account} is empty")

@@ -14,7 +14,8 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -103,6 +104,27 @@ class Reconciler:
         """Whether the thing is still in the state ``item`` was taken in: long work asks, and gives up if not."""
         now = rows.read(self._database.reader, item.id)
         return now is not None and now.state == item.state
+
+    def abandon(self, ids: Collection[str], seconds: float = 30.0) -> None:
+        """Drop these things whatever they are at, and wait for the steps under way: nothing works on them after it.
+
+        What they hold (processes, folders) is the caller's to end. Raises ``Conflict`` for a step that does not end.
+        """
+
+        def change(tx: sqlite3.Connection) -> None:
+            for id in ids:
+                rows.forget(tx, id)
+
+        self._database.write(change)
+        until = time.monotonic() + seconds
+        while True:
+            with self._condition:
+                busy = [id for id in ids if id in self._busy]
+            if not busy:
+                return
+            if time.monotonic() > until:
+                raise Conflict(f"a step of {busy[0]} does not end")
+            time.sleep(0.01)
 
     # -- the loop ----------------------------------------------------------------------------------------
 

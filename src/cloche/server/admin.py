@@ -1,6 +1,6 @@
 """The few routes that are Cloche's own and not the console's, under ``/_cloche/``.
 
-``health`` says that the server answers. ``credentials/<name>`` is the container-credentials endpoint that AWS's SDKs
+Those about accounts are in ``accounts``. ``health`` says that the server answers. ``credentials/<name>`` is the container-credentials endpoint that AWS's SDKs
 read inside a job (``AWS_CONTAINER_CREDENTIALS_FULL_URI``): temporary keys of the job's role against a token that
 the engine which started the job has registered.
 Source: docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
@@ -15,20 +15,33 @@ import orjson
 from cloche import __version__
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.server.accounts import AccountRoutes
 from cloche.server.job_tokens import CREDENTIALS_PATH, JobTokens
 
 PREFIX: Final = "/_cloche/"
 
 
 class Admin:
-    def __init__(self, tokens: JobTokens | None) -> None:
+    def __init__(self, tokens: JobTokens | None, *, accounts: AccountRoutes | None = None) -> None:
         self._tokens = tokens
+        self._accounts = accounts
 
     def owns(self, path: str) -> bool:
+        if self._accounts is not None and self._accounts.owns(path):
+            return True
         return path == "/_cloche/health" or path.startswith(CREDENTIALS_PATH)
+
+    def wants_body(self, request: HttpRequest) -> bool:
+        """Whether its body is to be read first. Raises ``AwsError`` where it is not even for that."""
+        if self._accounts is None or not self._accounts.owns(request.path):
+            return False
+        self._accounts.admit(request)
+        return request.method == "POST"
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """May block on storage. Raises ``AwsError``."""
+        if self._accounts is not None and self._accounts.owns(request.path):
+            return self._accounts.answer(request)
         if request.method not in ("GET", "HEAD"):
             raise AwsError("MethodNotAllowed", "This is for GET.", 405)
         if request.path == "/_cloche/health":

@@ -187,6 +187,9 @@ class Chain:
         target, caller = exchange.target, exchange.caller
         if target is None:
             return
+            if self.admin.wants_body(request):
+                assert exchange.arriving is not None
+                request = with_body(request, await exchange.arriving.whole())
         self.bus.tell(
             RequestServed(
                 self.clock.time(),

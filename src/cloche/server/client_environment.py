@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from cloche.foundation.errors import Invalid
 from cloche.server.authority import Authority
 from cloche.server.directory import Layout, Running, write_private
 
@@ -36,15 +37,19 @@ def write_sdk_configuration(layout: Layout) -> None:
         write_private(path, _SDK_CONFIGURATION)
 
 
-def root_keys(layout: Layout) -> tuple[str, str]:
-    """The root's access key and secret. Raises ``OSError`` where there is none that this user may read."""
-    said = json.loads((layout.keys / "root.json").read_text())
+def root_keys(layout: Layout, account: str = "") -> tuple[str, str]:
+    """The access key and secret of a root: home's, or an added account's. Raises ``Invalid`` for an account that
+    is not there."""
+    path = layout.keys / (f"root-{account}.json" if account else "root.json")
+    if account and not path.exists():
+        raise Invalid(f"there is no account {account} here; `cloche accounts list` says which there are")
+    said = json.loads(path.read_text())
     return said["AccessKeyId"], said["SecretAccessKey"]
 
 
-def client_environment(layout: Layout, running: Running) -> Mapping[str, str]:
-    """The variables, by name."""
-    access_key, secret = root_keys(layout)
+def client_environment(layout: Layout, running: Running, account: str = "") -> Mapping[str, str]:
+    """The variables, by name; with the keys of ``account``'s root, or of home's."""
+    access_key, secret = root_keys(layout, "" if account == running.account else account)
     authority = Authority(layout.keys)
     authority.ensure()
     bundle = str(authority.bundle)

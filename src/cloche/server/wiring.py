@@ -26,10 +26,12 @@ from cloche.foundation.settings import Settings
 from cloche.lifecycle import rows as lifecycle_rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.server import job_tokens
+from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
+from cloche.server.clearing import Clearing
 from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
@@ -80,7 +82,8 @@ class Wiring:
     housekeeping: Housekeeping = field(init=False)
 
     def __post_init__(self) -> None:
-        self.housekeeping = Housekeeping([self.parts.identity.keys.write_uses, self.parts.logs.expire, self.parts.metrics.expire])
+        parts = self.parts
+        self.housekeeping = Housekeeping([parts.identity.keys.write_uses, parts.logs.expire, parts.metrics.expire])
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
@@ -143,7 +146,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         dispatch=Dispatch(),
         authorize=Authorization(used=parts.identity.keys.used),
         runner=runner,
-        admin=Admin(tokens),
+        admin=Admin(tokens, accounts=_account_routes(settings, layout, parts)),
     )
     return Wiring(
         parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation, runtime
@@ -222,6 +225,11 @@ def _verifier(settings: Settings, identity: Identity) -> Verifier:
         return Caller(root.account, root.principal_arn, root.user_id, root.access_key)
 
     return Verifier(identity.credentials, open_as=open_as)
+
+
+def _account_routes(settings: Settings, layout: Layout, parts: Parts) -> AccountRoutes:
+    clear = Clearing(parts).clear
+    return AccountRoutes(parts.identity, clear, _console_token(layout), open_reset=settings.any_credentials)
 
 
 def _console_token(layout: Layout) -> str:

@@ -100,6 +100,15 @@ class EndpointDriver:
         leaving = {id: {"leaving_at": now} for id in endpoint.instances if id not in kept}
         return Wait(0.0, {"pending": None, "instances": leaving})
 
+    def drop(self, endpoint: Endpoint) -> None:
+        """Take it off the routes and end all of its processes now, those too that its document does not name yet."""
+        self._routes.remove(endpoint)
+        for instance in endpoint.instances.values():
+            self._forget(instance)
+        for process in [process for process, arn in self._seat.owners.items() if arn == endpoint.arn]:
+            self._seat.owners.pop(process, None)
+            self._seat.runtime.forget(process)
+
     def _all_ended(self, endpoint: Endpoint) -> bool:
         ended = [self._seat.stop(instance) for instance in endpoint.instances.values()]
         if not all(ended):

@@ -95,6 +95,15 @@ class Hosting:
         """Take it down; row and record go when nothing runs any more. Raises ``NotFound`` and ``Conflict``."""
         self._reconciler.post(tx, arn, Event(machine.DELETE_ASKED))
 
+    def abandon(self, account: str) -> None:
+        """Take the account's endpoints down at once and drop them: nothing of them serves when this returns. Their
+        records are the caller's."""
+        items = self._reconciler.items(machine.KIND)
+        mine = [endpoint for endpoint in map(Endpoint.of, items) if endpoint.account == account]
+        self._reconciler.abandon([endpoint.arn for endpoint in mine])
+        for endpoint in mine:
+            self._driver.drop(endpoint)
+
     def _must_serve(self, tx: sqlite3.Connection, arn: str) -> Endpoint:
         item = rows.read(tx, arn)
         if item is None:

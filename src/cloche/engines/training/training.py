@@ -123,6 +123,16 @@ class Training:
             raise Conflict(f"{arn} has not ended")
         self._reconciler.forget(tx, arn)
 
+    def abandon(self, account: str) -> None:
+        """End the account's jobs at once and drop them: none of them runs or writes when this returns. Their records
+        are the caller's."""
+        mine = [item for item in self._reconciler.items(KIND) if item.data["plan"]["account"] == account]
+        self._reconciler.abandon([item.id for item in mine])
+        for item in mine:
+            self._follower.drop(item.id)
+            self._processes.pop(item.data["process"], None)
+            self._cleaner.remove(item.data["process"])
+
     def state_of(self, arn: str) -> TrainingState:
         """Raises ``NotFound``."""
         item = self._reconciler.item(arn)

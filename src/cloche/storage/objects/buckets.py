@@ -84,13 +84,21 @@ class Buckets:
                 raise BucketNotEmpty(name)
             if not tx.execute("DELETE FROM buckets WHERE name = ?", (name,)).rowcount:
                 raise BucketNotFound(name)
-            parts = "SELECT id FROM uploads WHERE bucket = ?"
-            tx.execute(
-                f"INSERT OR IGNORE INTO removals SELECT file FROM upload_parts WHERE upload IN ({parts})",  # noqa: S608
-                (name,),
-            )
-            tx.execute(f"DELETE FROM upload_parts WHERE upload IN ({parts})", (name,))  # noqa: S608
-            tx.execute("DELETE FROM uploads WHERE bucket = ?", (name,))
+            _drop_uploads(tx, name)
+
+        self._write(name, change)
+
+    def remove_with_contents(self, name: str) -> None:
+        """Remove a bucket with all its versions, locked or not, and its uploads: for an account that is cleared.
+        Raises ``BucketNotFound``."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            if not tx.execute("DELETE FROM buckets WHERE name = ?", (name,)).rowcount:
+                raise BucketNotFound(name)
+            files = "SELECT file FROM objects WHERE bucket = ? AND file IS NOT NULL"
+            tx.execute(f"INSERT OR IGNORE INTO removals {files}", (name,))
+            tx.execute("DELETE FROM objects WHERE bucket = ?", (name,))
+            _drop_uploads(tx, name)
 
         self._write(name, change)
 
@@ -157,3 +165,13 @@ class Buckets:
             tx.execute("UPDATE buckets SET configuration = ? WHERE name = ?", (json.dumps(configuration), name))
 
         self._write(name, change)
+
+
+def _drop_uploads(tx: sqlite3.Connection, bucket: str) -> None:
+    parts = "SELECT id FROM uploads WHERE bucket = ?"
+    tx.execute(
+        f"INSERT OR IGNORE INTO removals SELECT file FROM upload_parts WHERE upload IN ({parts})",  # noqa: S608
+        (bucket,),
+    )
+    tx.execute(f"DELETE FROM upload_parts WHERE upload IN ({parts})", (bucket,))  # noqa: S608
+    tx.execute("DELETE FROM uploads WHERE bucket = ?", (bucket,))
