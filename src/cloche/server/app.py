@@ -158,6 +158,9 @@ class Chain:
 
     async def _own_page(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:
         if self.admin.owns(request.path):
+            if self.admin.wants_body(request):
+                assert exchange.arriving is not None
+                request = with_body(request, await exchange.arriving.whole())
             return await self.runner.in_thread(self.admin.answer, request)
         if self.console is None:
             raise AwsError("NotFound", "This Cloche was started without its console.", 404)
@@ -187,9 +190,6 @@ class Chain:
         target, caller = exchange.target, exchange.caller
         if target is None:
             return
-            if self.admin.wants_body(request):
-                assert exchange.arriving is not None
-                request = with_body(request, await exchange.arriving.whole())
         self.bus.tell(
             RequestServed(
                 self.clock.time(),
