@@ -163,7 +163,8 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def test_nothing_is_written_but_where_it_is_bounded(boxed: Bench) -> None:
+def test_nothing_is_written_but_where_it_is_bounded(boxed: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloche.compute.local.sandbox.scratch_bytes", lambda: 8 << 20)
     script = (
         "import errno\n"
         "for path in ('/new', '/dev/new', '/opt/new', '/run/new', '/etc/new', '/home'):\n"
@@ -173,7 +174,7 @@ def test_nothing_is_written_but_where_it_is_bounded(boxed: Bench) -> None:
         "    written = 0\n"
         "    with open(folder + '/full', 'wb', 0) as file:\n"
         "        try:\n"
-        "            while written < 1 << 40: written += file.write(bytes(1 << 24))\n"
+        "            while written < 1 << 25: written += file.write(bytes(1 << 20))\n"
         "        except OSError as error:\n"
         "            print(folder, errno.errorcode[error.errno])\n"
         "    __import__('os').unlink(folder + '/full')\n"

@@ -49,7 +49,7 @@ class Victims:
             pid, last = runner.pid, 0
             while pid:
                 pid, last = next(iter(children(pid)), 0), pid
-            if last != runner.pid and _mark(last) in self.remembered and b"runner.py" not in _command(last):
+            if last != runner.pid and _mark(last) in self.remembered and b"cloche_runner" not in _command(last):
                 found.append(Victim(runner.id, last, runner.folder))
         return found
 
@@ -95,7 +95,7 @@ def _command(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return b"runner.py"
+        return b"cloche_runner"
 
 
 def _lives(pid: int, identity: str) -> bool:
