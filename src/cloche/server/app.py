@@ -93,7 +93,7 @@ class Chain:
             await self.console(scope, receive, send)
             return
         unread = exchange.arriving is not None and not exchange.arriving.ended
-        await send_response(response, scope["method"], send, self.runner.pool, close=unread)
+        await send_response(response, scope["method"], send, self.runner.pool, close=unread, receive=receive)
         self._record(exchange, response.status, perf_counter() - started)
 
     async def answer(self, exchange: Exchange, scope: Any, receive: Any) -> HttpResponse | None:

@@ -27,6 +27,7 @@ class Clearing:
         parts.identity.of(account)
         parts.training.abandon(account)
         parts.hosting.abandon(account)
+        parts.exports.abandon(account)
         for bucket in parts.objects.buckets.list(account, limit=1_000_000):
             parts.objects.buckets.remove_with_contents(bucket.name)
         parts.objects.removal.hint()

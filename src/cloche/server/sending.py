@@ -11,14 +11,22 @@ from cloche.aws.http import FileSlice, HttpResponse
 from cloche.foundation.limits import KIB
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 _PIECE_BYTES: Final = 256 * KIB
 _BODILESS: Final = frozenset({204, 304})
 
 
 async def send_response(
-    response: HttpResponse, method: str, send: Send, pool: Executor, *, close: bool = False
+    response: HttpResponse,
+    method: str,
+    send: Send,
+    pool: Executor,
+    *,
+    close: bool = False,
+    receive: Receive | None = None,
 ) -> None:
-    """Send it. ``close`` ends the connection after it (the request's body was not read to its end)."""
+    """Send it. ``close`` ends the connection after it (the request's body was not read to its end). With ``receive`` a
+    stream ends when its client goes away, also while it waits for its next piece."""
     body = response.body
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     if response.status not in _BODILESS and not any(name == b"content-length" for name, _ in headers):
@@ -38,7 +46,7 @@ async def send_response(
         await _send_file(body, response.status, headers, send, pool)
     else:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await _send_stream(body, send)
+        await _send_stream(body, send, receive)
 
 
 async def _send_file(
@@ -67,8 +75,35 @@ def _open(body: FileSlice) -> BinaryIO:
     return file
 
 
-async def _send_stream(body: AsyncIterator[bytes], send: Send) -> None:
-    async for piece in body:
-        if piece:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+async def _send_stream(body: AsyncIterator[bytes], send: Send, receive: Receive | None) -> None:
+    if receive is None:
+        await _forward(body, send)
+        return
+    forwarding = asyncio.ensure_future(_forward(body, send))
+    leaving = asyncio.ensure_future(_leave(receive))
+    try:
+        await asyncio.wait({forwarding, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not forwarding.done():
+            forwarding.cancel()
+        await asyncio.wait({forwarding, leaving})
+    if not forwarding.cancelled():
+        forwarding.result()
+
+
+async def _forward(body: AsyncIterator[bytes], send: Send) -> None:
+    try:
+        async for piece in body:
+            if piece:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        if (close := getattr(body, "aclose", None)) is not None:
+            await close()
+
+
+async def _leave(receive: Receive) -> None:
+    """Returns when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -19,6 +19,7 @@ from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
+from cloche.engines.log_export import LogExports
 from cloche.engines.training import Gateway, Training
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
@@ -82,6 +83,7 @@ class Wiring:
     housekeeping: Housekeeping = field(init=False)
 
     def __post_init__(self) -> None:
+        self.when_stopping.append(self.parts.logs.announce_close)
         parts = self.parts
         self.housekeeping = Housekeeping([parts.identity.keys.write_uses, parts.logs.expire, parts.metrics.expire])
 
@@ -191,6 +193,7 @@ def _parts(
         gateway=Gateway(_url_for_jobs(settings), Authority(layout.keys).bundle),
         stop_grace_seconds=settings.stop_grace_seconds,
     )
+    exports = LogExports(database, reconciler, log_store, store)
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -203,6 +206,7 @@ def _parts(
         reconciler=reconciler,
         training=training,
         hosting=hosting,
+        exports=exports,
     )
     return parts, tokens, runtime
 

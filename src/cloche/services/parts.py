@@ -13,6 +13,7 @@ from cloche.storage.metadata.database import Database
 if TYPE_CHECKING:
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
+    from cloche.engines.log_export import LogExports
     from cloche.engines.training import Training
     from cloche.lifecycle.reconciler import Reconciler
     from cloche.storage.logs import LogStore
@@ -33,3 +34,4 @@ class Parts:
     reconciler: Reconciler
     training: Training
     hosting: Hosting
+    exports: LogExports

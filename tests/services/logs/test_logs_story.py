@@ -133,6 +133,10 @@ def test_filter(logs: Any, group: str) -> None:
         )
         return [(event["logStreamName"], event["message"]) for page in pages for event in page["events"]]
 
+    assert [text for _, text in found(filterPattern="[level=ERROR, word=t* || word=f*]")] == [
+        "ERROR four",
+        "ERROR three",
+    ]
     assert [text for _, text in found(filterPattern="ERROR")] == ["ERROR one", "ERROR four", "ERROR three"]
     assert found(logStreamNamePrefix="AllTraffic/") == [("AllTraffic/i-1", "ERROR four")]
     assert found(logStreamNames=["s"], filterPattern="-ERROR") == [("s", "INFO two")]
@@ -140,8 +144,14 @@ def test_filter(logs: Any, group: str) -> None:
     events = logs.filter_log_events(logGroupName=group)["events"]
     assert len({event["eventId"] for event in events}) == 4
     assert [event["timestamp"] for event in events] == sorted(event["timestamp"] for event in events)
-    code, message = code_of(logs.filter_log_events, logGroupName=group, filterPattern="{ $.a = 1 }")
-    assert code == "InvalidParameterException" and "JSON filter patterns" in message
+    code, message = code_of(logs.filter_log_events, logGroupName=group, filterPattern="{ $.a = }")
+    assert (code, message) == ("InvalidParameterException", "Invalid filter pattern")
+    assert found(endTime=at) == [("s", "ERROR one")], "the end is part of the range"
+    newest = logs.filter_log_events(logGroupName=group, startFromHead=False, startTime=at, limit=3)
+    assert [event["message"] for event in newest["events"]] == ["ERROR three", "ERROR four", "INFO two"]
+    rest = logs.filter_log_events(logGroupName=group, startTime=at, nextToken=newest["nextToken"])
+    assert [event["message"] for event in rest["events"]] == ["ERROR one"]
+    assert code_of(logs.filter_log_events, logGroupName=group, startFromHead=False)[0] == "InvalidParameterException"
 
 
 def test_groups_and_streams_are_described_by_prefix_and_by_time(logs: Any, group: str) -> None:
@@ -191,4 +201,19 @@ def test_constraints_and_what_is_not_offered(logs: Any, group: str) -> None:
     code, message = code_of(logs.start_query, logGroupName=group, startTime=0, endTime=1, queryString="x")
     assert "StartQuery" in message and "Insights" in message
     code, message = code_of(logs.create_log_group, logGroupName=f"{group}2", kmsKeyId="arn:x")
-    assert code == "InvalidParameterException" and "kmsKeyId" in message
+    assert code == "InvalidParameterException" and "KMS key" in message
+    code, message = code_of(logs.create_log_group, logGroupName=f"{group}2", logGroupClass="DELIVERY")
+    assert code == "InvalidParameterException" and "DELIVERY" in message
+    for call, arguments in (
+        (logs.put_subscription_filter, {"filterName": "f", "filterPattern": "", "destinationArn": "arn:x"}),
+        (
+            logs.put_metric_filter,
+            {
+                "filterName": "f",
+                "filterPattern": "",
+                "metricTransformations": [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}],
+            },
+        ),
+    ):
+        code, message = code_of(call, logGroupName=group, **arguments)
+        assert "not built" in message, code

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.foundation.errors import AlreadyExists, Broken, NotFound
-from cloche.storage.logs import MIGRATIONS, LogStore, files, stream
+from cloche.storage.logs import MIGRATIONS, LogStore, Question, files, finding, stream
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 
@@ -280,9 +280,163 @@ def test_find_merges_streams_and_goes_on_where_it_stopped(store: LogStore) -> No
     seen: list[str] = []
     at = None
     while True:
-        page = store.find(*OWNER, "/g", prefix="a", matches=lambda text: "odd" in text, at=at, limit=4)
+        page = store.find(*OWNER, "/g", Question(lambda text: "odd" in text), prefix="a", at=at, limit=4)
         seen += [event.message for _, event in page.events]
         at = page.next
         if at is None:
             break
     assert seen == [f"{number} odd" for number in range(1, 30, 2)]
+
+
+def follow(store: LogStore, name: str, at: Any = None, **arguments: Any) -> tuple[list[str], Any]:
+    """Read on from ``at`` until the place stays where it is."""
+    seen: list[str] = []
+    while True:
+        page = store.read(*OWNER, "/g", name, at=at, from_head=True, **arguments)
+        seen += [event.message for event in page.events]
+        if page.last == at:
+            return seen, at
+        at = page.last
+
+
+def test_a_follower_sees_events_that_come_late_with_an_earlier_time(store: LogStore) -> None:
+    store.append(*OWNER, "/g", "s", [(NOW_MS, "one"), (NOW_MS + 10, "two")])
+    seen, at = follow(store, "s")
+    assert seen == ["one", "two"]
+    store.append(*OWNER, "/g", "s", [(NOW_MS - 1000, "late")])
+    store.append(*OWNER, "/g", "s", [(NOW_MS + 20, "three"), (NOW_MS + 5, "late too")])
+    seen, at = follow(store, "s", at)
+    assert seen == ["late", "late too", "three"]
+    assert follow(store, "s", at) == ([], at)
+    tail = store.read(*OWNER, "/g", "s", limit=1)
+    store.append(*OWNER, "/g", "s", [(1, "very late")])
+    assert follow(store, "s", tail.last)[0] == ["very late"]
+    assert messages(store, at=tail.first, from_head=False) == ["very late", "late", "one", "late too", "two"]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=5), min_size=1, max_size=10),
+    limit=st.integers(1, 4),
+    reads=st.lists(st.integers(0, 3), min_size=10, max_size=10),
+)
+def test_a_follower_sees_every_event_once(
+    store: LogStore, steps: list[list[int]], limit: int, reads: list[int]
+) -> None:
+    name = f"f{next(NUMBERS)}"
+    store.append(*OWNER, "/g", name, [(5, "first")])
+    sent, seen, at = ["first"], [], None
+    for number, (times, pages) in enumerate(zip(steps, reads, strict=False)):
+        batch = [(time, f"{number}.{place}") for place, time in enumerate(times)]
+        store.append(*OWNER, "/g", name, batch)
+        sent += [text for _, text in batch]
+        for _ in range(pages):
+            page = store.read(*OWNER, "/g", name, at=at, from_head=True, limit=limit)
+            seen += [event.message for event in page.events]
+            at = page.last
+    seen += follow(store, name, at, limit=limit)[0]
+    assert sorted(seen) == sorted(sent)
+
+
+def test_retention_leaves_an_empty_file_that_counts_on(store: LogStore, tmp_path: Path, open_store: Any) -> None:
+    store.append(*OWNER, "/g", "s", [(NOW_MS - 9 * DAY_MS, "old"), (NOW_MS - 8 * DAY_MS, "old too")])
+    _, at = follow(store, "s")
+    store.set_retention(*OWNER, "/g", 3)
+    assert store.expire() == 1
+    (path,) = log_files(tmp_path)
+    assert path.stat().st_size == 0
+    ((held,), _) = store.streams(*OWNER, "/g", limit=5)
+    assert (held.first_ms, held.last_ms, held.stored_bytes) == (None, 0, 0)
+    assert store.expire() == 0
+    again = open_store()
+    again.append(*OWNER, "/g", "s", [(NOW_MS, "new")])
+    assert follow(again, "s", at)[0] == ["new"]
+    assert [event.ordinal for event in again.read(*OWNER, "/g", "s").events] == [2]
+
+
+def test_stored_bytes_are_counted_as_aws_counts(store: LogStore, open_store: Any) -> None:
+    store.append(*OWNER, "/g", "s", [(1, "four"), (2, "zwölf")])
+    store.append(*OWNER, "/g", "t", [(1, "x")])
+    for each in (store, open_store()):
+        group = each.group(*OWNER, "/g")
+        assert each.stored_bytes([group]) == {group.id: 4 + 6 + 1 + 3 * 26}
+
+
+def test_find_newest_first_and_on_a_budget(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+    for number in range(40):
+        at = (number * 7) % 11
+        store.append(*OWNER, "/g", f"a{number % 3}", [(at, f"{number:02d}"), (at + 3, f"{number:02d}+")])
+        sent += [(at, f"{number:02d}"), (at + 3, f"{number:02d}+")]
+
+    def all_pages(question: Question, limit: int) -> list[tuple[int, str]]:
+        found, at = [], None
+        for _ in range(500):
+            page = store.find(*OWNER, "/g", question, at=at, limit=limit)
+            found += [(event.timestamp_ms, event.message) for _, event in page.events]
+            if page.next is None:
+                return found
+            assert page.next != at, "a page gets on"
+            at = page.next
+        raise AssertionError("it never ends")
+
+    for budget in (finding.SEARCHED_BYTES_MAX, 0, 100):
+        monkeypatch.setattr(finding, "SEARCHED_BYTES_MAX", budget)
+        for limit in (1, 7, 1000):
+            oldest = all_pages(Question(lambda text: True), limit)
+            newest = all_pages(Question(lambda text: True, newest_first=True), limit)
+            assert [at for at, _ in oldest] == sorted(at for at, _ in sent)
+            assert newest == oldest[::-1]
+            assert sorted(oldest) == sorted(sent)
+    some = all_pages(Question(lambda text: text.endswith("+"), start_ms=4, end_ms=9, newest_first=True), 3)
+    assert sorted(some) == sorted(pair for pair in sent if pair[1].endswith("+") and 4 <= pair[0] < 9)
+
+
+def test_a_screen_leaves_whole_appends_unread(store: LogStore) -> None:
+    store.append(*OWNER, "/g", "s", [(1, "needle"), (2, "hay")])
+    store.append(*OWNER, "/g", "s", [(3, "hay"), (4, "hay")])
+    asked: list[str] = []
+
+    def matches(text: str) -> bool:
+        asked.append(text)
+        return True
+
+    page = store.find(*OWNER, "/g", Question(matches, screen=lambda raw: b"needle" in raw))
+    assert [event.message for _, event in page.events] == asked == ["needle"]
+
+
+def test_what_was_taken_in_is_told_once(store: LogStore, clock: SetClock) -> None:
+    store.append(*OWNER, "/g", "s", [(1, "before")])
+    clock.seconds += 1
+    since, seen = int(clock.seconds * 1000), dict[int, int]()
+
+    def new() -> list[str]:
+        return [f"{held.name}:{event.message}" for held, event in store.taken_in(*OWNER, "/g", since, seen)]
+
+    assert new() == []
+    store.append(*OWNER, "/g", "s", [(1, "late")])
+    clock.seconds += 1
+    store.append(*OWNER, "/g", "t", [(5, "new")])
+    assert new() == ["s:late", "t:new"]
+    assert new() == []
+    store.append(*OWNER, "/g", "s", [(2, "more")])
+    assert new() == ["s:more"]
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path, clock: SetClock) -> None:
+    database = Database(tmp_path / "cloche.db")
+    migrate(database, MIGRATIONS[:1])
+    database.write(
+        lambda tx: (
+            tx.execute("INSERT INTO log_groups VALUES (1, ?, ?, '/g', 1, NULL)", OWNER),
+            tx.execute("INSERT INTO log_streams VALUES (1, 1, 's', 1, NULL, 0, NULL, 0)"),
+        )
+    )
+    database.close()
+    database = Database(tmp_path / "cloche.db")
+    migrate(database, MIGRATIONS)
+    store = LogStore(tmp_path / "logs", database, clock)
+    group = store.group(*OWNER, "/g")
+    assert (group.log_class, group.kms_key, group.protected) == ("STANDARD", None, False)
+    assert store.read(*OWNER, "/g", "s").events == []
+    database.close()

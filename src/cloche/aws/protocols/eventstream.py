@@ -169,11 +169,15 @@ async def event_stream_body(codec: Codec, operation: OperationModel, result: Mem
     if codec.protocol in ("json", "smithy-rpc-v2-cbor"):  # RPC protocols send the other members first
         rest = {k: v for k, v in result.items() if k != name and k in shape.members}
         yield _initial_response(codec, shape, rest)
+    events = result[name]
     try:
-        async for event in result[name]:
+        async for event in events:
             yield encode_event(codec, union, event)
     except AwsError as error:
         yield encode_error(codec, union, error)
+    finally:  # also when the client has gone and the rest is not asked for
+        if (close := getattr(events, "aclose", None)) is not None:
+            await close()
 
 
 def _initial_response(codec: Codec, shape: Shape, rest: Members) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.aws.errors import ErrorCodes
+from cloche.aws.errors import AwsError, ErrorCodes
 
 # The exceptions that the service's model lists for each operation.
 CODES = ErrorCodes(
@@ -14,3 +14,7 @@ CODES = ErrorCodes(
     denied=("AccessDeniedException", 400),
     not_supported=("InvalidParameterException", 400),
 )
+
+
+def invalid_operation(message: str) -> AwsError:
+    return AwsError("InvalidOperationException", message)

@@ -3,7 +3,8 @@
 ``GetLogEvents`` answers two tokens with every page: ``f/…`` goes on forwards, ``b/…`` backwards. A read that
 finds nothing answers the token it was given, and that is how clients know the end ("If you have reached the end
 of the stream, it returns the same token you passed in", API reference). The tokens are places in the stream and
-stay good for ever.
+stay good for ever. Whoever follows with forward tokens sees every event, also one that comes late with a timestamp
+that has been passed (``storage/logs/order``).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tokens
-from cloche.foundation.errors import Invalid, NotSupported
-from cloche.services.logs.filter_pattern import compile_pattern
+from cloche.engines.filter_patterns import compile_pattern
+from cloche.foundation.errors import Invalid
+from cloche.services.logs.log_group import require_class
 from cloche.services.logs.naming import group_named
-from cloche.storage.logs import Boundary
+from cloche.storage.logs import END, Boundary, Place, Question
 from cloche.storage.metadata import records
 
 # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
@@ -28,7 +30,11 @@ FUTURE_MS_MAX: Final = 2 * 3600 * 1000
 PAST_MS_MAX: Final = 14 * DAY_MS
 PAGE_DEFAULT: Final = 10_000
 
-_TOKEN: Final = re.compile(r"([fb])/(\d{1,19})\.(\d{1,19})")
+# "Setting startFromHead to false is supported only when startTime is on or after Jan 1, 2024", API_FilterLogEvents.html
+NEWEST_FIRST_SINCE_MS: Final = 1_704_067_200_000
+
+_FORWARD: Final = re.compile(r"f/(\d{1,19})\.(\d{1,19})\.(\d{1,19})\.(\d{1,19})")
+_BACKWARD: Final = re.compile(r"b/(\d{1,19})\.(\d{1,19})")
 
 
 @operation("PutLogEvents")
@@ -53,13 +59,16 @@ def put_log_events(ctx: Context, request: Members) -> Members:
 
 @operation("GetLogEvents", reads=True)
 def get_log_events(ctx: Context, request: Members) -> Members:
-    at, forwards = None, bool(request.get("startFromHead", False))
+    at: Boundary | Place | None = None
+    forwards = bool(request.get("startFromHead", False))
     if token := request.get("nextToken"):
-        at, forwards = _boundary(token)
+        at, forwards = _place(token)
+    group = group_named(ctx, request)
+    require_class(ctx, group, "GetLogEvents")
     page = ctx.parts.logs.read(
         ctx.account,
         ctx.region,
-        group_named(ctx, request),
+        group,
         request["logStreamName"],
         start_ms=request.get("startTime", 0),
         end_ms=request.get("endTime"),
@@ -79,28 +88,33 @@ def get_log_events(ctx: Context, request: Members) -> Members:
 
 @operation("FilterLogEvents", reads=True)
 def filter_log_events(ctx: Context, request: Members) -> Members:
-    """Matching events of a group's streams in the order of time, always interleaved (as AWS's are since 2019)."""
+    """Matching events of a group's streams in the order of time, always interleaved (as AWS's are since 2019). A page
+    may be empty and have a token, when much was searched for it."""
     group = group_named(ctx, request)
+    require_class(ctx, group, "FilterLogEvents")
     names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
     if names and prefix:
         raise Invalid("logStreamNames and logStreamNamePrefix cannot be given together", field="logStreamNames")
-    if request.get("startFromHead") is False:
-        raise NotSupported("FilterLogEvents does not support startFromHead=false in Cloche")
-    pattern = request.get("filterPattern", "")
-    times = (request.get("startTime", 0), request.get("endTime"))
+    pattern = compile_pattern(request.get("filterPattern", ""))
+    start, end = request.get("startTime", 0), request.get("endTime")
     secret = records.page_secret(ctx.parts.database.reader)
-    question: list[Any] = ["FilterLogEvents", ctx.account, ctx.region, group, names, prefix, pattern, *times]
-    token = request.get("nextToken")
+    question: list[Any] = ["FilterLogEvents", ctx.account, ctx.region, group, names, prefix]
+    question += [request.get("filterPattern", ""), start, end]
+    newest_first, at = request.get("startFromHead") is False, None
+    if token := request.get("nextToken"):
+        newest_first, *position = tokens.unseal(secret, question, token)
+        at = (position[0], position[1], position[2])
+    if newest_first and start < NEWEST_FIRST_SINCE_MS:
+        raise Invalid("startFromHead=false needs a startTime on or after January 1, 2024.", field="startFromHead")
     page = ctx.parts.logs.find(
         ctx.account,
         ctx.region,
         group,
+        # "Events with a timestamp later than this time are not returned": the end is part of the range here
+        Question(pattern.matches, pattern.screen, start, END[0] if end is None else end + 1, newest_first),
         streams=names,
         prefix=prefix,
-        matches=compile_pattern(pattern),
-        start_ms=times[0],
-        end_ms=times[1],
-        at=tokens.unseal(secret, question, token) if token else None,
+        at=at,
         limit=request.get("limit", PAGE_DEFAULT),
     )
     answer: Members = {
@@ -118,7 +132,7 @@ def filter_log_events(ctx: Context, request: Members) -> Members:
         "searchedLogStreams": [],
     }
     if page.next is not None:
-        answer["nextToken"] = tokens.seal(secret, question, page.next)
+        answer["nextToken"] = tokens.seal(secret, question, (newest_first, *page.next))
     return answer
 
 
@@ -140,12 +154,14 @@ def _accepted(
     return events[max(too_old, expired) : len(events) - too_new], rejected
 
 
-def _token(direction: str, boundary: Boundary) -> str:
-    return f"{direction}/{boundary[0]}.{boundary[1]}"
+def _token(direction: str, place: Boundary | Place) -> str:
+    return f"{direction}/{'.'.join(map(str, place))}"
 
 
-def _boundary(token: str) -> tuple[Boundary, bool]:
-    found = _TOKEN.fullmatch(token)
-    if found is None:
-        raise Invalid("The specified nextToken is invalid.", field="nextToken")
-    return (int(found[2]), int(found[3])), found[1] == "f"
+def _place(token: str) -> tuple[Boundary | Place, bool]:
+    if found := _FORWARD.fullmatch(token):
+        since, until, at, ordinal = map(int, found.groups())
+        return (since, until, at, ordinal), True
+    if found := _BACKWARD.fullmatch(token):
+        return (int(found[1]), int(found[2])), False
+    raise Invalid("The specified nextToken is invalid.", field="nextToken")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tokens
 from cloche.foundation.errors import Invalid
+from cloche.services.logs.log_group import require_unprotected
 from cloche.services.logs.naming import group_named, stream_arn
 from cloche.storage.logs import LogStream
 from cloche.storage.metadata import records
@@ -22,6 +23,7 @@ def create_log_stream(ctx: Context, request: Members) -> Members:
 
 @operation("DeleteLogStream")
 def delete_log_stream(ctx: Context, request: Members) -> Members:
+    require_unprotected(ctx, request["logGroupName"])
     ctx.parts.logs.delete_stream(ctx.account, ctx.region, request["logGroupName"], request["logStreamName"])
     return {}
 

@@ -29,5 +29,9 @@ def group_named(ctx: Context, request: Members) -> str:
         raise Invalid("Exactly one of logGroupName and logGroupIdentifier must be given")
     if name is not None:
         return str(name)
-    text = str(identifier)
+    return group_of_identifier(ctx, str(identifier))
+
+
+def group_of_identifier(ctx: Context, text: str) -> str:
+    """The name in what is a name or an ARN."""
     return group_in_arn(ctx, text) if text.startswith("arn:") else text

@@ -1,12 +1,14 @@
 """Log groups and streams: append-only files of checksummed frames, and a small index in SQLite.
 
 ``LogStore`` is the face. ``frames`` is the form of a file, ``stream`` one stream's files, ``index`` the names,
-times and retention that SQLite keeps, ``order`` the walk over events in their order of time.
+times and retention that SQLite keeps, ``order`` the walk over events in their order of time, ``finding`` the
+search over many streams.
 """
 
+from cloche.storage.logs.finding import FoundPage, Position, Question
 from cloche.storage.logs.index import MIGRATIONS, LogGroup, LogStream
-from cloche.storage.logs.order import END, Boundary
-from cloche.storage.logs.store import EventPage, FoundPage, LogStore
+from cloche.storage.logs.order import END, Boundary, Place
+from cloche.storage.logs.store import EventPage, LogStore
 from cloche.storage.logs.stream import LogEvent
 
 __all__ = [
@@ -19,4 +21,7 @@ __all__ = [
     "LogGroup",
     "LogStore",
     "LogStream",
+    "Place",
+    "Position",
+    "Question",
 ]

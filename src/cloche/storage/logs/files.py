@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.storage.logs import index
-from cloche.storage.logs.stream import StreamFiles
+from cloche.storage.logs.stream import Held, StreamFiles
 from cloche.storage.metadata.database import Database
 
 OPEN_STREAMS_MAX: Final = 64
@@ -56,7 +56,7 @@ class OpenStreams:
     def write_times(self) -> None:
         """Bring the index up to date with what was appended."""
         with self._lock:
-            times = {number: times_of(self._open[number]) for number in self._writing if number in self._open}
+            times = {number: self._open[number].held for number in self._writing if number in self._open}
 
         def change(tx: sqlite3.Connection) -> None:
             for number, held in times.items():
@@ -64,6 +64,11 @@ class OpenStreams:
 
         if times:
             self._database.write(change)
+
+    def keep_times(self, stream_id: int, files: StreamFiles) -> None:
+        """Write to the index what the files hold now."""
+        held, active = files.held, stream_id in self._writing
+        self._database.write(lambda tx: index.set_times(tx, stream_id, held, active=active))
 
     def remove(self, stream_ids: Iterable[int]) -> None:
         """Close and delete the files of streams that are no longer in the index."""
@@ -78,10 +83,10 @@ class OpenStreams:
     def recover(self) -> None:
         """After a start: repair what was being written to, remove files that the index does not know."""
         rows = self._database.reader.execute("SELECT id FROM log_streams WHERE active = 1").fetchall()
-        times: dict[int, index.Times] = {}
+        times: dict[int, Held] = {}
         for row in rows:
             files = StreamFiles(self.path(row["id"]))
-            times[row["id"]] = times_of(files)
+            times[row["id"]] = files.held
             files.close()
 
         def change(tx: sqlite3.Connection) -> None:
@@ -106,12 +111,12 @@ class OpenStreams:
             self._close([spare.pop(0)])
 
     def _close(self, numbers: list[int]) -> None:
-        times: dict[int, index.Times] = {}
+        times: dict[int, Held] = {}
         with self._lock:
             for number in numbers:
                 files = self._open.pop(number)
                 if number in self._writing:
-                    times[number] = times_of(files)
+                    times[number] = files.held
                     self._writing.discard(number)
                 files.close()
 
@@ -121,14 +126,3 @@ class OpenStreams:
 
         if times:
             self._database.write(change)
-
-
-def times_of(files: StreamFiles) -> index.Times:
-    frames = files.frames
-    if not frames:
-        return None, 0, None
-    return (
-        min(frame.earliest_ms for frame in frames),
-        max(frame.latest_ms for frame in frames),
-        max(frame.ingested_ms for frame in frames),
-    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,11 @@ _EVENT: Final = struct.Struct("<qI")
 BATCH_BYTES: Final = _BATCH.size
 PREFIX_BYTES: Final = _HEAD.size + BATCH_BYTES
 FRAME_BYTES_MAX: Final = 64 * 1024 * 1024
+EVENT_OVERHEAD_BYTES: Final = 26
+
+Screen = Callable[[bytes], bool]
+"""A quick look at the bytes of a message, or at more bytes that hold it among others: false only where the message is
+certainly not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,11 @@ class Frame:
     @property
     def end(self) -> int:
         return self.offset + _HEAD.size + self.length
+
+    @property
+    def stored_bytes(self) -> int:
+        """As AWS counts: the messages in UTF-8 and 26 bytes for each event."""
+        return self.length - BATCH_BYTES + self.count * (EVENT_OVERHEAD_BYTES - _EVENT.size)
 
 
 def encode(events: Sequence[tuple[int, str]], ingested_ms: int) -> bytes:
@@ -71,20 +81,26 @@ def read_frames(fd: int, first: int) -> Iterator[Frame]:
         offset, first = frame.end, first + count
 
 
-def read_events(fd: int, frame: Frame) -> list[tuple[int, str]]:
-    """Raises ``Broken`` if the frame is not as it was written."""
+def read_events(fd: int, frame: Frame, screen: Screen | None = None) -> list[tuple[int, int, str]]:
+    """(place in the frame, timestamp, message) of its events; with ``screen`` only of those that pass it. A frame that
+    does not pass as a whole is not taken apart. Raises ``Broken`` if the frame is not as it was written."""
     raw = os.pread(fd, _HEAD.size + frame.length, frame.offset)
-    payload = raw[_HEAD.size :]
+    payload = memoryview(raw)[_HEAD.size :]
     length, checksum = _HEAD.unpack_from(raw) if len(raw) >= _HEAD.size else (0, 0)
     if length != frame.length or len(payload) != length or zlib.crc32(payload) != checksum:
         raise Broken("a log file is damaged", detail=f"frame at {frame.offset} fails its checksum")
-    events: list[tuple[int, str]] = []
-    at = _BATCH.size
-    for _ in range(frame.count):
-        timestamp, size = _EVENT.unpack_from(payload, at)
-        at += _EVENT.size
-        events.append((timestamp, payload[at : at + size].decode("utf-8", "replace")))
+    if screen is not None and not screen(raw):
+        return []
+    events: list[tuple[int, int, str]] = []
+    at = PREFIX_BYTES
+    unpack, size_of_head = _EVENT.unpack_from, _EVENT.size
+    for place in range(frame.count):
+        timestamp, size = unpack(raw, at)
+        at += size_of_head
+        text = raw[at : at + size]
         at += size
+        if screen is None or screen(text):
+            events.append((place, timestamp, text.decode("utf-8", "replace")))
     return events
 
 

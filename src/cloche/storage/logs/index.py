@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from cloche.storage.logs.stream import Held
+
 MIGRATIONS: list[tuple[str, str]] = [
     (
         "logs-1",
@@ -37,6 +39,16 @@ MIGRATIONS: list[tuple[str, str]] = [
         CREATE INDEX log_streams_active ON log_streams (id) WHERE active = 1;
         """,
     ),
+    (
+        "logs-2",
+        """
+        ALTER TABLE log_groups ADD COLUMN class TEXT NOT NULL DEFAULT 'STANDARD';
+        ALTER TABLE log_groups ADD COLUMN kms_key TEXT;
+        ALTER TABLE log_groups ADD COLUMN protected INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE log_streams ADD COLUMN stored_bytes INTEGER NOT NULL DEFAULT 0;
+        UPDATE log_streams SET active = 1;
+        """,
+    ),
 ]
 
 
@@ -48,6 +60,11 @@ class LogGroup:
     name: str
     created_ms: int
     retention_days: int | None
+    log_class: str = "STANDARD"
+    kms_key: str | None = None
+    """As it was given; nothing is encrypted with it yet."""
+    protected: bool = False
+    """Against deletion. The store itself does not look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +79,11 @@ class LogStream:
     first_ms: int | None
     last_ms: int
     ingested_ms: int | None
+    stored_bytes: int = 0
 
 
-Times = tuple[int | None, int, int | None]
-"""First and last event, last ingestion."""
-
-_GROUP = "id, account, region, name, created_ms, retention_days"
-_STREAM = "id, group_id, name, created_ms, first_ms, last_ms, ingested_ms"
+_GROUP = "id, account, region, name, created_ms, retention_days, class, kms_key, protected"
+_STREAM = "id, group_id, name, created_ms, first_ms, last_ms, ingested_ms, stored_bytes"
 
 
 def find_group(connection: sqlite3.Connection, account: str, region: str, name: str) -> LogGroup | None:
@@ -76,7 +91,7 @@ def find_group(connection: sqlite3.Connection, account: str, region: str, name: 
         f"SELECT {_GROUP} FROM log_groups WHERE account = ? AND region = ? AND name = ?",  # noqa: S608
         (account, region, name),
     ).fetchone()
-    return None if row is None else LogGroup(*row)
+    return None if row is None else group_from_row(row)
 
 
 def find_stream(connection: sqlite3.Connection, group_id: int, name: str) -> LogStream | None:
@@ -93,18 +108,30 @@ def read_stream(connection: sqlite3.Connection, stream_id: int) -> LogStream | N
 
 
 def group_from_row(row: sqlite3.Row) -> LogGroup:
-    return LogGroup(*(row[name] for name in _GROUP.split(", ")))
+    members = {name: row[name] for name in _GROUP.split(", ")}
+    return LogGroup(log_class=members.pop("class"), protected=bool(members.pop("protected")), **members)
 
 
 def stream_from_row(row: sqlite3.Row) -> LogStream:
     return LogStream(*(row[name] for name in _STREAM.split(", ")))
 
 
-def insert_group(tx: sqlite3.Connection, account: str, region: str, name: str, created_ms: int) -> None:
+def insert_group(
+    tx: sqlite3.Connection,
+    account: str,
+    region: str,
+    name: str,
+    created_ms: int,
+    *,
+    log_class: str = "STANDARD",
+    kms_key: str | None = None,
+    protected: bool = False,
+) -> None:
     """Raises ``sqlite3.IntegrityError`` if it is there."""
     tx.execute(
-        "INSERT INTO log_groups (account, region, name, created_ms) VALUES (?, ?, ?, ?)",
-        (account, region, name, created_ms),
+        "INSERT INTO log_groups (account, region, name, created_ms, class, kms_key, protected)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (account, region, name, created_ms, log_class, kms_key, int(protected)),
     )
 
 
@@ -113,8 +140,8 @@ def insert_stream(tx: sqlite3.Connection, group_id: int, name: str, created_ms: 
     tx.execute("INSERT INTO log_streams (group_id, name, created_ms) VALUES (?, ?, ?)", (group_id, name, created_ms))
 
 
-def set_times(tx: sqlite3.Connection, stream_id: int, times: Times, *, active: bool) -> None:
+def set_times(tx: sqlite3.Connection, stream_id: int, held: Held, *, active: bool) -> None:
     tx.execute(
-        "UPDATE log_streams SET first_ms = ?, last_ms = ?, ingested_ms = ?, active = ? WHERE id = ?",
-        (*times, int(active), stream_id),
+        "UPDATE log_streams SET first_ms = ?, last_ms = ?, ingested_ms = ?, stored_bytes = ?, active = ? WHERE id = ?",
+        (held.first_ms, held.last_ms, held.ingested_ms, held.stored_bytes, int(active), stream_id),
     )

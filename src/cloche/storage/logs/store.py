@@ -2,17 +2,16 @@
 
 An append is on the disk when it returns. Events are given back in the order of their timestamps, and among
 equals in the order they were taken in. Messages are text; what is longer than a log line may be
-(``limits.LOG_LINE_BYTES_MAX``) is the caller's to cut. Whoever follows a stream by its places sees what comes after
-them in time, so writers keep their timestamps from going backwards. Nothing here may be called from inside a
+(``limits.LOG_LINE_BYTES_MAX``) is the caller's to cut. Whoever follows a stream by its places (``order.Place``) sees
+every event once, also those that come in late with an earlier timestamp. Nothing here may be called from inside a
 metadata transaction: appends write to the index by themselves.
 """
 
 from __future__ import annotations
 
-import heapq
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
@@ -21,35 +20,33 @@ from cloche.foundation.clock import Clock
 from cloche.foundation.errors import AlreadyExists, NotFound
 from cloche.storage.logs import index
 from cloche.storage.logs.files import OpenStreams
+from cloche.storage.logs.finding import (
+    PAGE_BYTES_MAX,
+    PAGE_EVENTS_MAX,
+    FoundPage,
+    Position,
+    Question,
+    find_events,
+)
+from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES
 from cloche.storage.logs.index import LogGroup, LogStream
-from cloche.storage.logs.order import END, Boundary, backward, forward
-from cloche.storage.logs.stream import LogEvent
+from cloche.storage.logs.order import END, START, Boundary, Place, backward_steps, events_of, forward_steps, key_of
+from cloche.storage.logs.stream import LogEvent, StreamFiles
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.keyset import Key, Walk, read_page
 
 DAY_MS: Final = 24 * 3600 * 1000
-# A page of events holds at most 10,000 events and 1 MB
-# (docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
-PAGE_EVENTS_MAX: Final = 10_000
-PAGE_BYTES_MAX: Final = 1024 * 1024
-EVENT_OVERHEAD_BYTES: Final = 26
+_KEPT: Final = 200
+"""Events of a live tail's step that are taken from one stream at most, more than a client is shown of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events in the order of time, and the boundaries before the first and after the last of them."""
+    """Events in the order of time, the boundary before the first, and the place to go on forwards."""
 
     events: list[LogEvent]
     first: Boundary
-    last: Boundary
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPage:
-    """Events of several streams, merged. ``next`` is where to go on (time, stream id, ordinal), if anywhere."""
-
-    events: list[tuple[LogStream, LogEvent]]
-    next: tuple[int, int, int] | None
+    last: Place
 
 
 class LogStore:
@@ -60,6 +57,8 @@ class LogStore:
         self._clock = clock
         self._files = OpenStreams(root, database)
         self._ids: dict[tuple[str, str, str, str], int] = {}
+        self.is_closing = False
+        """The server is about to stop: whoever waits for new events stops waiting."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files.recover()
 
@@ -77,10 +76,26 @@ class LogStore:
             self._files.writing(number)
             files.append(batch, self._now_ms())
 
-    def create_group(self, account: str, region: str, group: str) -> None:
+    def create_group(
+        self,
+        account: str,
+        region: str,
+        group: str,
+        *,
+        log_class: str = "STANDARD",
+        kms_key: str | None = None,
+        protected: bool = False,
+    ) -> None:
         """Raises ``AlreadyExists``."""
+
+        def change(tx: sqlite3.Connection) -> None:
+            now = self._now_ms()
+            index.insert_group(
+                tx, account, region, group, now, log_class=log_class, kms_key=kms_key, protected=protected
+            )
+
         try:
-            self._database.write(lambda tx: index.insert_group(tx, account, region, group, self._now_ms()))
+            self._database.write(change)
         except sqlite3.IntegrityError:
             raise AlreadyExists("The specified log group already exists") from None
 
@@ -120,16 +135,25 @@ class LogStore:
 
     def set_retention(self, account: str, region: str, group: str, days: int | None) -> None:
         """Keep events that long (``None``: for ever). Older ones are hidden at once, removed by ``expire``."""
+        self._set(account, region, group, "retention_days", days)
 
+    def set_key(self, account: str, region: str, group: str, kms_key: str | None) -> None:
+        self._set(account, region, group, "kms_key", kms_key)
+
+    def set_protected(self, account: str, region: str, group: str, protected: bool) -> None:
+        self._set(account, region, group, "protected", int(protected))
+
+    def _set(self, account: str, region: str, group: str, column: str, value: Any) -> None:
         def change(tx: sqlite3.Connection) -> None:
             found = _group(tx, account, region, group)
-            tx.execute("UPDATE log_groups SET retention_days = ? WHERE id = ?", (days, found.id))
+            tx.execute(f"UPDATE log_groups SET {column} = ? WHERE id = ?", (value, found.id))  # noqa: S608
 
         self._database.write(change)
 
     def expire(self) -> int:
         """Remove files that hold only events beyond their group's retention; answers how many. Runs in the
         background, at leisure: what it has not removed yet is not shown."""
+        self._files.write_times()
         rows = self._database.reader.execute(
             "SELECT s.id, g.retention_days FROM log_streams s JOIN log_groups g ON g.id = s.group_id"
             " WHERE g.retention_days IS NOT NULL AND s.first_ms < ? - g.retention_days * ?",
@@ -138,10 +162,17 @@ class LogStore:
         removed = 0
         for row in rows:
             with self._files.use(row["id"]) as files:
-                removed += files.expire(self._now_ms() - row["retention_days"] * DAY_MS)
+                gone = files.expire(self._now_ms() - row["retention_days"] * DAY_MS)
+                if gone:
+                    self._files.keep_times(row["id"], files)
+                removed += gone
         return removed
 
+    def announce_close(self) -> None:
+        self.is_closing = True
+
     def close(self) -> None:
+        self.is_closing = True
         self._files.close()
 
     # -- reading -----------------------------------------------------------------------------------------
@@ -155,14 +186,31 @@ class LogStore:
         return _stream(self._database.reader, self.group(account, region, group), stream)
 
     def groups(
-        self, account: str, region: str, *, prefix: str = "", contains: str = "", after: Key | None = None, limit: int
+        self,
+        account: str,
+        region: str,
+        *,
+        prefix: str = "",
+        contains: str = "",
+        patterns: Sequence[str] = (),
+        log_class: str | None = None,
+        after: Key | None = None,
+        limit: int,
     ) -> tuple[list[LogGroup], Key | None]:
-        """Groups by name, and the key to go on after."""
+        """Groups by name, and the key to go on after. Of ``patterns`` one has to be in the name; at its beginning if
+        the pattern begins with ``^``."""
+        conditions, arguments = _name_conditions(prefix, contains)
+        if patterns:
+            either = ["instr(name, ?) = 1" if text.startswith("^") else "instr(name, ?) > 0" for text in patterns]
+            conditions = (*conditions, f"({' OR '.join(either)})")
+            arguments = (*arguments, *(text.removeprefix("^") for text in patterns))
+        if log_class is not None:
+            conditions, arguments = (*conditions, "class = ?"), (*arguments, log_class)
         walk = Walk(
             "log_groups",
             ("name",),
-            conditions=("account = ?", "region = ?", *_name_conditions(prefix, contains)[0]),
-            arguments=(account, region, *_name_conditions(prefix, contains)[1]),
+            conditions=("account = ?", "region = ?", *conditions),
+            arguments=(account, region, *arguments),
         )
         page = read_page(self._database.reader, walk, after=after, size=limit)
         return [index.group_from_row(row) for row in page.rows], page.last
@@ -193,6 +241,16 @@ class LogStore:
         page = read_page(self._database.reader, walk, after=after, size=limit)
         return [index.stream_from_row(row) for row in page.rows], page.last
 
+    def stored_bytes(self, groups: Sequence[LogGroup]) -> dict[int, int]:
+        """By the group's id: what its streams hold, as AWS counts it (``frames.Frame.stored_bytes``)."""
+        self._files.write_times()
+        marks = ", ".join("?" * len(groups))
+        rows = self._database.reader.execute(
+            f"SELECT group_id, sum(stored_bytes) FROM log_streams WHERE group_id IN ({marks}) GROUP BY group_id",  # noqa: S608
+            [group.id for group in groups],
+        )
+        return {row[0]: row[1] for row in rows}
+
     def read(
         self,
         account: str,
@@ -202,61 +260,77 @@ class LogStore:
         *,
         start_ms: int = 0,
         end_ms: int | None = None,
-        at: Boundary | None = None,
+        at: Boundary | Place | None = None,
         from_head: bool = False,
         limit: int = PAGE_EVENTS_MAX,
     ) -> EventPage:
-        """A page of one stream's events from ``start_ms`` up to, not including, ``end_ms``: the earliest beyond
-        the boundary ``at`` when ``from_head``, else the latest before it. Raises ``NotFound``."""
+        """A page of one stream's events from ``start_ms`` up to, not including, ``end_ms``. With ``from_head`` the
+        earliest beyond the place ``at``, else the latest before the boundary ``at``. Raises ``NotFound``."""
         found = self.group(account, region, group)
         number = _stream(self._database.reader, found, stream).id
         start = (max(start_ms, self._horizon_ms(found)), 0)
         end = END if end_ms is None else (end_ms, 0)
         with self._files.use(number) as files:
             if from_head:
-                beginning = max(start, at or start)
-                walk = takewhile(lambda event: _key(event) < end, forward(files, beginning))
-                events = _fill(walk, limit)
-            else:
-                walk = takewhile(lambda event: _key(event) >= start, backward(files, min(end, at or end)))
-                events = _fill(walk, limit)[::-1]
-        if not events:
-            rest = at or start
-            return EventPage([], rest, rest)
-        last = events[-1]
-        return EventPage(events, _key(events[0]), (last.timestamp_ms, last.ordinal + 1))
+                return _read_forward(files, start, end, at, limit)
+            return _read_backward(files, start, end, at, limit)
 
     def find(
         self,
         account: str,
         region: str,
         group: str,
+        question: Question,
         *,
         streams: Sequence[str] | None = None,
         prefix: str = "",
-        matches: Callable[[str], bool],
-        start_ms: int = 0,
-        end_ms: int | None = None,
-        at: tuple[int, int, int] | None = None,
+        at: Position | None = None,
         limit: int = PAGE_EVENTS_MAX,
     ) -> FoundPage:
         """Matching events of many streams in the order of time. Raises ``NotFound`` for the group or a stream
         that is named."""
         found = self.group(account, region, group)
         self._files.write_times()
-        start_ms = max(start_ms, self._horizon_ms(found))
-        chosen = self._chosen(found, streams, prefix, max(start_ms, at[0] if at else 0), end_ms)
-        walks = [self._walk(stream, start_ms, end_ms, at) for stream in chosen]
+        horizon = self._horizon_ms(found)
+        if horizon > question.start_ms:
+            question = replace(question, start_ms=horizon)
+        chosen = self._chosen(found, streams, prefix, question.start_ms, question.end_ms)
+        return find_events(self._files, chosen, question, at, limit)
+
+    def events(
+        self, account: str, region: str, group: str, stream: str, *, start_ms: int, end_ms: int
+    ) -> Iterator[LogEvent]:
+        """All of a stream's events from ``start_ms`` up to, not including, ``end_ms``, earliest first, read as they are
+        asked for. Raises ``NotFound``."""
+        found = self.group(account, region, group)
+        number = _stream(self._database.reader, found, stream).id
+        start = (max(start_ms, self._horizon_ms(found)), 0)
+        with self._files.use(number) as files:
+            until = files.next_ordinal
+            yield from takewhile(
+                lambda event: event.timestamp_ms < end_ms, events_of(forward_steps(files, start, until=until))
+            )
+
+    def taken_in(
+        self, account: str, region: str, group: str, since_ms: int, seen: dict[int, int]
+    ) -> list[tuple[LogStream, LogEvent]]:
+        """What was taken in at ``since_ms`` or later and has not been answered yet, in the order it came, the newest of
+        each stream if it is much. ``seen`` is the caller's to keep between calls: what this has answered. Raises
+        ``NotFound``."""
+        found = self.group(account, region, group)
+        rows = self._database.reader.execute(
+            "SELECT * FROM log_streams WHERE group_id = ? AND (active = 1 OR ingested_ms >= ?)", (found.id, since_ms)
+        )
         events: list[tuple[LogStream, LogEvent]] = []
-        room = PAGE_BYTES_MAX
-        for key, stream, event in heapq.merge(*walks, key=lambda item: item[0]):
-            if not matches(event.message):
-                continue
-            room -= len(event.message.encode()) + EVENT_OVERHEAD_BYTES
-            if events and (room < 0 or len(events) >= limit):
-                return FoundPage(events, key)
-            events.append((stream, event))
-        return FoundPage(events, None)
+        for stream in map(index.stream_from_row, rows.fetchall()):
+            with self._files.use(stream.id) as files:
+                known = seen.get(stream.id, 0)
+                seen[stream.id] = files.next_ordinal
+                new = [f for f in files.frames_since(known) if f.ingested_ms >= since_ms]
+                taken = [event for frame in new[-_KEPT:] for event in files.events(frame)]
+                events += [(stream, event) for event in taken[-_KEPT:]]
+        events.sort(key=lambda pair: (pair[1].ingested_ms, pair[1].timestamp_ms))
+        return events
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -292,7 +366,7 @@ class LogStore:
         self._files.remove(numbers)
 
     def _chosen(
-        self, group: LogGroup, names: Sequence[str] | None, prefix: str, start_ms: int, end_ms: int | None
+        self, group: LogGroup, names: Sequence[str] | None, prefix: str, start_ms: int, end_ms: int
     ) -> list[LogStream]:
         reader = self._database.reader
         if names is not None:
@@ -302,42 +376,63 @@ class LogStore:
             "log_streams",
             ("id",),
             conditions=("group_id = ?", "last_ms >= ?", "first_ms < ?", *conditions),
-            arguments=(group.id, start_ms, 2**62 if end_ms is None else end_ms, *arguments),
+            arguments=(group.id, start_ms, end_ms, *arguments),
         )
         rows = read_page(reader, walk, after=None, size=1_000_000).rows
         return [index.stream_from_row(row) for row in rows]
 
-    def _walk(
-        self, stream: LogStream, start_ms: int, end_ms: int | None, at: tuple[int, int, int] | None
-    ) -> Iterator[tuple[tuple[int, int, int], LogStream, LogEvent]]:
-        start = (start_ms, 0)
-        if at is not None:
-            time_ms, number, ordinal = at
-            beyond = (time_ms, ordinal if stream.id == number else 0) if stream.id >= number else (time_ms + 1, 0)
-            start = max(start, beyond)
-        with self._files.use(stream.id) as files:
-            for event in forward(files, start):
-                if end_ms is not None and event.timestamp_ms >= end_ms:
-                    return
-                yield (event.timestamp_ms, stream.id, event.ordinal), stream, event
+
+def _read_forward(
+    files: StreamFiles, start: Boundary, end: Boundary, at: tuple[int, ...] | None, limit: int
+) -> EventPage:
+    since, until, *reached = at or (0, 0, *START)
+    while True:
+        if until <= since:
+            until = files.next_ordinal
+        beginning = max(start, (reached[0], reached[1]))
+        steps = events_of(forward_steps(files, beginning, since=since, until=until))
+        walk = takewhile(lambda event: key_of(event) < end, steps)
+        events, more = _fill(walk, limit)
+        if events:
+            last = events[-1]
+            beyond = (since, until, last.timestamp_ms, last.ordinal + 1) if more else (until, until, *START)
+            return EventPage(events, key_of(events[0]), beyond)
+        if until >= files.next_ordinal:
+            # The end: "it returns the same token you passed in".
+            rest = (until, until, *START) if at is None else (at[0], at[1], at[2], at[3])
+            return EventPage([], end, rest)
+        since, reached = until, [*START]
 
 
-def _key(event: LogEvent) -> Boundary:
-    return event.timestamp_ms, event.ordinal
+def _read_backward(
+    files: StreamFiles, start: Boundary, end: Boundary, at: tuple[int, ...] | None, limit: int
+) -> EventPage:
+    newest = at is None and end == END
+    boundary = end if at is None else min(end, (at[0], at[1]))
+    until = files.next_ordinal
+    steps = events_of(backward_steps(files, boundary))
+    events, _ = _fill(takewhile(lambda event: key_of(event) >= start, steps), limit)
+    events.reverse()
+    if newest:
+        last: Place = (until, until, *START)
+    elif events:
+        last = (0, until, events[-1].timestamp_ms, events[-1].ordinal + 1)
+    else:
+        last = (0, until, *boundary)
+    first = key_of(events[0]) if events else (at[0], at[1]) if at is not None else start
+    return EventPage(events, first, last)
 
 
-def _fill(events: Iterator[LogEvent], limit: int) -> list[LogEvent]:
-    """As many as fit a page; at least one, if there is one."""
+def _fill(events: Iterator[LogEvent], limit: int) -> tuple[list[LogEvent], bool]:
+    """As many as fit a page (at least one, if there is one), and whether any is left."""
     taken: list[LogEvent] = []
     room = PAGE_BYTES_MAX
     for event in events:
         room -= len(event.message.encode()) + EVENT_OVERHEAD_BYTES
-        if taken and room < 0:
-            break
+        if taken and (room < 0 or len(taken) >= limit):
+            return taken, True
         taken.append(event)
-        if len(taken) >= limit:
-            break
-    return taken
+    return taken, False
 
 
 def _group(connection: sqlite3.Connection, account: str, region: str, name: str) -> LogGroup:

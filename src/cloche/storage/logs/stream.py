@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cloche.foundation.errors import Broken
 from cloche.storage.logs import frames
-from cloche.storage.logs.frames import Frame
+from cloche.storage.logs.frames import Frame, Screen
 
 SEGMENT_BYTES: Final = 8 * 1024 * 1024
 
@@ -36,6 +36,24 @@ class _Segment:
     path: Path
     fd: int
     frames: list[Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a stream's files hold altogether. While there is nothing, the times are ``None`` (``last_ms``: 0)."""
+
+    first_ms: int | None = None
+    last_ms: int = 0
+    ingested_ms: int | None = None
+    stored_bytes: int = 0
+
+    def with_frame(self, frame: Frame) -> Held:
+        return Held(
+            frame.earliest_ms if self.first_ms is None else min(self.first_ms, frame.earliest_ms),
+            max(self.last_ms, frame.latest_ms),
+            max(self.ingested_ms or 0, frame.ingested_ms),
+            self.stored_bytes + frame.stored_bytes,
+        )
 
 
 class StreamFiles:
@@ -60,6 +78,7 @@ class StreamFiles:
             last = self._segments[-1]
             last.frames.extend(frames.repair(last.fd, int(last.path.stem)))
         self._next = self._next_ordinal()
+        self._held = self._add_up()
 
     @property
     def frames(self) -> list[Frame]:
@@ -67,10 +86,25 @@ class StreamFiles:
         with self._lock:
             return [frame for segment in self._segments for frame in segment.frames]
 
-    @property
-    def size_bytes(self) -> int:
+    def frames_since(self, ordinal: int) -> list[Frame]:
+        """Those of events counted from ``ordinal`` on, in the order they came."""
+        found: list[Frame] = []
         with self._lock:
-            return sum(segment.frames[-1].end for segment in self._segments if segment.frames)
+            for segment in reversed(self._segments):
+                for frame in reversed(segment.frames):
+                    if frame.first < ordinal:
+                        return found[::-1]
+                    found.append(frame)
+        return found[::-1]
+
+    @property
+    def held(self) -> Held:
+        return self._held
+
+    @property
+    def next_ordinal(self) -> int:
+        """What the next event will be counted as; all before it have been taken in."""
+        return self._next
 
     def append(self, events: Sequence[tuple[int, str]], ingested_ms: int) -> None:
         """Add the events as one frame. On return they are on the disk; on an exception they are not there."""
@@ -92,33 +126,40 @@ class StreamFiles:
                     os.ftruncate(segment.fd, offset)
                 raise
             length = len(data) - (frames.PREFIX_BYTES - frames.BATCH_BYTES)
-            segment.frames.append(Frame(offset, length, ingested_ms, min(times), max(times), len(events), self._next))
+            frame = Frame(offset, length, ingested_ms, min(times), max(times), len(events), self._next)
+            segment.frames.append(frame)
+            self._held = self._held.with_frame(frame)
             self._next += len(events)
             self._written += 1
             ticket, fd = self._written, segment.fd
         self._sync(ticket, fd)
 
-    def events(self, frame: Frame) -> list[LogEvent]:
-        """Raises ``Broken`` if the frame is damaged. A frame that retention has removed meanwhile is empty."""
+    def events(self, frame: Frame, screen: Screen | None = None) -> list[LogEvent]:
+        """Those of the frame (that pass ``screen``). Raises ``Broken`` if the frame is damaged. A frame that retention
+        has removed meanwhile is empty."""
         with self._lock:
             segment = next((s for s in reversed(self._segments) if int(s.path.stem) <= frame.first), None)
-            if segment is None:
+            if segment is None or not segment.frames or frame.first > segment.frames[-1].first:
                 return []
-            held = frames.read_events(segment.fd, frame)
-        return [
-            LogEvent(timestamp, frame.ingested_ms, message, frame.first + at)
-            for at, (timestamp, message) in enumerate(held)
-        ]
+            held = frames.read_events(segment.fd, frame, screen)
+        return [LogEvent(timestamp, frame.ingested_ms, message, frame.first + at) for at, timestamp, message in held]
 
     def expire(self, before_ms: int) -> int:
-        """Remove whole segments with nothing at or after ``before_ms``; answers how many."""
+        """Remove whole segments with nothing at or after ``before_ms``; answers how many. The counting of events goes
+        on where it was: when all has expired, an empty segment keeps the place."""
         removed = 0
         with self._sync_lock, self._lock:
-            while len(self._segments) > 1 and all(f.latest_ms < before_ms for f in self._segments[0].frames):
+            if self._segments and all(_expired(segment, before_ms) for segment in self._segments):
+                os.fdatasync(self._segments[-1].fd)
+                self._segments.append(self._open(self.directory / f"{self._next:020d}.log"))
+                _sync_directory(self.directory)
+            while len(self._segments) > 1 and _expired(self._segments[0], before_ms):
                 segment = self._segments.pop(0)
                 os.close(segment.fd)
                 segment.path.unlink()
                 removed += 1
+            if removed:
+                self._held = self._add_up()
         return removed
 
     def close(self) -> None:
@@ -159,11 +200,22 @@ class StreamFiles:
     def _open(self, path: Path) -> _Segment:
         return _Segment(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), [])
 
+    def _add_up(self) -> Held:
+        held = Held()
+        for segment in self._segments:
+            for frame in segment.frames:
+                held = held.with_frame(frame)
+        return held
+
     def _next_ordinal(self) -> int:
         if not self._segments:
             return 0
         last = self._segments[-1]
         return last.frames[-1].first + last.frames[-1].count if last.frames else int(last.path.stem)
+
+
+def _expired(segment: _Segment, before_ms: int) -> bool:
+    return bool(segment.frames) and all(frame.latest_ms < before_ms for frame in segment.frames)
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:
@@ -182,13 +234,14 @@ def _sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def walk_forward(files: StreamFiles, earliest_ms: int) -> Iterator[Frame]:
-    """Frames that may hold something at or after ``earliest_ms``, by their earliest timestamp."""
-    wanted = [frame for frame in files.frames if frame.latest_ms >= earliest_ms]
-    return iter(sorted(wanted, key=lambda frame: (frame.earliest_ms, frame.first)))
+def walk_forward(files: StreamFiles, earliest_ms: int, since: int, until: int) -> list[Frame]:
+    """Frames of the events counted from ``since`` up to ``until`` that may hold something at or after ``earliest_ms``,
+    by their earliest timestamp. An append is never cut by such a place."""
+    wanted = [f for f in files.frames if since <= f.first < until and f.latest_ms >= earliest_ms]
+    return sorted(wanted, key=lambda frame: (frame.earliest_ms, frame.first))
 
 
-def walk_backward(files: StreamFiles, latest_ms: int) -> Iterator[Frame]:
+def walk_backward(files: StreamFiles, latest_ms: int) -> list[Frame]:
     """Frames that may hold something at or before ``latest_ms``, by their latest timestamp, newest first."""
     wanted = [frame for frame in files.frames if frame.earliest_ms <= latest_ms]
-    return iter(sorted(wanted, key=lambda frame: (-frame.latest_ms, -frame.first)))
+    return sorted(wanted, key=lambda frame: (-frame.latest_ms, -frame.first))
