@@ -66,10 +66,10 @@ class QueryCodec(Codec):
         return HttpResponse(status, headers, xml_writing.document(out))
 
     def body_reader(self, shape: Shape) -> Callable[[bytes], Any]:
-        raise NotImplementedError("the query protocol has no event streams")
+        raise AssertionError("the query protocol has no event streams")
 
     def body_writer(self, shape: Shape) -> Callable[[Any], bytes]:
-        raise NotImplementedError("the query protocol has no event streams")
+        raise AssertionError("the query protocol has no event streams")
 
 
 def error_elements(view: ErrorView, writer: xml_writing.XmlWriter) -> list[str]:
