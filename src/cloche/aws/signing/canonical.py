@@ -66,9 +66,13 @@ def _encoded(part: str) -> str:
 
 
 def canonical_headers(headers: Headers, signed: Iterable[str]) -> str:
-    """A line for each of ``signed``. One that is not in the request is an empty line: the signature will fail."""
+    """A line for each of ``signed``. One that is not in the request is a line without a colon, which nobody signed:
+    even a header that was signed empty cannot be taken away."""
     lines = []
     for name in signed:
+        if name not in headers:
+            lines.append(f"{name}\n")
+            continue
         value = ",".join(map(_trimmed, headers.all(name))) if headers.repeats else _trimmed(headers.get(name))
         lines.append(f"{name}:{value}\n")
     return "".join(lines)
