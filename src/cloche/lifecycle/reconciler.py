@@ -50,6 +50,9 @@ class Reconciler:
         self._hinted = False
         self._woken: set[str] = set()
         self._busy: dict[str, str] = {}
+        """Worked on now, under which lease."""
+        self._again: set[str] = set()
+        """Woken while worked on: to be looked at once more when that is done."""
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -173,19 +176,16 @@ class Reconciler:
         for id in dict.fromkeys([*woken, *rows.due(self._database.reader, now, 2 * WORKERS)]):
             with self._condition:
                 if id in self._busy:
-                    if id in woken:  # it is being worked on: look once more when that is done
-                        self._woken_later(id)
+                    if id in woken:
+                        self._again.add(id)
                     continue
                 lease = secrets.token_hex(8)
                 self._busy[id] = lease
             self._pool.submit(self._handle, id, lease)
 
-    def _woken_later(self, id: str) -> None:
-        self._busy[id] = self._busy[id].rstrip("!") + "!"
-
     def _extend(self) -> None:
         with self._condition:
-            leases = {id: lease.rstrip("!") for id, lease in self._busy.items()}
+            leases = dict(self._busy)
         if leases:
             until = self._clock.time() + LEASE_SECONDS
             self._database.write(lambda tx: rows.extend(tx, leases, until))
@@ -201,8 +201,9 @@ class Reconciler:
             log.exception("a step of %s could not be kept; it is repeated when its lease ends", id)
         finally:
             with self._condition:
-                again = self._busy.pop(id, "").endswith("!")
-                if again:
+                self._busy.pop(id, None)
+                if id in self._again:
+                    self._again.discard(id)
                     self._woken.add(id)
                 self._condition.notify()
 
