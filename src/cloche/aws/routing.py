@@ -84,6 +84,17 @@ def route(request: HttpRequest) -> Routed:
     return _s3(request)
 
 
+def services_named(request: HttpRequest) -> tuple[str, ...]:
+    """The services that a request may be for, told by its head alone; empty where it tells of none that is known."""
+    scope = signed_service(request)
+    if (target := request.headers.get("x-amz-target")) and (found := _targets().get(target.rpartition(".")[0])):
+        return tuple(n for n in found if n in services_signing_as(scope)) or found
+    if request.path.startswith("/service/") and (path := _SMITHY.fullmatch(request.path)):
+        if found := _targets().get(path[1].rpartition(".")[2]):
+            return found
+    return services_signing_as(scope) if scope else _services_of_host(request.host)
+
+
 def protocol_of(request: HttpRequest) -> tuple[str, str]:
     """(service name, protocol) in which an error of ``request`` is best written when ``route`` cannot tell: by
     what the client plainly speaks."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ import click
 from cloche.cli.client import Client, Refused
 from cloche.cli.here import console_link, running_on
 from cloche.cli.options import data_option
+from cloche.server.directory import Running
 
 
 @click.command()
@@ -23,8 +26,24 @@ def command(data: Path) -> None:
     click.echo(f"  console   {console_link(layout, running)}")
     if running.jobs:
         click.echo(f"  isolation {running.jobs}")
+    if running.secure:
+        click.echo(f"  https     {running.secure}")
+    if running.fallback:
+        click.echo(f"  fallback  {running.fallback}, {_passed_on(running)} requests passed on since the start")
     click.echo(f"  jobs      {_count(client, 'ListTrainingJobs', 'TrainingJobSummaries', 'InProgress')} in progress")
     click.echo(f"  endpoints {_count(client, 'ListEndpoints', 'Endpoints', 'InService')} in service")
+
+
+def _passed_on(running: Running) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+    try:
+        connection.request("GET", "/_cloche/health")
+        said = json.loads(connection.getresponse().read())
+    except OSError as error:
+        raise click.ClickException(f"Cloche at {running.url} does not answer: {error}") from None
+    finally:
+        connection.close()
+    return int(said["fallback"]["requests"])
 
 
 def _count(client: Client, operation: str, key: str, status: str) -> int:

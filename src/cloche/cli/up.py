@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloche.server.wiring import Wiring
 
 _START_SECONDS_MAX: Final = 30
+_FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 
 
 @click.command()
@@ -38,6 +39,18 @@ _START_SECONDS_MAX: Final = 30
     show_default=True,
     help="How jobs are kept apart.",
 )
+@click.option("--tls", is_flag=True, help="Answer https too, with a certificate of Cloche's own authority.")
+@click.option("--tls-cert", "tls_certificate", type=_FILE, help="Answer https with this certificate (PEM) instead.")
+@click.option("--tls-key", type=_FILE, help="Its private key (PEM).")
+@click.option("--tls-port", type=click.IntRange(0, 65535), help="A further port to listen on.")
+@click.option("--fallback", default="", metavar="URL", help="Where services go that Cloche does not speak.")
+@click.option(
+    "--fallback-keys",
+    type=click.Choice(["as-is", "env"]),
+    default="as-is",
+    show_default=True,
+    help="Pass requests on as they came, or signed with the AWS keys of this environment.",
+)
 @click.option("--detach", is_flag=True, help="Go on in the background; prints go to server.log in the data.")
 @click.option("--verbose", is_flag=True, help="Log more, to standard error.")
 def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
@@ -45,6 +58,9 @@ def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
     account = chosen["account"]
     if not (len(account) == 12 and account.isascii() and account.isdigit()):
         raise click.UsageError("--account is twelve digits")
+    chosen["tls"] = chosen["tls"] or chosen["tls_certificate"] is not None or chosen["tls_port"] is not None
+    if chosen["tls_key"] is not None and chosen["tls_certificate"] is None:
+        raise click.UsageError("--tls-key needs --tls-cert, the certificate of that key")
     if detach:
         _detach(data)
         return
@@ -53,6 +69,7 @@ def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    logging.getLogger("cloche.server.fallback").setLevel(logging.INFO)  # what is passed on is never silent
     from cloche.server.open_files import allow_open_files
     from cloche.server.run import serve
 
@@ -76,11 +93,16 @@ def _ready(running: Running, wiring: Wiring) -> None:
     layout = Layout(wiring.parts.settings.data)
     click.echo(f"Cloche is ready at {running.url}  (account {running.account}, {running.region})")
     click.echo(f"  console    {console_link(layout, running)}")
+    if running.secure:
+        whose = "yours" if running.certificate else f"of Cloche's own authority, {layout.keys / 'ca.pem'}"
+        click.echo(f"  https      {running.secure}  (the certificate is {whose})")
     click.echo(f"  jobs       {running.jobs}")
+    if running.fallback:
+        click.echo(f"  fallback   services that Cloche does not speak are passed on to {running.fallback}")
     if wiring.parts.settings.any_credentials:
         click.echo("  keys       any access key is taken for the account's root (--any-credentials)")
     if wiring.parts.settings.host not in ("127.0.0.1", "::1", "localhost"):
-        click.echo("  CAUTION    other machines can reach this address, and there is no TLS on it")
+        click.echo(f"  CAUTION    other machines can reach this address{'' if running.secure else ', without TLS'}")
     click.echo('  your shell eval "$(cloche env)"    one command: cloche run -- python my_script.py')
     sys.stdout.flush()
 

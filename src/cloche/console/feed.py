@@ -72,7 +72,8 @@ def _offer(queue: asyncio.Queue[RequestServed | None], served: RequestServed | N
 def _shown(served: RequestServed) -> dict[str, str | float]:
     return {
         "at": served.at,
-        "service": served.service,
+        "service": served.service + (" → fallback" if served.passed_on else ""),
+        "passed_on": served.passed_on,
         "operation": served.operation,
         "status": served.status,
         "code": served.code,

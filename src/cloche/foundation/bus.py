@@ -28,6 +28,8 @@ class RequestServed:
     status: int
     code: str
     seconds: float
+    passed_on: str = ""
+    """The server that answered in Cloche's stead (``--fallback``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,17 @@ class Settings:
     """How jobs are kept apart: ``auto`` (bubblewrap when it works), ``bubblewrap`` or ``process``."""
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     """How long a training job that is told to stop may go on. AWS gives 120 s; tests give less."""
+    tls: bool = False
+    """Answer HTTPS, beside plain HTTP, with a certificate made on the spot."""
+    tls_certificate: Path | None = None
+    """A certificate (PEM, with its chain) to answer HTTPS with instead; ``tls_key`` is its private key."""
+    tls_key: Path | None = None
+    tls_port: int | None = None
+    """A further port to listen on."""
+    fallback: str = ""
+    """URL of another AWS-compatible server, for services that Cloche does not speak."""
+    fallback_keys: str = "as-is"
+    """``as-is``: requests are passed on as they came. ``env``: signed anew with this process's own AWS keys."""
 
     @property
     def url(self) -> str:

@@ -1,8 +1,8 @@
 """The few routes that are Cloche's own and not the console's, under ``/_cloche/``.
 
-Those about accounts are in ``accounts``. ``health`` says that the server answers. ``credentials/<name>`` is the container-credentials endpoint that AWS's SDKs
-read inside a job (``AWS_CONTAINER_CREDENTIALS_FULL_URI``): temporary keys of the job's role against a token that
-the engine which started the job has registered.
+Those about accounts are in ``accounts``. ``health`` says that the server answers. ``credentials/<name>`` is the
+container-credentials endpoint that AWS's SDKs read inside a job (``AWS_CONTAINER_CREDENTIALS_FULL_URI``): temporary
+keys of the job's role against a token that the engine which started the job has registered.
 Source: docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
 
@@ -16,15 +16,19 @@ from cloche import __version__
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.server.accounts import AccountRoutes
+from cloche.server.fallback import Fallback
 from cloche.server.job_tokens import CREDENTIALS_PATH, JobTokens
 
 PREFIX: Final = "/_cloche/"
 
 
 class Admin:
-    def __init__(self, tokens: JobTokens | None, *, accounts: AccountRoutes | None = None) -> None:
+    def __init__(
+        self, tokens: JobTokens | None, fallback: Fallback | None = None, accounts: AccountRoutes | None = None
+    ) -> None:
         self._tokens = tokens
         self._accounts = accounts
+        self._fallback = fallback
 
     def owns(self, path: str) -> bool:
         if self._accounts is not None and self._accounts.owns(path):
@@ -45,7 +49,10 @@ class Admin:
         if request.method not in ("GET", "HEAD"):
             raise AwsError("MethodNotAllowed", "This is for GET.", 405)
         if request.path == "/_cloche/health":
-            return _json({"status": "ok", "version": __version__})
+            said: dict[str, object] = {"status": "ok", "version": __version__}
+            if self._fallback is not None:
+                said["fallback"] = {"url": self._fallback.upstream.url, "requests": self._fallback.requests}
+            return _json(said)
         if self._tokens is None:
             raise AwsError("NotFound", "There are no job credentials here.", 404)
         name = request.path.removeprefix(CREDENTIALS_PATH)

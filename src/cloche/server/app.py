@@ -30,6 +30,8 @@ from cloche.foundation.ids import request_id as new_request_id
 from cloche.foundation.settings import Settings
 from cloche.server.admin import PREFIX, Admin
 from cloche.server.dispatch import Dispatch, not_offered
+from cloche.server.fallback.fallback import Beyond, Fallback
+from cloche.server.fallback.passing import pass_on, pass_on_routed
 from cloche.server.guard import Guard
 from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, with_body
 from cloche.server.running import Runner
@@ -54,6 +56,8 @@ class Exchange:
     caller: Caller | None = None
     arriving: Arriving | None = None
     code: str = ""
+    beyond: Beyond | None = None
+    """What it asks of the fallback, which answers it."""
 
 
 class Chain:
@@ -76,6 +80,8 @@ class Chain:
         self.runner, self.admin = runner, admin
         self.console: AsgiApp | None = None
         """Answers on this machine's own names at ``/`` and below ``/_cloche/``; set before serving."""
+        self.fallback: Fallback | None = None
+        """Answers for services that Cloche does not speak; set before serving."""
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -104,6 +110,9 @@ class Chain:
         if self._is_own_page(request):
             return await self._own_page(exchange, request)
         exchange.admitted = True
+        fallback = self.fallback
+        if fallback is not None and (beyond := fallback.takes(request)) is not None:
+            return await pass_on(self, fallback, exchange, request, beyond)
         streams = request.method == "PUT" and route(request).operation.has_streaming_input
         if not streams and (is_signed(request) or may_be_unsigned(request)):
             request = exchange.request = with_body(request, await arriving.whole())
@@ -114,6 +123,8 @@ class Chain:
         else:
             verified = self.verifier.verify(request, family, self.clock.time(), streams=streams)
         exchange.caller = verified.caller
+        if fallback is not None and not self.dispatch.has(target.service_name):
+            return await pass_on_routed(self, fallback, exchange, target, verified)
         request = target.request
         if streams:
             request = streaming(request, checked(aiter(arriving), request.headers, verified))
@@ -187,19 +198,24 @@ class Chain:
         return serialize_error(service_model(name), None, protocol, refused, request, request_id)
 
     def _record(self, exchange: Exchange, status: int, seconds: float) -> None:
-        target, caller = exchange.target, exchange.caller
-        if target is None:
+        target, caller, beyond = exchange.target, exchange.caller, exchange.beyond
+        if beyond is not None:
+            service, operation = beyond.service, beyond.operation
+        elif target is not None:
+            service, operation = target.service_name, target.operation.name
+        else:
             return
         self.bus.tell(
             RequestServed(
                 self.clock.time(),
                 exchange.request_id,
-                target.service_name,
-                target.operation.name,
+                service,
+                operation,
                 caller.arn if caller is not None else "",
                 status,
                 exchange.code,
                 seconds,
+                self.fallback.upstream.url if beyond is not None and self.fallback is not None else "",
             )
         )
 

@@ -14,6 +14,7 @@ import ssl
 import tempfile
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -26,9 +27,11 @@ _CONTEXTS_MAX: Final = 64
 
 
 class Authority:
-    """``folder`` is the private ``keys`` folder of the data directory."""
+    """``folder`` is the private ``keys`` folder of the data directory. ``also`` is a certificate that the bundle is
+    to hold besides: one that the user gave for ``--tls``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, also: Path | None = None) -> None:
+        self._also = also
         self.certificate = folder / "ca.pem"
         self.key = folder / "ca.key"
         self.bundle = folder / "bundle.pem"
@@ -51,6 +54,8 @@ class Authority:
         if not (self.certificate.exists() and self.key.exists()):
             _make(self.certificate, self.key)
         bundle = public_authorities(besides=self.bundle) + self.certificate.read_text()
+        if self._also is not None:
+            bundle += self._also.read_text()
         if not self.bundle.exists() or self.bundle.read_text() != bundle:
             write_private(self.bundle, bundle)
 
@@ -66,17 +71,19 @@ class Authority:
             return found
 
     def _new_context(self, host: str) -> ssl.SSLContext:
-        chain = self._leaf(host)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
+        return self.context_for((host,))
+
+    def context_for(self, names: tuple[str, ...]) -> ssl.SSLContext:
+        """What answers TLS under all of these names and addresses; the first is the certificate's subject."""
+        chain = self._leaf(names)
+        context = server_context()
         with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".pem") as file:
             file.write(chain)
             file.flush()
             context.load_cert_chain(file.name)
         return context
 
-    def _leaf(self, host: str) -> bytes:
+    def _leaf(self, names: tuple[str, ...]) -> bytes:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -90,7 +97,7 @@ class Authority:
         issuer, issuer_key = self._loaded
         assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
         now = datetime.now(UTC)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host[:64])])
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
         authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         certificate = (
@@ -101,7 +108,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=_LEAF_DAYS))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(usages, critical=False)
             .add_extension(authority_id, critical=False)
@@ -111,6 +118,23 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return key_bytes + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def server_context() -> ssl.SSLContext:
+    """TLS 1.2 or newer, HTTP/1.1 inside; its certificate is yet to be loaded."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _alternative(name: str) -> Any:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 _CHOSEN: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")

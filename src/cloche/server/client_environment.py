@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from cloche.foundation.errors import Invalid
@@ -50,11 +51,11 @@ def root_keys(layout: Layout, account: str = "") -> tuple[str, str]:
 def client_environment(layout: Layout, running: Running, account: str = "") -> Mapping[str, str]:
     """The variables, by name; with the keys of ``account``'s root, or of home's."""
     access_key, secret = root_keys(layout, "" if account == running.account else account)
-    authority = Authority(layout.keys)
+    authority = Authority(layout.keys, Path(running.certificate) if running.certificate else None)
     authority.ensure()
     bundle = str(authority.bundle)
     return {
-        "AWS_ENDPOINT_URL": running.url,
+        "AWS_ENDPOINT_URL": running.secure or running.url,
         "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": running.region,
@@ -68,6 +69,6 @@ def client_environment(layout: Layout, running: Running, account: str = "") -> M
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "CURL_CA_BUNDLE": bundle,
-        "NODE_EXTRA_CA_CERTS": str(authority.certificate),
+        "NODE_EXTRA_CA_CERTS": bundle if running.certificate else str(authority.certificate),
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(layout.keys / "sagemaker.yaml"),
     }

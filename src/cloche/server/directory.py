@@ -119,6 +119,12 @@ class Running:
     version: str
     jobs: str = ""
     """How jobs are kept apart, in a sentence."""
+    secure: str = ""
+    """The URL of its HTTPS, where it has one."""
+    certificate: str = ""
+    """The file of the certificate that the user gave for it."""
+    fallback: str = ""
+    """The server that services which Cloche does not speak are passed on to."""
 
     @property
     def url(self) -> str:

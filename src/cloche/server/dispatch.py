@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from cloche import services
 from cloche.aws.errors import AwsError, ErrorCodes
 from cloche.aws.operation import Operation, Service, operations_of
 from cloche.foundation.errors import Broken
+
+_REMEMBERED_MAX: Final = 1_024
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,21 @@ class Dispatch:
         self._root = root or Path(next(iter(services.__path__)))
         self._package = package
         self._offered: dict[str, Offered | None] = {}
+        self._has: dict[str, bool] = {}
 
     def names(self) -> list[str]:
         """botocore's names of the services that are offered (all are imported for this)."""
         folders = sorted(path.parent.name for path in self._root.glob("*/service.py"))
         return [found.service.name for name in folders if (found := self.offered(name)) is not None]
+
+    def has(self, service: str) -> bool:
+        """Is there a folder of that service? Never imports."""
+        known = self._has.get(service)
+        if known is None:
+            known = (self._root / service.replace("-", "_") / "service.py").exists()
+            if len(self._has) < _REMEMBERED_MAX:
+                self._has[service] = known
+        return known
 
     def ready(self, service: str) -> Offered | None:
         """The service if it has been asked before; never imports."""

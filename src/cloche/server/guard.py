@@ -37,10 +37,11 @@ def is_aws_host(name: str) -> bool:
 
 
 class Guard:
-    """``host`` is the address Cloche listens on, as the user gave it."""
+    """``host`` is the address Cloche listens on, as the user gave it; ``names`` are those of a certificate the user
+    gave (``*.`` at the front of one stands for a label)."""
 
-    def __init__(self, host: str) -> None:
-        self._own = frozenset({"localhost", host.lower()} - {"0.0.0.0", "::"})  # noqa: S104 - refused as names
+    def __init__(self, host: str, names: frozenset[str] = frozenset()) -> None:
+        self._own = frozenset({"localhost", host.lower(), *names} - {"0.0.0.0", "::"})  # noqa: S104 - refused as names
         self._is_allowed = lru_cache(maxsize=512)(self._judge)
         self._is_own = lru_cache(maxsize=512)(self._judge_own)
 
@@ -80,7 +81,7 @@ class Guard:
 
     def _judge_own(self, host: str) -> bool:
         name = _without_port(host)
-        if name in self._own:
+        if name in self._own or f"*.{name.partition('.')[2]}" in self._own:
             return True
         try:
             address = ip_address(name)

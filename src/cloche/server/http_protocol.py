@@ -2,7 +2,7 @@
 
 Added to uvicorn's: a limit on header bytes and count while they arrive, a time limit until they are complete, the
 request target split as it came (clients sign the encoded path; ``//`` at its start is a key, not a host), and a
-connection that opens with CONNECT is handed to ``proxy``.
+connection that opens with CONNECT is handed to ``proxy``, one that opens with a TLS handshake to ``tls``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_
 
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE).match
 _CONNECT: Final = b"CONNECT "
+_HANDSHAKE: Final = 0x16
+"""The first byte of a TLS connection (RFC 8446, 5.1); no method begins with it."""
 
 
 class CallerLeft(Exception):
@@ -59,6 +61,9 @@ class HttpProtocol(HttpToolsProtocol):
                     return
                 self._hand_over(data)
                 return
+            if data[0] == _HANDSHAKE and getattr(self.config, "tls", None) is not None:
+                self._secure(data)
+                return
             self._first = None
         if self._in_headers or self._timer is not None:
             self._header_bytes += len(data)
@@ -82,8 +87,20 @@ class HttpProtocol(HttpToolsProtocol):
         handler.connection_made(self.transport)
         handler.data_received(data)
 
+    def _secure(self, data: bytes) -> None:
+        self._stop_timer()
+        from cloche.server.tls import Securing
+
+        def inside() -> HttpProtocol:
+            return HttpProtocol(
+                config=self.config, server_state=self.server_state, app_state=self.app_state, _loop=self.loop
+            )
+
+        self.connections.discard(self)
+        Securing(self.config, self.server_state, inside, self.loop).begin(self.transport, data)
+
     def begin_secured(self, transport: asyncio.Transport) -> None:
-        """``connection_made`` for a stream inside a CONNECT: no further CONNECT in it."""
+        """``connection_made`` for a stream inside TLS: neither CONNECT nor TLS in it."""
         early, self._first = self._first, None
         self.connection_made(transport)
         if early:

@@ -80,8 +80,8 @@ class Arriving:
         self._receive = receive
         self.ended = declared_length(request) == 0
 
-    async def whole(self) -> bytes:
-        most = length_max(self._request)
+    async def whole(self, most: int = 0) -> bytes:
+        most = most or length_max(self._request)
         if (declared_length(self._request) or 0) > most:
             raise too_large(most)
         if self.ended:

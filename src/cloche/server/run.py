@@ -57,14 +57,17 @@ def serve(
     layout.prepare()
     lock = DirectoryLock(layout)
     try:
-        with _listen(settings) as listener:
+        with _listen(settings, settings.port) as listener, contextlib.ExitStack() as further:
             settings = replace(settings, port=listener.getsockname()[1])
+            listeners = [listener]
+            if settings.tls_port is not None:
+                listeners.append(further.enter_context(_listen(settings, settings.tls_port)))
             wiring = build(settings)
             if console is not None:
                 wiring.chain.console = console(wiring)
             try:
                 with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                    runner.run(_serve(settings, wiring, layout, listener, on_ready))
+                    runner.run(_serve(settings, wiring, layout, listeners, on_ready))
             finally:
                 wiring.close()
                 layout.server.unlink(missing_ok=True)
@@ -76,7 +79,7 @@ async def _serve(
     settings: Settings,
     wiring: Wiring,
     layout: Layout,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     on_ready: Callable[[Running, Wiring], None],
 ) -> None:
     server = _Server(_config(settings, wiring))
@@ -90,9 +93,9 @@ async def _serve(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
     wiring.start(loop)
-    running = _running(settings, wiring)
+    running = _running(settings, wiring, listeners[-1].getsockname()[1])
     write_running(layout, running)
-    serving = loop.create_task(server.serve(sockets=[listener]))
+    serving = loop.create_task(server.serve(sockets=listeners))
     while not server.started and not serving.done():
         await asyncio.sleep(0.002)
     if server.started:
@@ -127,11 +130,13 @@ def _config(settings: Settings, wiring: Wiring) -> uvicorn.Config:
         timeout_graceful_shutdown=_STOP_SECONDS_MAX,
     )
     config.authority = wiring.authority  # type: ignore[attr-defined]
+    config.tls = wiring.tls  # type: ignore[attr-defined]
     config.quick = Quick(wiring.chain)  # type: ignore[attr-defined]
     return config
 
 
-def _running(settings: Settings, wiring: Wiring) -> Running:
+def _running(settings: Settings, wiring: Wiring, tls_port: int) -> Running:
+    tls = wiring.tls
     return Running(
         pid=os.getpid(),
         started=process_start(os.getpid()),
@@ -141,6 +146,9 @@ def _running(settings: Settings, wiring: Wiring) -> Running:
         region=settings.region,
         version=__version__,
         jobs=wiring.isolation,
+        secure="" if tls is None else f"https://{'[' + tls.host + ']' if ':' in tls.host else tls.host}:{tls_port}",
+        certificate=str(settings.tls_certificate or ""),
+        fallback=settings.fallback,
     )
 
 
@@ -154,20 +162,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @contextlib.contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
+def _listen(settings: Settings, port: int) -> Iterator[socket.socket]:
     """A socket on the address asked for. Raises ``Conflict`` where it is taken."""
     family: Any = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((settings.host, settings.port))
+            listener.bind((settings.host, port))
             listener.listen(2048)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
+                option = "--port" if port == settings.port else "--tls-port"
                 raise Conflict(
-                    f"port {settings.port} on {settings.host} is taken by another program; "
-                    "stop it, or choose another with --port"
+                    f"port {port} on {settings.host} is taken by another program; "
+                    f"stop it, or choose another with {option}"
                 ) from None
-            raise Invalid(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", field="host") from None
+            raise Invalid(f"cannot listen on {settings.host}:{port}: {error.strerror}", field="host") from None
         listener.setblocking(False)
         yield listener

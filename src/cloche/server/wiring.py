@@ -36,12 +36,14 @@ from cloche.server.clearing import Clearing
 from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
+from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
 from cloche.server.job_tokens import JobTokens
 from cloche.server.perform import Perform
 from cloche.server.running import Runner
+from cloche.server.tls import Tls, prepare
 from cloche.services.parts import Parts
 from cloche.storage import logs, metrics, objects
 from cloche.storage.logs import LogStore
@@ -78,6 +80,7 @@ class Wiring:
     isolation: str
     """How jobs are kept apart on this machine, in a sentence."""
     runtime: Runtime
+    tls: Tls | None = None
     when_stopping: list[Callable[[], None]] = field(default_factory=list)
     """Called on the loop when a stop is asked for, before requests in flight are waited for."""
     housekeeping: Housekeeping = field(init=False)
@@ -127,6 +130,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
     clock = clock or SystemClock()
     layout = Layout(settings.data)
     use_cache(layout.models)
+    authority = Authority(layout.keys, settings.tls_certificate)
+    tls = prepare(settings, authority)
+    dispatch = Dispatch()
+    fallback = prepare_fallback(settings, dispatch)
     bus = Bus()
     database = Database(layout.database)
     try:
@@ -135,7 +142,6 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
     except BaseException:
         database.close()
         raise
-    authority = Authority(layout.keys)
     write_sdk_configuration(layout)
     runner = Runner()
     chain = Chain(
@@ -144,14 +150,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         bus=bus,
         parts=parts,
         verifier=_verifier(settings, parts.identity),
-        guard=Guard(settings.host),
-        dispatch=Dispatch(),
+        guard=Guard(settings.host, tls.names if tls is not None else frozenset()),
+        dispatch=dispatch,
         authorize=Authorization(used=parts.identity.keys.used),
         runner=runner,
-        admin=Admin(tokens, accounts=_account_routes(settings, layout, parts)),
+        admin=Admin(tokens, fallback, _account_routes(settings, layout, parts)),
     )
+    chain.fallback = fallback
     return Wiring(
-        parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation, runtime
+        parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation, runtime, tls
     )
 
 

@@ -141,7 +141,8 @@ function listen(body) {
     const row = document.createElement("tr");
     const at = new Date(served.at * 1000);
     cell(row, at.toTimeString().slice(0, 8), "number").title = served.id;
-    cell(row, served.service);
+    const service = cell(row, served.service);
+    if (served.passed_on) service.title = "passed on to " + served.passed_on;
     cell(row, served.operation);
     const badge = document.createElement("span");
     badge.className = "badge " + (served.status < 400 ? "good" : "bad");
