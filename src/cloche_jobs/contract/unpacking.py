@@ -2,9 +2,9 @@
 
 What is refused, by name: absolute names, ``..``, links of either kind that point outside the folder or through
 another link, devices, pipes, names too long for the file system, more members, more bytes or a higher ratio than
-the limits allow. Nothing is written outside ``folder``; owners, set-user-id bits and foreign times are dropped. The
-archive is read once, streaming: a bomb is stopped at the limit, not after it. What was written before a refusal
-stays in ``folder``, which the caller throws away.
+the limits allow, headers that would fill the memory. Nothing is written outside ``folder``; owners, set-user-id bits
+and foreign times are dropped. The archive is read once, streaming: a bomb is stopped at the limit, not after it.
+What was written before a refusal stays in ``folder``, which the caller throws away.
 """
 
 from __future__ import annotations
@@ -20,6 +20,18 @@ from cloche_jobs.contract.failure import UserError
 
 _CHUNK: Final = 1 << 20
 _NAME_BYTES_MAX: Final = 4_096
+# Headers that only describe the next one (long names, PAX records) are read into memory whole, and each is read
+# within the reading of the last: a member has two or three of some hundred bytes.
+_EXTENDED: Final = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_EXTENDED_BYTES_MAX: Final = 1 << 20
+_EXTENDED_BYTES_IN_ALL_MAX: Final = 64 << 20
+_EXTENDED_IN_A_ROW_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,8 @@ def unpack(archive: Path, folder: Path, *, limits: Limits | None = None, label: 
     folder.mkdir(parents=True, exist_ok=True)
     work = _Unpacking(name, folder, limits, max(1, archive.stat().st_size))
     try:
-        with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as tar:
+        header = _bounded_header(name)
+        with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*", tarinfo=header) as tar:
             for member in tar:
                 work.take(tar, member)
     except (tarfile.TarError, EOFError, zlib.error) as error:
@@ -56,6 +69,34 @@ def unpack(archive: Path, folder: Path, *, limits: Limits | None = None, label: 
             raise ArchiveRefused(f"{name} is not a readable tar archive: {error}") from error
         raise
     return work.bytes
+
+
+def _bounded_header(name: str) -> type[tarfile.TarInfo]:
+    """What a header of this one archive may be. ``tarfile`` itself believes any size."""
+
+    class Header(tarfile.TarInfo):
+        in_a_row = 0
+        bytes_in_all = 0
+
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
+            made = super().frombuf(buf, encoding, errors)
+            if made.size < 0:
+                raise ArchiveRefused(f"{name} holds a member of negative size")
+            if made.type not in _EXTENDED:
+                cls.in_a_row = 0
+                return made
+            cls.in_a_row += 1
+            cls.bytes_in_all += made.size
+            if (
+                made.size > _EXTENDED_BYTES_MAX
+                or cls.bytes_in_all > _EXTENDED_BYTES_IN_ALL_MAX
+                or cls.in_a_row > _EXTENDED_IN_A_ROW_MAX
+            ):
+                raise ArchiveRefused(f"{name} holds headers far longer than any name or attribute needs")
+            return made
+
+    return Header
 
 
 class _Unpacking:
@@ -70,6 +111,8 @@ class _Unpacking:
             raise ArchiveRefused(f"{self.name} has more than {self.limits.members} members")
         parts = self.checked_parts(member.name)
         if not parts:
+            if member.size:
+                raise ArchiveRefused(f"{self.name} holds a file without a name")
             return
         target = self.folder.joinpath(*parts)
         self.make_folder(parts[:-1], member.name)

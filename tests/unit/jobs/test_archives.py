@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,39 @@ def test_bombs_stop_at_the_limit(kind: str, tmp_path: Path) -> None:
         unpack(make(tmp_path / "a.tar.gz"), tmp_path / "out", limits=limits)
     written = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert written <= 3_000_000
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_headers_are_not_read_into_memory_whatever_they_say(kind: bytes, tmp_path: Path) -> None:
+    """``tarfile`` would read 64 MiB here, and 64 GiB in a larger bomb of the kind."""
+    header, _ = member("x", type=kind)
+    header.size = 64 << 20
+    bomb = tmp_path / "bomb.tar.gz"
+    bomb.write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(header.size), 1))
+    tracemalloc.start()
+    with pytest.raises(ArchiveRefused, match="headers far longer"):
+        unpack(bomb, tmp_path / "in")
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 8 << 20
+
+
+def test_headers_that_describe_headers_end_somewhere(tmp_path: Path) -> None:
+    """Each would be read within the reading of the last: the stack would end first."""
+    chain = tmp_path / "chain.tar"
+    chain.write_bytes(member("x", type=tarfile.XGLTYPE)[0].tobuf() * 3_000)
+    with pytest.raises(ArchiveRefused, match="headers far longer"):
+        unpack(chain, tmp_path / "in")
+
+
+def test_a_size_below_zero_and_a_file_without_a_name(tmp_path: Path) -> None:
+    header, _ = member("x")
+    header.size = -512
+    (tmp_path / "a.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(ArchiveRefused, match="negative size"):
+        unpack(tmp_path / "a.tar", tmp_path / "in")
+    with pytest.raises(ArchiveRefused, match="without a name"):
+        unpack(archive(tmp_path / "b.tar.gz", member(".", b"x" * 600)), tmp_path / "in")
 
 
 def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
