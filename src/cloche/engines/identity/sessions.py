@@ -139,6 +139,7 @@ class Sessions:
         role = self._rights.role_of(role_arn)
         session = caller.session or Session()
         inherited = tuple(tag for tag in session.tags if tag[0] in session.transitive)
+        tags, transitive = _tags(wanted, inherited)
         source = wanted.source_identity or session.source_identity
         theirs = self._theirs(caller)
         mfa_at = theirs.sessions.shown_code(caller, wanted.serial_number, wanted.token_code)
@@ -156,7 +157,6 @@ class Sessions:
         assert role is not None
         if session.source_identity and wanted.source_identity not in ("", session.source_identity):
             raise words.may_not_assume(caller.principal_arn, role_arn, action="sts:SetSourceIdentity")
-        tags, transitive = _tags(wanted, inherited)
         seconds = self._seconds(caller, role, wanted.seconds)
         made = Session(
             owner=role.id,

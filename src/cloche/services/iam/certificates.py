@@ -145,7 +145,7 @@ def upload_signing_certificate(ctx: Context, request: Members) -> Members:
         raise AwsError("DuplicateCertificate", "The certificate is already in use.", 409)
     made = mine(ctx).things.create(
         SIGNING,
-        unique_id("ASIG"),
+        unique_id("") + unique_id("")[:11],
         {"body": body, "status": "Active"},
         owner=user.id,
         exists="The certificate already exists.",
