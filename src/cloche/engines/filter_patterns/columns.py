@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from cloche.engines.filter_patterns.comparison import NUMBER, REGEX_MAX, Field, Operand, comparison, invalid
@@ -23,40 +24,51 @@ _TOKEN: Final = re.compile(
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_\-.]*")
 
 Test = Callable[[Field], bool]
+_Read = tuple[Test | None, tuple[str, ...]]
+"""A test (``None``: anything will do), and words without which it cannot hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of the pattern: its name (empty if it has none), what is asked of it, and words without which that cannot
+    hold."""
+
+    name: str = ""
+    test: Test | None = None
+    words: tuple[str, ...] = ()
 
 
 class Columns:
-    def __init__(self, before: list[tuple[str, Test]], after: list[tuple[str, Test]] | None) -> None:
+    def __init__(self, before: list[Column], after: list[Column] | None) -> None:
         self._before, self._after = before, after
+        self._count = len(before) + len(after or ())
+        asked = [(at, column.test) for at, column in enumerate(before)]
+        asked += [(at - len(after), column.test) for at, column in enumerate(after)] if after else []
+        self._tests = [(at, test) for at, test in asked if test is not None]
+        words = [word.encode() for column in (*before, *(after or ())) for word in column.words]
+        self.screen: Callable[[bytes], bool] | None = None
+        if words:
+            self.screen = lambda raw: all(word in raw for word in words)
 
     def matches(self, message: str) -> bool:
         fields = cut(message)
-        if not self._fits(len(fields)):
+        if len(fields) < self._count or (self._after is None and len(fields) > self._count):
             return False
-        return all(test(_typed(fields[at])) for at, (_, test) in self._placed(len(fields)))
+        return all(test(_typed(fields[at])) for at, test in self._tests)
 
     def extract(self, message: str) -> Mapping[str, str]:
         fields = cut(message)
-        names = {at: name for at, (name, _) in self._placed(len(fields)) if name}
+        names = {at: column.name for at, column in enumerate(self._before) if column.name}
+        for at, column in enumerate(self._after or ()):
+            if column.name:
+                names[len(fields) - len(self._after or ()) + at] = column.name
         return {f"${names.get(at, at + 1)}": text for at, text in enumerate(fields)}
-
-    def _fits(self, count: int) -> bool:
-        if self._after is None:
-            return count == len(self._before)
-        return count >= len(self._before) + len(self._after)
-
-    def _placed(self, count: int) -> list[tuple[int, tuple[str, Test]]]:
-        placed = list(enumerate(self._before))
-        if self._after is not None:
-            placed += [(count - len(self._after) + at, field) for at, field in enumerate(self._after)]
-        return placed
 
 
 def cut(message: str) -> list[str]:
-    fields: list[str] = []
-    for bracketed, quoted, plain in _FIELD.findall(message):
-        fields.append(bracketed or quoted or plain)
-    return fields
+    if '"' not in message and "[" not in message:
+        return message.split()
+    return [bracketed or quoted or plain for bracketed, quoted, plain in _FIELD.findall(message)]
 
 
 def read_columns(text: str) -> Columns:
@@ -64,8 +76,8 @@ def read_columns(text: str) -> Columns:
     if not text.endswith("]"):
         raise invalid()
     reader = _Reader(_tokens(text[1:-1]))
-    before: list[tuple[str, Test]] = []
-    after: list[tuple[str, Test]] | None = None
+    before: list[Column] = []
+    after: list[Column] | None = None
     while True:
         if reader.take_kind("ellipsis"):
             if after is not None:
@@ -93,46 +105,62 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def _words(sign: str, kind: str, text: str) -> tuple[str, ...]:
+    """Fields are cut from the message as they stand there; only numbers may be written in another way."""
+    if sign != "=" or kind == "regex" or (kind == "bare" and NUMBER.fullmatch(text)):
+        return ()
+    core = text[1 if text.startswith("*") else 0 : -1 if text.endswith("*") else None]
+    return (core,) if core else ()
+
+
 class _Reader:
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = tokens
         self.at = 0
         self.depth = 0
 
-    def field(self) -> tuple[str, Test]:
-        """The field's name (empty if it has none), and what is asked of it."""
+    def field(self) -> Column:
         if self.at == len(self.tokens) or self.tokens[self.at] == ("sign", ","):
-            return "", lambda field: True
+            return Column()
         names: set[str] = set()
-        test = self._either(names)
+        test, words = self._either(names)
         if len(names) != 1:
             raise invalid()  # a condition is about the field it stands at
-        return names.pop(), test
+        return Column(names.pop(), test, words)
 
-    def _either(self, names: set[str]) -> Test:
+    def _either(self, names: set[str]) -> _Read:
         self.depth += 1
         if self.depth > DEPTH_MAX:
             raise Invalid(
                 f"A filter pattern may not be nested more than {DEPTH_MAX} levels deep", field="filterPattern"
             )
-        tests = [self._both(names)]
+        choices = [self._both(names)]
         while self.take("||"):
-            tests.append(self._both(names))
+            choices.append(self._both(names))
         self.depth -= 1
-        return tests[0] if len(tests) == 1 else lambda field: any(test(field) for test in tests)
+        if len(choices) == 1:
+            return choices[0]
+        tests = [test for test, _ in choices]
+        if None in tests:
+            return None, ()
+        return (lambda field: any(test(field) for test in tests if test is not None)), ()
 
-    def _both(self, names: set[str]) -> Test:
-        tests = [self._primary(names)]
+    def _both(self, names: set[str]) -> _Read:
+        parts = [self._primary(names)]
         while self.take("&&"):
-            tests.append(self._primary(names))
-        return tests[0] if len(tests) == 1 else lambda field: all(test(field) for test in tests)
+            parts.append(self._primary(names))
+        tests = [test for test, _ in parts if test is not None]
+        words = tuple(word for _, needed in parts for word in needed)
+        if len(tests) < 2:
+            return (tests[0] if tests else None), words
+        return (lambda field: all(test(field) for test in tests)), words
 
-    def _primary(self, names: set[str]) -> Test:
+    def _primary(self, names: set[str]) -> _Read:
         if self.take("("):
-            test = self._either(names)
+            found = self._either(names)
             if not self.take(")"):
                 raise invalid()
-            return test
+            return found
         kind, name = self._next()
         if kind != "bare" or not _NAME.fullmatch(name):
             raise invalid()
@@ -143,8 +171,9 @@ class _Reader:
                 if kind not in ("quoted", "regex", "bare"):
                     raise invalid()
                 text = re.sub(r"\\(.)", r"\1", value[1:-1]) if kind == "quoted" else value
-                return comparison("!=" if sign == "=!" else sign, Operand(text, kind))
-        return lambda field: True
+                test = comparison("!=" if sign == "=!" else sign, Operand(text, kind))
+                return test, _words(sign, kind, text)
+        return None, ()
 
     def _next(self) -> tuple[str, str]:
         if self.at == len(self.tokens):

@@ -139,7 +139,9 @@ class _Reader:
             raise invalid()
         wanted = Operand(re.sub(r"\\(.)", r"\1", value[1:-1]) if kind == "quoted" else value, kind)
         holds = comparison(sign, wanted)
-        words = [wanted.text.strip("*")] if sign == "=" and kind == "quoted" else []
+        words = [step for step in steps if isinstance(step, str)]
+        if sign == "=" and kind == "quoted":
+            words.append(wanted.text.strip("*"))
         return _asks(steps, holds), [word for word in words if _PLAIN_WORD.fullmatch(word)]
 
     def _words(self, first: str, steps: tuple[Step, ...]) -> Test:

@@ -31,6 +31,6 @@ def compile_pattern(text: str) -> FilterPattern:
         return FilterPattern(found.matches, found.screen, found.extract)
     if text.startswith("["):
         shape = columns.read_columns(text)
-        return FilterPattern(shape.matches, None, shape.extract)
+        return FilterPattern(shape.matches, shape.screen, shape.extract)
     wanted = terms.read_terms(text)
     return FilterPattern(wanted.matches, wanted.screen)
