@@ -220,3 +220,28 @@ def test_an_unknown_target_is_answered_in_json() -> None:
 )
 def test_a_broken_authorization_has_no_scope(authorization: str) -> None:
     assert routing.signed_service(request(authorization=authorization)) == ""
+
+
+def test_a_credential_that_is_no_utf8_names_no_service() -> None:
+    asked = request("GET", "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%BF20261125%2Fs3&X-Amz-Date=x")
+    assert found(asked) == ("s3", "GetObject", "rest-xml")
+
+
+def test_buckets_of_outposts_are_s3controls() -> None:
+    asked = request("GET", "/v20180820/bucket?maxResults=5", scope="s3-outposts", x_amz_account_id="123456789012")
+    assert found(asked) == ("s3control", "ListRegionalBuckets", "rest-xml")
+
+
+@pytest.mark.parametrize(
+    ("host", "service"),
+    [
+        ("bedrock-agent-runtime.us-east-1.amazonaws.com", "bedrock-agent-runtime"),
+        ("bedrock-agent.us-east-1.amazonaws.com", "bedrock-agent"),
+    ],
+)
+def test_services_of_one_scope_and_one_path_are_told_apart_by_their_host(host: str, service: str) -> None:
+    assert found(request("GET", "/tags/arn", scope="bedrock", host=host)) == (
+        service,
+        "ListTagsForResource",
+        "rest-json",
+    )

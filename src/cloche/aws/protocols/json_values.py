@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from cloche.aws.model.shape import Shape
 
 _COLONS: Final = re.compile(rb'"[ \t\r\n]*:')
-_RANGES: Final = {
-    "byte": (-(2**7), 2**7 - 1),
-    "short": (-(2**15), 2**15 - 1),
-    "integer": (-(2**31), 2**31 - 1),
-    "long": (-(2**63), 2**63 - 1),
-}
 # What AWS says of a wrong type differs by service and is often nothing; these words are Cloche's, the code
 # (SerializationException, 400) is AWS's.
 _NAMES: Final = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE", bool: "TRUE_VALUE"}
@@ -110,8 +104,8 @@ class JsonReader:
             return self._list(shape)
         if kind == "map":
             return self._map(shape)
-        if kind in _RANGES:
-            return _integer(*_RANGES[kind])
+        if kind in scalars.RANGES:
+            return _integer(*scalars.RANGES[kind])
         return _SCALARS.get(kind, read_string)
 
     def structure(self, shape: Shape, *, located: bool = True) -> Read:
@@ -139,7 +133,7 @@ class JsonReader:
             for wire, item in value.items():
                 if (item is not None or wire in documents) and (member := members[wire]) is not None:
                     out[member[0]] = member[1](item)
-            if union and len(out) != 1:
+            if union and (len(out) != 1 or sum(i is not None for w, i in value.items() if w != "__type") > 1):
                 refuse("Exactly one member of a union must be set.")
             return out
 

@@ -22,8 +22,15 @@ _HTTP_DATE: Final = re.compile(
     r"(?:GMT|UTC|([+-]\d{4}))"
 )
 _ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,18})?)?(Z|z|[+-]\d\d:?\d\d)?)?")
-_NUMBER: Final = re.compile(r"[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,3})?|[+-]?\.\d{1,40}")
-_INTEGER: Final = re.compile(r"[+-]?\d{1,19}")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,3})?|[+-]?\.[0-9]{1,40}")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
+RANGES: Final = {
+    "byte": (-(2**7), 2**7 - 1),
+    "short": (-(2**15), 2**15 - 1),
+    "integer": (-(2**31), 2**31 - 1),
+    "long": (-(2**63), 2**63 - 1),
+}
+"""What each kind of integer may be, ends included."""
 _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -131,6 +138,19 @@ def integer_from_text(text: str) -> int:
     return int(text)
 
 
+def integer_reader(kind: str) -> Callable[[str], int]:
+    """Of texts within the range of ``byte``, ``short``, ``integer`` or ``long``."""
+    low, high = RANGES[kind]
+
+    def read(text: str) -> int:
+        number = integer_from_text(text)
+        if not low <= number <= high:
+            raise ValueError(f"beyond a {kind}: {number}")
+        return number
+
+    return read
+
+
 def float_from_text(text: str) -> float:
     if text in _SPECIAL:
         return _SPECIAL[text]
@@ -169,6 +189,8 @@ def boolean_text(value: object) -> str:
 
 def blob_from_text(text: str | bytes) -> bytes:
     """Base64, strictly. Raises ``ValueError``."""
+    if len(text) % 4:  # the library forgives padding after a whole group
+        raise ValueError("no base64")
     return binascii.a2b_base64(text, strict_mode=True) if text else b""
 
 

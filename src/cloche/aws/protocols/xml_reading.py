@@ -99,10 +99,7 @@ def text_reader(shape: Shape) -> Read:
 
 
 _TEXT_READERS: Final[dict[str, Read]] = {
-    "integer": scalars.integer_from_text,
-    "long": scalars.integer_from_text,
-    "short": scalars.integer_from_text,
-    "byte": scalars.integer_from_text,
+    **{kind: scalars.integer_reader(kind) for kind in scalars.RANGES},
     "float": scalars.float_from_text,
     "double": scalars.float_from_text,
     "boolean": scalars.boolean_from_text,
