@@ -132,16 +132,20 @@ def test_failing_work_is_repeated_then_broken(database: Database) -> None:
 
 def test_a_waiting_thing_is_woken_and_a_new_reconciler_takes_over(database: Database) -> None:
     allowed = threading.Event()
+    waiting: set[str] = set()
 
     def work(item: Item) -> Outcome:
         if item.state == "New":
             return Event("Ready")
-        return Event("Done") if allowed.is_set() else Wait(None)
+        if allowed.is_set():
+            return Event("Done")
+        waiting.add(item.id)
+        return Wait(None)
 
     first = run(database, Toy(work))
     database.write(lambda tx: first.submit(tx, "toy", "a", {}))
     database.write(lambda tx: first.submit(tx, "toy", "b", {}))
-    until(lambda: state(first, "a") == state(first, "b") == "Going")
+    until(lambda: waiting == {"a", "b"})
     allowed.set()
     first.wake("a")
     until(lambda: state(first, "a") == "Finished")
