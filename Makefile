@@ -43,6 +43,9 @@ quick: setup
 test: lint types layers
 	$(BIN)/pytest
 
+bench: setup  # on a machine that does nothing else; figures belong into benchmarks/README.md
+	for each in wire startup control_plane training_overhead invoke s3 telemetry; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done
+
 dev: setup
 	$(BIN)/ruff format src tests benchmarks tools examples
 	$(BIN)/ruff check --fix src tests benchmarks tools examples
