@@ -70,6 +70,8 @@ class HttpRequest:
     """The whole body, but for operations whose input streams: theirs is in ``stream``."""
     stream: BodyStream | None = None
     scheme: str = "http"
+    client: str = ""
+    """The address that it came from; empty where it did not come over a connection."""
 
     @property
     def host(self) -> str:

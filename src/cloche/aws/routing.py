@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 _PRESIGNED: Final = re.compile(r"(?:^|&)X-Amz-Credential=([^&]*)", re.IGNORECASE)
 _SMITHY: Final = re.compile(r"/service/([A-Za-z0-9_.]+)/operation/([A-Za-z0-9_]+)/?")
 _S3_HOST: Final = re.compile(
-    r"(?:(?P<bucket>.+)\.)?s3(?!-control)(?:[.-](?:dualstack\.|fips\.|website[.-])?[a-z0-9-]+)?\.(?:amazonaws\.com(?:\.cn)?|localhost)"
+    r"(?:(?P<bucket>.+)\.)?s3"
+    r"(?:[.-](?:dualstack\.|fips[.-]|website[.-]|accelerate(?:\.dualstack)?|external-1|[a-z]{2}(?:-[a-z]+)+-\d)+)?"
+    r"\.(?:amazonaws\.com(?:\.cn)?|localhost)"
 )
 _AWS_HOST: Final = re.compile(r"(?P<front>.+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws|localhost)")
 _S3_CONTROL: Final = "/v20180820/"
@@ -334,10 +336,19 @@ def _table(name: str) -> PathTable:
     return PathTable(model, left_out)
 
 
+def _bucket_like_a_service(request: HttpRequest) -> str:
+    """``logs.localhost`` is CloudWatch Logs, unless what is sent there was signed for S3: then it is a bucket."""
+    host = request.host.partition(":")[0].lower()
+    if not host.endswith(".localhost") or _S3_HOST.fullmatch(host) or signed_service(request) != "s3":
+        return ""
+    front = host.removesuffix(".localhost")
+    return front if not front.endswith("s3-control") else ""
+
+
 def _s3(request: HttpRequest) -> Routed:
     if request.path.startswith(_S3_CONTROL):
         return _by_path(request, ("s3control",))
-    if bucket := bucket_of_host(request.host):
+    if bucket := bucket_of_host(request.host) or _bucket_like_a_service(request):
         request = replace(request, path=f"/{bucket}{request.path}")
     found = _table("s3").find(request.method, request.path, request.query, request.headers)
     if found is None:

@@ -51,6 +51,11 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
     show_default=True,
     help="Pass requests on as they came, or signed with the AWS keys of this environment.",
 )
+@click.option(
+    "--s3-before-2023",
+    is_flag=True,
+    help="New buckets have ACLs and no public-access block, as before April 2023.",
+)
 @click.option("--detach", is_flag=True, help="Go on in the background; prints go to server.log in the data.")
 @click.option("--verbose", is_flag=True, help="Log more, to standard error.")
 def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:

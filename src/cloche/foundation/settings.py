@@ -33,6 +33,10 @@ class Settings:
     fallback_keys: str = "as-is"
     """``as-is``: requests are passed on as they came. ``env``: signed anew with this process's own AWS keys."""
 
+    s3_before_2023: bool = False
+    """S3 as it was before April 2023, for suites written for it: new buckets have ACLs and no public-access block, and
+    owners have display names."""
+
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"

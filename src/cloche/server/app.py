@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from cloche.aws.model.load import service_model
 from cloche.aws.operation import Answer, Caller, Context, Members, Operation
 from cloche.aws.protocols import parse_request, serialize_error, serialize_response
 from cloche.aws.routing import Routed, protocol_of, route
+from cloche.aws.signing import sigv2
 from cloche.aws.signing.chunked import checked
 from cloche.aws.signing.refusals import family_of
 from cloche.aws.signing.sigv4 import ANONYMOUS, Verified, Verifier
@@ -28,7 +29,9 @@ from cloche.foundation.bus import Bus, RequestServed
 from cloche.foundation.clock import Clock
 from cloche.foundation.ids import request_id as new_request_id
 from cloche.foundation.settings import Settings
+from cloche.server import forms
 from cloche.server.admin import PREFIX, Admin
+from cloche.server.crossing import Crossing, is_for_s3
 from cloche.server.dispatch import Dispatch, not_offered
 from cloche.server.fallback.fallback import Beyond, Fallback
 from cloche.server.fallback.passing import pass_on, pass_on_routed
@@ -38,9 +41,11 @@ from cloche.server.running import Runner
 from cloche.server.sending import send_response
 
 log = logging.getLogger(__name__)
+UNSIGNED_BODY_BYTES_MAX: Final = 64 * 1024
+UNSIGNED_S3_BYTES_MAX: Final = 2 * 1024 * 1024
+"""S3 itself takes documents of that size at most (API_DeleteObjects.html), and from nobody known."""
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Authorizer = Callable[[Context, str, Operation, Members], None]
-UNSIGNED_BODY_BYTES_MAX: Final = 64 * 1024
 """Raises ``AwsError`` where the context's caller may not do this to that service."""
 
 
@@ -56,6 +61,8 @@ class Exchange:
     caller: Caller | None = None
     arriving: Arriving | None = None
     code: str = ""
+    crossing: list[tuple[str, str]] = field(default_factory=list)
+    """What lets a foreign page read the answer: headers of a bucket's CORS configuration."""
     beyond: Beyond | None = None
     """What it asks of the fallback, which answers it."""
 
@@ -78,6 +85,8 @@ class Chain:
         self.settings, self.clock, self.bus, self.parts = settings, clock, bus, parts
         self.verifier, self.guard, self.dispatch, self.authorize = verifier, guard, dispatch, authorize
         self.runner, self.admin = runner, admin
+        self.crossing = Crossing(parts)
+        guard.lets_in = self.crossing.lets_in
         self.console: AsgiApp | None = None
         """Answers on this machine's own names at ``/`` and below ``/_cloche/``; set before serving."""
         self.fallback: Fallback | None = None
@@ -98,6 +107,7 @@ class Chain:
             assert self.console is not None
             await self.console(scope, receive, send)
             return
+        response.headers.extend(exchange.crossing)
         unread = exchange.arriving is not None and not exchange.arriving.ended
         await send_response(response, scope["method"], send, self.runner.pool, close=unread, receive=receive)
         self._record(exchange, response.status, perf_counter() - started)
@@ -107,15 +117,26 @@ class Chain:
         request = exchange.request = head_of(scope)
         arriving = exchange.arriving = Arriving(request, receive)
         self.guard.check(request)
+        if "origin" in request.headers:
+            exchange.crossing = self.crossing.headers_for(request)
         if self._is_own_page(request):
             return await self._own_page(exchange, request)
         exchange.admitted = True
+        if self.crossing.is_preflight(request):
+            exchange.crossing = []  # a preflight says for itself what lets a page in
+            return self.crossing.preflight(request)
+        if forms.takes(request):
+            return await forms.answer_form(self, exchange, request)
+        if sigv2.is_link(request.query):
+            request = exchange.request = sigv2.with_headers_of_link(request)
         fallback = self.fallback
         if fallback is not None and (beyond := fallback.takes(request)) is not None:
             return await pass_on(self, fallback, exchange, request, beyond)
         streams = request.method == "PUT" and route(request).operation.has_streaming_input
         if not streams and (is_signed(request) or may_be_unsigned(request)):
-            request = exchange.request = with_body(request, await arriving.whole())
+            request = exchange.request = with_body(
+                request, await arriving.whole(0 if is_signed(request) else UNSIGNED_S3_BYTES_MAX)
+            )
         target = exchange.target = route(request)
         family = family_of(target.service_name, target.protocol)
         if target.operation.auth_type == "none" and not is_signed(request):
@@ -128,7 +149,7 @@ class Chain:
         request = target.request
         if streams:
             request = streaming(request, checked(aiter(arriving), request.headers, verified))
-        operation = await self._operation(target)
+        operation = await self.operation(target)
         members = parse_request(target.service, target.operation, target.protocol, request)
         validate(target.service, target.operation, members)
         context = self.context(exchange.request_id, verified.caller, verified.region, request)
@@ -151,7 +172,7 @@ class Chain:
 
     # -- stages --------------------------------------------------------------------------------------------
 
-    async def _operation(self, target: Routed) -> Operation:
+    async def operation(self, target: Routed) -> Operation:
         offered = self.dispatch.ready(target.service_name)
         if offered is None:
             offered = await self.runner.in_thread(self.dispatch.offered, target.service_name)
@@ -232,6 +253,17 @@ def is_signed(request: HttpRequest) -> bool:
     return "authorization" in request.headers or "X-Amz-" in request.query or "Signature=" in request.query
 
 
+def may_be_unsigned(request: HttpRequest) -> bool:
+    """A short form that nobody signed: it may ask for an operation that never is (AssumeRoleWithWebIdentity)."""
+    if request.method in ("PUT", "POST") and is_for_s3(request):
+        return True
+    if request.method != "POST" or request.path != "/":
+        return False
+    length = request.headers.get("content-length")
+    is_short = length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= UNSIGNED_BODY_BYTES_MAX
+    return is_short and request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
+
+
 def _plain_refusal(error: AwsError, request_id: str) -> HttpResponse:
     """Where no service is known yet, there is no protocol to speak: JSON, as AWS's front doors do."""
     body = orjson.dumps({"__type": error.code, "message": error.message})
@@ -241,12 +273,3 @@ def _plain_refusal(error: AwsError, request_id: str) -> HttpResponse:
         ("x-amzn-errortype", error.code),
     ]
     return HttpResponse(error.status, [*headers, *error.headers], body)
-def may_be_unsigned(request: HttpRequest) -> bool:
-    """A short form that nobody signed: it may ask for an operation that never is (AssumeRoleWithWebIdentity)."""
-    if request.method != "POST" or request.path != "/":
-        return False
-    length = request.headers.get("content-length")
-    is_short = length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= UNSIGNED_BODY_BYTES_MAX
-    return is_short and request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
-
-

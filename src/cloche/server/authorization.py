@@ -1,6 +1,7 @@
 """Where the chain asks whether a caller may: the identity engine decides, this puts it into words.
 
-The code is each service's own (``ErrorCodes.denied``). S3 has words of its own; everybody else names the action.
+The code is each service's own (``ErrorCodes.denied``). S3, whose buckets have policies and lists of their own and
+which serves people who did not sign, decides for itself (``services/s3/access``); everybody else names the action.
 """
 
 from __future__ import annotations
@@ -27,14 +28,18 @@ class Authorization:
         self._prefixes: dict[str, str] = {}
 
     def __call__(self, context: Context, service: str, operation: Operation, members: Members) -> None:
-        """Raises ``Denied`` where the caller may not."""
+        """Raises ``Denied`` (of S3 an ``AwsError``) where the caller may not."""
+        if service == "s3" and self._decide is decide:
+            from cloche.services.s3.access.authorizer import authorize
+
+            return authorize(context, operation.name, members)
         caller = context.caller
         asked = Asked(caller.arn, caller.access_key, caller.anonymous, f"{self._prefix(service)}:{operation.name}")
         decision = self._decide(asked)
         if self._used is not None:
             self._used(caller.access_key, self._prefix(service), context.region)
         if decision.outcome is Outcome.ALLOWED:
-            return
+            return None
         raise Denied("Access Denied" if service == "s3" else denied_message(asked, decision))
 
     def _prefix(self, service: str) -> str:

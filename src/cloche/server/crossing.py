@@ -27,8 +27,10 @@ _REFUSED: Final = (
 
 
 class Crossing:
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    """``parts`` holds the buckets, as ``objects``."""
+
+    def __init__(self, parts: Any) -> None:
+        self._parts = parts
 
     def lets_in(self, request: HttpRequest) -> bool:
         """Is it for a bucket that has a CORS configuration, or a preflight, which does nothing?"""
@@ -59,7 +61,9 @@ class Crossing:
         rules = self._rules(request)
         if not rules:
             raise AwsError("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.", 403)
-        asked = [name.strip() for name in request.headers.get("access-control-request-headers").split(",") if name.strip()]
+        asked = [
+            name.strip() for name in request.headers.get("access-control-request-headers").split(",") if name.strip()
+        ]
         rule = matching(rules, origin, method, asked)
         if rule is None:
             raise AwsError("AccessForbidden", _REFUSED, 403)
@@ -68,8 +72,9 @@ class Crossing:
     def _rules(self, request: HttpRequest) -> Sequence[Mapping[str, Any]]:
         if not is_for_s3(request):
             return ()
+        store: ObjectStore = self._parts.objects
         try:
-            return self._store.buckets.get(_bucket(request)).configuration.get("Cors") or ()
+            return store.buckets.get(_bucket(request)).configuration.get("Cors") or ()
         except BucketNotFound:
             return ()
 

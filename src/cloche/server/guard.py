@@ -3,12 +3,14 @@
 A server on loopback is reached by every web page in the user's browser. Three things keep them out. The ``Host``
 must be a name that only this machine or AWS gives (a page that rebinds its own name to 127.0.0.1 still says its
 own name). A request that says a foreign ``Origin`` or ``Sec-Fetch-Site`` is refused unless it is a plain link
-followed by the user. And everything that acts is signed, which a page cannot do.
+followed by the user, or for a bucket whose CORS configuration is its owner's say. And everything that acts is
+signed, which a page cannot do.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
@@ -44,6 +46,8 @@ class Guard:
         self._own = frozenset({"localhost", host.lower(), *names} - {"0.0.0.0", "::"})  # noqa: S104 - refused as names
         self._is_allowed = lru_cache(maxsize=512)(self._judge)
         self._is_own = lru_cache(maxsize=512)(self._judge_own)
+        self.lets_in: Callable[[HttpRequest], bool] | None = None
+        """Whether a foreign page's request may pass all the same (``server/crossing``). Set before serving."""
 
     def check(self, request: HttpRequest) -> None:
         """Raises ``AwsError`` (403, or 400 for no ``Host``) for a request that must not be looked at."""
@@ -66,6 +70,8 @@ class Guard:
 
     def _check_page(self, request: HttpRequest) -> None:
         origin = request.headers.get("origin")
+        if origin and self.lets_in is not None and self.lets_in(request):
+            return
         if origin and origin.lower() != f"{request.scheme}://{request.host}".lower():
             raise _foreign()
         site = request.headers.get("sec-fetch-site", "none")

@@ -36,6 +36,7 @@ def head_of(scope: Scope) -> HttpRequest:
         b"",
         None,
         scope["scheme"],
+        (scope.get("client") or ("",))[0] or "",
     )
     if "transfer-encoding" in headers:
         _check_transfer_encoding(headers)
@@ -119,7 +120,7 @@ class Arriving:
 
 
 def with_body(request: HttpRequest, body: bytes) -> HttpRequest:
-    return HttpRequest(request.method, request.path, request.query, request.headers, body, None, request.scheme)
+    return replace(request, body=body)
 
 
 def streaming(request: HttpRequest, stream: Any) -> HttpRequest:

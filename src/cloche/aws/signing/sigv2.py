@@ -2,7 +2,7 @@
 
 An unmodified boto3 signs links (``generate_presigned_url``) and forms (``generate_presigned_post``) of us-east-1 so,
 whatever signature its requests carry. The Authorization header of that version is refused: no client sends it unless
-it is told to. See docs/decisions/0007-signature-version-2-in-links.md.
+it is told to. See docs/decisions/0008-signature-version-2-in-links.md.
 
 Sources: docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html (string to sign, query form),
 docs.aws.amazon.com/AmazonS3/latest/userguide/HTTPPOSTForms.html (form), botocore/auth.py (``HmacV1QueryAuth``).
@@ -61,7 +61,9 @@ def with_headers_of_link(request: HttpRequest) -> HttpRequest:
 
 def verify_link(verifier: Verifier, request: HttpRequest, bucket: str, family: Family, now: float) -> Verified:
     """Who made this link. ``bucket`` is the one that the host names, if any. Raises ``AwsError`` (403)."""
-    fields = {unquote(name): unquote(value) for name, _, value in (part.partition("=") for part in request.query.split("&"))}
+    fields = {
+        unquote(name): unquote(value) for name, _, value in (part.partition("=") for part in request.query.split("&"))
+    }
     expires = fields.get("Expires", "")
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
         raise _incomplete(fields)

@@ -76,7 +76,12 @@ class Verifier:
 
             return verify_presigned(self, request, family, now)
         if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
-            raise unsupported(family, "AWS Signature Version 2", _ADVICE)
+            if not family.s3:
+                raise unsupported(family, "AWS Signature Version 2")
+            from cloche.aws.routing import bucket_of_host
+            from cloche.aws.signing.sigv2 import verify_link
+
+            return verify_link(self, request, bucket_of_host(request.host), family, now)
         if family.s3:
             return Verified(ANONYMOUS, "")
         raise family.refuse(family.missing)
@@ -125,9 +130,6 @@ _ONE_MECHANISM: Final = (
 )
 
 
-_ADVICE: Final = ' With boto3: client("s3", config=Config(signature_version="s3v4")).'
-
-
 def refuse_other_algorithms(header: str, family: Family) -> None:
     if header.startswith(ALGORITHM):
         return
@@ -138,12 +140,12 @@ def refuse_other_algorithms(header: str, family: Family) -> None:
     raise family.refuse(family.incomplete)
 
 
-def unsupported(family: Family, name: str, advice: str = "") -> AwsError:
+def unsupported(family: Family, name: str) -> AwsError:
     """S3's code and words for a mechanism it does not take, with the mechanism's name."""
     code = "InvalidRequest" if family.s3 else family.incomplete[0]
     return AwsError(
         code,
-        f"The authorization mechanism you have provided, {name}, is not supported. Please use {ALGORITHM}.{advice}",
+        f"The authorization mechanism you have provided, {name}, is not supported. Please use {ALGORITHM}.",
     )
 
 

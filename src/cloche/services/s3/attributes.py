@@ -6,9 +6,10 @@ from typing import Final
 
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.checksums import as_members
+from cloche.services.s3.customer_keys import check_customer_key
 from cloche.services.s3.describing import checksum_view, whole_seconds
 from cloche.services.s3.errors import invalid_argument
-from cloche.services.s3.handling import s3_operation, store_of
+from cloche.services.s3.handling import bucket_of, existing_object, s3_operation, version_view
 from cloche.services.s3.paging import page_size
 from cloche.storage.objects import ObjectInfo
 
@@ -20,8 +21,10 @@ def get_object_attributes(ctx: Context, request: Members) -> Members:
     wanted = set(request.get("ObjectAttributes") or ())
     if not wanted or not wanted.issubset(_ATTRIBUTES):
         raise invalid_argument("x-amz-object-attributes", ",".join(sorted(wanted)), "Invalid attribute name specified.")
-    info = store_of(ctx).head(request["Bucket"], request["Key"])
+    info = existing_object(ctx, request)
+    check_customer_key(info.details.encryption, request)
     answer: Members = {"LastModified": whole_seconds(info.last_modified)}
+    answer.update(version_view(bucket_of(ctx, request), info))
     if "ETag" in wanted:
         answer["ETag"] = info.etag  # unquoted here: API_GetObjectAttributes.html, sample response
     if "Checksum" in wanted and info.checksums:
@@ -41,11 +44,15 @@ def _parts(info: ObjectInfo, request: Members) -> Members:
     marker = int(request.get("PartNumberMarker") or 0)
     following = [(place, part) for place, part in enumerate(parts, start=1) if place > marker]
     page = following[:limit]
-    return {
+    answer: Members = {
         "TotalPartsCount": len(parts),
         "PartNumberMarker": marker,
         "NextPartNumberMarker": page[-1][0] if page else 0,
         "MaxParts": limit,
         "IsTruncated": len(following) > limit,
-        "Parts": [{"PartNumber": place, "Size": part.size, **as_members(part.checksums)} for place, part in page],
     }
+    if any(part.checksums for part in parts):  # else S3 tells no Part elements: API_GetObjectAttributes.html
+        answer["Parts"] = [
+            {"PartNumber": place, "Size": part.size, **as_members(part.checksums)} for place, part in page
+        ]
+    return answer

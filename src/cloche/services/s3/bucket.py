@@ -8,7 +8,10 @@ from typing import Final
 
 from cloche.aws.operation import Answer, Context, Members
 from cloche.foundation.errors import AlreadyExists
-from cloche.services.s3.describing import owner_view, whole_seconds
+from cloche.services.s3.access import grants
+from cloche.services.s3.access.made import new_access
+from cloche.services.s3.access.owners import owner_member
+from cloche.services.s3.describing import whole_seconds
 from cloche.services.s3.errors import invalid_argument, not_implemented, s3_error
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
 from cloche.services.s3.paging import decode_token, encode_token
@@ -48,13 +51,13 @@ def create_bucket(ctx: Context, request: Members) -> Members:
     region = _region(ctx, configuration.get("LocationConstraint"))
     tags = tags_from_set(configuration.get("Tags") or [], BUCKET_TAGS_MAX)
     try:
-        store_of(ctx).buckets.create(name, ctx.account, region)
+        store_of(ctx).buckets.create(name, ctx.account, region, new_access(ctx, request))
     except AlreadyExists:
-        return _again(ctx, store_of(ctx).buckets.get(name))
+        return _again(ctx, request, store_of(ctx).buckets.get(name))
+    if request.get("ObjectLockEnabledForBucket"):
+        store_of(ctx).buckets.set_object_lock(name, {"ObjectLockEnabled": "Enabled"}, new=True)
     if tags:
         store_of(ctx).buckets.configure(name, "Tagging", tags)
-    if ownership := request.get("ObjectOwnership"):
-        store_of(ctx).buckets.configure(name, "OwnershipControls", {"Rules": [{"ObjectOwnership": ownership}]})
     return _created(name)
 
 
@@ -84,11 +87,15 @@ def _illegal(constraint: str) -> Exception:
     )
 
 
-def _again(ctx: Context, bucket: Bucket) -> Members:
+def _again(ctx: Context, request: Members, bucket: Bucket) -> Members:
     """The bucket is there. In us-east-1 its owner is told 200 once more, for old times' sake (LISTED)."""
     if bucket.account != ctx.account:
         raise s3_error("BucketAlreadyExists", BucketName=bucket.name)
     if ctx.region == LEGACY_REGION and bucket.region == LEGACY_REGION:
+        if grants.asks_for_acl(request):
+            # LISTED: "you get … 200 OK and Amazon S3 resets the bucket access control lists (ACLs)."
+            access = new_access(ctx, request)
+            store_of(ctx).buckets.configure(bucket.name, "Acl", access.get("Acl"))
         return _created(bucket.name)
     raise s3_error("BucketAlreadyOwnedByYou", BucketName=bucket.name)
 
@@ -137,7 +144,7 @@ def list_buckets(ctx: Context, request: Members) -> Members:
     )
     page = found[: limit or BUCKETS_MAX]
     paged = limit is not None or token is not None or "BucketRegion" in request
-    answer: Members = {"Owner": owner_view(ctx), "Buckets": [_entry(bucket, paged) for bucket in page]}
+    answer: Members = {"Owner": owner_member(ctx, ctx.account), "Buckets": [_entry(bucket, paged) for bucket in page]}
     if request.get("Prefix") is not None:
         answer["Prefix"] = prefix
     if len(found) > len(page):

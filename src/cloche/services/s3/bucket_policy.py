@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from cloche.aws.operation import Context, Members
+from cloche.aws.operation import Answer, Context, Members
 from cloche.services.parts import Parts
 from cloche.services.s3.access.owners import account_of_id
 from cloche.services.s3.access.policy_document import canonical_ids_in, compiled, validate_bucket_policy
@@ -17,14 +17,14 @@ from cloche.services.s3.handling import bucket_of, s3_operation, store_of
 
 
 @s3_operation("PutBucketPolicy")
-def put_bucket_policy(ctx: Context, request: Members) -> Members:
+def put_bucket_policy(ctx: Context, request: Members) -> Answer:
     bucket, text = bucket_of(ctx, request), request["Policy"]
     validate_bucket_policy(text, bucket.name, lambda kind, name: _exists(ctx, kind, name))
     compiled(text, tuple((each, account_of_id(ctx, each)) for each in canonical_ids_in(text)))
     if is_public_policy(text) and switch(store_of(ctx), bucket, "BlockPublicPolicy"):
         raise s3_error("AccessDenied")
     store_of(ctx).buckets.configure(bucket.name, "Policy", text)
-    return {}
+    return Answer({}, 204)  # docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html, sample response
 
 
 @s3_operation("GetBucketPolicy", reads=True)

@@ -15,12 +15,11 @@ from typing import Final
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers
 from cloche.aws.operation import Members
-from cloche.services.s3.errors import invalid_request, not_implemented, s3_error
+from cloche.services.s3.errors import invalid_request, s3_error
 from cloche.storage.objects.checksums import ALGORITHMS, is_checksum
 
 PREFIX: Final = "x-amz-checksum-"
 _KNOWN: Final = {algorithm.lower(): algorithm for algorithm in ALGORITHMS}
-_NOT_COMPUTED: Final = ("md5", "xxhash64", "xxhash3", "xxhash128")
 FULL_OBJECT_ALGORITHMS: Final = ("CRC32", "CRC32C", "CRC64NVME")
 
 
@@ -90,8 +89,6 @@ def _trailers(headers: Headers) -> list[str]:
         short = name.removeprefix(PREFIX)
         if not name.startswith(PREFIX):
             continue
-        if short in _NOT_COMPUTED:
-            raise not_implemented(name, "Cloche does not compute it")
         if short not in _KNOWN:
             raise invalid_request("The value specified in the x-amz-trailer header is not supported")
         found.append(name)
@@ -114,8 +111,6 @@ def content_md5(text: str | None) -> str:
 def check_algorithm(name: str) -> str:
     """Its name in capitals. Raises NotImplemented by name, InvalidRequest."""
     upper = name.upper()
-    if upper.lower() in _NOT_COMPUTED:
-        raise not_implemented("x-amz-checksum-algorithm", f"{upper}: Cloche does not compute it")
     if upper not in ALGORITHMS:
         raise invalid_request(
             "Checksum algorithm provided is unsupported. Please try again with any of the valid "

@@ -8,8 +8,10 @@ from urllib.parse import unquote
 
 from cloche.aws.operation import Context, Members
 from cloche.foundation.limits import OBJECT_PUT_BYTES_MAX
+from cloche.services.s3.access.made import owned
 from cloche.services.s3.checksums import as_members, check_algorithm
 from cloche.services.s3.conditions import check_copy_source, write_condition
+from cloche.services.s3.customer_keys import check_customer_key, check_part_key
 from cloche.services.s3.describing import (
     checksum_view,
     details_from,
@@ -20,28 +22,42 @@ from cloche.services.s3.describing import (
     whole_seconds,
 )
 from cloche.services.s3.errors import invalid_argument, invalid_request
-from cloche.services.s3.handling import bucket_of, check_key, s3_operation, store_of
+from cloche.services.s3.handling import bucket_of, check_key, made_view, s3_operation, store_of, version_in
+from cloche.services.s3.lifecycle import expiration_view
+from cloche.services.s3.object_lock import locked
 from cloche.services.s3.ranges import check_part_number, copy_span
-from cloche.services.s3.refusals import refuse_unsupported
 from cloche.services.s3.tags import tags_from_header
 from cloche.storage.objects import Bucket, Details, ObjectInfo
+from cloche.storage.objects.checksums import DEFAULT
 
-_CHANGES: Final = ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+_CHANGES: Final = (
+    "StorageClass",
+    "WebsiteRedirectLocation",
+    "ServerSideEncryption",
+    "SSEKMSKeyId",
+    "BucketKeyEnabled",
+    "SSECustomerKey",
+    "CopySourceSSECustomerKey",
+)
 
 
 @s3_operation("CopyObject")
 def copy_object(ctx: Context, request: Members) -> Members:
-    source = _source(ctx, request)
+    source, named = _source(ctx, request)
+    bucket = bucket_of(ctx, request)
+    check_customer_key(source.details.encryption, request, source=True)
     check_copy_source(source, request)
     replaces = _directive(request, "MetadataDirective", "x-amz-metadata-directive")
-    _check_itself(source, request, replaces)
+    if not named:
+        _check_itself(source, request, replaces)
     if source.size > OBJECT_PUT_BYTES_MAX:
         raise invalid_request(
             "The specified copy source is larger than the maximum allowable size for a copy source: "
             f"{OBJECT_PUT_BYTES_MAX}"
         )
     algorithms = _algorithms(source, request)
-    details = _details(source, request, bucket_of(ctx, request), replaces)
+    details = owned(ctx, request, bucket, _details(source, request, bucket, replaces))
+    details = locked(details, request, bucket, ctx.now)
     condition = write_condition(request)
     written = store_of(ctx).duplicate(source, algorithms)
     if not algorithms and source.details.checksum_type != "COMPOSITE":
@@ -54,7 +70,18 @@ def copy_object(ctx: Context, request: Members) -> Members:
         "LastModified": whole_seconds(info.last_modified),
         **checksum_view(info.details),
     }
-    return {"CopyObjectResult": result, **encryption_view(details)}
+    return {
+        "CopyObjectResult": result,
+        **_source_view(ctx, source),
+        **made_view(bucket, info),
+        **expiration_view(bucket, info),
+        **encryption_view(details),
+    }
+
+
+def _source_view(ctx: Context, source: ObjectInfo) -> Members:
+    versioned = store_of(ctx).buckets.get(source.bucket).versioning
+    return {"CopySourceVersionId": source.version} if versioned else {}
 
 
 @s3_operation("UploadPartCopy")
@@ -62,7 +89,9 @@ def upload_part_copy(ctx: Context, request: Members) -> Members:
     store = store_of(ctx)
     check_part_number(request["PartNumber"])
     upload = store.uploads.get(request["Bucket"], request["Key"], request["UploadId"])
-    source = _source(ctx, request)
+    check_part_key(upload.details.encryption, request)
+    source, _ = _source(ctx, request)
+    check_customer_key(source.details.encryption, request, source=True)
     check_copy_source(source, request)
     offset, length = 0, source.size
     if header := request.get("CopySourceRange"):
@@ -73,8 +102,8 @@ def upload_part_copy(ctx: Context, request: Members) -> Members:
             "The specified copy source is larger than the maximum allowable size for a copy source: "
             f"{OBJECT_PUT_BYTES_MAX}"
         )
-    algorithms = (upload.checksum_algorithm,) if upload.checksum_algorithm else ()
-    with store.writer(algorithms) as writer, store.path(source).open("rb") as stream:
+    declared = upload.checksum_algorithm
+    with store.writer((declared or DEFAULT,)) as writer, store.path(source).open("rb") as stream:
         stream.seek(offset)
         writer.write_from(stream, length)
         written = writer.finish()
@@ -82,13 +111,14 @@ def upload_part_copy(ctx: Context, request: Members) -> Members:
     result = {
         "ETag": quoted(part.etag),
         "LastModified": whole_seconds(part.last_modified),
-        **as_members(part.checksums),
+        **as_members(part.checksums, [declared]),
     }
-    return {"CopyPartResult": result, **encryption_view(upload.details)}
+    return {"CopyPartResult": result, **_source_view(ctx, source), **encryption_view(upload.details)}
 
 
-def _source(ctx: Context, request: Members) -> ObjectInfo:
-    """The object that ``x-amz-copy-source`` names: ``bucket/key``, URL-encoded, perhaps with ``?versionId=``."""
+def _source(ctx: Context, request: Members) -> tuple[ObjectInfo, bool]:
+    """The object that ``x-amz-copy-source`` names: ``bucket/key``, URL-encoded, perhaps with ``?versionId=``; and
+    whether it does name a version."""
     text = request["CopySource"]
     if text.startswith("arn:"):
         raise invalid_argument("x-amz-copy-source", text, "Cloche has no access points to copy from")
@@ -98,12 +128,17 @@ def _source(ctx: Context, request: Members) -> ObjectInfo:
         raise invalid_argument(
             "x-amz-copy-source", text, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
         )
-    if version:
-        refuse_unsupported({"VersionId": version})
+    wanted = version_in({"VersionId": version or None})
     check_key(key)
     named = {"Bucket": bucket, "ExpectedSourceBucketOwner": request.get("ExpectedSourceBucketOwner")}
     bucket_of(ctx, named, owner="ExpectedSourceBucketOwner")
-    return store_of(ctx).head(bucket, key)
+    info = store_of(ctx).head(bucket, key, wanted)
+    if info.is_delete_marker:
+        # Words: localstack/localstack, services/s3/provider.py, recorded of S3
+        raise invalid_request(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        )
+    return info, bool(wanted)
 
 
 def _directive(request: Members, member: str, header: str) -> bool:
@@ -131,6 +166,8 @@ def _algorithms(source: ObjectInfo, request: Members) -> tuple[str, ...]:
         algorithm = check_algorithm(wanted)
         known = algorithm in source.checksums and source.details.checksum_type != "COMPOSITE"
         return () if known else (algorithm,)
+    if not source.checksums:
+        return (DEFAULT,)
     return tuple(source.checksums) if source.details.checksum_type == "COMPOSITE" else ()
 
 

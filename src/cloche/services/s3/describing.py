@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from cloche.aws.operation import Context, Members
+from cloche.aws.operation import Members
 from cloche.foundation.limits import USER_METADATA_BYTES_MAX
+from cloche.services.s3.customer_keys import PRIVATE, customer_key, encryption_under
 from cloche.services.s3.errors import invalid_argument, not_implemented, s3_error
 from cloche.services.s3.tags import tags_from_header
 from cloche.storage.objects import Bucket, Details, ObjectInfo
@@ -78,10 +78,22 @@ def storage_class_from(request: Members) -> str:
 
 
 def encryption_from(request: Members, bucket: Bucket) -> dict[str, Any]:
-    """The encryption asked for, else the bucket's default, else S3's. It is kept and told, no more: encryption at
-    rest is the disk's."""
+    """The encryption asked for, else the bucket's default, else S3's. It is kept and told, no more: bytes at rest are
+    not encrypted yet. Raises InvalidArgument, AccessDenied where the bucket blocks customers' keys."""
     algorithm = request.get("ServerSideEncryption")
     key = request.get("SSEKMSKeyId")
+    own_key = customer_key(request)
+    if own_key is not None:
+        if algorithm is not None:
+            raise invalid_argument(
+                "x-amz-server-side-encryption",
+                algorithm,
+                "Server Side Encryption with Customer provided key is incompatible with the encryption method "
+                "specified",
+            )
+        if _blocks_customer_keys(bucket):
+            raise s3_error("AccessDenied")
+        return encryption_under(own_key)
     if algorithm is None:
         if key is not None:
             raise invalid_argument(
@@ -105,9 +117,17 @@ def encryption_from(request: Members, bucket: Bucket) -> dict[str, Any]:
         )
     if key is not None:
         found["SSEKMSKeyId"] = key
+    if context := request.get("SSEKMSEncryptionContext"):
+        found["SSEKMSEncryptionContext"] = context
     if request.get("BucketKeyEnabled"):
         found["BucketKeyEnabled"] = True
     return found
+
+
+def _blocks_customer_keys(bucket: Bucket) -> bool:
+    """docs.aws.amazon.com/AmazonS3/latest/userguide/blocking-unblocking-s3-c-encryption-gpb.html"""
+    rules = bucket.configuration.get("Encryption", {}).get("Rules", [])
+    return any("SSE-C" in ((rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()) for rule in rules)
 
 
 def bucket_encryption(bucket: Bucket) -> dict[str, Any]:
@@ -124,7 +144,9 @@ def bucket_encryption(bucket: Bucket) -> dict[str, Any]:
 
 
 def encryption_view(details: Details) -> dict[str, Any]:
-    return dict(details.encryption or DEFAULT_ENCRYPTION)
+    """The headers that tell how an object is encrypted; nothing that is kept of a customer's key but its MD5."""
+    encryption = details.encryption or DEFAULT_ENCRYPTION
+    return {name: value for name, value in encryption.items() if name not in PRIVATE}
 
 
 def checksum_view(details: Details) -> dict[str, str]:
@@ -147,6 +169,7 @@ def object_view(info: ObjectInfo) -> Members:
         **details.headers,
         **encryption_view(details),
     }
+    view.pop("SSEKMSEncryptionContext", None)  # told by writes alone
     if details.storage_class != "STANDARD":  # S3 leaves the header out for STANDARD: API_HeadObject.html
         view["StorageClass"] = details.storage_class
     if details.tags:
@@ -165,12 +188,3 @@ def unquoted(etag: str) -> str:
 def whole_seconds(at: datetime) -> datetime:
     """S3 tells when an object was written to the second."""
     return at.replace(microsecond=0)
-
-
-def owner_of(account: str) -> dict[str, str]:
-    """The canonical user of an account: 64 hexadecimal digits that never change for it."""
-    return {"ID": hashlib.sha256(f"canonical user of {account}".encode()).hexdigest()}
-
-
-def owner_view(ctx: Context) -> dict[str, str]:
-    return owner_of(ctx.account)

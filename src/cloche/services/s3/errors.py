@@ -73,10 +73,38 @@ _MESSAGES: Final[dict[str, tuple[int, str]]] = {  # LISTED
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted "
         "or completed.",
     ),
+    "NoSuchVersion": (404, "The specified version does not exist."),
+    "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
+    "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
+    # docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html, …/API_GetObjectRetention.html
+    "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
+    "NoSuchObjectLockConfiguration": (404, "The specified object does not have a ObjectLock configuration"),
     "NotImplemented": (501, "A header you provided implies functionality that is not implemented"),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
     # docs.aws.amazon.com/AmazonS3/latest/API/API_GetPublicAccessBlock.html, …/API_GetBucketTagging.html,
     # …/API_GetBucketEncryption.html, "Errors"
+    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
+    "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
+    "NoSuchWebsiteConfiguration": (404, "The specified bucket does not have a website configuration"),
+    "NoSuchConfiguration": (404, "The specified configuration does not exist."),
+    "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found"),
+    "MalformedACLError": (
+        400,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+    "MissingSecurityHeader": (400, "Your request was missing a required header"),
+    "UnexpectedContent": (400, "This request contains unsupported content."),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    # docs.aws.amazon.com/AmazonS3/latest/userguide/object-ownership-error-responses.html
+    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
+    "InvalidBucketAclWithObjectOwnership": (
+        400,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
+    "InvalidBucketAclWithBlockPublicAccessError": (
+        400,
+        "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+    ),
     "NoSuchTagSet": (404, "The TagSet does not exist"),
     "NoSuchPublicAccessBlockConfiguration": (404, "The public access block configuration was not found"),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
@@ -114,13 +142,27 @@ def from_store(error: objects.StoreError) -> AwsError:
         case objects.BucketNotFound():
             return s3_error("NoSuchBucket", BucketName=error.bucket)
         case objects.KeyNotFound():
-            return s3_error("NoSuchKey", Key=error.key)
+            return _no_such_key(error)
+        case objects.VersionNotFound():
+            return s3_error("NoSuchVersion", Key=error.key, VersionId=error.version)
+        case objects.ObjectLocked():
+            # Words: localstack/localstack, services/s3/provider.py, which compares itself with S3
+            return s3_error("AccessDenied", "Access Denied because object protected by object lock.")
+        case objects.VersioningFixed():
+            return s3_error("InvalidBucketState")
         case objects.UploadNotFound():
             return s3_error("NoSuchUpload", UploadId=error.upload)
         case objects.BucketNotEmpty():
             return s3_error("BucketNotEmpty", BucketName=error.bucket)
         case objects.ConditionNotMet():
             return s3_error("PreconditionFailed", Condition=error.condition)
+        case _:
+            return _from_parts(error)
+
+
+def _from_parts(error: objects.StoreError) -> AwsError:
+    """What completing a multipart upload finds."""
+    match error:
         case objects.PartInvalid():
             return s3_error("InvalidPart", PartNumber=error.number, ETag=error.etag)
         case objects.ChecksumMismatch():
@@ -141,6 +183,13 @@ def from_store(error: objects.StoreError) -> AwsError:
             )
         case _:
             return s3_error("InternalError", "We encountered an internal error. Please try again.")
+
+
+def _no_such_key(error: objects.KeyNotFound) -> AwsError:
+    refusal = s3_error("NoSuchKey", Key=error.key)
+    if error.marker is not None:  # …/userguide/DeleteMarker.html: 404 with x-amz-delete-marker: true
+        refusal.headers = (("x-amz-delete-marker", "true"), ("x-amz-version-id", error.marker.version))
+    return refusal
 
 
 def _checksum_mismatch(error: objects.ChecksumMismatch) -> AwsError:

@@ -6,14 +6,18 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from cloche.aws.errors import AwsError
 from cloche.aws.http import FileSlice
 from cloche.aws.operation import Answer, Context, Members
 from cloche.services.s3.conditions import check_read
+from cloche.services.s3.customer_keys import check_customer_key
 from cloche.services.s3.describing import checksum_view, object_view
-from cloche.services.s3.errors import invalid_argument, s3_error
-from cloche.services.s3.handling import s3_operation, store_of
+from cloche.services.s3.errors import from_store, invalid_argument
+from cloche.services.s3.handling import bucket_of, existing_object, s3_operation, store_of, version_view
+from cloche.services.s3.lifecycle import expiration_view
+from cloche.services.s3.object_lock import lock_view
 from cloche.services.s3.ranges import Span, span_of
-from cloche.storage.objects import KeyNotFound, ObjectInfo
+from cloche.storage.objects import ObjectInfo, StoreError
 
 NOSNIFF: Final = ("x-content-type-options", "nosniff")
 """Not S3's: an object must not become a page of its own making on the origin that the console shares."""
@@ -35,10 +39,12 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 @s3_operation("GetObject", reads=True)
 def get_object(ctx: Context, request: Members) -> Answer:
     _check_headers(ctx)
-    info, path = store_of(ctx).open(request["Bucket"], request["Key"])
+    info = existing_object(ctx, request)
+    path = store_of(ctx).path(info)
     if not path.exists():  # replaced and removed since the row was read
-        info, path = store_of(ctx).open(request["Bucket"], request["Key"])
-    span, members = _read(info, request)
+        info = existing_object(ctx, request)
+        path = store_of(ctx).path(info)
+    span, members = _read(ctx, info, request)
     members["Body"] = FileSlice(path, span.offset, span.length)
     return Answer(members, 206 if span.partial else 200, _guards(ctx))
 
@@ -47,11 +53,12 @@ def get_object(ctx: Context, request: Members) -> Answer:
 def head_object(ctx: Context, request: Members) -> Answer:
     _check_headers(ctx)
     try:
-        info = store_of(ctx).head(request["Bucket"], request["Key"])
-    except KeyNotFound:
+        info = existing_object(ctx, request)
+    except StoreError as error:
         # A HEAD has no document: clients read the status alone and call it "Not Found".
-        raise s3_error("NoSuchKey", "Not Found") from None
-    span, members = _read(info, request)
+        refusal = from_store(error)
+        raise AwsError(refusal.code, "Not Found", refusal.status, headers=refusal.headers) from None
+    span, members = _read(ctx, info, request)
     return Answer(members, 206 if span.partial else 200, _guards(ctx))
 
 
@@ -68,11 +75,14 @@ def _check_headers(ctx: Context) -> None:
         raise invalid_argument(header, value, f"{header} header is not supported for this operation.")
 
 
-def _read(info: ObjectInfo, request: Members) -> tuple[Span, Members]:
+def _read(ctx: Context, info: ObjectInfo, request: Members) -> tuple[Span, Members]:
+    check_customer_key(info.details.encryption, request)
     check_read(info, request)
     part_number = request.get("PartNumber")
     span = span_of(info, request.get("Range"), part_number)
+    bucket = bucket_of(ctx, request)
     members = object_view(info)
+    members.update(lock_view(info.details), **version_view(bucket, info), **expiration_view(bucket, info))
     members["ContentLength"] = span.length
     if span.partial:
         members["ContentRange"] = span.content_range

@@ -1,11 +1,12 @@
-"""ListObjects (both versions) and, while there are no versions but ``null``, ListObjectVersions."""
+"""ListObjects (of both kinds) and ListObjectVersions."""
 
 from __future__ import annotations
 
 from cloche.aws.operation import Context, Members
-from cloche.services.s3.describing import owner_view, quoted, whole_seconds
-from cloche.services.s3.errors import invalid_argument, not_implemented
-from cloche.services.s3.handling import s3_operation, store_of
+from cloche.services.s3.access.owners import OwnerOf, owner_of_each
+from cloche.services.s3.describing import quoted, whole_seconds
+from cloche.services.s3.errors import invalid_argument
+from cloche.services.s3.handling import s3_operation, store_of, version_in
 from cloche.services.s3.paging import KeyEncoding, decode_token, encode_token, page_size
 from cloche.storage.objects import ObjectInfo
 
@@ -21,7 +22,7 @@ def list_objects_v2(ctx: Context, request: Members) -> Members:
     page = store_of(ctx).list(
         request["Bucket"], prefix, delimiter=delimiter, after=after, at_or_after=at_or_after, limit=limit
     )
-    owner = owner_view(ctx) if request.get("FetchOwner") else None
+    owner = owner_of_each(ctx, request) if request.get("FetchOwner") else None
     return {
         "Name": request["Bucket"],
         "Prefix": shown(prefix),
@@ -45,10 +46,10 @@ def list_objects(ctx: Context, request: Members) -> Members:
     prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
     marker = request.get("Marker") or ""
     page = store_of(ctx).list(request["Bucket"], prefix, delimiter=delimiter, after=marker, limit=limit)
-    owner = owner_view(ctx)
+    owner = owner_of_each(ctx, request)
     return {
         "Name": request["Bucket"],
-        "Prefix": shown(prefix),
+        "Prefix": shown.plainly(prefix),
         "Marker": shown(marker),
         # Only with a delimiter: without one the last key is the next marker (API_ListObjects.html).
         "NextMarker": shown(page.last) if page.is_truncated and delimiter else None,
@@ -67,33 +68,45 @@ def list_object_versions(ctx: Context, request: Members) -> Members:
     limit = page_size(request, "MaxKeys", "maxKeys")
     prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
     marker, version_marker = request.get("KeyMarker") or "", request.get("VersionIdMarker")
-    if version_marker is not None:
-        if not marker:
-            raise invalid_argument(
-                "version-id-marker", version_marker, "A version-id marker cannot be specified without a key marker."
-            )
-        if version_marker not in ("null", ""):
-            raise not_implemented("version-id-marker", "Cloche keeps no object versions; null is the one there is")
-    page = store_of(ctx).list(request["Bucket"], prefix, delimiter=delimiter, after=marker, limit=limit)
-    owner = owner_view(ctx)
-    last_is_key = bool(page.objects) and page.objects[-1].key == page.last
+    if version_marker is not None and not marker:
+        raise invalid_argument(
+            "version-id-marker", version_marker, "A version-id marker cannot be specified without a key marker."
+        )
+    after = (marker, version_in({"VersionId": version_marker or None}))
+    page = store_of(ctx).list_versions(request["Bucket"], prefix, delimiter=delimiter, after=after, limit=limit)
+    owner = owner_of_each(ctx, request)
     return {
         "Name": request["Bucket"],
         "Prefix": shown(prefix),
         "KeyMarker": shown(marker),
         "VersionIdMarker": version_marker or "",
-        "NextKeyMarker": shown(page.last) if page.is_truncated else None,
-        "NextVersionIdMarker": "null" if page.is_truncated and last_is_key else None,
+        "NextKeyMarker": shown(page.last[0]) if page.is_truncated else None,
+        "NextVersionIdMarker": (page.last[1] or None) if page.is_truncated else None,
         "MaxKeys": limit,
         "Delimiter": shown(delimiter) if delimiter else None,
         "IsTruncated": page.is_truncated,
         "EncodingType": shown.kind,
-        "Versions": [{**_entry(info, shown, owner), "VersionId": "null", "IsLatest": True} for info in page.objects],
+        "Versions": [
+            {**_entry(info, shown, owner), "VersionId": info.version, "IsLatest": info.is_latest}
+            for info in page.versions
+            if not info.is_delete_marker
+        ],
+        "DeleteMarkers": [
+            {
+                "Key": shown(info.key),
+                "VersionId": info.version,
+                "IsLatest": info.is_latest,
+                "LastModified": whole_seconds(info.last_modified),
+                "Owner": owner(info.details),
+            }
+            for info in page.versions
+            if info.is_delete_marker
+        ],
         "CommonPrefixes": [{"Prefix": shown(found)} for found in page.common_prefixes],
     }
 
 
-def _entry(info: ObjectInfo, shown: KeyEncoding, owner: Members | None) -> Members:
+def _entry(info: ObjectInfo, shown: KeyEncoding, owner: OwnerOf | None) -> Members:
     entry: Members = {
         "Key": shown(info.key),
         "LastModified": whole_seconds(info.last_modified),
@@ -102,7 +115,7 @@ def _entry(info: ObjectInfo, shown: KeyEncoding, owner: Members | None) -> Membe
         "StorageClass": info.details.storage_class,
     }
     if owner is not None:
-        entry["Owner"] = owner
+        entry["Owner"] = owner(info.details)
     if info.details.checksums:
         entry["ChecksumAlgorithm"] = list(info.details.checksums)
         entry["ChecksumType"] = info.details.checksum_type or "FULL_OBJECT"

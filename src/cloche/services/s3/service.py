@@ -1,4 +1,5 @@
-"""Amazon S3, narrow: buckets, objects, multipart uploads, tagging. What is left out is in ``unsupported.toml``."""
+"""Amazon S3: buckets, objects, versions, locks, lifecycle, multipart uploads, tags. What is left out is in
+``unsupported.toml``."""
 
 from __future__ import annotations
 
@@ -10,6 +11,9 @@ SERVICE = Service(
     modules=(
         "bucket",
         "bucket_configuration",
+        "bucket_versioning",
+        "lifecycle",
+        "object_lock",
         "get",
         "put",
         "copy",
@@ -19,6 +23,10 @@ SERVICE = Service(
         "upload_part",
         "tagging",
         "acl",
+        "bucket_policy",
+        "public_access_block",
+        "cors",
+        "stored_configuration",
         "attributes",
     ),
     errors=ERRORS,

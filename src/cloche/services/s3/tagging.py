@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.errors import s3_error
-from cloche.services.s3.handling import s3_operation, store_of
+from cloche.services.s3.handling import bucket_of, existing_object, s3_operation, store_of, version_view
 from cloche.services.s3.tags import OBJECT_TAGS_MAX, tag_set, tags_from_set
 
 
@@ -21,8 +21,8 @@ def put_object_tagging(ctx: Context, request: Members) -> Members:
 
 @s3_operation("GetObjectTagging", reads=True)
 def get_object_tagging(ctx: Context, request: Members) -> Members:
-    info = store_of(ctx).head(request["Bucket"], request["Key"])
-    return {"TagSet": tag_set(info.details.tags)}
+    info = existing_object(ctx, request)
+    return {"TagSet": tag_set(info.details.tags), **version_view(bucket_of(ctx, request), info)}
 
 
 @s3_operation("DeleteObjectTagging")
@@ -31,6 +31,6 @@ def delete_object_tagging(ctx: Context, request: Members) -> Members:
 
 
 def _set(ctx: Context, request: Members, tags: Mapping[str, str]) -> Members:
-    info = store_of(ctx).head(request["Bucket"], request["Key"])
+    info = existing_object(ctx, request)
     store_of(ctx).update_details(info, lambda details: replace(details, tags=tags))
-    return {}
+    return version_view(bucket_of(ctx, request), info)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 from cloche.storage.metadata.database import Database
+
+PUBLIC_ACCESS_BLOCK: Final = "PublicAccessBlock"
+"""The setting's name."""
 
 
 class S3Accounts:

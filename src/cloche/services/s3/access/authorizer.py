@@ -65,9 +65,7 @@ def authorize(ctx: Context, operation: str, request: Members) -> None:
         return
     access = Access(ctx, bucket, request, operation in WRITING)
     if bucket.configuration.get("RequestPayment") == "Requester" and not access.is_owners:
-        # docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html: nobody unknown, and who says he pays
-        if ctx.caller.anonymous or request.get("RequestPayer") != "requester":
-            raise s3_error("AccessDenied")
+        _require_payer(ctx, request)
     if operation in _REPAIRS:
         # AWS answers 405 to other accounts' principals that may do it, whatever the policy says.
         if access.is_owners and ctx.caller.arn.endswith(":root"):
@@ -84,6 +82,12 @@ def authorize(ctx: Context, operation: str, request: Members) -> None:
 def may(ctx: Context, bucket: Bucket, action: str, key: str, version: str = "") -> bool:
     """The decision about one key of several (``DeleteObjects``)."""
     return Access(ctx, bucket, {"Bucket": bucket.name, "Key": key, "VersionId": version}).allowed(action, key)
+
+
+def _require_payer(ctx: Context, request: Members) -> None:
+    """docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html: nobody unknown, and who says he pays."""
+    if ctx.caller.anonymous or request.get("RequestPayer") != "requester":
+        raise s3_error("AccessDenied")
 
 
 def _authorize_source(ctx: Context, request: Members, source: str) -> None:
@@ -114,18 +118,22 @@ class Access:
         return not self.ctx.caller.anonymous and self.ctx.caller.account == self.bucket.account
 
     def require(self, action: str, key: str | None) -> None:
-        if not self.allowed(action, key or ""):
-            raise s3_error("AccessDenied")
-        hidden = not self.is_owners and key and action in OBJECT_PERMISSIONS and self._info(key) is None
-        if hidden and not self.allowed("s3:ListBucket", ""):
-            # API_GetObject.html: without s3:ListBucket a missing key is "HTTP status code 403 (Access Denied)".
+        """Raises AccessDenied. Whether a key that is read is there is for those to know who may list it
+        (API_GetObject.html: with s3:ListBucket a missing key is 404, without it 403)."""
+        missing = not self.is_owners and bool(key) and action in OBJECT_PERMISSIONS and self._info(key or "") is None
+        if missing:
+            lists = Access(self.ctx, self.bucket, {"Prefix": key}).allowed("s3:ListBucket", "")
+            allowed = lists and self._said(action, key or "", None) is not Outcome.EXPLICIT_DENY
+        else:
+            allowed = self.allowed(action, key or "")
+        if not allowed:
             raise s3_error("AccessDenied")
 
     def allowed(self, action: str, key: str) -> bool:
-        text = self.bucket.configuration.get("Policy")
+        text = str(self.bucket.configuration.get("Policy") or "")
         info = self._info(key) if key and (text or acls_count(self.bucket) or not self.is_owners) else None
         owner = object_owner(self.bucket, info.details) if info is not None else self.bucket.account
-        said = Outcome.IMPLICIT_DENY if not text else self._policy(text, action, key, info)
+        said = self._said(action, key, info)
         if said is Outcome.EXPLICIT_DENY:
             return False
         writes = self.writing or action in _WRITES_WHAT_MAY_EXIST
@@ -136,6 +144,10 @@ class Access:
         if info is not None and not self.ctx.caller.anonymous and owner == who(self.ctx) and not writes:
             return True
         return acls_count(self.bucket) and self._listed(action, key, info, owner, writes)
+
+    def _said(self, action: str, key: str, info: ObjectInfo | None) -> Outcome:
+        text = str(self.bucket.configuration.get("Policy") or "")
+        return self._policy(text, action, key, info) if text else Outcome.IMPLICIT_DENY
 
     # -- the policy ----------------------------------------------------------------------------------------
 

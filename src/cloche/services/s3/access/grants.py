@@ -135,11 +135,8 @@ def view(grants: Iterable[Sequence[str]], owner: str, member: Callable[[str], di
     for permission, kind, name in grants or [("FULL_CONTROL", "id", owner)]:
         if kind == "none":  # all grants were taken away, the owner's included
             continue
-        if kind == "id":
-            grantee = {**member(name), "Type": "CanonicalUser"}
-        else:
-            grantee = {"URI": GROUPS[name], "Type": "Group"}
-        shown.append({"Grantee": grantee, "Permission": permission})
+        who = {**member(name), "Type": "CanonicalUser"} if kind == "id" else {"URI": GROUPS[name], "Type": "Group"}
+        shown.append({"Grantee": who, "Permission": permission})
     return shown
 
 
@@ -156,9 +153,8 @@ def allows(
     for granted, kind, name in grants or [("FULL_CONTROL", "id", owner)]:
         if granted not in (permission, "FULL_CONTROL"):
             continue
-        if kind == "id":
-            if signed and name == asker:
-                return True
-        elif public_counts and (name == "AllUsers" or (name == "AuthenticatedUsers" and signed)):
+        if kind == "id" and signed and name == asker:
+            return True
+        if kind == "group" and public_counts and (name == "AllUsers" or (name == "AuthenticatedUsers" and signed)):
             return True
     return False

@@ -27,6 +27,7 @@ from cloche.services.s3.access.public_access import BEFORE_2023, NEW_BUCKET, swi
 from cloche.services.s3.errors import invalid_argument, invalid_request, s3_error
 from cloche.services.s3.handling import store_of
 from cloche.storage.objects import Bucket, Details
+from cloche.storage.objects.accounts import PUBLIC_ACCESS_BLOCK
 
 
 def owned(ctx: Context, request: Members, bucket: Bucket, details: Details) -> Details:
@@ -46,7 +47,9 @@ def owned(ctx: Context, request: Members, bucket: Bucket, details: Details) -> D
     return replace(details, owner="" if owner == bucket.account else owner, acl=acl)
 
 
-def acl_from(ctx: Context, request: Members, owner: str, bucket: Bucket | None, *, of_bucket: bool) -> tuple[Grant, ...]:
+def acl_from(
+    ctx: Context, request: Members, owner: str, bucket: Bucket | None, *, of_bucket: bool
+) -> tuple[Grant, ...]:
     """The grants that a request asks for, by canned name or headers; the thing is ``owner``'s (an account)."""
     store = store_of(ctx)
     given = grants.from_headers(request, known_ids(ctx))
@@ -70,7 +73,7 @@ class known_ids:  # noqa: N801 - used as a function
 
 
 def _is_owners_alone(ctx: Context, request: Members, bucket: Bucket) -> bool:
-    """ "bucket-owner-full-control", or the same said with a grant header: the one ACL that a bucket without them takes."""
+    """Is it the one ACL that a bucket without them takes, in either of its forms?"""
     if request.get("ACL"):
         if request["ACL"] not in grants.OBJECT_CANNED:
             grants.canned(request["ACL"], "", "", of_bucket=False)
@@ -88,7 +91,8 @@ def _gives_owner_all(ctx: Context, request: Members, bucket: Bucket) -> bool:
 
 def new_access(ctx: Context, request: Members) -> dict[str, Any]:
     """What a new bucket begins with: Object Ownership, a public-access block, an ACL. Nothing is kept that is the
-    default. Raises InvalidBucketAclWithObjectOwnership, InvalidBucketAclWithBlockPublicAccessError, InvalidArgument."""
+    default. Raises InvalidBucketAclWithObjectOwnership, InvalidBucketAclWithBlockPublicAccessError and
+    InvalidArgument."""
     parts = cast(Parts, ctx.parts)
     begun: dict[str, Any] = dict(BEFORE_2023) if parts.settings.s3_before_2023 else {}
     if ownership := request.get("ObjectOwnership"):
@@ -105,7 +109,7 @@ def new_access(ctx: Context, request: Members) -> dict[str, Any]:
     if enforced:
         raise s3_error("InvalidBucketAclWithObjectOwnership")
     blocked = begun.get("PublicAccessBlock", NEW_BUCKET) or parts.objects.accounts.setting(
-        ctx.account, "PublicAccessBlock"
+        ctx.account, PUBLIC_ACCESS_BLOCK
     )
     if grants.is_public(acl) and (blocked or {}).get("BlockPublicAcls"):
         raise s3_error("InvalidBucketAclWithBlockPublicAccessError")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from cloche.storage.objects import Bucket, ObjectStore
+from cloche.storage.objects.accounts import PUBLIC_ACCESS_BLOCK
 
 SWITCHES: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 NEW_BUCKET: Final = dict.fromkeys(SWITCHES, True)
@@ -39,7 +40,7 @@ def switch(store: ObjectStore, bucket: Bucket | None, name: str, account: str = 
     """Is that switch on for the bucket (or, where there is none yet, for the account)?"""
     if bucket is not None and (bucket.configuration.get("PublicAccessBlock", NEW_BUCKET) or {}).get(name):
         return True
-    of_account = store.accounts.setting(bucket.account if bucket is not None else account, "PublicAccessBlock")
+    of_account = store.accounts.setting(bucket.account if bucket is not None else account, PUBLIC_ACCESS_BLOCK)
     return bool((of_account or {}).get(name))
 
 

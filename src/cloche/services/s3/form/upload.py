@@ -28,13 +28,15 @@ _OF_THE_FORM: Final = (
 )  # fmt: skip
 
 
+_NO_KEY: Final = (
+    "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields."
+)
+
+
 def meant_fields(form: Form) -> dict[str, str]:
     """The form's fields with ``${filename}`` replaced by the file's name. Raises InvalidArgument without a key."""
     if not form.fields.get("key"):
-        raise invalid_argument(
-            "key", "", "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the "
-            "fields.",
-        )  # fmt: skip
+        raise invalid_argument("key", "", _NO_KEY)
     name = re.split(r"[/\\]", form.filename)[-1]
     return {field: value.replace("${filename}", name) for field, value in form.fields.items()}
 
@@ -89,7 +91,8 @@ class FormFile:
 
 def answer(response: HttpResponse, request: HttpRequest, bucket: str, fields: Mapping[str, str]) -> HttpResponse:
     """PutObject's answer as the form's sender is to see it: 204, another status that he asked for, or the way on."""
-    headers = [(name, value) for name, value in response.headers if name.lower() not in ("content-type", "content-length")]
+    left_out = ("content-type", "content-length")
+    headers = [(name, value) for name, value in response.headers if name.lower() not in left_out]
     etag = next((value for name, value in headers if name.lower() == "etag"), "")
     location = f"{request.scheme}://{request.host}{request.path.rstrip('/')}/{quote(fields['key'], safe='~')}"
     to = fields.get("success_action_redirect") or fields.get("redirect")
