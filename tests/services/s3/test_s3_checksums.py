@@ -10,6 +10,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from cloche.storage.objects.checksums import composite, digest
+
 CRC32C_OF_HELLO = "mnG7TA=="  # of b"hello": RFC 3720's polynomial; as google-crc32c and awscrt compute it
 
 
@@ -69,9 +71,42 @@ def test_one_checksum_is_enough(s3, bucket, refused) -> None:
     assert refusal.message.startswith("Expecting a single x-amz-checksum- header")
 
 
-def test_what_is_not_computed_is_refused_by_name(s3, bucket, refused) -> None:
-    refusal = refused(s3.put_object, Bucket=bucket, Key="key", Body=b"x", ChecksumXXHASH64="AAAAAAAAAAA=")
-    assert (refusal.code, "xxhash64" in refusal.message) == ("NotImplemented", True)
+def test_an_object_without_a_checksum_gets_s3s_own(server, bucket) -> None:
+    from botocore.config import Config
+
+    s3 = server.client("s3", config=Config(request_checksum_calculation="when_required"))
+    put = s3.put_object(Bucket=bucket, Key="key", Body=b"123456789")
+    expected = b64((0xAE8B14860A799888).to_bytes(8, "big"))  # the CRC catalogue's check value of CRC-64/NVME
+    assert (put["ChecksumCRC64NVME"], put["ChecksumType"]) == (expected, "FULL_OBJECT")
+    told = s3.get_object_attributes(Bucket=bucket, Key="key", ObjectAttributes=["Checksum"])
+    assert told["Checksum"] == {"ChecksumCRC64NVME": expected, "ChecksumType": "FULL_OBJECT"}
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")
+    assert "ChecksumAlgorithm" not in upload
+    named = {"Bucket": bucket, "Key": "parts", "UploadId": upload["UploadId"]}
+    part = s3.upload_part(**named, PartNumber=1, Body=b"123456789")
+    assert "ChecksumCRC64NVME" not in part
+    parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
+    done = s3.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+    assert (done["ChecksumCRC64NVME"], done["ChecksumType"]) == (expected, "FULL_OBJECT")
+    copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "key"})
+    assert copied["CopyObjectResult"]["ChecksumCRC64NVME"] == expected
+
+
+@pytest.mark.parametrize("algorithm", ["XXHASH64", "XXHASH3", "XXHASH128", "MD5", "SHA512", "CRC32C"])
+def test_every_algorithm_is_kept_and_made_of_parts(s3, bucket, algorithm: str) -> None:
+    made = digest(algorithm)
+    made.update(b"hello")
+    member = f"Checksum{algorithm}"
+    s3.put_object(Bucket=bucket, Key="key", Body=b"hello", **{member: made.base64()})
+    assert s3.head_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")[member] == made.base64()
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", ChecksumAlgorithm=algorithm)
+    assert upload["ChecksumType"] == "COMPOSITE"
+    named = {"Bucket": bucket, "Key": "parts", "UploadId": upload["UploadId"]}
+    part = s3.upload_part(**named, PartNumber=1, Body=b"hello", **{member: made.base64()})
+    told = [{"PartNumber": 1, "ETag": part["ETag"]}]
+    told[0][member] = made.base64()
+    done = s3.complete_multipart_upload(**named, MultipartUpload={"Parts": told})
+    assert done[member] == composite(algorithm, [made.base64()])
 
 
 def signed(

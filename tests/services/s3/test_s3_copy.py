@@ -4,6 +4,8 @@ import datetime
 
 import pytest
 
+from cloche.storage.objects.versions import version_id
+
 
 @pytest.fixture
 def source(s3, bucket) -> dict[str, str]:
@@ -77,4 +79,6 @@ def test_sources_that_are_not_there(s3, bucket, refused) -> None:
     ):
         assert refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource=missing).code == code
     assert refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource="nonsense/").code == "InvalidArgument"
-    assert refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/x?versionId=v").status == 501
+    for version, code in (("v", "InvalidArgument"), (version_id(1), "NoSuchVersion")):
+        source = f"{bucket}/x?versionId={version}"
+        assert refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource=source).code == code
