@@ -51,7 +51,7 @@ from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import Migration, migrate
 from cloche.storage.metrics import MetricStore
-from cloche.storage.objects import ObjectStore
+from cloche.storage.objects import Lifecycle, ObjectStore
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +84,15 @@ class Wiring:
     when_stopping: list[Callable[[], None]] = field(default_factory=list)
     """Called on the loop when a stop is asked for, before requests in flight are waited for."""
     housekeeping: Housekeeping = field(init=False)
+    lifecycle: Lifecycle = field(init=False)
 
     def __post_init__(self) -> None:
         self.when_stopping.append(self.parts.logs.announce_close)
+        self.lifecycle = Lifecycle(self.parts.objects, self.parts.clock)
         parts = self.parts
-        self.housekeeping = Housekeeping([parts.identity.keys.write_uses, parts.logs.expire, parts.metrics.expire])
+        self.housekeeping = Housekeeping(
+            [parts.identity.keys.write_uses, parts.logs.expire, parts.metrics.expire, self.lifecycle.run]
+        )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
@@ -114,6 +118,7 @@ class Wiring:
     def close(self) -> None:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
         self.chain.runner.close()
+        self.lifecycle.stop()
         self.housekeeping.stop()
         self.parts.reconciler.stop()
         self.parts.training.close()
