@@ -16,10 +16,12 @@ from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import hosting as hosting_engine
-from cloche.engines import identity
+from cloche.engines import identity, tagging
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.log_export import LogExports
+from cloche.engines.identity.tag_owner import TagOwner
+from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Gateway, Training
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
@@ -64,6 +66,7 @@ MIGRATIONS: list[Migration] = [
     *identity.MIGRATIONS,
     *hosting_engine.MIGRATIONS,
     *job_tokens.MIGRATIONS,
+    *tagging.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -218,6 +221,15 @@ def _parts(
         reconciler=reconciler,
         training=training,
         hosting=hosting,
+        tagging=Tagging(
+            database,
+            [
+                RecordOwner(database, ("sagemaker", "cloudwatch")),
+                BucketOwner(store),
+                LogGroupOwner(database),
+                TagOwner(principals),
+            ],
+        ),
         exports=exports,
     )
     return parts, tokens, runtime

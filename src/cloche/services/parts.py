@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
+    from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
     from cloche.lifecycle.reconciler import Reconciler
     from cloche.storage.logs import LogStore
@@ -34,4 +35,5 @@ class Parts:
     reconciler: Reconciler
     training: Training
     hosting: Hosting
+    tagging: Tagging
     exports: LogExports

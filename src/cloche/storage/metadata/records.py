@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloche.foundation.errors import AlreadyExists, NotFound
+from cloche.storage.metadata import tags
 from cloche.storage.metadata.documents import from_text, to_text
 
 MIGRATIONS: list[tuple[str, str]] = [
@@ -54,6 +55,7 @@ MIGRATIONS: list[tuple[str, str]] = [
         INSERT INTO store_secrets VALUES ('page-token', randomblob(32));
         """,
     ),
+    *tags.MIGRATIONS,
 ]
 
 
@@ -145,6 +147,7 @@ def replace_request(tx: sqlite3.Connection, arn: str, request: dict[str, Any], m
 def remove(tx: sqlite3.Connection, arn: str) -> None:
     """Delete the record and its tags; nothing happens if it is not there."""
     tx.execute("DELETE FROM tags WHERE arn = ?", (arn,))
+    tx.execute("DELETE FROM tagged WHERE arn = ?", (arn,))
     tx.execute("DELETE FROM records WHERE arn = ?", (arn,))
 
 
