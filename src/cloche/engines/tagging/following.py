@@ -12,8 +12,8 @@ _ARN: Final = "'arn:aws:s3:::' || NEW.name"
 _HAS: Final = "json_extract({}.configuration, '$.Tagging')"
 _TAGGED: Final = f"INSERT OR IGNORE INTO tagged SELECT {_ARN}, NEW.account, NEW.region, 's3', 'bucket'"
 _TAGS: Final = (
-    "INSERT INTO tags (arn, key, value, account, region) "
-    f"SELECT {_ARN}, t.key, t.value, NEW.account, NEW.region FROM json_each(NEW.configuration, '$.Tagging') t"  # noqa: S608
+    "INSERT INTO tags (arn, key, value, account, region) "  # noqa: S608 - all of it is written here
+    f"SELECT {_ARN}, t.key, t.value, NEW.account, NEW.region FROM json_each(NEW.configuration, '$.Tagging') t"
 )
 _LOG_GROUP: Final = "'arn:aws:logs:' || OLD.region || ':' || OLD.account || ':log-group:' || OLD.name"
 
