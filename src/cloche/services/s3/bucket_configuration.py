@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from cloche.aws.operation import Context, Members
+from cloche.services.parts import Parts
 from cloche.services.s3.describing import DEFAULT_ENCRYPTION
 from cloche.services.s3.errors import not_implemented, s3_error
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
@@ -44,13 +47,17 @@ def put_bucket_encryption(ctx: Context, request: Members) -> Members:
 
 @s3_operation("GetBucketEncryption", reads=True)
 def get_bucket_encryption(ctx: Context, request: Members) -> Members:
-    """As set, else S3's default since January 2023 (default-encryption-faq.html)."""
+    """As set, else S3's default since January 2023 (docs.aws.amazon.com/AmazonS3/latest/userguide/
+    default-encryption-faq.html). Raises ServerSideEncryptionConfigurationNotFoundError, as S3 did until then, where
+    Cloche is asked to be as S3 was before 2023."""
     default = {
         "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": DEFAULT_ENCRYPTION["ServerSideEncryption"]},
         "BucketKeyEnabled": False,
     }
-    configured = bucket_of(ctx, request).configuration.get("Encryption") or {"Rules": [default]}
-    return {"ServerSideEncryptionConfiguration": configured}
+    configured = bucket_of(ctx, request).configuration.get("Encryption")
+    if not configured and cast(Parts, ctx.parts).settings.s3_before_2023:
+        raise s3_error("ServerSideEncryptionConfigurationNotFoundError")
+    return {"ServerSideEncryptionConfiguration": configured or {"Rules": [default]}}
 
 
 @s3_operation("DeleteBucketEncryption")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -165,7 +166,7 @@ def object_view(info: ObjectInfo) -> Members:
         "LastModified": whole_seconds(info.last_modified),
         "ETag": quoted(info.etag),
         "ContentType": details.content_type,
-        "Metadata": dict(details.metadata),
+        "Metadata": {name: _spelled(value) for name, value in details.metadata.items()},
         **details.headers,
         **encryption_view(details),
     }
@@ -175,6 +176,14 @@ def object_view(info: ObjectInfo) -> Members:
     if details.tags:
         view["TagCount"] = len(details.tags)
     return view
+
+
+def _spelled(value: str) -> str:
+    """User metadata as a header can carry it: what is not US-ASCII as RFC 2047 spells it (docs.aws.amazon.com/AmazonS3/
+    latest/userguide/UsingMetadata.html, whose example this reproduces)."""
+    if value.isascii():
+        return value
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
 
 
 def quoted(etag: str) -> str:

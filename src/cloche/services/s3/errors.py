@@ -75,6 +75,10 @@ _MESSAGES: Final[dict[str, tuple[int, str]]] = {  # LISTED
     ),
     "NoSuchVersion": (404, "The specified version does not exist."),
     "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
+    "ServerSideEncryptionConfigurationNotFoundError": (
+        404,
+        "The server side encryption configuration was not found",
+    ),
     "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
     # docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html, …/API_GetObjectRetention.html
     "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
