@@ -6,6 +6,7 @@ import base64
 import csv
 import hmac
 import io
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -140,3 +141,26 @@ def test_an_alias(iam: Any) -> None:
     assert refusal(iam.delete_account_alias, AccountAlias="an-alias")[0] == "NoSuchEntity"
     iam.delete_account_alias(AccountAlias="another")
     assert iam.list_account_aliases()["AccountAliases"] == []
+
+
+def test_a_second_key_of_the_root(iam: Any, client: Callable[..., Any]) -> None:
+    first = [each["AccessKeyId"] for each in iam.list_access_keys()["AccessKeyMetadata"]]
+    made = iam.create_access_key()["AccessKey"]
+    hers = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+    assert client("sts", **hers).get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:root"
+    assert refusal(iam.create_access_key)[0] == "LimitExceeded"
+    assert refusal(iam.delete_access_key, AccessKeyId=first[0])[0] == "DeleteConflict", "Cloche hands it out"
+    iam.update_access_key(AccessKeyId=made["AccessKeyId"], Status="Inactive")
+    assert refusal(client("sts", **hers).get_caller_identity)[0] == "InvalidClientTokenId"
+    iam.delete_access_key(AccessKeyId=made["AccessKeyId"])
+    assert [each["AccessKeyId"] for each in iam.list_access_keys()["AccessKeyMetadata"]] == first
+
+
+def test_a_trusted_principal_must_be_there(iam: Any) -> None:
+    nobody = "arn:aws:iam::123456789012:user/not-there"
+    statement = {"Effect": "Allow", "Principal": {"AWS": [nobody]}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    refused = refusal(iam.create_role, RoleName="Trusting", AssumeRolePolicyDocument=document)
+    assert refused == ("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{nobody}"')
+    elsewhere = document.replace("123456789012", "555555555555")
+    assert iam.create_role(RoleName="Trusting", AssumeRolePolicyDocument=elsewhere), "who knows who is there"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.engines.identity.account import AccountIdentity, account_of
-from cloche.engines.identity.entities import Account, Credentials, Role
+from cloche.engines.identity.entities import Account, Credentials, Kind, Role
 from cloche.engines.identity.first_start import make_execution_role
 from cloche.engines.identity.keys import Keys
 from cloche.engines.identity.ledger import Ledger, account_in
@@ -30,6 +30,7 @@ SAGEMAKER: Final = "sagemaker.amazonaws.com"
 NUMBER: Final = re.compile(r"\d{12}", re.ASCII)
 _TABLES_WITH_ACCOUNT: Final = ("iam_principals", "iam_managed", "iam_keys", "iam_sessions")
 _OWNED: Final = ("iam_inline", "iam_attached")
+_NAMED: Final[dict[str, Kind]] = {"user": "user", "role": "role"}
 
 
 class Identity:
@@ -150,9 +151,19 @@ class Identity:
             )
         )
         account = self.of(number)
-        if not self.keys.has_root(number):
+        if self.keys.first_of_root(number) is None:
             make_execution_role(account.entities, account.holdings)
         self.root_credentials(number)
+
+    def is_missing(self, arn: str) -> bool:
+        """Whether this would be a user or role of an account that is held here, and is not there."""
+        account = self.find(account_in(arn)) if ":iam:" in arn else None
+        resource, _, name = arn.rpartition(":")[2].partition("/")
+        kind = _NAMED.get(resource)
+        if account is None or kind is None:
+            return False
+        found = account.entities.find(kind, name.rpartition("/")[2])
+        return found is None or found.arn != arn
 
     # -- keys ----------------------------------------------------------------------------------------------
 

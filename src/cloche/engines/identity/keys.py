@@ -28,7 +28,7 @@ from cloche.storage.metadata.database import Database
 
 KEPT_AFTER_EXPIRY_SECONDS: Final = 24 * 3600
 REMEMBERED_MAX: Final = 20_000
-USES_WRITTEN_SECONDS: Final = 30.0
+FIRST_OF_ROOT: Final = "SELECT access_key FROM iam_keys WHERE account = ? AND owner IS NULL ORDER BY rowid LIMIT 1"
 
 
 class Keys:
@@ -41,7 +41,6 @@ class Keys:
         self._remembered: dict[str, Credentials] = {}
         self._generation = 0
         self._uses: dict[str, tuple[float, str, str]] = {}
-        self._uses_written_at = 0.0
 
     def find(self, access_key: str) -> Credentials | None:
         """Whose key it is; ``None`` for one that is unknown, deleted or inactive. It may have expired."""
@@ -97,17 +96,17 @@ class Keys:
 
     # -- roots ---------------------------------------------------------------------------------------------
 
-    def has_root(self, account: str) -> bool:
-        return self._row("SELECT 1 FROM iam_keys WHERE account = ? AND owner IS NULL", account) is not None
+    def first_of_root(self, account: str) -> str | None:
+        """The key that an account began with. It is never deleted; there may be a second."""
+        row = self._row(FIRST_OF_ROOT, account)
+        return None if row is None else str(row["access_key"])
 
     def root(self, account: str, file: Path) -> Credentials:
         """The key of an account's root, made when there is none; ``file`` holds it for the owner's eyes."""
         made = (access_key_id(), secret_access_key(), account, self._clock.time())
 
         def change(tx: sqlite3.Connection) -> str:
-            row = tx.execute(
-                "SELECT access_key FROM iam_keys WHERE account = ? AND owner IS NULL", (account,)
-            ).fetchone()
+            row = tx.execute(FIRST_OF_ROOT, (account,)).fetchone()
             if row is not None:
                 return str(row["access_key"])
             tx.execute("INSERT INTO iam_keys VALUES (?, ?, ?, NULL, 1, ?, NULL, NULL, NULL)", made)
@@ -121,17 +120,15 @@ class Keys:
     # -- last uses -----------------------------------------------------------------------------------------
 
     def used(self, access_key: str, service: str, region: str) -> None:
-        """A request was signed with this key. Costs a ``dict`` entry; on the disk within a minute or so, as long as
-        keys are used, and when Cloche stops (IAM's own answer may be hours old)."""
+        """A request was signed with this key. Costs a ``dict`` entry; on the disk within the hour, when
+        somebody asks, and when Cloche stops (IAM's own answer may be hours old too)."""
         if access_key.startswith("AKIA"):
             self._uses[access_key] = (self._clock.time(), service, region)
 
-    def write_uses(self, *, at_once: bool = True) -> None:
-        """Keep what ``used`` has told; without ``at_once`` only if that is some time ago."""
-        now = self._clock.time()
-        if not self._uses or (not at_once and now - self._uses_written_at < USES_WRITTEN_SECONDS):
+    def write_uses(self) -> None:
+        """Keep what ``used`` has told."""
+        if not self._uses:
             return
-        self._uses_written_at = now
         uses, self._uses = self._uses, {}
         values = [(at, service, region, key) for key, (at, service, region) in uses.items()]
         statement = "UPDATE iam_keys SET used_at = ?, used_service = ?, used_region = ? WHERE access_key = ?"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cloche.aws.errors import AwsError, ErrorCodes
+from cloche.engines.identity.policy import compile_document
 from cloche.engines.identity.policy.validate import (
     MalformedPolicy,
     validate_identity_policy,
@@ -38,9 +39,15 @@ def identity_policy(text: str) -> str:
     return _checked(text, validate_identity_policy)
 
 
-def trust_policy(text: str) -> str:
-    """``text`` again, when it says who may assume a role. Raises ``MalformedPolicyDocument``."""
-    return _checked(text, validate_trust_policy)
+def trust_policy(text: str, is_missing: Callable[[str], bool]) -> str:
+    """``text`` again, when it says who may assume a role. Raises ``MalformedPolicyDocument``, also for a principal
+    that ``is_missing``: IAM looks them up (aws-cloudformation/cfn-lint#4287)."""
+    _checked(text, validate_trust_policy)
+    for statement in compile_document(text).statements:
+        for arn in statement.principals.ids.get("AWS", ()) if statement.principals is not None else ():
+            if is_missing(arn):
+                raise AwsError("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{arn}"', 400)
+    return text
 
 
 def _checked(text: str, validate: Callable[[str], None]) -> str:

@@ -28,6 +28,14 @@ def named_or_caller(ctx: Context, request: Members) -> str:
     return path.rpartition("/")[2]
 
 
+def named_or_caller_or_root(ctx: Context, request: Members) -> str | None:
+    """The same, and ``None`` for a root who names nobody: its own keys are meant (API_CreateAccessKey: "you can use
+    it to manage AWS account root user credentials")."""
+    if not request.get("UserName") and ctx.caller.arn == mine(ctx).root_arn:
+        return None
+    return named_or_caller(ctx, request)
+
+
 def modifiable(ctx: Context, kind: Kind, name: str) -> Entity:
     """The one named, unless AWS alone may change it: a role that is linked to a service.
     The words: rebuy-de/aws-nuke#331."""

@@ -66,7 +66,7 @@ def _report(ctx: Context) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    keys = identity.keys.of_root()
+    keys = identity.keys.held_by(None)
     root = ["<root_account>", identity.root_arn, _time(identity.about().created_at), "not_supported"]
     rows.writerow([*root, *["not_supported"] * 3, "false", *_keys(keys), *_certificates([])])
     for user in identity.entities.all("user"):
@@ -91,7 +91,7 @@ def _credentials(ctx: Context, user: User) -> list[str]:
     devices = identity.things.all("mfa-device", owner=user.id)
     certificates = identity.things.all("signing-certificate", owner=user.id)
     shown = [(each.details["status"] == "Active", each.created_at) for each in certificates]
-    keys = sorted(identity.keys.of_user(user.name), key=lambda each: each.created_at)
+    keys = sorted(identity.keys.held_by(user.name), key=lambda each: each.created_at)
     return ["true" if devices else "false", *_keys(keys), *_certificates(shown)]
 
 

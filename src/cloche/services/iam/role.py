@@ -18,7 +18,7 @@ def create_role(ctx: Context, request: Members) -> Members:
         raise words.not_supported("MaxSigninSessionDuration")
     role = identity.entities.create_role(
         request["RoleName"],
-        trust_policy(request["AssumeRolePolicyDocument"]),
+        trust_policy(request["AssumeRolePolicyDocument"], ctx.parts.identity.is_missing),
         path=request.get("Path") or "/",
         description=request.get("Description"),
         session_seconds_max=request.get("MaxSessionDuration") or 3600,
@@ -63,7 +63,7 @@ def update_role_description(ctx: Context, request: Members) -> Members:
 
 @operation("UpdateAssumeRolePolicy")
 def update_assume_role_policy(ctx: Context, request: Members) -> None:
-    document = trust_policy(request["PolicyDocument"])
+    document = trust_policy(request["PolicyDocument"], ctx.parts.identity.is_missing)
     modifiable(ctx, "role", request["RoleName"])
     mine(ctx).entities.set_trust(request["RoleName"], document)
 

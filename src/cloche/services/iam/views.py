@@ -109,7 +109,7 @@ def view_version(version: PolicyVersion, *, document: bool = True) -> Members:
 
 def view_access_key(key: AccessKey) -> Members:
     return {
-        "UserName": key.user,
+        **({"UserName": key.user} if key.user else {}),
         "AccessKeyId": key.access_key,
         "Status": "Active" if key.active else "Inactive",
         "CreateDate": key.created_at,
