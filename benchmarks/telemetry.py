@@ -24,7 +24,7 @@ from pathlib import Path
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.foundation.clock import SystemClock
 from cloche.storage import logs, metrics
-from cloche.storage.logs import LogStore, Question
+from cloche.storage.logs import LogStore, Question, Sieve
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 from cloche.storage.metrics import Datum, MetricStore
@@ -113,7 +113,7 @@ def searched(root: Path, store: LogStore, events: int, rounds: int) -> dict[str,
 
 def scan(store: LogStore, text: str) -> int:
     pattern = compile_pattern(text)
-    question, found, at = Question(pattern.matches, pattern.screen), 0, None
+    question, found, at = Question(pattern.matches, Sieve(pattern.screen, pattern.needle)), 0, None
     while True:
         page = store.find(*OWNER, "/search", question, at=at)
         found += len(page.events)

@@ -150,3 +150,10 @@ def test_metric_filters_can_be_tried(logs: Any) -> None:
         logEventMessages=['{"a": {"b": ["x"]}, "n": 4}', '{"a": {"b": ["x"]}, "k": "xyz"}', '{"a": {"b": ["y"]}}'],
     )["matches"]
     assert [match["eventNumber"] for match in found] == [1, 2]
+
+
+def test_more_tags_than_fifty(logs: Any, group: str) -> None:
+    arn = told(logs, group)["logGroupArn"]
+    logs.tag_resource(resourceArn=arn, tags={f"k{number}": "v" for number in range(50)})
+    assert code_of(logs.tag_resource, resourceArn=arn, tags={"one": "more"})[0] == "TooManyTagsException"
+    assert len(logs.list_tags_for_resource(resourceArn=arn)["tags"]) == 50

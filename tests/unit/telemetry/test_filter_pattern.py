@@ -23,6 +23,7 @@ def matches(pattern: str, message: str) -> bool:
         assert found.screen(b"head\x00" + message.encode() + b"\x00tail"), (
             "a screen may only keep out what cannot match"
         )
+    assert not answer or found.needle in message.encode()
     return answer
 
 

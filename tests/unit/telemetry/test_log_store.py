@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.foundation.errors import AlreadyExists, Broken, NotFound
-from cloche.storage.logs import MIGRATIONS, LogStore, Question, files, finding, stream
+from cloche.storage.logs import MIGRATIONS, LogStore, Question, Sieve, files, finding, stream
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 
@@ -392,6 +392,22 @@ def test_find_newest_first_and_on_a_budget(store: LogStore, monkeypatch: pytest.
     assert sorted(some) == sorted(pair for pair in sent if pair[1].endswith("+") and 4 <= pair[0] < 9)
 
 
+def test_streams_that_follow_each_other_are_not_open_together(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "OPEN_STREAMS_MAX", 3)
+    for number in range(20):
+        store.append(*OWNER, "/g", f"s{number:02d}", [(number * 10, f"{number}"), (number * 10 + 1, f"{number}+")])
+    used: list[int] = []
+
+    def matches(text: str) -> bool:
+        used.append(len([held for held in store._files._open.values() if held.uses]))
+        return True
+
+    for newest_first in (False, True):
+        page = store.find(*OWNER, "/g", Question(matches, newest_first=newest_first))
+        assert len(page.events) == 40
+    assert max(used) == 1
+
+
 def test_a_screen_leaves_whole_appends_unread(store: LogStore) -> None:
     store.append(*OWNER, "/g", "s", [(1, "needle"), (2, "hay")])
     store.append(*OWNER, "/g", "s", [(3, "hay"), (4, "hay")])
@@ -401,8 +417,22 @@ def test_a_screen_leaves_whole_appends_unread(store: LogStore) -> None:
         asked.append(text)
         return True
 
-    page = store.find(*OWNER, "/g", Question(matches, screen=lambda raw: b"needle" in raw))
+    page = store.find(*OWNER, "/g", Question(matches, Sieve(screen=lambda raw: b"needle" in raw)))
     assert [event.message for _, event in page.events] == asked == ["needle"]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.text("abé\x01\x00", max_size=6), min_size=1, max_size=12),
+    st.text("abé\x01\x00", min_size=1, max_size=2),
+)
+def test_a_needle_finds_what_holds_it(store: LogStore, texts: list[str], needle: str) -> None:
+    """Also where its bytes stand in the numbers between the messages."""
+    name = f"n{next(NUMBERS)}"
+    store.append(*OWNER, "/g", name, list(enumerate(texts)))
+    question = Question(lambda text: True, Sieve(needle=needle.encode()))
+    page = store.find(*OWNER, "/g", question, streams=[name])
+    assert [event.message for _, event in page.events] == [text for text in texts if needle in text]
 
 
 def test_what_was_taken_in_is_told_once(store: LogStore, clock: SetClock) -> None:

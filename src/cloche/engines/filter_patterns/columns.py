@@ -46,6 +46,7 @@ class Columns:
         asked += [(at - len(after), column.test) for at, column in enumerate(after)] if after else []
         self._tests = [(at, test) for at, test in asked if test is not None]
         words = [word.encode() for column in (*before, *(after or ())) for word in column.words]
+        self.needle = max(words, key=len, default=b"")
         self.screen: Callable[[bytes], bool] | None = None
         if words:
             self.screen = lambda raw: all(word in raw for word in words)

@@ -48,6 +48,7 @@ class Terms:
     def __init__(self, every: _Group, some: _Group, none: _Group) -> None:
         self._every, self._some, self._none = every.tests(), some.tests(), none.tests()
         needed = [screen for screen in every.screens() if screen is not None]
+        self.needle = max((word.encode("utf-8", "surrogatepass") for word in every.words), key=len, default=b"")
         self.screen: Callable[[bytes], bool] | None = None
         if needed:
             self.screen = needed[0] if len(needed) == 1 else lambda raw: all(screen(raw) for screen in needed)

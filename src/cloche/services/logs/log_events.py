@@ -19,7 +19,7 @@ from cloche.engines.filter_patterns import compile_pattern
 from cloche.foundation.errors import Invalid
 from cloche.services.logs.log_group import require_class
 from cloche.services.logs.naming import group_named
-from cloche.storage.logs import END, Boundary, Place, Question
+from cloche.storage.logs import END, Boundary, Place, Question, Sieve
 from cloche.storage.metadata import records
 
 # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
@@ -111,7 +111,13 @@ def filter_log_events(ctx: Context, request: Members) -> Members:
         ctx.region,
         group,
         # "Events with a timestamp later than this time are not returned": the end is part of the range here
-        Question(pattern.matches, pattern.screen, start, END[0] if end is None else end + 1, newest_first),
+        Question(
+            pattern.matches,
+            Sieve(pattern.screen, pattern.needle),
+            start,
+            END[0] if end is None else end + 1,
+            newest_first,
+        ),
         streams=names,
         prefix=prefix,
         at=at,

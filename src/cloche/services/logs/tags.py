@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging
+from cloche.foundation.errors import LimitReached
 from cloche.services.logs.naming import group_arn, group_in_arn
 from cloche.storage.metadata import tags
 
@@ -41,9 +43,14 @@ def list_tags_log_group(ctx: Context, request: Members) -> Members:
 
 
 def _add(ctx: Context, group: str, given: dict[str, str]) -> Members:
+    """The API's own exception for too many (API_TagResource.html)."""
     pairs = tagging.tag_pairs({"Key": key, "Value": value} for key, value in given.items())
     ctx.parts.logs.group(ctx.account, ctx.region, group)
-    ctx.parts.database.write(lambda tx: tagging.add_tags(tx, group_arn(ctx, group), pairs))
+    arn = group_arn(ctx, group)
+    try:
+        ctx.parts.database.write(lambda tx: tagging.add_tags(tx, arn, pairs))
+    except LimitReached as error:
+        raise AwsError("TooManyTagsException", error.message, fields={"resourceName": arn}) from None
     return {}
 
 

@@ -6,6 +6,7 @@ search over many streams.
 """
 
 from cloche.storage.logs.finding import FoundPage, Position, Question
+from cloche.storage.logs.frames import Sieve
 from cloche.storage.logs.index import MIGRATIONS, LogGroup, LogStream
 from cloche.storage.logs.order import END, Boundary, Place
 from cloche.storage.logs.store import EventPage, LogStore
@@ -24,4 +25,5 @@ __all__ = [
     "Place",
     "Position",
     "Question",
+    "Sieve",
 ]

@@ -1,7 +1,7 @@
 """Events of many streams that match, merged in the order of time, a page at a time.
 
 A page ends when it is full, and also when enough has been searched: then it may be empty and still say where to go
-on, as AWS's may ("You can receive an empty page with a token", API reference of FilterLogEvents). ``screen`` lets
+on, as AWS's may ("You can receive an empty page with a token", API reference of FilterLogEvents). ``sieve`` lets
 whole appends go by unread; what it lets through is asked ``matches``.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloche.storage.logs.files import OpenStreams
-from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES, Screen
+from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES, Sieve
 from cloche.storage.logs.index import LogStream
 from cloche.storage.logs.order import END, backward_steps, forward_steps
 from cloche.storage.logs.stream import LogEvent
@@ -32,7 +32,7 @@ class Question:
     """What is looked for, in events from ``start_ms`` up to, not including, ``end_ms``."""
 
     matches: Callable[[str], bool]
-    screen: Screen | None = None
+    sieve: Sieve | None = None
     start_ms: int = 0
     end_ms: int = END[0]
     newest_first: bool = False
@@ -78,8 +78,13 @@ def _forwards(files: OpenStreams, stream: LogStream, question: Question, at: Pos
         time_ms, number, ordinal = at
         beyond = (time_ms, ordinal if stream.id == number else 0) if stream.id >= number else (time_ms + 1, 0)
         start = max(start, beyond)
+    if stream.first_ms is None:
+        return
+    # Not opened before its time comes: streams that follow each other are never open together.
+    begin = (max(stream.first_ms, start[0]), stream.id, 0)
+    yield (max(begin, at) if at is not None else begin), stream, None, 0
     with files.use(stream.id) as held:
-        for frame, event in forward_steps(held, start, screen=question.screen):
+        for frame, event in forward_steps(held, start, sieve=question.sieve):
             if frame is not None:
                 if frame.earliest_ms >= question.end_ms:
                     return
@@ -97,8 +102,12 @@ def _backwards(files: OpenStreams, stream: LogStream, question: Question, at: Po
         time_ms, number, ordinal = at
         before = (time_ms, ordinal + 1 if stream.id == number else 0) if stream.id >= number else (time_ms + 1, 0)
         end = min(end, before)
+    if stream.first_ms is None:
+        return
+    begin = (min(stream.last_ms, end[0]), stream.id, _LAST)
+    yield (min(begin, at) if at is not None else begin), stream, None, 0
     with files.use(stream.id) as held:
-        for frame, event in backward_steps(held, end, screen=question.screen):
+        for frame, event in backward_steps(held, end, sieve=question.sieve):
             if frame is not None:
                 if frame.latest_ms < question.start_ms:
                     return

@@ -27,9 +27,15 @@ PREFIX_BYTES: Final = _HEAD.size + BATCH_BYTES
 FRAME_BYTES_MAX: Final = 64 * 1024 * 1024
 EVENT_OVERHEAD_BYTES: Final = 26
 
-Screen = Callable[[bytes], bool]
-"""A quick look at the bytes of a message, or at more bytes that hold it among others: false only where the message is
-certainly not looked for."""
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Keeps out what is certainly not looked for, by its bytes in UTF-8."""
+
+    screen: Callable[[bytes], bool] | None = None
+    """Is asked of a message, and of more bytes that hold it among others."""
+    needle: bytes = b""
+    """Stands in every message that is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +87,20 @@ def read_frames(fd: int, first: int) -> Iterator[Frame]:
         offset, first = frame.end, first + count
 
 
-def read_events(fd: int, frame: Frame, screen: Screen | None = None) -> list[tuple[int, int, str]]:
-    """(place in the frame, timestamp, message) of its events; with ``screen`` only of those that pass it. A frame that
-    does not pass as a whole is not taken apart. Raises ``Broken`` if the frame is not as it was written."""
+def read_events(fd: int, frame: Frame, sieve: Sieve | None = None) -> list[tuple[int, int, str]]:
+    """(place in the frame, timestamp, message) of its events; with ``sieve`` only of those it lets through. A frame
+    that does not pass as a whole is not taken apart. Raises ``Broken`` if the frame is not as it was written."""
     raw = os.pread(fd, _HEAD.size + frame.length, frame.offset)
     payload = memoryview(raw)[_HEAD.size :]
     length, checksum = _HEAD.unpack_from(raw) if len(raw) >= _HEAD.size else (0, 0)
     if length != frame.length or len(payload) != length or zlib.crc32(payload) != checksum:
         raise Broken("a log file is damaged", detail=f"frame at {frame.offset} fails its checksum")
-    if screen is not None and not screen(raw):
-        return []
+    if sieve is not None:
+        if sieve.screen is not None and not sieve.screen(raw):
+            return []
+        if sieve.needle:
+            return _events_with(raw, frame.count, sieve.needle)
+    screen = None if sieve is None else sieve.screen
     events: list[tuple[int, int, str]] = []
     at = PREFIX_BYTES
     unpack, size_of_head = _EVENT.unpack_from, _EVENT.size
@@ -101,6 +111,27 @@ def read_events(fd: int, frame: Frame, screen: Screen | None = None) -> list[tup
         at += size
         if screen is None or screen(text):
             events.append((place, timestamp, text.decode("utf-8", "replace")))
+    return events
+
+
+def _events_with(raw: bytes, count: int, needle: bytes) -> list[tuple[int, int, str]]:
+    """Those that hold ``needle``. Only lengths are read on the way from one to the next."""
+    events: list[tuple[int, int, str]] = []
+    unpack, size_of_head = _EVENT.unpack_from, _EVENT.size
+    at = PREFIX_BYTES
+    found = raw.find(needle, at)
+    for place in range(count):
+        if found < 0:
+            break
+        timestamp, size = unpack(raw, at)
+        at += size_of_head
+        end = at + size
+        if found < end:
+            text = raw[at:end]
+            if needle in text:
+                events.append((place, timestamp, text.decode("utf-8", "replace")))
+            found = raw.find(needle, end)
+        at = end
     return events
 
 

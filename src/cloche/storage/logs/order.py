@@ -20,7 +20,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from cloche.storage.logs.frames import Frame, Screen
+from cloche.storage.logs.frames import Frame, Sieve
 from cloche.storage.logs.stream import LogEvent, StreamFiles, walk_backward, walk_forward
 
 Boundary = tuple[int, int]
@@ -35,7 +35,7 @@ Step = tuple[Frame, None] | tuple[None, LogEvent]
 
 
 def forward_steps(
-    files: StreamFiles, start: Boundary, *, since: int = 0, until: int = END[0], screen: Screen | None = None
+    files: StreamFiles, start: Boundary, *, since: int = 0, until: int = END[0], sieve: Sieve | None = None
 ) -> Iterator[Step]:
     """Events at or after ``start``, earliest first, of those counted from ``since`` up to ``until``."""
     heap: list[tuple[Boundary, LogEvent]] = []
@@ -44,7 +44,7 @@ def forward_steps(
         while heap and heap[0][0][0] < frame.earliest_ms:
             yield None, heapq.heappop(heap)[1]
         yield frame, None
-        keyed = [(key_of(event), event) for event in files.events(frame, screen)]
+        keyed = [(key_of(event), event) for event in files.events(frame, sieve)]
         if frame.earliest_ms <= start[0]:
             keyed = [pair for pair in keyed if pair[0] >= start]
         alone = not heap and (at + 1 == len(frames) or frame.latest_ms < frames[at + 1].earliest_ms)
@@ -59,14 +59,14 @@ def forward_steps(
         yield None, heapq.heappop(heap)[1]
 
 
-def backward_steps(files: StreamFiles, end: Boundary, *, screen: Screen | None = None) -> Iterator[Step]:
+def backward_steps(files: StreamFiles, end: Boundary, *, sieve: Sieve | None = None) -> Iterator[Step]:
     """Events before ``end``, latest first."""
     heap: list[tuple[Boundary, LogEvent]] = []
     for frame in walk_backward(files, end[0]):
         while heap and -heap[0][0][0] > frame.latest_ms:
             yield None, heapq.heappop(heap)[1]
         yield frame, None
-        for event in files.events(frame, screen):
+        for event in files.events(frame, sieve):
             if key_of(event) < end:
                 heapq.heappush(heap, ((-event.timestamp_ms, -event.ordinal), event))
     while heap:

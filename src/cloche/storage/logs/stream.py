@@ -16,7 +16,7 @@ from typing import Final
 
 from cloche.foundation.errors import Broken
 from cloche.storage.logs import frames
-from cloche.storage.logs.frames import Frame, Screen
+from cloche.storage.logs.frames import Frame, Sieve
 
 SEGMENT_BYTES: Final = 8 * 1024 * 1024
 
@@ -134,14 +134,14 @@ class StreamFiles:
             ticket, fd = self._written, segment.fd
         self._sync(ticket, fd)
 
-    def events(self, frame: Frame, screen: Screen | None = None) -> list[LogEvent]:
-        """Those of the frame (that pass ``screen``). Raises ``Broken`` if the frame is damaged. A frame that retention
+    def events(self, frame: Frame, sieve: Sieve | None = None) -> list[LogEvent]:
+        """Those of the frame (that pass ``sieve``). Raises ``Broken`` if the frame is damaged. A frame that retention
         has removed meanwhile is empty."""
         with self._lock:
             segment = next((s for s in reversed(self._segments) if int(s.path.stem) <= frame.first), None)
             if segment is None or not segment.frames or frame.first > segment.frames[-1].first:
                 return []
-            held = frames.read_events(segment.fd, frame, screen)
+            held = frames.read_events(segment.fd, frame, sieve)
         return [LogEvent(timestamp, frame.ingested_ms, message, frame.first + at) for at, timestamp, message in held]
 
     def expire(self, before_ms: int) -> int:
