@@ -7,9 +7,11 @@ from spoken import invented, operation, request
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers
-from cloche.aws.protocols import parse_request
+from cloche.aws.protocols import parse_request, scalars
 from cloche.aws.signing.canonical import canonical_headers, canonical_path
+from cloche.aws.signing.refusals import QUERY
 from cloche.aws.signing.scope import Malformed, parse_date
+from cloche.aws.signing.sigv4 import Verifier
 
 
 def test_a_documents_null_is_a_value() -> None:
@@ -54,3 +56,19 @@ def test_texts_have_ranges_too(text: str) -> None:
     with pytest.raises(AwsError) as caught:
         parse_request(model, do, "query", request(body=f"Action=ListRoles&MaxItems={text}".encode()))
     assert caught.value.code == "MalformedInput"
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "1 Jan 0001 00:00:00 +2359"]
+)
+def test_zones_that_lead_out_of_time(text: str) -> None:
+    with pytest.raises(ValueError):
+        scalars.moment_from_text(text)
+
+
+def test_a_date_header_of_a_year_beyond_all() -> None:
+    authorization = "AWS4-HMAC-SHA256 Credential=K/20261125/eu-west-1/iam/aws4_request, SignedHeaders=host, Signature=0"
+    asked = request("GET", "/", date="Wed, 25 Nov 99999999999999999999 12:00:00 GMT", authorization=authorization)
+    with pytest.raises(AwsError) as caught:
+        Verifier({}.get).verify(asked, QUERY, 0)
+    assert caught.value.code == "IncompleteSignature"

@@ -48,12 +48,15 @@ def moment_from_seconds(seconds: float) -> datetime:
 def moment_from_text(text: str) -> datetime:
     """ISO 8601, an HTTP date, or seconds since 1970: whatever ``text`` is."""
     text = text.strip()
-    if found := _ISO.fullmatch(text):
-        return _from_iso(found)
+    try:
+        if found := _ISO.fullmatch(text):
+            return _from_iso(found)
+        if found := _HTTP_DATE.fullmatch(text):
+            return _from_http_date(found)
+    except OverflowError as error:  # a zone that leads out of the years 1 to 9999
+        raise ValueError(str(error)) from None
     if _NUMBER.fullmatch(text):
         return moment_from_seconds(float(text))
-    if found := _HTTP_DATE.fullmatch(text):
-        return _from_http_date(found)
     raise ValueError(f"no moment: {text[:80]!r}")
 
 

@@ -272,7 +272,7 @@ def _from_http_date(value: str) -> str:
         return value
     try:
         return parsedate_to_datetime(value).strftime("%Y%m%dT%H%M%SZ")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise Malformed("the Date header is not a date") from None
 
 
