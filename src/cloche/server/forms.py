@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
 from cloche.aws.model.load import service_model
 from cloche.aws.protocols import parse_request, serialize_response
@@ -17,7 +18,9 @@ from cloche.aws.signing.sigv2 import decoded_policy
 from cloche.aws.validation import validate
 
 if TYPE_CHECKING:
+    from cloche.aws.operation import Operation
     from cloche.server.app import Chain, Exchange
+    from cloche.services.s3.form.reader import Form
 
 
 def takes(request: HttpRequest) -> bool:
@@ -38,17 +41,27 @@ def _bucket(request: HttpRequest) -> str:
 
 async def answer_form(chain: Chain, exchange: Exchange, request: HttpRequest) -> HttpResponse:
     """Raises ``AwsError`` for all that is wrong with it."""
-    from cloche.services.s3.errors import s3_error
-    from cloche.services.s3.form.policy import SizeRange, check_policy
     from cloche.services.s3.form.reader import Form
-    from cloche.services.s3.form.upload import FormFile, answer, meant_fields, put_request
 
     assert exchange.arriving is not None
-    bucket, model = _bucket(request), service_model("s3")
-    operation = model.operation_model("PutObject")
-    exchange.target = Routed("s3", model, operation, "rest-xml", request)
+    model = service_model("s3")
+    exchange.target = Routed("s3", model, model.operation_model("PutObject"), "rest-xml", request)
     handler = await chain.operation(exchange.target)
     form = Form(request, aiter(exchange.arriving))
+    try:
+        return await _put(chain, exchange, request, form, handler)
+    except AwsError:
+        await form.drain()
+        raise
+
+
+async def _put(chain: Chain, exchange: Exchange, request: HttpRequest, form: Form, handler: Operation) -> HttpResponse:
+    from cloche.services.s3.errors import s3_error
+    from cloche.services.s3.form.policy import SizeRange, check_policy
+    from cloche.services.s3.form.upload import FormFile, answer, meant_fields, put_request
+
+    bucket, model = _bucket(request), service_model("s3")
+    operation = model.operation_model("PutObject")
     await form.read_fields()
     verified = verify_form(chain.verifier, form.fields, chain.clock.time())
     exchange.caller = verified.caller

@@ -120,8 +120,8 @@ class Access:
     def require(self, action: str, key: str | None) -> None:
         """Raises AccessDenied. Whether a key that is read is there is for those to know who may list it
         (API_GetObject.html: with s3:ListBucket a missing key is 404, without it 403)."""
-        missing = not self.is_owners and bool(key) and action in OBJECT_PERMISSIONS and self._info(key or "") is None
-        if missing:
+        reads = not self.is_owners and not self.writing and bool(key) and action in OBJECT_PERMISSIONS
+        if reads and self._info(key or "") is None:
             lists = Access(self.ctx, self.bucket, {"Prefix": key}).allowed("s3:ListBucket", "")
             allowed = lists and self._said(action, key or "", None) is not Outcome.EXPLICIT_DENY
         else:

@@ -20,6 +20,7 @@ FIELD_BYTES_MAX: Final = 20 * KIB
 """What comes before the file, by S3's rule (ErrorResponses.html: MaxPostPreDataLengthExceededError)."""
 PARTS_MAX: Final = 200
 _PART_HEAD_BYTES_MAX: Final = 8 * KIB
+_DRAINED_BYTES_MAX: Final = 256 * KIB
 _BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;",]{1,70}))', re.IGNORECASE)
 _PARAMETER: Final = re.compile(r';\s*(name|filename)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))', re.IGNORECASE)
 
@@ -34,9 +35,7 @@ class Form:
 
     def __init__(self, request: HttpRequest, stream: AsyncIterator[bytes]) -> None:
         found = _BOUNDARY.search(request.headers.get("content-type"))
-        if found is None:
-            raise _malformed()
-        self._delimiter = b"\r\n--" + (found[1] or found[2]).encode("latin-1")
+        self._delimiter = b"\r\n--" + (found[1] or found[2]).encode("latin-1") if found is not None else b""
         self._stream = stream
         self._held = bytearray(b"\r\n")  # so that the first delimiter looks like the others
         self._ended = False
@@ -46,7 +45,7 @@ class Form:
     async def read_fields(self) -> None:
         """Read up to the file. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument where there
         is no file."""
-        if await self._until(self._delimiter, FIELD_BYTES_MAX):
+        if not self._delimiter or await self._until(self._delimiter, FIELD_BYTES_MAX):
             raise _malformed()
         total = 0
         for _ in range(PARTS_MAX):
@@ -91,11 +90,12 @@ class Form:
                 yield piece
             if not await self._more():
                 raise _malformed()
-        await self._drain()
+        await self.drain()
 
-    async def _drain(self) -> None:
-        """What little follows is read, so that the connection can go on."""
-        left = 64 * KIB
+    async def drain(self) -> None:
+        """What little is left is read, so that the connection can go on, and that a sender who is refused still reads
+        why."""
+        left = _DRAINED_BYTES_MAX
         while left > 0 and not self._ended:
             self._held.clear()
             if await self._more():
