@@ -48,12 +48,13 @@ def explain(operation: Operation) -> Explanation:
     if resource is None:
         function = inspect.unwrap(handler)
         code = function.__code__
+        name = operation.name if function.__name__ == "<lambda>" else function.__name__
         return Explanation(
             operation.name,
             Path(code.co_filename),
             code.co_firstlineno,
             (),
-            (f"{function.__name__} (line {code.co_firstlineno})",),
+            (f"{name} (line {code.co_firstlineno})",),
             _first_line(function),
         )
     kind = type(resource)
