@@ -51,7 +51,7 @@ def is_link(query: str) -> bool:
 def with_headers_of_link(request: HttpRequest) -> HttpRequest:
     """The request with those headers that its link carries in the query where headers belong."""
     moved = [
-        (name.lower(), unquote(value))
+        (name.lower(), _raw(value))
         for name, _, value in (part.partition("=") for part in request.query.split("&"))
         if name.lower().startswith("x-amz-") or name.lower() in _MOVED
     ]
@@ -62,7 +62,7 @@ def with_headers_of_link(request: HttpRequest) -> HttpRequest:
 def verify_link(verifier: Verifier, request: HttpRequest, bucket: str, family: Family, now: float) -> Verified:
     """Who made this link. ``bucket`` is the one that the host names, if any. Raises ``AwsError`` (403)."""
     fields = {
-        unquote(name): unquote(value) for name, _, value in (part.partition("=") for part in request.query.split("&"))
+        _raw(name): _raw(value) for name, _, value in (part.partition("=") for part in request.query.split("&"))
     }
     expires = fields.get("Expires", "")
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
@@ -123,7 +123,7 @@ def _string_to_sign(request: HttpRequest, fields: dict[str, str], bucket: str, e
     for part in request.query.split("&"):
         name, equals, value = part.partition("=")
         if name in _SUBRESOURCES:
-            parts.append((name, f"{name}={unquote(value)}" if equals and value else name))
+            parts.append((name, f"{name}={_raw(value)}" if equals and value else name))
     resource = path + ("?" + "&".join(text for _, text in sorted(parts)) if parts else "")
     return f"{request.method}\n{header('content-md5')}\n{header('content-type')}\n{expires}\n{lines}{resource}"
 
@@ -143,3 +143,8 @@ def decoded_policy(policy: str) -> bytes:
         return base64.b64decode(policy, validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from None
+
+
+def _raw(text: str) -> str:
+    """Percent-decoded, one character a byte, as all that is signed here."""
+    return unquote(text, "latin-1")
