@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import email.header
 import hashlib
 import http.client
 import io
@@ -183,6 +184,19 @@ def test_answers_may_be_dressed_up(s3, bucket, refused) -> None:
     )
     refusal = refused(s3.get_object, Bucket=bucket, Key="key", ResponseContentType="a\r\nset-cookie: b")
     assert refusal.status == 400
+
+
+def test_metadata_beyond_ascii_is_spelled(s3, bucket) -> None:
+    def say(params, **_) -> None:  # boto3 itself takes US-ASCII alone
+        params["headers"]["x-amz-meta-name"] = "Grüße"
+
+    s3.meta.events.register("before-call.s3.PutObject", say)
+    try:
+        s3.put_object(Bucket=bucket, Key="key", Body=b"x")
+    finally:
+        s3.meta.events.unregister("before-call.s3.PutObject", say)
+    spelled = s3.head_object(Bucket=bucket, Key="key")["Metadata"]["name"]
+    assert str(email.header.make_header(email.header.decode_header(spelled))) == "Grüße"
 
 
 def test_metadata_has_a_limit(s3, bucket, refused) -> None:

@@ -179,8 +179,8 @@ def object_view(info: ObjectInfo) -> Members:
 
 
 def _spelled(value: str) -> str:
-    """User metadata as a header can carry it: what is not US-ASCII as RFC 2047 spells it (docs.aws.amazon.com/AmazonS3/
-    latest/userguide/UsingMetadata.html, whose example this reproduces)."""
+    """User metadata as a header can carry it: what is not US-ASCII as RFC 2047 spells it, as S3 does
+    (docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html)."""
     if value.isascii():
         return value
     return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="

@@ -249,10 +249,7 @@ def _completed(upload: Upload, parts: list[Part]) -> Details:
     declared = upload.checksum_algorithm
     algorithm = declared or checksums.DEFAULT
     kind = upload.checksum_type or "FULL_OBJECT"
-    laid_out = tuple(
-        ObjectPart(part.number, part.size, {n: value for n, value in part.checksums.items() if n == declared})
-        for part in parts
-    )
+    laid_out = tuple(ObjectPart(part.number, part.size, _told(part.checksums, declared)) for part in parts)
     made: dict[str, str] = {}
     if all(algorithm in part.checksums for part in parts):
         if kind == "FULL_OBJECT":
@@ -267,6 +264,11 @@ def _completed(upload: Upload, parts: list[Part]) -> Details:
         parts=laid_out,
         upload=upload.id,
     )
+
+
+def _told(sums: Mapping[str, str], declared: str) -> dict[str, str]:
+    """A part's checksums without the default one, which is computed for the whole's sake."""
+    return {name: value for name, value in sums.items() if name == declared or name != checksums.DEFAULT}
 
 
 def _check_whole(
