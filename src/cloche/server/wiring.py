@@ -16,11 +16,12 @@ from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import hosting as hosting_engine
-from cloche.engines import identity, tagging
+from cloche.engines import identity, quotas, tagging
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.log_export import LogExports
 from cloche.engines.identity.tag_owner import TagOwner
+from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Gateway, Training
 from cloche.foundation.bus import Bus
@@ -67,6 +68,7 @@ MIGRATIONS: list[Migration] = [
     *hosting_engine.MIGRATIONS,
     *job_tokens.MIGRATIONS,
     *tagging.MIGRATIONS,
+    *quotas.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -209,6 +211,8 @@ def _parts(
         stop_grace_seconds=settings.stop_grace_seconds,
     )
     exports = LogExports(database, reconciler, log_store, store)
+    limits = Quotas(database, clock)
+    principals.limits = limits.iam_limit
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -221,6 +225,7 @@ def _parts(
         reconciler=reconciler,
         training=training,
         hosting=hosting,
+        quotas=limits,
         tagging=Tagging(
             database,
             [

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
+    from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
     from cloche.lifecycle.reconciler import Reconciler
@@ -36,4 +37,5 @@ class Parts:
     training: Training
     hosting: Hosting
     tagging: Tagging
+    quotas: Quotas
     exports: LogExports

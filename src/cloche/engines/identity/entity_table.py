@@ -81,6 +81,7 @@ class EntityTable:
                 raise words.entity_exists(kind, name) from None
             held = tx.execute("SELECT count(*) FROM iam_principals WHERE account = ? AND kind = ?", (account, kind))
             quota, most = QUOTAS[kind]
+            most = self._ledger.limit(tx, quota, most)
             if held.fetchone()[0] > most:
                 raise words.quota(quota, most)
 

@@ -85,8 +85,10 @@ class Holdings:
             holder = self._entities.id_in(tx, kind, owner)
             tx.execute("INSERT OR IGNORE INTO iam_attached VALUES (?, ?)", (holder, policy_arn))
             held = tx.execute("SELECT count(*) FROM iam_attached WHERE owner = ?", (holder,)).fetchone()
-            if held[0] > ATTACHED_MAX:
-                raise words.quota(f"PoliciesPer{words.in_quota(kind)}", ATTACHED_MAX)
+            quota = f"PoliciesPer{words.in_quota(kind)}"
+            most = self._ledger.limit(tx, quota, ATTACHED_MAX)
+            if held[0] > most:
+                raise words.quota(quota, most)
 
         self._ledger.write(change)
 

@@ -18,7 +18,7 @@ from cloche.engines.identity.account import AccountIdentity, account_of
 from cloche.engines.identity.entities import Account, Credentials, Kind, Role
 from cloche.engines.identity.first_start import make_execution_role
 from cloche.engines.identity.keys import Keys
-from cloche.engines.identity.ledger import Ledger, account_in
+from cloche.engines.identity.ledger import Ledger, Limits, account_in
 from cloche.engines.identity.policy import Decision, Outcome, Request, evaluate
 from cloche.engines.identity.sessions import JOB_SECONDS, Wanted
 from cloche.foundation.clock import Clock
@@ -50,6 +50,8 @@ class Identity:
         self._accounts: dict[str, AccountIdentity] = {}
         self._roots: dict[str, Credentials] = {}
         self.keys = Keys(database, clock, self._forget)
+        self.limits: Limits | None = None
+        """What accounts have asked for beyond AWS's defaults; set before serving."""
         self.account = settings.account
         database.write(self._adopt)
         self._ensure(self.account, "home")
@@ -59,6 +61,9 @@ class Identity:
     def home(self) -> AccountIdentity:
         """The account that Cloche was started for."""
         return self.of(self.account)
+
+    def _limit(self, tx: sqlite3.Connection, account: str, name: str, most: int) -> int:
+        return most if self.limits is None else self.limits(tx, account, name, most)
 
     def _forget(self) -> None:
         self.keys.forget()
@@ -77,7 +82,7 @@ class Identity:
     def find(self, account: str) -> AccountIdentity | None:
         found = self._accounts.get(account)
         if found is None and self._row(account) is not None:
-            ledger = Ledger(self._database, self._clock, account, self._forget)
+            ledger = Ledger(self._database, self._clock, account, self._forget, self._limit)
             with self._lock:
                 made = AccountIdentity(ledger, self.keys, self._region, self.find)
                 found = self._accounts.setdefault(account, made)

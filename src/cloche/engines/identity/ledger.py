@@ -15,6 +15,8 @@ from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Database
 
 T = TypeVar("T")
+Limits = Callable[[sqlite3.Connection, str, str, int], int]
+"""Account, the quota's name, AWS's default: what holds for the account."""
 
 ARN_RESOURCES: Final = {
     "mfa-device": "mfa",
@@ -28,7 +30,15 @@ ARN_RESOURCES: Final = {
 class Ledger:
     """One account's view of the tables: ``account`` is whose rows are meant, and whose ARNs are made."""
 
-    def __init__(self, database: Database, clock: Clock, account: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        account: str,
+        changed: Callable[[], None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits
         self.database = database
         self.clock = clock
         self.account = account
@@ -46,6 +56,10 @@ class Ledger:
             return self.database.write(change)
         finally:
             self._changed()
+
+    def limit(self, tx: sqlite3.Connection, name: str, most: int) -> int:
+        """How many the account may have of what the quota ``name`` counts: ``most`` unless it asked for more."""
+        return most if self._limits is None else self._limits(tx, self.account, name, most)
 
     def iam_arn(self, kind: str, path: str, name: str) -> str:
         return f"arn:aws:iam::{self.account}:{ARN_RESOURCES.get(kind, kind)}{path}{name}"

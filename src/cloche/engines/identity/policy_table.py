@@ -138,8 +138,9 @@ class PolicyTable:
             except sqlite3.IntegrityError:
                 raise words.policy_exists(name) from None
             held = tx.execute("SELECT count(*) FROM iam_managed WHERE account = ?", (account,)).fetchone()
-            if held[0] > POLICIES_MAX:
-                raise words.quota("PoliciesPerAccount", POLICIES_MAX)
+            most = self._ledger.limit(tx, "PoliciesPerAccount", POLICIES_MAX)
+            if held[0] > most:
+                raise words.quota("PoliciesPerAccount", most)
             tx.execute("INSERT INTO iam_managed_versions VALUES (?, 1, ?, ?)", (identifier, document, now))
 
         self._ledger.write(change)

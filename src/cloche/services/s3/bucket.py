@@ -50,6 +50,7 @@ def create_bucket(ctx: Context, request: Members) -> Members:
             raise not_implemented(f"CreateBucketConfiguration {member}", "Cloche has no directory buckets")
     region = _region(ctx, configuration.get("LocationConstraint"))
     tags = tags_from_set(configuration.get("Tags") or [], BUCKET_TAGS_MAX)
+    _check_number(ctx, name)
     try:
         store_of(ctx).buckets.create(name, ctx.account, region, new_access(ctx, request))
     except AlreadyExists:
@@ -85,6 +86,13 @@ def _illegal(constraint: str) -> Exception:
         f"The {constraint} location constraint is incompatible for the region specific endpoint this request was "
         "sent to.",
     )
+
+
+def _check_number(ctx: Context, name: str) -> None:
+    """An account has so many buckets at most; asking again for one that is there is no further one."""
+    buckets = store_of(ctx).buckets
+    if buckets.count(ctx.account) >= ctx.parts.quotas.bucket_limit(ctx.account) and not buckets.exists(name):
+        raise s3_error("TooManyBuckets")
 
 
 def _again(ctx: Context, request: Members, bucket: Bucket) -> Members:

@@ -84,6 +84,7 @@ _MESSAGES: Final[dict[str, tuple[int, str]]] = {  # LISTED
     "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
     "NoSuchObjectLockConfiguration": (404, "The specified object does not have a ObjectLock configuration"),
     "NotImplemented": (501, "A header you provided implies functionality that is not implemented"),
+    "TooManyBuckets": (400, "You have attempted to create more buckets than allowed"),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
     # docs.aws.amazon.com/AmazonS3/latest/API/API_GetPublicAccessBlock.html, …/API_GetBucketTagging.html,
     # …/API_GetBucketEncryption.html, "Errors"

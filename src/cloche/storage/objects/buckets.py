@@ -73,6 +73,14 @@ class Buckets:
                 self._known[name] = bucket
         return bucket
 
+    def exists(self, name: str) -> bool:
+        return self._database.reader.execute("SELECT 1 FROM buckets WHERE name = ?", (name,)).fetchone() is not None
+
+    def count(self, account: str) -> int:
+        """How many the account has."""
+        row = self._database.reader.execute("SELECT count(*) FROM buckets WHERE account = ?", (account,)).fetchone()
+        return int(row[0])
+
     def delete(self, name: str) -> None:
         """Remove an empty bucket with its configuration. Raises ``BucketNotFound`` and ``BucketNotEmpty``.
 

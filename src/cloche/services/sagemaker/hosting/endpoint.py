@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan
+from cloche.engines.quotas import Asked, endpoint_quota
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
@@ -46,6 +47,7 @@ class Endpoint(Resource):
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         fleet = _planned(ctx, tx, request["EndpointConfigName"])
+        _use(ctx, tx, record.arn, fleet)
         ctx.parts.hosting.submit(tx, EndpointPlan(record.arn, record.name, ctx.account, ctx.region, fleet))
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
@@ -53,6 +55,7 @@ class Endpoint(Resource):
         fleet = _planned(ctx, tx, request["EndpointConfigName"])
         if request.get("RetainAllVariantProperties"):
             fleet = _retaining(fleet, record, request.get("ExcludeRetainedVariantProperties") or ())
+        _use(ctx, tx, record.arn, fleet)
         try:
             ctx.parts.hosting.update(tx, record.arn, fleet)
         except Conflict:
@@ -99,12 +102,26 @@ def update_endpoint_weights_and_capacities(ctx: Context, request: Members) -> Me
         if records.find_arn(tx, arn) is None:
             raise Endpoint.missing.error(arn=arn, name=name)
         ctx.parts.hosting.rescale(tx, arn, capacities)
+        counts = {each.variant: each.instance_count for each in capacities if each.instance_count is not None}
+        ctx.parts.quotas.rescale(tx, arn, counts)
 
     try:
         ctx.parts.database.write(change)
     except Conflict:
         raise BUSY.error(arn=arn) from None
     return {"EndpointArn": arn}
+
+
+def _use(ctx: Context, tx: sqlite3.Connection, arn: str, fleet: FleetPlan) -> None:
+    """Raises ``LimitReached`` where these are more instances than the account may have."""
+    variants = find_endpoint_config(ctx, tx, fleet.configuration).request["ProductionVariants"]
+    types = {each["VariantName"]: each["InstanceType"] for each in variants if "InstanceType" in each}
+    asked = [
+        Asked(endpoint_quota(types[plan.name]), plan.instance_count, plan.name)
+        for plan in fleet.variants
+        if plan.name in types
+    ]
+    ctx.parts.quotas.use(tx, arn, asked)
 
 
 def _capacity(asked: Members) -> Capacity:

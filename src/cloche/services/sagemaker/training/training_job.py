@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
+from cloche.engines.quotas import INSTANCES_OF_JOBS, Asked, training_quota
 from cloche.engines.training import from_document
 from cloche.foundation.errors import Conflict, NotSupported
 from cloche.services.sagemaker.training.planning import check_plan, plan_training_job
@@ -55,6 +56,13 @@ class TrainingJob(Resource):
         check_plan(ctx, request, plan)
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
+        resources = request["ResourceConfig"]
+        count = resources.get("InstanceCount", 1)
+        ctx.parts.quotas.use(
+            tx,
+            record.arn,
+            [Asked(training_quota(resources["InstanceType"]), count), Asked(INSTANCES_OF_JOBS, count)],
+        )
         ctx.parts.training.submit(tx, plan_training_job(ctx, record.arn, request))
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
