@@ -119,6 +119,8 @@ def _string_to_sign(request: HttpRequest, fields: dict[str, str], bucket: str, e
             amz[name] = [value.strip()]
     lines = "".join(f"{name}:{','.join(values)}\n" for name, values in sorted(amz.items()))
     path = f"/{bucket}{request.path}" if bucket else request.path
+    if path.count("/") == 1 and len(path) > 1:
+        path += "/"  # so clients name a bucket, however they write it in the path (botocore/auth.py: ``auth_path``)
     parts = []
     for part in request.query.split("&"):
         name, equals, value = part.partition("=")
