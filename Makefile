@@ -19,6 +19,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/dev.txt --group dev pyproject.toml requirements/build.in
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/uv.txt requirements/uv.in
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/fuzz.txt pyproject.toml requirements/fuzz.in
 	for lock in src/cloche_jobs/locks/*.in; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file $${lock%.in}.txt $$lock; done
 
 demo: setup
@@ -50,6 +51,20 @@ dev: setup
 	$(BIN)/ruff format src tests benchmarks tools examples
 	$(BIN)/ruff check --fix src tests benchmarks tools examples
 	$(MAKE) types layers quick
+
+# Coverage-guided fuzzing of every parser, SECONDS each; inputs that led further are kept beside the environment.
+SECONDS ?= 60
+FUZZ := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cloche-fuzz
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.py,%,$(sort $(wildcard tests/fuzz/fuzz_*.py)))
+
+$(FUZZ)/.ready: requirements/fuzz.txt requirements/uv.txt
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(FUZZ)/bin/uv pip sync --quiet --python $(FUZZ)/bin/python --require-hashes requirements/fuzz.txt
+	touch $(FUZZ)/.ready
+
+fuzz: $(FUZZ)/.ready
+	for target in $(FUZZ_TARGETS); do PYTHONPATH=src $(FUZZ)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep $(FUZZ)/kept/$$target || exit 1; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,7 @@ def harness() -> Iterator[Callable[[str], Callable[[bytes], None]]]:
     sys.path.insert(0, str(HERE))
 
     def load(target: str) -> Callable[[bytes], None]:
-        spec = importlib.util.spec_from_file_location(f"fuzz_{target}", HERE / f"fuzz_{target}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        one: Callable[[bytes], None] = module.one
+        one: Callable[[bytes], None] = import_module(f"fuzz_{target}").one
         return one
 
     yield load

@@ -31,12 +31,10 @@ if TYPE_CHECKING:
 Query = dict[str, list[str]]
 Take = Callable[[HttpRequest, Members], None]
 _LABEL: Final = re.compile(r"\{([^}+]+)(\+?)\}")
-# rest-json operations whose query map holds what no other member takes. API_ListScrapers.html: "filters" are names of
+# rest-json services whose query maps hold what no other member takes. API_ListScrapers.html: "filters" are names of
 # scraper fields, not ``nextToken``; API_PutRestApi.html: "custom header parameters", beside ``mode`` and
-# ``failonwarnings``.
-_MAP_OF_THE_REST: Final = frozenset(
-    (("amp", "ListScrapers"), ("apigateway", "ImportRestApi"), ("apigateway", "PutRestApi"))
-)
+# ``failonwarnings``; API_route53globalresolver_ListFirewallRules.html: "filters" of the list, beside its page token.
+_MAPS_OF_THE_REST: Final = frozenset(("amp", "apigateway", "route53globalresolver"))
 _SAFE_HEADER: Final = re.compile(r"[\r\n\x00]")
 
 
@@ -80,7 +78,7 @@ class RequestBindings:
     def __init__(self, operation: OperationModel, all_in_map: bool) -> None:
         uri = operation.http.get("requestUri", "/")
         shape = operation.input_shape
-        all_in_map = all_in_map and (operation.service_model.service_name, operation.name) not in _MAP_OF_THE_REST
+        all_in_map = all_in_map and operation.service_model.service_name not in _MAPS_OF_THE_REST
         self._takes: list[Take] = []
         self._queries: list[Callable[[Query, Members], None]] = []
         if shape is None:
