@@ -29,7 +29,7 @@ class RequestScope:
         self.start = aligned(ctx, start, 60 if all(self._queried_period(q) >= 60 for q in queries) else 1)
         self.end = end.timestamp()
         self._metrics: dict[str, tuple[Series, list[tuple[int, float]]]] = {}
-        self._searches = 0
+        self._searches: dict[tuple[str, str, int], list[Series]] = {}
         self.messages: list[Members] = []
 
     def metric_ids(self) -> list[str]:
@@ -57,9 +57,17 @@ class RequestScope:
         return max(periods, default=SEARCH_PERIOD_DEFAULT)
 
     def search(self, query: str, stat: str, period: int) -> list[Series]:
-        self._searches += 1
-        if self._searches > SEARCHES_MAX:
-            raise MathError(f"A request may have at most {SEARCHES_MAX} searches")
+        """The same search is made once."""
+        asked = (query, stat, period)
+        if asked not in self._searches:
+            if len(self._searches) >= SEARCHES_MAX:
+                raise MathError(f"A request may have at most {SEARCHES_MAX} searches")
+            self._searches[asked] = self._search(query, stat, period)
+        return self._searches[asked]
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _search(self, query: str, stat: str, period: int) -> list[Series]:
         compute, wanted = known_statistic(stat), read_search(query)
         require_period(period)
         found = [metric for metric in self._listed(wanted.namespace) if wanted.matches(*_identity(metric))]
@@ -79,8 +87,6 @@ class RequestScope:
             points = {at: value for at, held in merged.items() if (value := compute(held)) is not None}
             series.append(Series(points, period, label, self._properties(member, period, stat)))
         return series
-
-    # -- inside ------------------------------------------------------------------------------------------
 
     def _queried_period(self, query: Members) -> int:
         stat = query.get("MetricStat")
