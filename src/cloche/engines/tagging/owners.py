@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -37,7 +38,7 @@ class Owner(Protocol):
         """What has tags and is not in the index; few enough to be looked through."""
 
 
-class _Indexed:
+class _Indexed(ABC):
     """An owner whose tags are rows of the index: in one transaction, the resource is looked for and changed."""
 
     def __init__(self, database: Database) -> None:
@@ -58,9 +59,9 @@ class _Indexed:
     def listed(self, account: str, region: str) -> Sequence[Tagged]:
         return ()
 
+    @abstractmethod
     def find(self, tx: sqlite3.Connection, account: str, region: str, arn: str) -> str:
         """The ARN under which the resource is kept."""
-        raise NotImplementedError
 
 
 class RecordOwner(_Indexed):
