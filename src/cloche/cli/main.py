@@ -24,6 +24,10 @@ _COMMANDS: Final = {
 }
 
 
+_MODULES: Final = {"identity-provider": "identity_provider"}
+"""Of commands whose names are no names of modules."""
+
+
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -31,7 +35,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: Any = importlib.import_module(f"cloche.cli.{name.replace('-', '_')}").command
+        command: Any = importlib.import_module(f"cloche.cli.{_MODULES.get(name, name)}").command
         return command  # type: ignore[no-any-return]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
