@@ -175,9 +175,13 @@ def test_operations_of_another_noun_are_no_family() -> None:
         Wrong.operations_brought()
 
 
-def test_only_describe_runs_on_the_event_loop() -> None:
+def test_what_runs_on_the_event_loop() -> None:
     brought = ToyJob.operations_brought()
-    assert [held.name for held in brought if held.inline] == ["DescribeTrainingJob"]
+    assert [held.name for held in brought if held.inline is True] == ["DescribeTrainingJob"]
+    (listing,) = [held for held in brought if callable(held.inline)]
+    assert listing.name == "ListTrainingJobs"
+    assert listing.is_inline({"MaxResults": 10})
+    assert not listing.is_inline({"MaxResults": 10, "NameContains": "a"})
     assert {held.name for held in brought if held.reads} == {"DescribeTrainingJob", "ListTrainingJobs"}
 
 
