@@ -26,6 +26,7 @@ from cloche.services.parts import Parts
 from cloche.services.s3.access import grants
 from cloche.services.s3.access.actions import BUCKET_PERMISSIONS, OBJECT_PERMISSIONS, WRITING, actions_of
 from cloche.services.s3.access.condition_keys import keys_of_object, keys_of_request
+from cloche.services.s3.access.made import gives_owner_all
 from cloche.services.s3.access.owners import (
     account_of_id,
     acls_count,
@@ -72,7 +73,7 @@ def authorize(ctx: Context, operation: str, request: Members) -> None:
             return
         if not access.is_owners and not ctx.caller.anonymous and access.allowed(actions_of(operation, request)[0], ""):
             raise AwsError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
-    for action in actions_of(operation, request):
+    for action in _actions(access, operation):
         access.require(action, request.get("Key"))
     source = request.get("CopySource")
     if source and isinstance(source, str):
@@ -82,6 +83,15 @@ def authorize(ctx: Context, operation: str, request: Members) -> None:
 def may(ctx: Context, bucket: Bucket, action: str, key: str, version: str = "") -> bool:
     """The decision about one key of several (``DeleteObjects``)."""
     return Access(ctx, bucket, {"Bucket": bucket.name, "Key": key, "VersionId": version}).allowed(action, key)
+
+
+def _actions(access: Access, operation: str) -> tuple[str, ...]:
+    actions = actions_of(operation, access.request)
+    if access.writing and gives_owner_all(access.ctx, access.request, access.bucket):
+        # docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html, "Granting s3:PutObject permission
+        # with a condition requiring the bucket owner to get full control": s3:PutObject alone is enough for that.
+        return tuple(action for action in actions if action != "s3:PutObjectAcl")
+    return actions
 
 
 def _require_payer(ctx: Context, request: Members) -> None:

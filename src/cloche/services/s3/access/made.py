@@ -39,7 +39,7 @@ def owned(ctx: Context, request: Members, bucket: Bucket, details: Details) -> D
             raise s3_error("AccessControlListNotSupported")
         return details
     writer = who(ctx)
-    gives = request.get("ACL") == "bucket-owner-full-control" or _gives_owner_all(ctx, request, bucket)
+    gives = gives_owner_all(ctx, request, bucket)
     owner = bucket.account if ownership_of(bucket) == "BucketOwnerPreferred" and gives else writer
     acl = acl_from(ctx, request, owner, bucket, of_bucket=False) if asks else ()
     if grants.is_public(acl) and switch(store_of(ctx), bucket, "BlockPublicAcls"):
@@ -78,10 +78,13 @@ def _is_owners_alone(ctx: Context, request: Members, bucket: Bucket) -> bool:
         if request["ACL"] not in grants.OBJECT_CANNED:
             grants.canned(request["ACL"], "", "", of_bucket=False)
         return bool(request["ACL"] == "bucket-owner-full-control")
-    return _gives_owner_all(ctx, request, bucket)
+    return gives_owner_all(ctx, request, bucket)
 
 
-def _gives_owner_all(ctx: Context, request: Members, bucket: Bucket) -> bool:
+def gives_owner_all(ctx: Context, request: Members, bucket: Bucket) -> bool:
+    """Does an upload grant full control to the bucket's owner, and nothing else to anybody?"""
+    if request.get("ACL") == "bucket-owner-full-control":
+        return True
     try:
         given = grants.from_headers(request, known_ids(ctx))
     except AwsError:
