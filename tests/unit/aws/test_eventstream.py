@@ -11,10 +11,10 @@ from botocore.eventstream import EventStreamBuffer
 from botocore.parsers import EventStreamJSONParser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spoken import operation, request
+from spoken import invented, operation, request
 
 from cloche.aws.errors import AwsError
-from cloche.aws.protocols import eventstream, serialize_response
+from cloche.aws.protocols import eventstream, parse_request, serialize_response
 
 
 def stream(events: list[Any]) -> AsyncIterator[Any]:
@@ -72,6 +72,65 @@ def test_a_failure_midway_is_the_last_frame() -> None:
 def test_an_event_has_one_declared_member() -> None:
     with pytest.raises(ValueError, match="exactly one member"):
         answered([{"Nope": {}}])
+
+
+SPEECH = {
+    "In": {"type": "structure", "members": {"Events": {"shape": "Events"}}, "payload": "Events"},
+    "Events": {
+        "type": "structure",
+        "eventstream": True,
+        "members": {"Audio": {"shape": "Audio"}, "Setting": {"shape": "Setting"}},
+    },
+    "Audio": {
+        "type": "structure",
+        "event": True,
+        "members": {"Chunk": {"shape": "Blob", "eventpayload": True}, "Rate": {"shape": "Int", "eventheader": True}},
+    },
+    "Setting": {"type": "structure", "event": True, "members": {"Name": {"shape": "Text"}}},
+    "Blob": {"type": "blob"},
+    "Int": {"type": "integer"},
+    "Text": {"type": "string"},
+}
+
+
+def heard(body: bytes) -> list[Any]:
+    model, do = invented(SPEECH, "rest-json")
+    events = parse_request(model, do, "rest-json", request(body=body))["Events"]
+
+    async def drain() -> list[Any]:
+        return [event async for event in events]
+
+    return asyncio.run(drain())
+
+
+def event(name: str, payload: bytes, **headers: Any) -> bytes:
+    return eventstream.encode_frame({":message-type": "event", ":event-type": name, **headers}, payload)
+
+
+def test_requests_that_are_events() -> None:
+    frames = [event("Audio", b"\x00\x01", Rate=16_000), event("Setting", b'{"Name": "n"}'), event("Future", b"{}")]
+    wrapped = eventstream.encode_frame({":chunk-signature": b"s"}, event("Setting", b'{"Name": "m"}'))
+    assert heard(b"".join([*frames, wrapped])) == [
+        {"Audio": {"Chunk": b"\x00\x01", "Rate": 16_000}},
+        {"Setting": {"Name": "n"}},
+        {"Setting": {"Name": "m"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [event("Setting", b"{}")[:-1], b"\x00" * 40, event("Setting", b"[1]"), event("Setting", b"{")]
+)
+def test_requests_that_are_no_events(body: bytes) -> None:
+    with pytest.raises(AwsError) as refused:
+        heard(body)
+    assert (refused.value.code, refused.value.status) == ("SerializationException", 400)
+
+
+def test_envelopes_hold_no_envelopes() -> None:
+    frame = event("Setting", b'{"Name": "deep"}')
+    for _ in range(2_000):
+        frame = eventstream.encode_frame({":chunk-signature": b"s"}, frame)
+    assert heard(frame) == []
 
 
 HEADERS = st.dictionaries(

@@ -261,14 +261,15 @@ async def _chunks(request: HttpRequest) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _read_event(codec: Codec, union: Shape, frame: Frame) -> Members | None:
-    """``None`` for a frame that is no event of this union (an initial request, a future event)."""
+def _read_event(codec: Codec, union: Shape, frame: Frame, *, may_wrap: bool = True) -> Members | None:
+    """``None`` for a frame that is no event of this union (an initial request, a future event). ``may_wrap``: a frame
+    may be the signed envelope of another, but an envelope holds no envelope."""
     name = str(frame.headers.get(":event-type", ""))
     member = union.members.get(name)
     if member is None:
-        if ":chunk-signature" in frame.headers and frame.payload:  # a signed envelope around the event proper
+        if may_wrap and ":chunk-signature" in frame.headers and frame.payload:
             inner = list(FrameDecoder().feed(frame.payload))
-            return _read_event(codec, union, inner[0]) if inner else None
+            return _read_event(codec, union, inner[0], may_wrap=False) if inner else None
         return None
     out: Members = {}
     unbound = False
