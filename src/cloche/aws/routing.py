@@ -91,9 +91,9 @@ def services_named(request: HttpRequest) -> tuple[str, ...]:
     scope = signed_service(request)
     if (target := request.headers.get("x-amz-target")) and (found := _targets().get(target.rpartition(".")[0])):
         return tuple(n for n in found if n in services_signing_as(scope)) or found
-    if request.path.startswith("/service/") and (path := _SMITHY.fullmatch(request.path)):
-        if found := _targets().get(path[1].rpartition(".")[2]):
-            return found
+    path = _SMITHY.fullmatch(request.path) if request.path.startswith("/service/") else None
+    if path is not None and (found := _targets().get(path[1].rpartition(".")[2])):
+        return found
     return services_signing_as(scope) if scope else _services_of_host(request.host)
 
 
