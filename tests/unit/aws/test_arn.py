@@ -17,9 +17,7 @@ def test_there_and_back(text: str, kind: str, name: str) -> None:
     assert (str(arn), arn.kind, arn.name) == (text, kind, name)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "arn", "arn:aws:s3", "urn:aws:s3:::b", "arn::s3:::b", "arn:aws::::b"]
-)
+@pytest.mark.parametrize("text", ["", "arn", "arn:aws:s3", "urn:aws:s3:::b", "arn::s3:::b", "arn:aws::::b"])
 def test_what_is_none(text: str) -> None:
     assert Arn.try_parse(text) is None
     with pytest.raises(ValueError, match="not an ARN"):

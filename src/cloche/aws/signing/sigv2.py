@@ -61,9 +61,7 @@ def with_headers_of_link(request: HttpRequest) -> HttpRequest:
 
 def verify_link(verifier: Verifier, request: HttpRequest, bucket: str, family: Family, now: float) -> Verified:
     """Who made this link. ``bucket`` is the one that the host names, if any. Raises ``AwsError`` (403)."""
-    fields = {
-        _raw(name): _raw(value) for name, _, value in (part.partition("=") for part in request.query.split("&"))
-    }
+    fields = {_raw(name): _raw(value) for name, _, value in (part.partition("=") for part in request.query.split("&"))}
     expires = fields.get("Expires", "")
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
         raise _incomplete(fields)

@@ -56,8 +56,7 @@ def combine(sign: str, left: Value, right: Value) -> Value:
     if (
         isinstance(left, Word | str)
         or isinstance(right, Word | str)
-        or (isinstance(left, list)
-        and isinstance(right, list))
+        or (isinstance(left, list) and isinstance(right, list))
     ):
         raise MathError(f"Unsupported operand types for {sign}: {kind_of(left)} and {kind_of(right)}")
     pair = OPERATORS[sign]

@@ -57,8 +57,8 @@ class KeyEncoding:
         return quote(text, safe="/*") if self.kind else text
 
     def plainly(self, text: str) -> str:
-        """As it came where XML can carry it: S3 encodes the prefix of the older listing for no other reason, and botocore
-        does not decode it (ceph/s3-tests, test_bucket_list_prefix_unreadable, which S3 passes)."""
+        """As it came where XML can carry it: S3 encodes the prefix of the older listing for no other reason, and
+        botocore does not decode it (ceph/s3-tests, test_bucket_list_prefix_unreadable, which S3 passes)."""
         return self(text) if _NOT_XML.search(text) else text
 
     def optional(self, text: str | None) -> str | None:
