@@ -19,8 +19,8 @@ from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity, quotas, tagging
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
-from cloche.engines.log_export import LogExports
 from cloche.engines.identity.tag_owner import TagOwner
+from cloche.engines.log_export import LogExports
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Gateway, Training

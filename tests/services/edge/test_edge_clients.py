@@ -74,7 +74,7 @@ def test_what_is_not_offered_is_said_by_name(client: Any) -> None:
 
 
 def test_links_of_the_old_kind_work(client: Any) -> None:
-    """boto3 still makes them for us-east-1 unless it is told otherwise (docs/decisions, Signature Version 2 in links)."""
+    """boto3 still makes them for us-east-1 unless it is told otherwise (docs/decisions/0008)."""
     s3 = client("s3")
     s3.create_bucket(Bucket="edge-links")
     s3.put_object(Bucket="edge-links", Key="k", Body=b"linked")

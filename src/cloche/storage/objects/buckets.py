@@ -38,9 +38,7 @@ class Buckets:
                 self._writes += 1
                 self._known.pop(name, None)
 
-    def create(
-        self, name: str, account: str, region: str, configuration: Mapping[str, Any] | None = None
-    ) -> Bucket:
+    def create(self, name: str, account: str, region: str, configuration: Mapping[str, Any] | None = None) -> Bucket:
         """Make an empty bucket, configured so. Raises ``AlreadyExists`` when anybody has the name."""
         at = self._clock.time()
 
