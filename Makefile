@@ -39,10 +39,10 @@ docs: setup  # the computed pages of docs/reference
 	for page in coverage commands settings hyperparameters; do $(BIN)/python tools/$${page}_page.py; done
 
 quick: setup
-	$(BIN)/pytest -m "not slow and not journey"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not journey"
 
 test: lint types layers
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: setup  # on a machine that does nothing else; figures belong into benchmarks/README.md
 	for each in wire startup control_plane training_overhead invoke s3 telemetry; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,8 @@ class ServerProcess:
 
     data: Path
     arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    """Set beside what every server of the tests has."""
     process: subprocess.Popen[str] | None = None
     url: str = ""
     _clients: list[Any] = field(default_factory=list)
@@ -47,7 +50,7 @@ class ServerProcess:
         log = (self.data.parent / f"{self.data.name}.log").open("a")
         with log:
             self.process = subprocess.Popen(
-                [*command, *self.arguments], stdout=log, stderr=log, text=True, env=_environment()
+                [*command, *self.arguments], stdout=log, stderr=log, text=True, env=_environment() | self.environment
             )
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self._is_ready():
@@ -131,6 +134,13 @@ def _environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _room_for_files() -> None:
+    """Thousands of tests in one process, some with thousands of connections: take all the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_outside_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Clients in tests read nobody's AWS configuration and wait for nobody's metadata service."""
     empty = tmp_path_factory.mktemp("aws") / "none"
@@ -163,8 +173,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """``start_server("--any-credentials")``: a server of this test's own, stopped after it."""
     started: list[ServerProcess] = []
 
-    def start(*arguments: str, data: Path | None = None) -> ServerProcess:
-        made = ServerProcess(data or tmp_path / f"data{len(started)}", arguments)
+    def start(*arguments: str, data: Path | None = None, environment: dict[str, str] | None = None) -> ServerProcess:
+        made = ServerProcess(data or tmp_path / f"data{len(started)}", arguments, environment or {})
         started.append(made)
         return made.start()
 

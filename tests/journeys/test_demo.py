@@ -131,6 +131,7 @@ class Terminal:
     def __init__(self, data: Path, *arguments: str) -> None:
         self.process, self.screen = pty.fork()
         if self.process == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a shell starts it, whatever the tests were started with
             command = [sys.executable, MAIN, "--data", str(data), "--port", "21000", *arguments]
             os.execve(sys.executable, command, environment(TERM="xterm", COLUMNS="120"))
         self.shown = ""

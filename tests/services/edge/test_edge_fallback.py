@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -271,16 +270,14 @@ def test_a_request_that_comes_back(start_server: Callable[..., Any]) -> None:
         first.client("dynamodb", config=ONE_TRY).list_tables()
 
 
-def test_signed_anew(toy: Toy, start_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signed_anew(toy: Toy, start_server: Callable[..., Any]) -> None:
     theirs = Credentials("THEIRS", "their-secret", "their-token")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLOCHE_"))}
     given = {
         "AWS_ACCESS_KEY_ID": theirs.access_key,
         "AWS_SECRET_ACCESS_KEY": theirs.secret_key,
         "AWS_SESSION_TOKEN": "their-token",
     }
-    monkeypatch.setattr("conftest._environment", lambda: {**clean, **given})
-    running = start_server("--fallback", toy.url, "--fallback-keys", "env")
+    running = start_server("--fallback", toy.url, "--fallback-keys", "env", environment=given)
     running.client("dynamodb").describe_table(TableName="one")
     method, path, headers, body = toy.seen[-1]
     assert "Credential=THEIRS/" in headers["authorization"]

@@ -101,22 +101,25 @@ def test_another_region_has_its_own(server: Any, made: dict[str, str]) -> None:
 
 def test_changes_are_seen_by_the_owners(server: Any, tagging: Any, made: dict[str, str]) -> None:
     arns = list(made.values())
-    assert tagging.tag_resources(ResourceARNList=arns, Tags={"team": "red", "empty": ""})["FailedResourcesMap"] == {}
+    assert (
+        tagging.tag_resources(ResourceARNList=arns, Tags={"orchard-team": "red", "empty": ""})["FailedResourcesMap"]
+        == {}
+    )
     s3, iam = server.client("s3"), server.client("iam")
     held = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket="orchard-data")["TagSet"]}
-    assert held == {"project": "orchard", "stage": "dev", "team": "red", "empty": ""}
+    assert held == {"project": "orchard", "stage": "dev", "orchard-team": "red", "empty": ""}
     logs = server.client("logs").list_tags_for_resource(resourceArn=made["log group"])["tags"]
-    assert logs["team"] == "red"
+    assert logs["orchard-team"] == "red"
     model = server.client("sagemaker").list_tags(ResourceArn=made["model"])["Tags"]
-    assert {"Key": "team", "Value": "red"} in model
-    assert {"Key": "team", "Value": "red"} in iam.list_policy_tags(PolicyArn=made["policy"])["Tags"]
-    assert {"Key": "team", "Value": "red"} in iam.list_user_tags(UserName="orchard")["Tags"]
-    assert set(found(tagging, TagFilters=[{"Key": "team"}])) == set(arns) - {made["user"]}
-    assert tagging.untag_resources(ResourceARNList=arns, TagKeys=["team", "empty"])["FailedResourcesMap"] == {}
-    assert found(tagging, TagFilters=[{"Key": "team"}]) == {}
+    assert {"Key": "orchard-team", "Value": "red"} in model
+    assert {"Key": "orchard-team", "Value": "red"} in iam.list_policy_tags(PolicyArn=made["policy"])["Tags"]
+    assert {"Key": "orchard-team", "Value": "red"} in iam.list_user_tags(UserName="orchard")["Tags"]
+    assert set(found(tagging, TagFilters=[{"Key": "orchard-team"}])) == set(arns) - {made["user"]}
+    assert tagging.untag_resources(ResourceARNList=arns, TagKeys=["orchard-team", "empty"])["FailedResourcesMap"] == {}
+    assert found(tagging, TagFilters=[{"Key": "orchard-team"}]) == {}
     held = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket="orchard-data")["TagSet"]}
     assert held == {"project": "orchard", "stage": "dev"}
-    assert {"Key": "team", "Value": "red"} not in iam.list_user_tags(UserName="orchard")["Tags"]
+    assert {"Key": "orchard-team", "Value": "red"} not in iam.list_user_tags(UserName="orchard")["Tags"]
 
 
 def test_each_resource_fails_for_itself(tagging: Any, made: dict[str, str]) -> None:
