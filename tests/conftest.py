@@ -39,6 +39,8 @@ class ServerProcess:
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     """Set beside what every server of the tests has."""
+    open_files: int | None = None
+    """The soft limit that its shell would have given it."""
     process: subprocess.Popen[str] | None = None
     url: str = ""
     _clients: list[Any] = field(default_factory=list)
@@ -50,7 +52,12 @@ class ServerProcess:
         log = (self.data.parent / f"{self.data.name}.log").open("a")
         with log:
             self.process = subprocess.Popen(
-                [*command, *self.arguments], stdout=log, stderr=log, text=True, env=_environment() | self.environment
+                [*command, *self.arguments],
+                stdout=log,
+                stderr=log,
+                text=True,
+                env=_environment() | self.environment,
+                preexec_fn=self._limit,
             )
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self._is_ready():
@@ -59,6 +66,11 @@ class ServerProcess:
                 pytest.fail(f"the server did not start:\n{self.log()}")
             time.sleep(0.02)
         return self
+
+    def _limit(self) -> None:
+        if self.open_files is not None:
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.open_files, hard))
 
     def _is_ready(self) -> bool:
         try:
@@ -173,8 +185,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """``start_server("--any-credentials")``: a server of this test's own, stopped after it."""
     started: list[ServerProcess] = []
 
-    def start(*arguments: str, data: Path | None = None, environment: dict[str, str] | None = None) -> ServerProcess:
-        made = ServerProcess(data or tmp_path / f"data{len(started)}", arguments, environment or {})
+    def start(*arguments: str, data: Path | None = None, **further: Any) -> ServerProcess:
+        made = ServerProcess(data or tmp_path / f"data{len(started)}", arguments, **further)
         started.append(made)
         return made.start()
 

@@ -39,14 +39,14 @@ def test_without_the_link_it_is_locked(browser: Browser, world: Any) -> None:
 
 def test_a_job_is_watched_from_its_start_to_its_end(page: Browser, world: Any) -> None:
     name = "console-watched"
-    world.train(name, 4000)
+    world.train(name, 12_000)
     page.open(world.server.url)
     page.wait_text(name)
     page.wait_text("job running")
     page.click_link(name)
-    page.wait_text("[10]#011train-auc:", "#job-log")
-    few = len(page.text("#job-log"))
-    page.wait("a growing log", lambda: len(page.text("#job-log")) > few)
+    page.wait_text("]#011train-auc:", "#job-log")
+    few = page.text("#job-log")
+    page.wait("a growing log", lambda: page.text("#job-log") != few)
     page.wait("curves", lambda: page.run("return document.querySelectorAll('.uplot canvas').length") == 2)
     assert page.text(".badge") == "InProgress"
     page.run(
@@ -56,10 +56,10 @@ def test_a_job_is_watched_from_its_start_to_its_end(page: Browser, world: Any) -
     page.wait("the end", lambda: page.text(".badge") == "Completed")
     page.wait_text("validation:auc", ".facts")
     assert page.run("return String(getSelection())") == name  # no refresh took the selection away
-    page.wait_text("[3999]#011", "#job-log")
+    page.wait_text("[11999]#011", "#job-log")
     assert page.run("return document.querySelectorAll('.uplot canvas').length") == 2
     chart = json.loads(page.run("return document.querySelector('[data-chart]').dataset.chart"))
-    assert chart["x"][-1] == 3999 and len(chart["x"]) <= 1500
+    assert chart["x"][-1] == 11_999 and len(chart["x"]) <= 1500
     assert page.run("return document.querySelector('#job-log').scrollTop") > 0  # it stayed at the end
     assert "model.tar.gz" in page.text()
     page.run("window.asked = 0; document.addEventListener('htmx:beforeRequest', () => { window.asked += 1 })")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -107,16 +108,10 @@ def test_a_full_disk(start_server: Callable[..., Any], small_disk: Path) -> None
 
 def test_a_thousand_idle_connections_keep_nobody_out(start_server: Callable[..., Any]) -> None:
     """Though the shell that started the server allowed it 256 files."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 4096:
         pytest.skip(f"this system allows a process {hard} files only: MANY CONNECTIONS ARE NOT TESTED")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-    try:
-        running = start_server()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    running = start_server(open_files=256)
     idle: list[socket.socket] = []
     try:
         for number in range(1_000):
@@ -128,5 +123,4 @@ def test_a_thousand_idle_connections_keep_nobody_out(start_server: Callable[...,
     finally:
         for connection in idle:
             connection.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "Traceback" not in running.log()
