@@ -41,8 +41,9 @@ docs: setup  # the computed pages of docs/reference
 quick: setup
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not journey"
 
+# What fails among all the others, on all cores, is tried once more alone; what fails again has failed.
 test: lint types layers
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile || $(BIN)/pytest --last-failed --last-failed-no-failures none
 
 bench: setup  # on a machine that does nothing else; figures belong into benchmarks/README.md
 	for each in wire startup control_plane training_overhead invoke s3 telemetry; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done
