@@ -1,5 +1,7 @@
 """DescribeTrainingJob and ListTrainingJobs against moto's server, with 10 and with 10,000 jobs.
 
+One job is described again and again, so its description is a remembered one: see README.md for what that leaves out.
+
 Both run on this machine and are loaded in turns by the same wrk with one signed request; answers other than 2xx void
 the run. moto's jobs are made through its API. Cloche's are written to its store as finished records, for no job could
 be run 10,000 times in a benchmark's patience; they are read the same way as any other.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cloche.engines.filter_patterns.comparison import NUMBER, REGEX_MAX, Field, Operand, comparison, invalid
+from cloche.engines.filter_patterns.comparison import NUMBER, Field, Operand, comparison, invalid, tokens_of
 from cloche.foundation.errors import Invalid
 
 DEPTH_MAX: Final = 50
@@ -76,7 +76,7 @@ def read_columns(text: str) -> Columns:
     """Raises ``Invalid``."""
     if not text.endswith("]"):
         raise invalid()
-    reader = _Reader(_tokens(text[1:-1]))
+    reader = _Reader(tokens_of(text[1:-1], _TOKEN))
     before: list[Column] = []
     after: list[Column] | None = None
     while True:
@@ -90,20 +90,6 @@ def read_columns(text: str) -> Columns:
             return Columns(before, after)
         if not reader.take(","):
             raise invalid()
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    text, at = text.rstrip(), 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise invalid()
-        found.append((match.lastgroup, match[match.lastgroup]))
-        at = match.end()
-    if sum(1 for kind, _ in found if kind == "regex") > REGEX_MAX:
-        raise Invalid(f"A filter pattern may have at most {REGEX_MAX} regular expressions", field="filterPattern")
-    return found
 
 
 def _words(sign: str, kind: str, text: str) -> tuple[str, ...]:

@@ -100,3 +100,18 @@ def text_of(field: Field) -> str:
     if isinstance(field, bool):
         return "true" if field else "false"
     return field if isinstance(field, str) else str(field)
+
+
+def tokens_of(text: str, token: re.Pattern[str]) -> list[tuple[str, str]]:
+    """(group of ``token``, text) one after the other. Raises ``Invalid`` where none fits or too many are a regex."""
+    found: list[tuple[str, str]] = []
+    text, at = text.rstrip(), 0
+    while at < len(text):
+        match = token.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise invalid()
+        found.append((match.lastgroup, match[match.lastgroup]))
+        at = match.end()
+    if sum(1 for kind, _ in found if kind == "regex") > REGEX_MAX:
+        raise Invalid(f"A filter pattern may have at most {REGEX_MAX} regular expressions", field="filterPattern")
+    return found

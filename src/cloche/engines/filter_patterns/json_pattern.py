@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from cloche.engines.filter_patterns.comparison import REGEX_MAX, Operand, comparison, invalid, text_of
+from cloche.engines.filter_patterns.comparison import Operand, comparison, invalid, text_of, tokens_of
 from cloche.foundation.errors import Invalid
 
 DEPTH_MAX: Final = 50
@@ -56,7 +56,7 @@ def read_json_pattern(text: str) -> JsonPattern:
     """Raises ``Invalid``."""
     if not text.endswith("}"):
         raise invalid()
-    reader = _Reader(_tokens(text[1:-1]))
+    reader = _Reader(tokens_of(text[1:-1], _TOKEN))
     test, words = reader.either()
     if reader.at != len(reader.tokens):
         raise invalid()
@@ -69,20 +69,6 @@ def _document(message: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    text, at = text.rstrip(), 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise invalid()
-        found.append((match.lastgroup, match[match.lastgroup]))
-        at = match.end()
-    if sum(1 for kind, _ in found if kind == "regex") > REGEX_MAX:
-        raise Invalid(f"A filter pattern may have at most {REGEX_MAX} regular expressions", field="filterPattern")
-    return found
 
 
 _Read = tuple[Test, list[str]]
