@@ -1,0 +1,1 @@
+"""Forms of data that several algorithms and input modes share. The standard library alone: any image can load it."""
