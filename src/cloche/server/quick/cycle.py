@@ -37,11 +37,25 @@ def is_plain(headers: Headers) -> bool:
     return headers.get("authorization").startswith("AWS4-HMAC-SHA256 ")
 
 
+class _Answered:
+    """The ``message_event`` of a request that has its answer: nothing is to begin any more."""
+
+    __slots__ = ()
+
+    def set(self) -> None:
+        pass
+
+
+_ANSWERED: Final = _Answered()
+
+
 class QuickCycle:
     """One request and its answer, in the place of uvicorn's own cycle (whose attributes it has).
 
     uvicorn sets ``message_event`` when some of the body came, when all of it came, and when the client has gone;
-    that is this object itself, and ``set`` begins the work when all is there.
+    that is this object itself, and ``set`` begins the work when all is there. Once the answer is written the circle
+    is opened: an object that refers to itself is freed by the collector alone, and a thousand of them at once make a
+    pause that the requests of that moment wait for.
     """
 
     __slots__ = (
@@ -69,7 +83,7 @@ class QuickCycle:
         self.disconnected = False
         self.response_complete = False
         self.keep_alive = True
-        self.message_event = self
+        self.message_event: QuickCycle | _Answered = self
         self._protocol = protocol
         self._path = path
         self._started = perf_counter()
@@ -105,6 +119,7 @@ class QuickCycle:
     def write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         protocol: Any = self._protocol
         self.response_complete = True
+        self.message_event = _ANSWERED
         if not self.disconnected and not protocol.transport.is_closing():
             pieces = [STATUS_LINE[status]]
             for name, value in protocol.server_state.default_headers:
