@@ -68,6 +68,10 @@ class ProcessSpec:
     stop_grace_seconds: float = 120.0
     socket: Path | None = None
     """A Unix socket the process is to listen on; its folder is made reachable inside at the same path."""
+    companions: tuple[tuple[str, ...], ...] = ()
+    """Programs of the server's own, run beside the process and outside its sandbox from its start to its end. One that
+    cannot go on writes why to the file that the variable ``CLOCHE_FAILURE`` names and ends: then the process is
+    killed, and ``Ended.cause`` is ``companion_failed``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,13 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    cause: Literal["exited", "stopped", "max_runtime", "limit_reached", "not_started"]
+    cause: Literal["exited", "stopped", "max_runtime", "limit_reached", "companion_failed", "not_started"]
     exit_code: int | None
     signal: int | None
     started_at: float
     ended_at: float
     message: str = ""
-    """Why it could not be started or go on, for ``not_started`` and ``limit_reached``."""
+    """Why it could not be started or go on: for ``not_started``, ``limit_reached`` and ``companion_failed``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ ARCHIVE_RATIO_MAX: Final = 200
 ARCHIVE_MEMBERS_MAX: Final = 100_000
 
 # Jobs
+MANIFEST_BYTES_MAX: Final = 64 * MIB  # a channel's list of objects; held in memory while a job is staged
 FAILURE_REASON_CHARACTERS_MAX: Final = 1_024
 STOP_GRACE_SECONDS: Final = 120
 LOG_LINE_BYTES_MAX: Final = 256 * KIB

@@ -276,7 +276,6 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
     assert "sagemaker-xgboost" in message
 
 
-S3_TYPES = {"DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": "s3://x/y"}}}
 
 
 @pytest.mark.parametrize(
@@ -291,10 +290,6 @@ S3_TYPES = {"DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "InstanceCount"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://x/y", "KmsKeyId": "k"}}, "KmsKeyId"),
         ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "AlgorithmName"),
-        ({"InputDataConfig": [channel("one", "input/one", InputMode="Pipe")]}, "InputDataConfig.1.InputMode"),
-        ({"InputDataConfig": [channel("one", "input/one", CompressionType="Gzip")]}, "CompressionType"),
-        ({"InputDataConfig": [channel("one", "input/one", RecordWrapperType="RecordIO")]}, "RecordWrapperType"),
-        ({"InputDataConfig": [channel("one", "input/one", **S3_TYPES)]}, "S3DataType"),
     ],
 )
 def test_what_is_not_done_is_refused_by_name(bench: Bench, changes: dict[str, Any], named: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from cloche.engines.training import Channel, Plan
 from cloche.engines.training.place import Place
-from cloche.engines.training.stage_inputs import GivenUp, Unfit, relative_name, stage
+from cloche.engines.training.sources import Unfit, relative_name
+from cloche.engines.training.stage_inputs import GivenUp, stage
 from cloche.foundation.clock import SystemClock
 from cloche.storage import objects as object_store
 from cloche.storage.metadata.database import Database

@@ -155,6 +155,19 @@ class LocalRuntime:
                 "directory": directory,
                 "limits": _limits(spec.limits),
             },
+            "companions": [
+                {
+                    "argv": list(argv),
+                    "environment": {
+                        "PATH": os.defpath,
+                        processes.MARK: token,
+                        "CLOCHE_FAILURE": str(folder.resolve() / "companion-failure"),
+                    },
+                    "directory": "/",
+                    "limits": {},
+                }
+                for argv in spec.companions
+            ],
             "output_bytes_max": self._output_bytes_max,
             "disk": (str(spec.ml_root.resolve()), spec.limits.disk_bytes) if spec.limits.disk_bytes else None,
             "max_runtime_seconds": spec.max_runtime_seconds,

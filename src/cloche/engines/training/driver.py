@@ -31,7 +31,8 @@ from cloche.engines.training.place import Place
 from cloche.engines.training.places import Places
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import publish
-from cloche.engines.training.stage_inputs import GivenUp, Unfit, mounts_of, stage
+from cloche.engines.training.sources import Unfit
+from cloche.engines.training.stage_inputs import GivenUp, mounts_of, stage
 from cloche.engines.training.start import Gateway, process_of
 from cloche.foundation.errors import LimitReached
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait

@@ -9,11 +9,11 @@ from typing import Any, Final
 from cloche.compute.runtime import Ended, Lost, Observation
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Plan
-from cloche.engines.training.stage_inputs import Unfit
+from cloche.engines.training.sources import Unfit
 from cloche.foundation.errors import NotFound
 from cloche.storage.objects import ObjectStore
 from cloche_jobs.contract import packing
-from cloche_jobs.contract.failure import failure_reason, read_failure
+from cloche_jobs.contract.failure import REASON_CHARACTERS_MAX, failure_reason, read_failure
 
 INTERNAL: Final = "InternalServerError: We encountered an internal error. Please try again."
 """AWS's own words, as in aws/sagemaker-python-sdk#2013 and many more; what Cloche knows follows them."""
@@ -24,7 +24,8 @@ class Ending:
     """How the process ended, as kept in the job's document."""
 
     cause: str
-    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``not_started``, ``lost``; ``none``: never begun."""
+    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``companion_failed``, ``not_started``, ``lost``;
+    ``none``: never begun."""
     exit_code: int = 0
     """Negative: the signal's number."""
     message: str = ""
@@ -64,6 +65,8 @@ def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
         return f"{INTERNAL} (The process that watched over the training was killed; how the training ended is unknown.)"
     if ending.cause == "limit_reached":
         return f"AlgorithmError: {ending.message}, exit code: 137"
+    if ending.cause == "companion_failed":
+        return f"ClientError: Data download failed: {ending.message}"[:REASON_CHARACTERS_MAX]
     if ending.cause == "none":
         return f"{INTERNAL} (The training process is not there any more.)"
     return None

@@ -15,7 +15,8 @@ PREFIX: Final = "training-"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``folder`` holds ``ml`` (seen as ``/opt/ml``), ``inputs/<channel>`` (bound read-only) and ``packed``."""
+    """``folder`` holds ``ml`` (seen as ``/opt/ml``), ``inputs/<channel>`` (bound read-only), ``feeds/<channel>`` (read
+    by the feeder of pipes alone) and ``packed``."""
 
     folder: Path
 
@@ -29,6 +30,10 @@ class Place:
 
     def inputs(self, channel: str) -> Path:
         return self.folder / "inputs" / channel
+
+    @property
+    def feeds(self) -> Path:
+        return self.folder / "feeds"
 
     def make_afresh(self) -> Layout:
         """Empty folders; whatever an earlier attempt left is gone."""

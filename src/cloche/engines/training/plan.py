@@ -9,14 +9,29 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Objects whose key begins with ``prefix`` become the files of ``/opt/ml/input/data/<name>``."""
+    """What ``/opt/ml/input/data/<name>`` holds (``File``, ``FastFile``) or what streams through
+    ``/opt/ml/input/data/<name>_<epoch>`` (``Pipe``). Words are AWS's."""
 
     name: str
     bucket: str
     prefix: str
+    """Of the objects' keys; with a manifest, the manifest's own key."""
     content_type: str | None = None
     distribution: str = "FullyReplicated"
     record_wrapper: str = "None"
+    input_mode: str = "File"
+    data_type: str = "S3Prefix"
+    compression: str = "None"
+    shuffle_seed: int | None = None
+    attribute_names: tuple[str, ...] = ()
+
+    @property
+    def is_piped(self) -> bool:
+        return self.input_mode == "Pipe"
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> Channel:
+        return Channel(**{**data, "attribute_names": tuple(data.get("attribute_names", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ class Plan:
         return Plan(
             **{
                 **data,
-                "channels": tuple(Channel(**channel) for channel in data["channels"]),
+                "channels": tuple(Channel.from_data(channel) for channel in data["channels"]),
                 "metrics": tuple(Metric(**metric) for metric in data["metrics"]),
                 "entrypoint": tuple(data["entrypoint"]),
                 "arguments": tuple(data["arguments"]),

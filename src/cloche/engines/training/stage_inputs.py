@@ -5,20 +5,22 @@ that folder is bound read-only: no byte is copied, and no write through it is po
 would let a job change the object itself (the owner of a file may always make it writable): there objects are copied.
 See docs/decisions/0004-inputs-by-hard-link.md.
 
-How keys become names (File mode): the part of the key after the prefix, if the prefix is a folder, else after the
-prefix's last slash. Source: docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html and
-docs.aws.amazon.com/sagemaker/latest/dg/model-train-storage.html
+FastFile is the same view: on AWS a folder whose files are fetched as they are read, here the files themselves. What a
+job sees of both is equal, and a container is told ``File`` in either case (``channel_validation.py`` of
+aws/sagemaker-xgboost-container knows ``File`` and ``Pipe`` only, and its documentation recommends FastFile).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from cloche.compute.runtime import Mount
+from cloche.engines.training.pipes import stage_pipes
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Channel, Plan
+from cloche.engines.training.sources import Source, failed, of_host, sources
 from cloche.foundation.errors import NotFound
 from cloche.storage.objects import ObjectStore
 from cloche_jobs.contract import configuration
@@ -28,25 +30,33 @@ from cloche_jobs.contract.sources import bundle_uri
 ASK_EVERY_FILES: Final = 200
 
 
-class Unfit(Exception):
-    """The job cannot run as asked; the text is its ``FailureReason``."""
-
-
 class GivenUp(Exception):
     """The job is wanted no longer."""
 
 
 def stage(
-    plan: Plan, place: Place, objects: ObjectStore, *, private_files: bool, is_wanted: Callable[[], bool]
-) -> tuple[Mount, ...]:
-    """Lay out everything below the ML root, from nothing. Raises ``Unfit`` and ``GivenUp``."""
+    plan: Plan,
+    place: Place,
+    objects: ObjectStore,
+    *,
+    private_files: bool,
+    is_wanted: Callable[[], bool],
+    host: int = 0,
+    hosts: int = 1,
+) -> None:
+    """Lay out everything below one host's ML root, from nothing; ``host`` counts from 0. Raises ``Unfit`` and
+    ``GivenUp``."""
     layout = place.make_afresh()
-    mounts = []
     for channel in plan.channels:
-        folder = place.inputs(channel.name) if private_files else layout.channel(channel.name)
-        _fetch(channel, folder, objects, link=private_files, is_wanted=is_wanted)
-        if private_files:
-            mounts.append(Mount(folder, str(ML_ROOT / "input" / "data" / channel.name)))
+        if not channel.is_piped:
+            folder = place.inputs(channel.name) if private_files else layout.channel(channel.name)
+            found = of_host(channel, sources(channel, objects), host, hosts)
+            count = _fetch(channel, folder, found, objects, link=private_files, is_wanted=is_wanted)
+            if count == 0 and host == 0:
+                raise failed(
+                    f"no objects are left under s3://{channel.bucket}/{channel.prefix} for channel {channel.name}"
+                )
+    stage_pipes(plan, place, objects, host=host, hosts=hosts)
     _fetch_bundle(plan, place, objects)
     configuration.write_configuration(
         layout,
@@ -55,6 +65,7 @@ def stage(
             configuration.Channel(
                 channel.name,
                 channel.content_type,
+                input_mode="Pipe" if channel.is_piped else "File",
                 distribution=channel.distribution,
                 record_wrapper=channel.record_wrapper,
             )
@@ -62,60 +73,49 @@ def stage(
         ],
         configuration.Hosts(instance_type=plan.instance_type),
     )
-    return tuple(mounts)
 
 
 def mounts_of(plan: Plan, place: Place, *, private_files: bool) -> tuple[Mount, ...]:
-    """The mounts ``stage`` answered."""
+    """What the staged channels need bound where the job has private files."""
     if not private_files:
         return ()
+    data = ML_ROOT / "input" / "data"
     return tuple(
-        Mount(place.inputs(channel.name), str(ML_ROOT / "input" / "data" / channel.name)) for channel in plan.channels
+        Mount(place.inputs(channel.name), str(data / channel.name)) for channel in plan.channels if not channel.is_piped
     )
 
 
-def _fetch(channel: Channel, folder: Path, objects: ObjectStore, *, link: bool, is_wanted: Callable[[], bool]) -> None:
+def _fetch(
+    channel: Channel,
+    folder: Path,
+    found: Iterator[Source],
+    objects: ObjectStore,
+    *,
+    link: bool,
+    is_wanted: Callable[[], bool],
+) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
     try:
-        for info in objects.iter_prefix(channel.bucket, channel.prefix):
-            name = relative_name(channel.prefix, info.key)
-            if name is None:
-                continue
-            target = _target(folder, name, info.key)
-            objects.link_into(info, target, link=link)
+        for source in found:
+            objects.link_into(source.info, _target(folder, source.name, source.info.key), link=link)
             count += 1
             if count % ASK_EVERY_FILES == 0 and not is_wanted():
                 raise GivenUp
     except NotFound as error:
-        raise Unfit(f"ClientError: Data download failed: {error.message}") from None
+        raise failed(error.message) from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise Unfit(
-            f"ClientError: Data download failed: two keys of channel {channel.name} need one name as a file and as "
-            f"a folder: {Path(str(error.filename2 or error.filename)).name}"
+        raise failed(
+            f"two keys of channel {channel.name} need one name as a file and as a folder: "
+            f"{Path(str(error.filename2 or error.filename)).name}"
         ) from None
-    if count == 0:
-        raise Unfit(
-            f"ClientError: Data download failed: no objects are left under s3://{channel.bucket}/{channel.prefix} "
-            f"for channel {channel.name}"
-        )
-
-
-def relative_name(prefix: str, key: str) -> str | None:
-    """What the object at ``key`` is called below its channel; ``None`` for a folder's marker."""
-    if key.endswith("/"):
-        return None
-    if key == prefix:
-        return key.rpartition("/")[2]
-    if prefix and not prefix.endswith("/") and key.startswith(prefix + "/"):
-        return key[len(prefix) + 1 :]
-    return key[len(prefix.rpartition("/")[0]) :].removeprefix("/") if "/" in prefix else key
+    return count
 
 
 def _target(folder: Path, name: str, key: str) -> Path:
     parts = name.split("/")
     if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
-        raise Unfit(f"ClientError: Data download failed: the key {key!r} cannot be a file name")
+        raise failed(f"the key {key!r} cannot be a file name")
     target = folder.joinpath(*parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
@@ -130,4 +130,4 @@ def _fetch_bundle(plan: Plan, place: Place, objects: ObjectStore) -> None:
     try:
         objects.link_into(objects.head(bucket, key), place.layout.bundle, link=False)
     except NotFound:
-        raise Unfit(f"ClientError: Data download failed: the script bundle {uri} is not there") from None
+        raise failed(f"the script bundle {uri} is not there") from None

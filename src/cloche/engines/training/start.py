@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.runtime import Capabilities, Limits, Mount, ProcessSpec
+from cloche.engines.training.pipes import feeder
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Plan
 from cloche_jobs.contract import PACKAGE_ROOT, command, package_folder
@@ -80,4 +81,5 @@ def process_of(
         limits=limits,
         max_runtime_seconds=plan.max_runtime_seconds,
         stop_grace_seconds=stop_grace_seconds,
+        companions=feeder(plan, place),
     )

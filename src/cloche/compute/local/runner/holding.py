@@ -124,6 +124,27 @@ class Plain:
                     pass
 
 
+class Companion:
+    """A program of the server's own beside the job; see ``ProcessSpec.companions``. It may have ended long ago and been
+    reaped with others, so it is killed by what names it for ever, where the system has that."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.pid = launch(job, dies_with_parent=True)
+        try:
+            self.descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            self.descriptor = -1
+
+    def kill(self) -> None:
+        try:
+            if self.descriptor >= 0:
+                signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def _group(pid: int) -> int:
     try:
         return os.getpgid(pid)

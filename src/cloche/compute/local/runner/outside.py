@@ -12,7 +12,7 @@ import select
 import sys
 import time
 
-from .holding import Plain, Sandboxed, descendants
+from .holding import Companion, Plain, Sandboxed, descendants
 from .launching import COPY_BYTES, NotStartedError, drain, wake_pipe
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ class Runner:
         self.kill_at: float | None = None
         self.room = int(self.spec["output_bytes_max"])
         self.message = ""
+        self.companions: list[Companion] = []
         self.disk_at = time.monotonic() + DISK_LOOK_SECONDS if self.spec["disk"] else None
         self.processes_at: float | None = None
         if os.geteuid() == 0 and "RLIMIT_NPROC" in self.spec["job"]["limits"]:  # which does not hold for root
@@ -87,6 +88,8 @@ class Runner:
         try:
             process = Sandboxed(self.spec) if self.spec["command"] else Plain(self.spec)
             process.started()
+            self._note_started(process.pid)
+            self.companions = [Companion(job) for job in self.spec["companions"]]
         except NotStartedError as error:
             self._end_all(process)
             self._close(("not_started", -1, -1), str(error) or self._printed())
@@ -94,7 +97,6 @@ class Runner:
         except OSError as error:
             self._close(("not_started", -1, -1), f"{self.spec['command'] or self.spec['job']['argv']}: {error}")
             return
-        self._note_started(process.pid)
         ending = self._watch(process)
         self._end_all(process)
         self._close((self.cause, *ending), self.message)
@@ -122,6 +124,8 @@ class Runner:
                 self._look_at_disk(now)
             if self.processes_at is not None and now >= self.processes_at:
                 self._look_at_processes(now)
+            if self.companions and self.cause == "exited":
+                self._look_at_companions(now)
             if self.kill_at is not None and now >= self.kill_at:
                 process.kill()
                 self.kill_at = now + 1.0
@@ -149,11 +153,18 @@ class Runner:
     def _look_at_processes(self, now: float) -> None:
         self.processes_at = now + PROCESSES_LOOK_SECONDS
         most = self.spec["job"]["limits"]["RLIMIT_NPROC"]
-        if tasks_of_machine() > most and (count := len(descendants(os.getpid()))) > most + 3:  # our own helpers
+        if tasks_of_machine() > most and (count := len(descendants(os.getpid()))) > most + 3 + len(self.companions):
             self._break_off(f"Resource temporarily unavailable: {count} processes run, {most} are allowed", now)
 
-    def _break_off(self, message: str, now: float) -> None:
-        self.cause, self.message, self.kill_at = "limit_reached", message, now
+    def _look_at_companions(self, now: float) -> None:
+        try:
+            with open("companion-failure", encoding="utf-8") as file:  # noqa: PTH123
+                self._break_off(file.read(4096), now, "companion_failed")
+        except FileNotFoundError:
+            pass
+
+    def _break_off(self, message: str, now: float, cause: str = "limit_reached") -> None:
+        self.cause, self.message, self.kill_at = cause, message, now
         self.disk_at = self.processes_at = None
 
     def _pause(self, process: Sandboxed | Plain, now: float, maximum: float | None) -> None:
@@ -196,6 +207,8 @@ class Runner:
     def _end_all(self, process: Sandboxed | Plain | None) -> None:
         """Kill what is left of the tree, and read what it still had to say."""
         deadline = time.monotonic() + AFTER_DEATH_SECONDS
+        for companion in self.companions:
+            companion.kill()
         os.dup2(0, 1)
         os.dup2(0, 2)
         while process is not None:

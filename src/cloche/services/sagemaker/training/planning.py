@@ -6,7 +6,6 @@ What AWS checks at create, and in what words: the facts below. Hyperparameters i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from typing import Any, Final
 
 from cloche.aws.errors import fact
@@ -14,6 +13,7 @@ from cloche.aws.operation import Context, Members
 from cloche.engines.training import Channel, Metric, Plan
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.foundation.limits import GIB
+from cloche.services.sagemaker.training.channels import address, plan_channels
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche_jobs import catalog
 from cloche_jobs.contract.sources import program
@@ -73,7 +73,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     if not resources.get("InstanceType") or not resources.get("InstanceCount"):
         raise Invalid("ResourceConfig needs InstanceType and InstanceCount.", field="ResourceConfig")
     image = find_image(algorithm["TrainingImage"])
-    bucket, prefix = _address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
+    bucket, prefix = address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
     prefix = prefix.rstrip("/")
     name = request["TrainingJobName"]
     return Plan(
@@ -89,7 +89,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         max_runtime_seconds=_max_runtime(request),
         hyperparameters=request.get("HyperParameters") or {},
         environment=request.get("Environment") or {},
-        channels=_channels(request.get("InputDataConfig") or ()),
+        channels=plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode")),
         metrics=_metrics(image, request),
         network=not request.get("EnableNetworkIsolation"),
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
@@ -134,36 +134,6 @@ def _max_runtime(request: Members) -> float:
             field="MaxRuntimeInSeconds",
         )
     return float(seconds)
-
-
-def _channels(given: Iterable[Members]) -> tuple[Channel, ...]:
-    channels: list[Channel] = []
-    for number, channel in enumerate(given, 1):
-        name = channel["ChannelName"]
-        if name in {each.name for each in channels}:
-            raise Invalid(f"Channel name {name} is used twice in InputDataConfig.", field="ChannelName")
-        source = channel["DataSource"].get("S3DataSource")
-        if not source:
-            raise Invalid(f"InputDataConfig.{number}.DataSource needs an S3DataSource.", field="DataSource")
-        bucket, prefix = _address(source["S3Uri"], f"InputDataConfig.{number}.DataSource.S3DataSource.S3Uri")
-        channels.append(
-            Channel(
-                name,
-                bucket,
-                prefix,
-                channel.get("ContentType"),
-                source.get("S3DataDistributionType", "FullyReplicated"),
-            )
-        )
-    return tuple(channels)
-
-
-def _address(uri: str, member: str) -> tuple[str, str]:
-    scheme, _, rest = uri.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise Invalid(f"{member} is not an address in S3 (s3://bucket/prefix): {uri}", field=member)
-    return bucket, prefix
 
 
 def _has_objects(ctx: Context, channel: Channel) -> bool:

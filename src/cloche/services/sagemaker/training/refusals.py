@@ -30,7 +30,6 @@ def _enabled(member: str) -> Test:
 
 REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("AlgorithmSpecification.AlgorithmName", _given, "algorithm resources and marketplace algorithms; name an image"),
-    ("AlgorithmSpecification.TrainingInputMode", _other_than("File"), "input modes other than File"),
     ("AlgorithmSpecification.TrainingImageConfig", _given, "images from private registries"),
     ("OutputDataConfig.KmsKeyId", _given, "encryption of artifacts with a KMS key"),
     ("OutputDataConfig.CompressionType", _other_than("GZIP"), "uncompressed artifacts"),
@@ -59,14 +58,9 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ModelPackageConfig", _given, "model packages"),
 )
 REFUSED_IN_CHANNEL: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("InputMode", _other_than("File"), "input modes other than File"),
-    ("CompressionType", _other_than("None"), "channels that are decompressed on the way"),
-    ("RecordWrapperType", _other_than("None"), "wrapping of records"),
-    ("ShuffleConfig", _given, "shuffling of a channel"),
     ("DataSource.FileSystemDataSource", _given, "file systems as a data source"),
     ("DataSource.DatasetSource", _given, "data sets as a data source"),
-    ("DataSource.S3DataSource.S3DataType", _other_than("S3Prefix"), "data types other than S3Prefix"),
-    ("DataSource.S3DataSource.AttributeNames", _given, "augmented manifests"),
+    ("DataSource.S3DataSource.S3DataType", lambda value: value == "Converse", "data in the Converse format"),
     ("DataSource.S3DataSource.InstanceGroupNames", _given, "heterogeneous clusters"),
     ("DataSource.S3DataSource.ModelAccessConfig", _given, "gated models"),
     ("DataSource.S3DataSource.HubAccessConfig", _given, "hubs"),

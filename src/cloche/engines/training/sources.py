@@ -1,0 +1,139 @@
+"""Which objects a channel stands for, in which order, and which of them are one host's.
+
+A manifest is a JSON list: ``{"prefix": "s3://bucket/start/"}``, then the rest of each address. An augmented manifest
+has a JSON object on each line; ``AttributeNames`` says which of its members make up a record: one whose name ends in
+``-ref`` is an object's address and stands for its bytes, any other for its own text.
+
+A line's order is drawn from ``ShuffleConfig``'s seed and the epoch, before the hosts' shares are dealt out: so a share
+changes from epoch to epoch, as AWS says of shuffling together with ``ShardedByS3Key``.
+
+Sources: docs.aws.amazon.com/sagemaker/latest/APIReference, pages API_S3DataSource, API_ShuffleConfig;
+docs.aws.amazon.com/sagemaker/latest/dg/augmented-manifest.html and augmented-manifest-stream.html.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloche.engines.training.feed_pipes import in_order_of, share
+from cloche.engines.training.plan import Channel
+from cloche.foundation.errors import NotFound
+from cloche.foundation.limits import MANIFEST_BYTES_MAX
+from cloche.storage.objects import ObjectInfo, ObjectStore
+
+REFERENCE: Final = "-ref"
+
+
+class Unfit(Exception):
+    """The job cannot run as asked; the text is its ``FailureReason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object as a channel has it. ``name`` is its path below the channel's folder."""
+
+    info: ObjectInfo
+    name: str
+
+
+def sources(channel: Channel, objects: ObjectStore) -> Iterator[Source]:
+    """All objects of a channel that is no augmented manifest, in S3's or the manifest's order. Raises ``Unfit``."""
+    if channel.data_type == "ManifestFile":
+        yield from _listed(channel, objects)
+        return
+    try:
+        for info in objects.iter_prefix(channel.bucket, channel.prefix):
+            name = relative_name(channel.prefix, info.key)
+            if name is not None:
+                yield Source(info, name)
+    except NotFound as error:
+        raise failed(error.message) from None
+
+
+def of_host(channel: Channel, all_sources: Iterator[Source], host: int, hosts: int) -> Iterator[Source]:
+    """The sources that ``host`` (counted from 0) of ``hosts`` gets in the first epoch, in that epoch's order."""
+    found: Sequence[Source] | Iterator[Source] = all_sources
+    if channel.shuffle_seed is not None:
+        found = in_order_of(list(all_sources), channel.shuffle_seed, epoch=0)
+    return iter(found) if channel.distribution != "ShardedByS3Key" else share(found, host, hosts)
+
+
+def relative_name(prefix: str, key: str) -> str | None:
+    """What the object at ``key`` is called below its channel; ``None`` for a folder's marker."""
+    if key.endswith("/"):
+        return None
+    if key == prefix:
+        return key.rpartition("/")[2]
+    if prefix and not prefix.endswith("/") and key.startswith(prefix + "/"):
+        return key[len(prefix) + 1 :]
+    return key[len(prefix.rpartition("/")[0]) :].removeprefix("/") if "/" in prefix else key
+
+
+def _listed(channel: Channel, objects: ObjectStore) -> Iterator[Source]:
+    document = _parsed(channel, _manifest(channel, objects))
+    head = document[0] if isinstance(document, list) and document else None
+    start = head.get("prefix") if isinstance(head, dict) else None
+    if not isinstance(start, str) or not start.startswith("s3://") or not start.removeprefix("s3://").strip("/"):
+        raise _manifest_failed(channel, 'it must be a list that begins with {"prefix": "s3://bucket/..."}')
+    for number, rest in enumerate(document[1:], 1):
+        if not isinstance(rest, str) or not rest:
+            raise _manifest_failed(channel, f"element {number} is no text that could end an address")
+        yield Source(_object(objects, start + rest), rest.removeprefix("/"))
+
+
+def augmented(channel: Channel, objects: ObjectStore) -> Iterator[list[ObjectInfo | str]]:
+    """The records of an augmented manifest, each as its attributes in the order they were asked for: an object, or
+    text. Raises ``Unfit``."""
+    for number, line in enumerate(_manifest(channel, objects).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        members = _parsed(channel, line, f", line {number}")
+        if not isinstance(members, dict):
+            raise _manifest_failed(channel, f"line {number} is no JSON object")
+        record: list[ObjectInfo | str] = []
+        for name in channel.attribute_names:
+            if name not in members:
+                raise _manifest_failed(channel, f"line {number} has no attribute {name}")
+            value = members[name]
+            if name.endswith(REFERENCE):
+                if not isinstance(value, str):
+                    raise _manifest_failed(channel, f"line {number}: {name} is no address in S3")
+                record.append(_object(objects, value))
+            else:
+                record.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        yield record
+
+
+def _manifest(channel: Channel, objects: ObjectStore) -> bytes:
+    try:
+        return objects.read_bytes(channel.bucket, channel.prefix, size_max=MANIFEST_BYTES_MAX)
+    except (NotFound, ValueError) as error:
+        raise failed(str(error)) from None
+
+
+def _parsed(channel: Channel, text: bytes, where: str = "") -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _manifest_failed(channel, f"it is no JSON{where}: {error}") from None
+
+
+def _object(objects: ObjectStore, address: str) -> ObjectInfo:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not address.startswith("s3://") or not bucket or not key:
+        raise failed(f"{address[:200]!r} is no address of an object in S3")
+    try:
+        return objects.head(bucket, key)
+    except NotFound:
+        raise failed(f"{address[:1100]} is not there") from None
+
+
+def failed(text: str) -> Unfit:
+    return Unfit(f"ClientError: Data download failed: {text}")
+
+
+def _manifest_failed(channel: Channel, text: str) -> Unfit:
+    return failed(f"the manifest s3://{channel.bucket}/{channel.prefix} of channel {channel.name}: {text}")
