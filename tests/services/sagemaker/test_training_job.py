@@ -276,8 +276,6 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
     assert "sagemaker-xgboost" in message
 
 
-
-
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
