@@ -30,7 +30,6 @@ class Clearing:
         parts.exports.abandon(account)
         for bucket in parts.objects.buckets.list(account, limit=1_000_000):
             parts.objects.buckets.remove_with_contents(bucket.name)
-        parts.objects.removal.hint()
         for region, group in self._log_groups(account):
             parts.logs.delete_group(account, region, group)
         parts.metrics.flush()

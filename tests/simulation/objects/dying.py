@@ -20,14 +20,17 @@ from typing import Any
 from cloche.foundation.clock import SystemClock
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
-from cloche.storage.objects import MIGRATIONS, Details, ObjectStore
+from cloche.storage.objects import MIGRATIONS, Details, ObjectStore, blobs
+from cloche.storage.objects.blobs import BLOB_BYTES_MAX
 from cloche.storage.objects.files import DataFiles
-from cloche.storage.objects.writer import FileWriter
+from cloche.storage.objects.writer import ContentWriter
 
-POINTS: dict[str, tuple[type, str, bool]] = {
-    "before_fsync": (FileWriter, "finish", False),
+POINTS: dict[str, tuple[Any, str, bool]] = {
+    "before_fsync": (ContentWriter, "finish", False),
     "before_name": (DataFiles, "publish", False),
     "after_name": (DataFiles, "publish", True),
+    "after_blob": (blobs, "keep", True),
+    "before_blob_goes": (blobs, "drop", False),
     "before_row": (Database, "write", False),
     "after_row": (Database, "write", True),
     "before_forgetting": (DataFiles, "forget_temporary", False),
@@ -59,13 +62,26 @@ def arm(point: str, count: int) -> None:
     setattr(owner, name, wrapped)
 
 
+def content(chance: random.Random, number: int) -> bytes:
+    """Of a kind of its own each time; four of five small enough for a blob."""
+    text = f"{number}:{chance.random()}".encode()
+    size = BLOB_BYTES_MAX + 1 if chance.random() < 0.2 else len(text) * chance.randrange(1, 400)
+    return (text * (1 + size // len(text)))[:size]
+
+
 def work(store: ObjectStore, chance: random.Random, number: int) -> None:
     key = f"k/{chance.randrange(12)}/../é"
-    kind = chance.choices(["put", "delete", "multipart", "abort"], [6, 2, 2, 1])[0]
-    data = f"{number}:{chance.random()}".encode() * chance.randrange(1, 400)
+    kind = chance.choices(["put", "delete", "multipart", "abort", "copy"], [6, 2, 2, 1, 2])[0]
+    data = content(chance, number)
+    if kind == "copy":
+        held = [info.key for info in store.list("bucket").objects]
+        kind, source = ("copy", chance.choice(held)) if held else ("put", "")
+        data = store.read_bytes("bucket", source, size_max=1 << 20) if source else data
     say(about=kind, key=key, data=data.decode())
     if kind == "put":
         store.put_bytes("bucket", key, data)
+    elif kind == "copy":
+        store.commit("bucket", key, store.duplicate(*store.open("bucket", source)), Details())
     elif kind == "delete":
         store.delete("bucket", key)
     else:
@@ -86,7 +102,7 @@ def work_versioned(store: ObjectStore, chance: random.Random, number: int) -> No
     """A history of versions in a bucket that keeps them, each put told with its content and answered with its id."""
     key = f"v{chance.randrange(4)}"
     kind = chance.choices(["put", "multipart", "delete", "remove"], [5, 2, 2, 3])[0]
-    data = f"{number}:{chance.random()}"
+    data = content(chance, number).decode()
     kept = store.list_versions("versioned", key).versions
     gone = chance.choice(kept).version if kept else ""
     say(versioned=True, about=kind, key=key, data=data, version=gone)

@@ -23,6 +23,8 @@ POINTS = (
     "before_fsync",
     "before_name",
     "after_name",
+    "after_blob",
+    "before_blob_goes",
     "before_row",
     "after_row",
     "before_forgetting",
@@ -54,7 +56,7 @@ class Promises:
             key = line["key"]
             known = self.allowed.setdefault(key, {None})
             kind = line.get("about") or line["done"]
-            after = {"put": line["data"], "multipart": line["data"], "delete": None}
+            after = {"put": line["data"], "multipart": line["data"], "copy": line["data"], "delete": None}
             if kind == "abort":
                 continue
             if "about" in line:
@@ -79,7 +81,7 @@ class Promises:
         found: dict[tuple[str, str], str | None] = {}
         latest: dict[str, int] = {}
         for info in store.list_versions("versioned", limit=1_000_000).versions:
-            content = None if info.is_delete_marker else store.path(info).read_text()
+            content = None if info.is_delete_marker else text_of(store.content(info.file))
             found[info.key, info.version] = content
             latest[info.key] = latest.get(info.key, 0) + info.is_latest
         assert set(latest.values()) <= {1}, "every key has one latest version"
@@ -119,7 +121,12 @@ class Promises:
         rows = {row["file"] for row in database.reader.execute("SELECT file FROM objects WHERE file IS NOT NULL")}
         rows |= {row["file"] for row in database.reader.execute("SELECT file FROM upload_parts")}
         files = {path.name for path in (root / "objects").rglob("*") if path.is_file()}
-        assert files == rows
+        blobs = {f"blob-{row['id']}" for row in database.reader.execute("SELECT id FROM blobs")}
+        assert files | blobs == rows
+
+
+def text_of(content: bytes | Path) -> str:
+    return content.decode() if isinstance(content, bytes) else content.read_text()
 
 
 def prepare(root: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,24 +19,44 @@ from cloche.storage.objects import (
     KeyNotFound,
     ObjectStore,
     WriteCondition,
+    blobs,
 )
+from cloche.storage.objects.blobs import BLOB_BYTES_MAX, is_blob
+from cloche.storage.objects.writer import opened as stream_of
+
+Sized = Callable[[bytes], bytes]
+LARGE = b"l" * (BLOB_BYTES_MAX + 1)
 
 
-def test_an_object_is_read_as_it_was_written(store: ObjectStore) -> None:
+def content(store: ObjectStore, key: str) -> bytes:
+    return store.read_bytes("bucket", key, size_max=BLOB_BYTES_MAX * 2)
+
+
+def test_an_object_is_read_as_it_was_written(store: ObjectStore, sized: Sized) -> None:
     details = Details("text/plain", {"CacheControl": "no-cache"}, {"colour": "grün"}, {"a": "b"})
-    put = store.put_bytes("bucket", "key", b"some bytes", details)
-    info, path = store.open("bucket", "key")
-    assert path.read_bytes() == b"some bytes"
+    data = sized(b"some bytes")
+    put = store.put_bytes("bucket", "key", data, details)
+    info, found = store.open("bucket", "key")
+    assert (found if isinstance(found, bytes) else found.read_bytes()) == data
     assert info == put
     assert info.details == replace(details, checksums=info.checksums, checksum_type="FULL_OBJECT")
     assert list(info.checksums) == ["CRC64NVME"]
-    assert info.etag == hashlib.md5(b"some bytes").hexdigest()
-    assert info.size == 10
+    assert info.etag == hashlib.md5(data).hexdigest()
+    assert info.size == len(data)
+
+
+def test_small_contents_lie_in_the_database_and_large_ones_in_files(store: ObjectStore, opened) -> None:
+    for size in (0, 1, BLOB_BYTES_MAX):
+        assert is_blob(store.put_bytes("bucket", "small", b"s" * size).file)
+    assert opened.files() == set()
+    large = store.put_bytes("bucket", "large", LARGE)
+    assert opened.files() == {large.file}
 
 
 def test_a_data_file_is_read_only_and_not_named_after_its_key(store: ObjectStore) -> None:
-    store.put_bytes("bucket", "../../escape", b"x")
+    store.put_bytes("bucket", "../../escape", LARGE)
     _, path = store.open("bucket", "../../escape")
+    assert isinstance(path, Path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
     assert "escape" not in str(path)
 
@@ -66,35 +87,68 @@ def test_a_bucket_is_deleted_only_when_empty(store: ObjectStore) -> None:
         store.buckets.delete("bucket")
 
 
-def test_replacing_leaves_one_file_and_a_reader_of_the_old_one_unharmed(store: ObjectStore, opened) -> None:
-    store.put_bytes("bucket", "key", b"old")
+def test_replacing_leaves_one_content_and_a_reader_of_the_old_one_unharmed(store: ObjectStore, opened, sized) -> None:
+    store.put_bytes("bucket", "key", sized(b"old"))
     _, old = store.open("bucket", "key")
-    with old.open("rb") as reader:
-        store.put_bytes("bucket", "key", b"new")
+    with stream_of(old) as reader:
+        store.put_bytes("bucket", "key", sized(b"new"))
         store.removal.collect()
-        assert reader.read() == b"old"
-    info, path = store.open("bucket", "key")
-    assert path.read_bytes() == b"new"
-    assert opened.files() == {info.file}
+        assert reader.read() == sized(b"old")
+    assert content(store, "key") == sized(b"new")
+    assert opened.contents() == {store.head("bucket", "key").file}
 
 
 def test_a_dropped_file_keeps_its_name_for_a_while(store: ObjectStore) -> None:
-    store.put_bytes("bucket", "key", b"old")
+    store.put_bytes("bucket", "key", LARGE)
     _, old = store.open("bucket", "key")
     store.delete("bucket", "key")
-    assert old.read_bytes() == b"old"
+    assert isinstance(old, Path)
+    assert old.read_bytes() == LARGE
 
 
-def test_deleting_leaves_nothing(store: ObjectStore, opened) -> None:
-    store.put_bytes("bucket", "key", b"x")
+def test_a_reader_of_a_blob_that_goes_meanwhile_finds_what_is_there_now(store: ObjectStore, monkeypatch) -> None:
+    store.put_bytes("bucket", "key", b"old")
+    read = blobs.read
+
+    def late(connection, name):
+        monkeypatch.setattr(blobs, "read", read)
+        store.put_bytes("bucket", "key", b"new")
+        return read(connection, name)
+
+    monkeypatch.setattr(blobs, "read", late)
+    info, found = store.open("bucket", "key")
+    assert found == b"new"
+    assert info.etag == hashlib.md5(b"new").hexdigest()
+
+
+def test_a_blobs_name_is_never_given_twice(store: ObjectStore, opened) -> None:
+    first = store.put_bytes("bucket", "key", b"first").file
+    store.delete("bucket", "key")
+    again = opened.reopen()
+    assert again.put_bytes("bucket", "key", b"second").file != first
+
+
+def test_deleting_leaves_nothing(store: ObjectStore, opened, sized: Sized) -> None:
+    store.put_bytes("bucket", "key", sized(b"x"))
     assert store.delete("bucket", "key").existed is True
     assert store.delete("bucket", "key").existed is False
     store.removal.collect()
-    assert opened.files() == set()
+    assert opened.contents() == set()
+
+
+def test_a_bucket_that_is_cleared_leaves_nothing(store: ObjectStore, opened, sized: Sized) -> None:
+    store.put_bytes("bucket", "key", sized(b"x"))
+    upload = store.uploads.create("bucket", "upload", Details())
+    with store.writer() as writer:
+        writer.write(sized(b"part"))
+        store.uploads.put_part(upload, 1, writer.finish())
+    store.buckets.remove_with_contents("bucket")
+    store.removal.collect()
+    assert opened.contents() == set()
 
 
 def test_removals_are_not_forgotten_over_a_restart(store: ObjectStore, opened) -> None:
-    store.put_bytes("bucket", "key", b"x")
+    store.put_bytes("bucket", "key", LARGE)
     store.delete("bucket", "key")
     again = opened.reopen()
     again.removal.settle()
@@ -103,35 +157,36 @@ def test_removals_are_not_forgotten_over_a_restart(store: ObjectStore, opened) -
 
 
 def test_what_a_dead_process_left_is_swept(store: ObjectStore, opened) -> None:
-    kept = store.put_bytes("bucket", "key", b"kept")
+    kept = store.put_bytes("bucket", "key", LARGE)
     lost = store.writer()
-    lost.write(b"never finished")
+    lost.write(LARGE)
     named = store.writer()
-    named.write(b"named, but without a row")
+    named.write(LARGE)
     named.finish()
     os.link(store.files.path(kept.file), store.files.temporary(kept.file))  # died before forgetting this name
     again = opened.reopen()
     again.removal.settle()
     again.removal.close()
     assert opened.files() == {kept.file}
-    assert again.open("bucket", "key")[1].read_bytes() == b"kept"
+    assert content(again, "key") == LARGE
     lost.abort()
 
 
 def test_an_aborted_writer_leaves_nothing(store: ObjectStore, opened) -> None:
     with pytest.raises(ZeroDivisionError), store.writer() as writer:
-        writer.write(b"half")
+        writer.write(LARGE)
+        assert opened.files()
         raise ZeroDivisionError
     assert opened.files() == set()
 
 
-def test_a_failed_commit_leaves_nothing(store: ObjectStore, opened) -> None:
-    store.put_bytes("bucket", "key", b"first")
-    before = opened.files()
+def test_a_failed_commit_leaves_nothing(store: ObjectStore, opened, sized: Sized) -> None:
+    store.put_bytes("bucket", "key", sized(b"first"))
+    before = opened.contents()
     with pytest.raises(ConditionNotMet):
-        store.put_bytes("bucket", "key", b"second", condition=WriteCondition(if_absent=True))
-    assert opened.files() == before
-    assert store.open("bucket", "key")[1].read_bytes() == b"first"
+        store.put_bytes("bucket", "key", sized(b"second"), condition=WriteCondition(if_absent=True))
+    assert opened.contents() == before
+    assert content(store, "key") == sized(b"first")
 
 
 def test_conditions_of_writes(store: ObjectStore) -> None:
@@ -166,28 +221,36 @@ def test_only_one_of_many_creates_if_absent_wins(store: ObjectStore) -> None:
 
 def test_a_file_is_taken_in_by_rename(store: ObjectStore, tmp_path: Path) -> None:
     source = tmp_path / "model.tar.gz"
-    source.write_bytes(b"artefact")
+    source.write_bytes(LARGE)
     inode = source.stat().st_ino
     info = store.put_file("bucket", "model", source, Details(metadata={"a": "b"}))
     assert not source.exists()
-    assert store.path(info).stat().st_ino == inode
-    assert (info.etag, info.size) == (hashlib.md5(b"artefact").hexdigest(), 8)
+    assert store.files.path(info.file).stat().st_ino == inode
+    assert (info.etag, info.size) == (hashlib.md5(LARGE).hexdigest(), len(LARGE))
+
+
+def test_a_small_file_is_moved_into_the_database(store: ObjectStore, opened, tmp_path: Path) -> None:
+    source = tmp_path / "model.tar.gz"
+    source.write_bytes(b"artefact")
+    info = store.put_file("bucket", "model", source)
+    assert not source.exists()
+    assert (opened.contents(), content(store, "model")) == ({info.file}, b"artefact")
 
 
 def test_a_file_with_other_names_is_copied(store: ObjectStore, tmp_path: Path) -> None:
     source = tmp_path / "data"
-    source.write_bytes(b"data")
+    source.write_bytes(LARGE)
     os.link(source, tmp_path / "another")
     info = store.put_file("bucket", "data", source)
-    assert source.read_bytes() == b"data"
-    assert store.path(info).stat().st_ino != source.stat().st_ino
+    assert source.read_bytes() == LARGE
+    assert store.files.path(info.file).stat().st_ino != source.stat().st_ino
 
 
-def test_a_file_that_is_not_to_be_moved_stays(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_file_that_is_not_to_be_moved_stays(store: ObjectStore, tmp_path: Path, sized: Sized) -> None:
     source = tmp_path / "data"
-    source.write_bytes(b"data")
+    source.write_bytes(sized(b"data"))
     store.put_file("bucket", "data", source, move=False)
-    assert source.read_bytes() == b"data"
+    assert source.read_bytes() == content(store, "data") == sized(b"data")
 
 
 def test_a_file_for_no_bucket_stays_where_it_is(store: ObjectStore, tmp_path: Path) -> None:
@@ -199,36 +262,50 @@ def test_a_file_for_no_bucket_stays_where_it_is(store: ObjectStore, tmp_path: Pa
 
 
 def test_inputs_are_linked_or_copied(store: ObjectStore, tmp_path: Path) -> None:
-    info = store.put_bytes("bucket", "key", b"input")
+    info = store.put_bytes("bucket", "key", LARGE)
     store.link_into(info, tmp_path / "linked", link=True)
     store.link_into(info, tmp_path / "copied", link=False)
-    assert (tmp_path / "linked").stat().st_ino == store.path(info).stat().st_ino
-    assert (tmp_path / "copied").stat().st_ino != store.path(info).stat().st_ino
+    assert (tmp_path / "linked").stat().st_ino == store.files.path(info.file).stat().st_ino
+    assert (tmp_path / "copied").stat().st_ino != store.files.path(info.file).stat().st_ino
     assert os.access(tmp_path / "copied", os.W_OK)
-    assert (tmp_path / "linked").read_bytes() == (tmp_path / "copied").read_bytes() == b"input"
+    assert (tmp_path / "linked").read_bytes() == (tmp_path / "copied").read_bytes() == LARGE
 
 
-def test_linking_what_was_replaced_takes_what_is_there(store: ObjectStore, tmp_path: Path) -> None:
-    stale = store.put_bytes("bucket", "key", b"old")
-    store.put_bytes("bucket", "key", b"new")
+def test_small_inputs_are_copied(store: ObjectStore, tmp_path: Path) -> None:
+    info = store.put_bytes("bucket", "key", b"input")
+    for link in (True, False):
+        store.link_into(info, tmp_path / str(link), link=link)
+        assert (tmp_path / str(link)).read_bytes() == b"input"
+        with pytest.raises(FileExistsError):
+            store.link_into(info, tmp_path / str(link), link=link)
+    with pytest.raises(FileNotFoundError):
+        store.link_into(info, tmp_path / "nowhere" / "input", link=True)
+
+
+def test_linking_what_was_replaced_takes_what_is_there(store: ObjectStore, tmp_path: Path, sized: Sized) -> None:
+    stale = store.put_bytes("bucket", "key", sized(b"old"))
+    store.put_bytes("bucket", "key", sized(b"new"))
     store.removal.collect()
     store.link_into(stale, tmp_path / "input", link=True)
-    assert (tmp_path / "input").read_bytes() == b"new"
+    assert (tmp_path / "input").read_bytes() == sized(b"new")
     store.delete("bucket", "key")
     store.removal.collect()
     with pytest.raises(KeyNotFound):
         store.link_into(stale, tmp_path / "again", link=True)
 
 
-def test_a_copy_shares_its_bytes_and_outlives_its_source(store: ObjectStore) -> None:
-    source = store.put_bytes("bucket", "source", b"bytes")
-    written = store.duplicate(source, ("SHA256",))
+def test_a_copy_shares_a_file_and_outlives_its_source(store: ObjectStore, sized: Sized) -> None:
+    store.put_bytes("bucket", "source", sized(b"bytes"))
+    source, bytes_of_it = store.open("bucket", "source")
+    written = store.duplicate(source, bytes_of_it, ("SHA256",))
     copy = store.commit("bucket", "copy", written, Details())
-    assert store.path(copy).stat().st_ino == store.path(source).stat().st_ino
+    if isinstance(bytes_of_it, Path):
+        assert store.files.path(copy.file).stat().st_ino == bytes_of_it.stat().st_ino
+    assert copy.etag == source.etag
     assert set(written.checksums) == {"SHA256"}
     store.delete("bucket", "source")
     store.removal.collect()
-    assert store.read_bytes("bucket", "copy", size_max=10) == b"bytes"
+    assert content(store, "copy") == sized(b"bytes")
 
 
 def test_details_change_without_the_bytes(store: ObjectStore) -> None:

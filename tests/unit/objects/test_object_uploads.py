@@ -42,7 +42,7 @@ def test_parts_become_the_object(store: ObjectStore, opened) -> None:
     assert [part.size for part in info.details.parts] == [len(data) for data in parts.values()]
     assert store.head("bucket", "key") == info
     store.removal.collect()
-    assert opened.files() == {info.file}
+    assert opened.contents() == {info.file}
     with pytest.raises(UploadNotFound):
         store.uploads.get("bucket", "key", upload.id)
 
@@ -53,7 +53,7 @@ def test_a_part_may_be_sent_again(store: ObjectStore, opened) -> None:
     etag = put(store, upload, 1, b"second")
     assert [part.size for part in store.uploads.parts(upload)] == [6]
     store.removal.collect()
-    assert len(opened.files()) == 1
+    assert len(opened.contents()) == 1
     store.uploads.complete(upload, [(1, etag)])
     assert store.read_bytes("bucket", "key", size_max=10) == b"second"
 
@@ -62,7 +62,7 @@ def test_what_a_completion_refuses_leaves_the_upload(store: ObjectStore, opened)
     store.put_bytes("bucket", "key", b"there")
     upload = store.uploads.create("bucket", "key", Details())
     etags = [put(store, upload, number, b"small") for number in (1, 2)]
-    before = opened.files()
+    before = opened.contents()
     with pytest.raises(PartTooSmall):
         store.uploads.complete(upload, [(1, etags[0]), (2, etags[1])])
     with pytest.raises(PartInvalid):
@@ -73,7 +73,7 @@ def test_what_a_completion_refuses_leaves_the_upload(store: ObjectStore, opened)
         store.uploads.complete(upload, [(1, etags[0])], expected_size=6)
     with pytest.raises(ConditionNotMet):
         store.uploads.complete(upload, [(1, etags[0])], condition=WriteCondition(if_absent=True))
-    assert opened.files() == before
+    assert opened.contents() == before
     store.uploads.complete(upload, [(1, etags[0])], expected_size=5)
 
 
@@ -100,12 +100,12 @@ def test_an_aborted_upload_leaves_nothing(store: ObjectStore, opened) -> None:
     put(store, upload, 1, b"part")
     store.uploads.abort("bucket", "key", upload.id)
     store.removal.collect()
-    assert opened.files() == set()
+    assert opened.contents() == set()
     with pytest.raises(UploadNotFound):
         store.uploads.abort("bucket", "key", upload.id)
     with pytest.raises(UploadNotFound):
         put(store, upload, 2, b"late")
-    assert opened.files() == set()
+    assert opened.contents() == set()
 
 
 def test_an_upload_goes_with_its_bucket(store: ObjectStore, opened) -> None:
@@ -113,7 +113,7 @@ def test_an_upload_goes_with_its_bucket(store: ObjectStore, opened) -> None:
     put(store, upload, 1, b"part")
     store.buckets.delete("bucket")
     store.removal.collect()
-    assert opened.files() == set()
+    assert opened.contents() == set()
     with pytest.raises(BucketNotFound):
         store.uploads.create("bucket", "key", Details())
 

@@ -18,7 +18,9 @@ from cloche.storage import objects as object_store
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 from cloche.storage.objects import ObjectStore
+from cloche.storage.objects.blobs import BLOB_BYTES_MAX
 
+LARGE = b"l" * (BLOB_BYTES_MAX + 1)
 PLAN = Plan(
     arn="arn:aws:sagemaker:us-east-1:123456789012:training-job/j",
     name="j",
@@ -70,27 +72,37 @@ def test_names_below_a_channel(prefix: str, key: str, name: str | None) -> None:
 
 
 def test_a_link_where_the_job_cannot_write(store: ObjectStore, tmp_path: Path) -> None:
-    store.put_bytes("data", "in/train/deep/a.csv", b"1,2")
-    file = staged(store, Place(tmp_path / "job")) / "deep" / "a.csv"
-    assert file.read_bytes() == b"1,2"
-    assert os.path.samefile(file, store.open("data", "in/train/deep/a.csv")[1])
+    store.put_bytes("data", "in/train/deep/a.csv", LARGE)
+    store.put_bytes("data", "in/train/small.csv", b"1,2")
+    folder = staged(store, Place(tmp_path / "job"))
+    assert (folder / "small.csv").read_bytes() == b"1,2"
+    file = folder / "deep" / "a.csv"
+    assert file.read_bytes() == LARGE
+    assert os.path.samefile(file, path_of(store, "in/train/deep/a.csv"))
 
 
 def test_a_copy_where_it_could(store: ObjectStore, tmp_path: Path) -> None:
-    store.put_bytes("data", "in/train/a.csv", b"1,2")
+    store.put_bytes("data", "in/train/a.csv", LARGE)
     file = staged(store, Place(tmp_path / "job"), private_files=False) / "a.csv"
     file.write_bytes(b"changed")
-    assert store.read_bytes("data", "in/train/a.csv", size_max=10) == b"1,2"
+    assert store.read_bytes("data", "in/train/a.csv", size_max=len(LARGE)) == LARGE
+
+
+def path_of(store: ObjectStore, key: str) -> Path:
+    """The data file of a large object."""
+    _, content = store.open("data", key)
+    assert isinstance(content, Path)
+    return content
 
 
 def test_the_bundle_is_a_copy(store: ObjectStore, tmp_path: Path) -> None:
     store.put_bytes("data", "in/train/a.csv", b"1,2")
-    store.put_bytes("data", "code.tar.gz", b"bundle")
+    store.put_bytes("data", "code.tar.gz", LARGE)
     plan = replace(PLAN, hyperparameters={"sagemaker_submit_directory": '"s3://data/code.tar.gz"'})
     place = Place(tmp_path / "job")
     staged(store, place, plan)
-    assert place.layout.bundle.read_bytes() == b"bundle"
-    assert not os.path.samefile(place.layout.bundle, store.open("data", "code.tar.gz")[1])
+    assert place.layout.bundle.read_bytes() == LARGE
+    assert not os.path.samefile(place.layout.bundle, path_of(store, "code.tar.gz"))
 
 
 def test_staging_again_begins_afresh(store: ObjectStore, tmp_path: Path) -> None:

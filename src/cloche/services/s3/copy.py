@@ -1,8 +1,10 @@
-"""CopyObject and UploadPartCopy. Data files never change, so a copy of an object is a further name for its file."""
+"""CopyObject and UploadPartCopy. Data files never change, so a copy of a large object is a further name for its
+file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
@@ -29,6 +31,7 @@ from cloche.services.s3.ranges import check_part_number, copy_span
 from cloche.services.s3.tags import tags_from_header
 from cloche.storage.objects import Bucket, Details, ObjectInfo
 from cloche.storage.objects.checksums import DEFAULT
+from cloche.storage.objects.writer import opened
 
 _CHANGES: Final = (
     "StorageClass",
@@ -43,7 +46,7 @@ _CHANGES: Final = (
 
 @s3_operation("CopyObject")
 def copy_object(ctx: Context, request: Members) -> Members:
-    source, named = _source(ctx, request)
+    source, content, named = _source(ctx, request)
     bucket = bucket_of(ctx, request)
     check_customer_key(source.details.encryption, request, source=True)
     check_copy_source(source, request)
@@ -59,7 +62,7 @@ def copy_object(ctx: Context, request: Members) -> Members:
     details = owned(ctx, request, bucket, _details(source, request, bucket, replaces))
     details = locked(details, request, bucket, ctx.now)
     condition = write_condition(request)
-    written = store_of(ctx).duplicate(source, algorithms)
+    written = store_of(ctx).duplicate(source, content, algorithms)
     if not algorithms and source.details.checksum_type != "COMPOSITE":
         details = replace(details, checksums=source.details.checksums, checksum_type=source.details.checksum_type)
     elif algorithms:
@@ -90,7 +93,7 @@ def upload_part_copy(ctx: Context, request: Members) -> Members:
     check_part_number(request["PartNumber"])
     upload = store.uploads.get(request["Bucket"], request["Key"], request["UploadId"])
     check_part_key(upload.details.encryption, request)
-    source, _ = _source(ctx, request)
+    source, content, _ = _source(ctx, request)
     check_customer_key(source.details.encryption, request, source=True)
     check_copy_source(source, request)
     offset, length = 0, source.size
@@ -103,7 +106,7 @@ def upload_part_copy(ctx: Context, request: Members) -> Members:
             f"{OBJECT_PUT_BYTES_MAX}"
         )
     declared = upload.checksum_algorithm
-    with store.writer((declared or DEFAULT,)) as writer, store.path(source).open("rb") as stream:
+    with store.writer((declared or DEFAULT,)) as writer, opened(content) as stream:
         stream.seek(offset)
         writer.write_from(stream, length)
         written = writer.finish()
@@ -116,9 +119,9 @@ def upload_part_copy(ctx: Context, request: Members) -> Members:
     return {"CopyPartResult": result, **_source_view(ctx, source), **encryption_view(upload.details)}
 
 
-def _source(ctx: Context, request: Members) -> tuple[ObjectInfo, bool]:
-    """The object that ``x-amz-copy-source`` names: ``bucket/key``, URL-encoded, perhaps with ``?versionId=``; and
-    whether it does name a version."""
+def _source(ctx: Context, request: Members) -> tuple[ObjectInfo, bytes | Path, bool]:
+    """The object that ``x-amz-copy-source`` names: ``bucket/key``, URL-encoded, perhaps with ``?versionId=``; its
+    content; and whether it does name a version."""
     text = request["CopySource"]
     if text.startswith("arn:"):
         raise invalid_argument("x-amz-copy-source", text, "Cloche has no access points to copy from")
@@ -132,13 +135,13 @@ def _source(ctx: Context, request: Members) -> tuple[ObjectInfo, bool]:
     check_key(key)
     named = {"Bucket": bucket, "ExpectedSourceBucketOwner": request.get("ExpectedSourceBucketOwner")}
     bucket_of(ctx, named, owner="ExpectedSourceBucketOwner")
-    info = store_of(ctx).head(bucket, key, wanted)
+    info, content = store_of(ctx).open(bucket, key, wanted)
     if info.is_delete_marker:
         # Words: localstack/localstack, services/s3/provider.py, recorded of S3
         raise invalid_request(
             "The source of a copy request may not specifically refer to a delete marker by version id."
         )
-    return info, bool(wanted)
+    return info, content, bool(wanted)
 
 
 def _directive(request: Members, member: str, header: str) -> bool:

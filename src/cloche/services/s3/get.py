@@ -1,5 +1,5 @@
-"""GetObject and HeadObject. A body is a slice of the object's file; no byte of it passes through Python's heap
-before the server sends it."""
+"""GetObject and HeadObject. A body is a slice of the object's file, no byte of which passes through Python's heap
+before the server sends it; or the bytes themselves of a small object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloche.services.s3.conditions import check_read
 from cloche.services.s3.customer_keys import check_customer_key
 from cloche.services.s3.describing import checksum_view, object_view
 from cloche.services.s3.errors import from_store, invalid_argument
-from cloche.services.s3.handling import bucket_of, existing_object, s3_operation, store_of, version_view
+from cloche.services.s3.handling import bucket_of, existing_content, existing_object, s3_operation, version_view
 from cloche.services.s3.lifecycle import expiration_view
 from cloche.services.s3.object_lock import lock_view
 from cloche.services.s3.ranges import Span, span_of
@@ -39,13 +39,12 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 @s3_operation("GetObject", reads=True)
 def get_object(ctx: Context, request: Members) -> Answer:
     _check_headers(ctx)
-    info = existing_object(ctx, request)
-    path = store_of(ctx).path(info)
-    if not path.exists():  # replaced and removed since the row was read
-        info = existing_object(ctx, request)
-        path = store_of(ctx).path(info)
+    info, content = existing_content(ctx, request)
     span, members = _read(ctx, info, request)
-    members["Body"] = FileSlice(path, span.offset, span.length)
+    if isinstance(content, bytes):
+        members["Body"] = content[span.offset : span.offset + span.length]
+    else:
+        members["Body"] = FileSlice(content, span.offset, span.length)
     return Answer(members, 206 if span.partial else 200, _guards(ctx))
 
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from cloche.aws.errors import AwsError
@@ -109,6 +110,14 @@ def existing_object(ctx: Context, request: Members) -> ObjectInfo:
     if info.is_delete_marker:
         raise marker_refusal(info)
     return info
+
+
+def existing_content(ctx: Context, request: Members) -> tuple[ObjectInfo, bytes | Path]:
+    """The same with its content (``ObjectStore.open``)."""
+    info, content = store_of(ctx).open(request["Bucket"], request["Key"], version_in(request))
+    if info.is_delete_marker:
+        raise marker_refusal(info)
+    return info, content
 
 
 def marker_refusal(marker: ObjectInfo) -> AwsError:

@@ -19,7 +19,7 @@ from cloche.foundation.limits import HANDLER_THREADS, MIB, OBJECT_PUT_BYTES_MAX
 from cloche.services.s3.checksums import Expected
 from cloche.services.s3.errors import s3_error
 from cloche.services.s3.handling import store_of
-from cloche.storage.objects import FileWriter, ObjectStore, Written
+from cloche.storage.objects import ContentWriter, ObjectStore, Written
 
 BATCH_BYTES: Final = 2 * MIB
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class _Body:
     def __init__(self, store: ObjectStore, algorithms: tuple[str, ...]) -> None:
         self._store = store
         self._algorithms = algorithms
-        self._writer: FileWriter | None = None
+        self._writer: ContentWriter | None = None
         self._batch: list[bytes] = []
         self._held = 0
         self._under_way: list[asyncio.Future[None]] = []
@@ -92,7 +92,7 @@ class _Body:
         for future in under_way:
             await future
 
-    def last(self) -> FileWriter:
+    def last(self) -> ContentWriter:
         """In a thread: the file, with all that is left in it."""
         if self._writer is None:
             self._writer = self._store.writer(self._algorithms)

@@ -34,7 +34,7 @@ from cloche.storage.objects.records import (
 from cloche.storage.objects.schema import MIGRATIONS
 from cloche.storage.objects.store import Doomed, ObjectStore
 from cloche.storage.objects.version_listing import VersionsPage
-from cloche.storage.objects.writer import FileWriter, Written
+from cloche.storage.objects.writer import ContentWriter, Written
 
 __all__ = [
     "MIGRATIONS",
@@ -43,10 +43,10 @@ __all__ = [
     "BucketNotFound",
     "ChecksumMismatch",
     "ConditionNotMet",
+    "ContentWriter",
     "Deletion",
     "Details",
     "Doomed",
-    "FileWriter",
     "KeyNotFound",
     "Lifecycle",
     "ObjectInfo",

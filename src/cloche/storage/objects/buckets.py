@@ -13,6 +13,7 @@ from cloche.foundation.errors import AlreadyExists
 from cloche.storage.metadata.database import Change, Database
 from cloche.storage.objects.errors import BucketNotEmpty, BucketNotFound, VersioningFixed
 from cloche.storage.objects.records import Bucket, bucket_from
+from cloche.storage.objects.removal import Removal
 
 OBJECT_LOCK: Final = "ObjectLock"
 """The aspect of a bucket's configuration that lets versions be locked."""
@@ -22,8 +23,9 @@ KNOWN_MAX: Final = 10_000
 class Buckets:
     """Names are unique over all accounts, as on AWS. Their rules are the caller's to check."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, removal: Removal, clock: Clock) -> None:
         self._database = database
+        self._removal = removal
         self._clock = clock
         self._known: dict[str, Bucket] = {}
         self._writes = 0
@@ -90,7 +92,7 @@ class Buckets:
                 raise BucketNotEmpty(name)
             if not tx.execute("DELETE FROM buckets WHERE name = ?", (name,)).rowcount:
                 raise BucketNotFound(name)
-            _drop_uploads(tx, name)
+            self._drop_uploads(tx, name)
 
         self._write(name, change)
 
@@ -101,10 +103,9 @@ class Buckets:
         def change(tx: sqlite3.Connection) -> None:
             if not tx.execute("DELETE FROM buckets WHERE name = ?", (name,)).rowcount:
                 raise BucketNotFound(name)
-            files = "SELECT file FROM objects WHERE bucket = ? AND file IS NOT NULL"
-            tx.execute(f"INSERT OR IGNORE INTO removals {files}", (name,))
+            self._removal.note_selected(tx, "SELECT file FROM objects WHERE bucket = ? AND file IS NOT NULL", (name,))
             tx.execute("DELETE FROM objects WHERE bucket = ?", (name,))
-            _drop_uploads(tx, name)
+            self._drop_uploads(tx, name)
 
         self._write(name, change)
 
@@ -172,12 +173,8 @@ class Buckets:
 
         self._write(name, change)
 
-
-def _drop_uploads(tx: sqlite3.Connection, bucket: str) -> None:
-    parts = "SELECT id FROM uploads WHERE bucket = ?"
-    tx.execute(
-        f"INSERT OR IGNORE INTO removals SELECT file FROM upload_parts WHERE upload IN ({parts})",  # noqa: S608
-        (bucket,),
-    )
-    tx.execute(f"DELETE FROM upload_parts WHERE upload IN ({parts})", (bucket,))  # noqa: S608
-    tx.execute("DELETE FROM uploads WHERE bucket = ?", (bucket,))
+    def _drop_uploads(self, tx: sqlite3.Connection, bucket: str) -> None:
+        parts = "upload_parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = ?)"
+        self._removal.note_selected(tx, f"SELECT file FROM {parts}", (bucket,))  # noqa: S608
+        tx.execute(f"DELETE FROM {parts}", (bucket,))  # noqa: S608
+        tx.execute("DELETE FROM uploads WHERE bucket = ?", (bucket,))

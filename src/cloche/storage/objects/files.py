@@ -123,6 +123,12 @@ def link_or_copy(source: Path, target: Path, *, link: bool) -> None:
     shutil.copyfile(source, target)
 
 
+def write_copy(data: bytes, target: Path) -> None:
+    """Put ``data`` at ``target``, which must not exist."""
+    with target.open("xb") as file:
+        file.write(data)
+
+
 def fsync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -101,6 +101,7 @@ class ObjectInfo:
     version: str = NULL_VERSION
     details: Details = field(default_factory=Details)
     file: str = ""
+    """The name of its content: a data file's or a blob's."""
     is_latest: bool = True
     is_delete_marker: bool = False
     sequence: int = 0

@@ -1,4 +1,5 @@
-"""Removing data files that nothing refers to any more: late, in the background, and not forgotten by a crash."""
+"""Removing contents that nothing refers to any more: blobs at once, with their rows; data files late, in the
+background, and not forgotten by a crash."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cloche.storage.metadata.database import Database
+from cloche.storage.objects import blobs
 from cloche.storage.objects.files import DataFiles
 
 log = logging.getLogger(__name__)
@@ -31,13 +33,27 @@ class Removal:
         self._thread = threading.Thread(target=self._run, name="object-removal", daemon=True)
         self._thread.start()
 
-    def note(self, tx: sqlite3.Connection, files: Iterable[str | None]) -> None:
-        """Within the transaction that drops the last reference to ``files``: they are to be removed."""
-        tx.executemany("INSERT OR IGNORE INTO removals VALUES (?)", [(file,) for file in files if file])
+    def note(self, tx: sqlite3.Connection, names: Iterable[str]) -> None:
+        """Within the transaction that drops the last reference to these data files and blobs: they are to go. Empty
+        names are passed over."""
+        files: list[tuple[str]] = []
+        for name in names:
+            if blobs.is_blob(name):
+                blobs.drop(tx, (name,))
+            elif name:
+                files.append((name,))
+        if files:
+            tx.executemany("INSERT OR IGNORE INTO removals VALUES (?)", files)
+            self._database.after_commit(self._wake.set)
 
-    def hint(self) -> None:
-        """There may be something noted."""
-        self._wake.set()
+    def note_selected(self, tx: sqlite3.Connection, select: str, arguments: tuple[str, ...]) -> None:
+        """The same for all that ``select`` finds in its one column, ``file``."""
+        blobs.drop_selected(tx, select, arguments)
+        tx.execute(
+            f"INSERT OR IGNORE INTO removals SELECT file FROM ({select}) WHERE NOT {blobs.IS_BLOB}",  # noqa: S608
+            arguments,
+        )
+        self._database.after_commit(self._wake.set)
 
     def collect(self) -> int:
         """Remove all files noted by now, without grace; answers how many."""

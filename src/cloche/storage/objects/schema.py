@@ -5,7 +5,10 @@ listing order, so a listing walks the table itself. An unversioned bucket has on
 ``null``. ``sequence`` orders the versions of a key and ``latest`` marks the one that plain reads see: exactly one
 row of every key. Version ids are made so (see ``versions``) that the rows of a key lie in the table as ``null`` and
 then from the newest to the oldest; hence ``latest`` is found among the first two without an index.
-``file`` names a data file, nothing of the key does; a delete marker has none.
+``file`` names a data file or a blob, nothing of the key does; a delete marker has none.
+
+``blobs`` holds small contents (see ``blobs``): each is named by one row of ``objects`` or ``upload_parts``, written and
+removed with it. Its ids are never used again, so that a name once told is that content's for ever.
 
 ``removals`` names data files that no row refers to any more: it is written in the transaction that drops the
 last reference and emptied once the file is gone, so a crash in between leaves a note, not a forgotten file.
@@ -74,4 +77,5 @@ CREATE TABLE s3_accounts (
 ) STRICT, WITHOUT ROWID;
 """,
     ),
+    ("objects-blobs-1", "CREATE TABLE blobs (id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL) STRICT"),
 ]

@@ -1,9 +1,10 @@
-"""Buckets and objects: rows that point to immutable files.
+"""Buckets and objects: rows that point to immutable contents.
 
-A write is: bytes into a temporary file while they are hashed, fsync, the final name, fsync of its folder, and
-only then the row, in a durable transaction. Whoever was answered has all of it on the disk; whoever was not has
-either the whole new object or the old state. The file of a replaced object is removed after its row is gone,
-and some seconds late, so that a reader who has just been told its path still finds it.
+A large content is a file of its own: bytes into a temporary file while they are hashed, fsync, the final name, fsync
+of its folder, and only then the row, in a durable transaction. A small one is a blob, written in that transaction
+(``blobs``). Whoever was answered has all of it on the disk; whoever was not has either the whole new object or the
+old state. The file of a replaced object is removed after its row is gone, and some seconds late, so that a reader who
+has just been told its path still finds it; a blob goes with its row, and its reader looks again.
 """
 
 from __future__ import annotations
@@ -13,24 +14,26 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cloche.foundation.clock import Clock
-from cloche.storage.metadata.database import Database
-from cloche.storage.objects import versions
+from cloche.storage.metadata.database import Change, Database
+from cloche.storage.objects import blobs, versions
 from cloche.storage.objects.accounts import S3Accounts
 from cloche.storage.objects.buckets import Buckets
 from cloche.storage.objects.checksums import DEFAULT
 from cloche.storage.objects.errors import BucketNotFound, KeyNotFound, StoreError
-from cloche.storage.objects.files import DataFiles, link_or_copy
+from cloche.storage.objects.files import DataFiles, link_or_copy, write_copy
 from cloche.storage.objects.listing import Page, iterate_objects, list_objects
 from cloche.storage.objects.records import Deletion, Details, ObjectInfo, WriteCondition
 from cloche.storage.objects.removal import Removal
 from cloche.storage.objects.uploads import Uploads
 from cloche.storage.objects.version_listing import VersionsPage, list_versions
-from cloche.storage.objects.writer import FileWriter, Written, finish_temporary
+from cloche.storage.objects.writer import ContentWriter, Written, finish_temporary, opened
 
-LINK_ATTEMPTS: Final = 3
+T = TypeVar("T")
+ATTEMPTS: Final = 3
+"""How often an object is looked for anew that is replaced while it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class ObjectStore:
         self._database = database
         self._clock = clock
         self.removal = Removal(self.files, database)
-        self.buckets = Buckets(database, clock)
+        self.buckets = Buckets(database, self.removal, clock)
         self.accounts = S3Accounts(database)
         self.uploads = Uploads(self, database, clock)
 
@@ -72,27 +75,37 @@ class ObjectStore:
             self.buckets.get(bucket)
             raise
 
-    def open(self, bucket: str, key: str, version: str = "") -> tuple[ObjectInfo, Path]:
-        """The object and its data file, which is read-only and never changes. Open it soon (within seconds):
-        if the object is replaced or deleted, the name goes; an open descriptor or hard link stays valid."""
-        info = self.head(bucket, key, version)
-        return info, self.files.path(info.file)
+    def open(self, bucket: str, key: str, version: str = "") -> tuple[ObjectInfo, bytes | Path]:
+        """The object as ``head`` answers it, and its content: the bytes themselves of a small one, else its data file,
+        which is read-only and never changes. Open that soon (within seconds): if the object is replaced or deleted,
+        the name goes; an open descriptor or hard link stays valid. A delete marker has no bytes."""
+        for _ in range(ATTEMPTS):
+            info = self.head(bucket, key, version)
+            if info.is_delete_marker:
+                return info, b""
+            try:
+                return info, self.content(info.file)
+            except FileNotFoundError:  # replaced and removed since the row was read
+                continue
+        raise KeyNotFound(bucket, key)
 
-    def path(self, info: ObjectInfo) -> Path:
-        """The data file of ``info``; see ``open`` for how long it is there."""
-        return self.files.path(info.file)
+    def content(self, name: str) -> bytes | Path:
+        """What a row names. Raises ``FileNotFoundError`` where it has been removed since."""
+        if not blobs.is_blob(name):
+            path = self.files.path(name)
+            path.stat()
+            return path
+        data = blobs.read(self._database.reader, name)
+        if data is None:
+            raise FileNotFoundError(errno.ENOENT, "the content has been replaced or deleted", name)
+        return data
 
     def read_bytes(self, bucket: str, key: str, *, size_max: int) -> bytes:
         """The whole of a small object. Raises ``ValueError`` when it has more than ``size_max`` bytes."""
-        for _ in range(LINK_ATTEMPTS):
-            info, path = self.open(bucket, key)
-            if info.size > size_max:
-                raise ValueError(f"{key!r} has {info.size} bytes, more than {size_max}")
-            try:
-                return path.read_bytes()
-            except FileNotFoundError:
-                continue
-        raise KeyNotFound(bucket, key)
+        info, content = self.open(bucket, key)
+        if info.size > size_max:
+            raise ValueError(f"{key!r} has {info.size} bytes, more than {size_max}")
+        return content if isinstance(content, bytes) else content.read_bytes()
 
     def list(
         self,
@@ -132,17 +145,20 @@ class ObjectStore:
         return list_versions(self._database.reader, bucket, prefix, delimiter, after=after, limit=limit)
 
     def _again(self, info: ObjectInfo) -> ObjectInfo:
-        """The object that is there now where ``info``'s file is gone."""
+        """The object that is there now where ``info``'s content is gone."""
         return self.head(info.bucket, info.key, "" if info.is_latest else info.version)
 
     def link_into(self, info: ObjectInfo, target: Path, *, link: bool) -> None:
         """Put the object's bytes at ``target``, which must not exist while its folder must. ``link=True``: a
-        hard link to the immutable data file where the file systems allow, and never to be written through.
-        Otherwise, or across devices, a copy of the caller's own. If ``info`` has been replaced meanwhile, the
+        hard link to the immutable data file where there is one and the file systems allow, and never to be written
+        through. Otherwise a copy of the caller's own. If ``info`` has been replaced meanwhile, the
         object that is there now is taken."""
-        for _ in range(LINK_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
-                return link_or_copy(self.files.path(info.file), target, link=link)
+                content = self.content(info.file)
+                if isinstance(content, bytes):
+                    return write_copy(content, target)
+                return link_or_copy(content, target, link=link)
             except FileNotFoundError:
                 if not target.parent.is_dir():
                     raise
@@ -151,10 +167,10 @@ class ObjectStore:
 
     # -- writing -----------------------------------------------------------------------------------------
 
-    def writer(self, algorithms: Iterable[str] = ()) -> FileWriter:
-        """A file to stream bytes into, hashed on the way (MD5 always, and ``algorithms`` by their S3 names).
+    def writer(self, algorithms: Iterable[str] = ()) -> ContentWriter:
+        """What to stream bytes into, hashed on the way (MD5 always, and ``algorithms`` by their S3 names).
         ``finish`` it and hand the result to ``commit``, or ``abort`` it."""
-        return FileWriter(self.files, algorithms)
+        return ContentWriter(self.files, algorithms)
 
     def commit(
         self,
@@ -167,18 +183,23 @@ class ObjectStore:
         condition: WriteCondition | None = None,
     ) -> ObjectInfo:
         """Make ``written`` the object at ``key``, durably; in a versioned bucket the one before stays, as a version.
-        ``etag`` is the file's MD5 unless given. On any
-        error the file is gone and nothing has changed; ``condition`` unmet raises ``ConditionNotMet``."""
+        ``etag`` is its MD5 unless given. On any error what was written is gone and nothing has changed; ``condition``
+        unmet raises ``ConditionNotMet``."""
+        return self.settle(
+            written, lambda tx: self.commit_in(tx, bucket, key, written, details, etag=etag, condition=condition)
+        )
+
+    def settle(self, written: Written, change: Change[T]) -> T:
+        """Do ``change``, which writes the row that names ``written``; without it that is nobody's."""
         try:
-            info = self._database.write(
-                lambda tx: self.commit_in(tx, bucket, key, written, details, etag=etag, condition=condition)
-            )
+            answer = self._database.write(change)
         except BaseException:
-            self.files.remove([written.file])
+            if written.file:
+                self.files.remove([written.file])
             raise
-        self.files.forget_temporary(written.file)
-        self.removal.hint()
-        return info
+        if written.file:
+            self.files.forget_temporary(written.file)
+        return answer
 
     def commit_in(
         self,
@@ -191,7 +212,7 @@ class ObjectStore:
         etag: str = "",
         condition: WriteCondition | None = None,
     ) -> ObjectInfo:
-        """``commit``'s part inside the transaction; the caller sees to the file's temporary name."""
+        """``commit``'s part inside the transaction of a ``settle``."""
         return versions.place(
             tx, self.removal, self._clock.time(), bucket, key, written, details, etag=etag, condition=condition
         )
@@ -221,19 +242,23 @@ class ObjectStore:
         *,
         move: bool = True,
     ) -> ObjectInfo:
-        """Store the file at ``path``, durably. With ``move`` (nobody else may be writing to it) it is taken in
-        by rename where the file systems and its link count allow, and is gone from ``path``; otherwise it is
-        copied and left."""
+        """Store the file at ``path``, durably. With ``move`` (nobody else may be writing to it) it is gone from
+        ``path`` afterwards where its link count allows: a large one is taken in by rename where the file systems
+        allow that, too; otherwise it is copied and left."""
         self.buckets.get(bucket)
-        written = self._take(path) if move else None
+        moves = move and not path.is_symlink() and path.stat().st_nlink == 1
+        written = self._take(path) if moves else None
         if written is None:
             with self.writer((DEFAULT,)) as writer, path.open("rb") as source:
                 writer.write_from(source)
                 written = writer.finish()
-        return self.commit(bucket, key, written, _summed(details, written))
+        info = self.commit(bucket, key, written, _summed(details, written))
+        if moves and blobs.is_blob(info.file):
+            path.unlink()
+        return info
 
     def _take(self, path: Path) -> Written | None:
-        if path.is_symlink() or path.stat().st_nlink != 1:
+        if path.stat().st_size <= blobs.BLOB_BYTES_MAX:
             return None
         try:
             file = self.files.adopt(path)
@@ -247,21 +272,12 @@ class ObjectStore:
             self.files.temporary(file).rename(path)
             raise
 
-    def duplicate(self, info: ObjectInfo, algorithms: Iterable[str] = ()) -> Written:
-        """A data file with the bytes of ``info``, to be committed under another key: a hard link where the
-        file system allows (data files never change), else a copy. ``algorithms`` are computed afresh."""
-        for _ in range(LINK_ATTEMPTS):
-            try:
-                return self._duplicate(info, tuple(algorithms))
-            except FileNotFoundError:
-                info = self._again(info)
-        raise KeyNotFound(info.bucket, info.key)
-
-    def _duplicate(self, info: ObjectInfo, algorithms: tuple[str, ...]) -> Written:
-        source = self.files.path(info.file)
-        file = self.files.link(source)
+    def duplicate(self, info: ObjectInfo, source: bytes | Path, algorithms: tuple[str, ...] = ()) -> Written:
+        """The bytes of an object as ``open`` answered it, to be committed under another key: a hard link of a data
+        file where the file system allows (they never change), else a copy. ``algorithms`` are computed afresh."""
+        file = None if isinstance(source, bytes) else self.files.link(source)
         if file is None:
-            with self.writer(algorithms) as writer, source.open("rb") as stream:
+            with self.writer(algorithms) as writer, opened(source) as stream:
                 writer.write_from(stream)
                 return writer.finish()
         try:
@@ -318,9 +334,7 @@ class ObjectStore:
                 raise BucketNotFound(bucket)
             return [self._delete(tx, bucket, one) for one in doomed]
 
-        done = self._database.write(change)
-        self.removal.hint()
-        return done
+        return self._database.write(change)
 
     def _delete(self, tx: sqlite3.Connection, bucket: str, one: Doomed) -> Deletion | StoreError:
         at = self._clock.time()

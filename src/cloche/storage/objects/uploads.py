@@ -1,4 +1,4 @@
-"""Multipart uploads: parts are data files of their own until they are put together.
+"""Multipart uploads: parts are contents of their own until they are put together.
 
 Putting together copies inside the kernel (or only renames, for one part); the parts were hashed when they came,
 and the whole's ETag and checksums are computed from theirs. Row changes of a completion are one transaction.
@@ -13,11 +13,11 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cloche.foundation.clock import Clock, from_epoch
 from cloche.foundation.limits import PART_BYTES_MIN
-from cloche.storage.metadata.database import Change, Database
+from cloche.storage.metadata.database import Database
 from cloche.storage.objects import checksums
 from cloche.storage.objects.errors import (
     BucketNotFound,
@@ -42,8 +42,6 @@ from cloche.storage.objects.writer import Written
 
 if TYPE_CHECKING:
     from cloche.storage.objects.store import ObjectStore
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +92,25 @@ class Uploads:
         return upload_from(row)
 
     def put_part(self, upload: Upload, number: int, written: Written) -> Part:
-        """Keep a written file as the part of that number, durably, in place of an earlier one. On any error
-        the file is gone."""
+        """Keep what was written as the part of that number, durably, in place of an earlier one. On any error
+        it is gone."""
         at = self._clock.time()
 
-        def change(tx: sqlite3.Connection) -> None:
+        def change(tx: sqlite3.Connection) -> Part:
             self._get(tx, upload.bucket, upload.key, upload.id)
             old = tx.execute(
                 "SELECT file FROM upload_parts WHERE upload = ? AND number = ?", (upload.id, number)
             ).fetchone()
             if old is not None:
                 self._store.removal.note(tx, [old["file"]])
+            name = written.kept(tx)
             tx.execute(
                 "INSERT OR REPLACE INTO upload_parts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (upload.id, number, written.file, written.size, written.md5, at, json.dumps(dict(written.checksums))),
+                (upload.id, number, name, written.size, written.md5, at, json.dumps(dict(written.checksums))),
             )
+            return Part(number, written.size, written.md5, from_epoch(at), written.checksums, name)
 
-        self._settle(change, written)
-        return Part(number, written.size, written.md5, from_epoch(at), written.checksums, written.file)
+        return self._store.settle(written, change)
 
     def parts(self, upload: Upload, *, after: int = 0, limit: int = 10_000) -> list[Part]:
         """The parts by number, those after number ``after``."""
@@ -129,7 +128,6 @@ class Uploads:
             self._forget(tx, bucket, key, upload_id)
 
         self._database.write(change)
-        self._store.removal.hint()
 
     def complete(
         self,
@@ -160,7 +158,7 @@ class Uploads:
             self._forget(tx, upload.bucket, upload.key, upload.id)
             return info
 
-        return self._settle(change, written)
+        return self._store.settle(written, change)
 
     def _chosen(self, upload: Upload, wanted: Sequence[tuple[int, str]]) -> list[Part]:
         known = {part.number: part for part in self.parts(upload)}
@@ -178,19 +176,8 @@ class Uploads:
     def _concatenate(self, parts: list[Part]) -> Written:
         with self._store.writer() as writer:
             for part in parts:
-                writer.append(self._store.files.path(part.file), 0, part.size)
+                writer.append(self._store.content(part.file))
             return writer.finish()
-
-    def _settle(self, change: Change[T], written: Written) -> T:
-        """Commit ``change``, which refers to the new file; without it the file is nobody's."""
-        try:
-            answer = self._database.write(change)
-        except BaseException:
-            self._store.files.remove([written.file])
-            raise
-        self._store.files.forget_temporary(written.file)
-        self._store.removal.hint()
-        return answer
 
     def _forget(self, tx: sqlite3.Connection, bucket: str, key: str, upload_id: str) -> None:
         files = tx.execute("SELECT file FROM upload_parts WHERE upload = ?", (upload_id,)).fetchall()

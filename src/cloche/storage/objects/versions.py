@@ -1,7 +1,7 @@
 """The rows of a key: how a new version takes its place, and how one goes.
 
 Every function here runs inside a transaction and keeps two promises: a key that has rows has exactly one of them
-``latest``, the one of the greatest ``sequence``; and a data file that loses its row is noted for removal.
+``latest``, the one of the greatest ``sequence``; and a content that loses its row is noted for removal.
 
 A version id is 32 characters: a letter after ``null``, the sequence counted down in digits that sort as they count,
 and chance. So the rows of a key lie in the table as ``null`` first (of any age) and then the newest before the older,
@@ -104,7 +104,7 @@ def place(
     versioning = versioning_of(tx, bucket)
     latest = latest_of(tx, bucket, key)
     check_condition(condition, bucket, key, latest)
-    info = _next(bucket, key, at, latest, versioning, written.size, etag or written.md5, details, written.file)
+    info = _next(bucket, key, at, latest, versioning, written.size, etag or written.md5, details, written.kept(tx))
     _supersede(tx, removal, versioning, latest, info)
     return info
 

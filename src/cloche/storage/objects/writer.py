@@ -1,10 +1,13 @@
-"""Streaming bytes into a data file while they are hashed."""
+"""Streaming bytes into a content while they are hashed: held in memory while they may become a blob, in a data file
+once they are too many."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 
+from cloche.storage.objects import blobs
+from cloche.storage.objects.blobs import BLOB_BYTES_MAX
 from cloche.storage.objects.checksums import Digest, digest
 from cloche.storage.objects.files import DataFiles, copy_range, write_all
 
@@ -20,16 +25,22 @@ READ_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A data file under its final name that no row holds yet. ``md5`` is hexadecimal, checksums base64."""
+    """A content that no row holds yet: a data file under its final name, or ``data``, which becomes a blob with the
+    row. ``md5`` is hexadecimal, checksums base64."""
 
     file: str
     size: int
     md5: str
     checksums: Mapping[str, str] = field(default_factory=dict)
+    data: bytes | None = None
+
+    def kept(self, tx: sqlite3.Connection) -> str:
+        """The name for the row that is written in ``tx``, once."""
+        return self.file if self.data is None else blobs.keep(tx, self.data)
 
 
-class FileWriter:
-    """One data file in the making. ``write`` from one thread at a time, or ``store`` from one and ``digest`` from
+class ContentWriter:
+    """One content in the making. ``write`` from one thread at a time, or ``store`` from one and ``digest`` from
     another, each in the order of the bytes; ``abort`` may come from any.
 
     As a context manager it aborts what was not finished.
@@ -42,7 +53,8 @@ class FileWriter:
         self._digests: dict[str, Digest] = {name: digest(name) for name in algorithms}
         self._lock = threading.Lock()
         self._open = True
-        self._file, self._descriptor = files.create()
+        self._held: list[bytes] = []
+        self._file, self._descriptor = "", -1
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Store and digest."""
@@ -50,11 +62,24 @@ class FileWriter:
         self.digest(data)
 
     def store(self, data: bytes | bytearray | memoryview) -> None:
-        """Write to the file."""
+        """Take the bytes themselves."""
         with self._lock:
             self._assert_open()
-            write_all(self._descriptor, data)
             self.size += len(data)
+            if self._fits():
+                self._held.append(bytes(data))
+            else:
+                self._to_file()
+                write_all(self._descriptor, data)
+
+    def _fits(self) -> bool:
+        return not self._file and self.size <= BLOB_BYTES_MAX
+
+    def _to_file(self) -> None:
+        if not self._file:
+            self._file, self._descriptor = self._files.create()
+            held, self._held = self._held, []
+            write_all(self._descriptor, b"".join(held))
 
     def digest(self, data: bytes | bytearray | memoryview) -> None:
         """Take into the hashes. Every byte that is stored must be digested, too, before ``finish``."""
@@ -71,17 +96,22 @@ class FileWriter:
         if left:
             raise OSError(errno.EIO, "the source ends early")
 
-    def append(self, source: Path, offset: int, length: int) -> None:
-        """Take bytes of another data file inside the kernel, **without hashing them**: finish with an MD5 of
+    def append(self, source: bytes | Path) -> None:
+        """Take another content, inside the kernel where it is a file, **without hashing it**: finish with an MD5 of
         your own."""
+        if isinstance(source, bytes):
+            self.store(source)
+            return
         with self._lock:
             self._assert_open()
             descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                copy_range(descriptor, self._descriptor, offset, length)
+                length = os.fstat(descriptor).st_size
+                self.size += length
+                self._to_file()
+                copy_range(descriptor, self._descriptor, 0, length)
             finally:
                 os.close(descriptor)
-            self.size += length
 
     def md5(self) -> str:
         """The hexadecimal MD5 of what was written so far."""
@@ -92,22 +122,25 @@ class FileWriter:
         return {name: made.base64() for name, made in self._digests.items()}
 
     def finish(self, *, md5: str = "") -> Written:
-        """Make the file durable under its final name. Call ``ObjectStore.commit`` (or the like) next."""
+        """Make what is in a file durable under its final name. Call ``ObjectStore.commit`` (or the like) next."""
         with self._lock:
             self._assert_open()
-            os.fsync(self._descriptor)
-            self._files.publish(self._file)
+            data = None if self._file else b"".join(self._held)
+            if self._file:
+                os.fsync(self._descriptor)
+                self._files.publish(self._file)
             self._close()
-        return Written(self._file, self.size, md5 or self.md5(), self.checksums())
+        return Written(self._file, self.size, md5 or self.md5(), self.checksums(), data)
 
     def abort(self) -> None:
         """Leave nothing. Does nothing after ``finish`` or when called again."""
         with self._lock:
             if self._open:
                 self._close()
-                self._files.remove([self._file])
+                if self._file:
+                    self._files.remove([self._file])
 
-    def __enter__(self) -> FileWriter:
+    def __enter__(self) -> ContentWriter:
         return self
 
     def __exit__(
@@ -117,10 +150,12 @@ class FileWriter:
 
     def _assert_open(self) -> None:
         if not self._open:
-            raise OSError(errno.EBADF, "the data file has been finished or aborted")
+            raise OSError(errno.EBADF, "the content has been finished or aborted")
 
     def _close(self) -> None:
-        os.close(self._descriptor)
+        if self._file:
+            os.close(self._descriptor)
+        self._held = []
         self._open = False
 
 
@@ -140,3 +175,8 @@ def finish_temporary(files: DataFiles, file: str, algorithms: Iterable[str] = ()
         os.fsync(source.fileno())
     files.publish(file)
     return Written(file, size, md5.hexdigest(), {name: made.base64() for name, made in digests.items()})
+
+
+def opened(content: bytes | Path) -> BinaryIO:
+    """A content to be read as a stream."""
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
