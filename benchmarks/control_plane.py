@@ -1,6 +1,7 @@
 """DescribeTrainingJob and ListTrainingJobs against moto's server, with 10 and with 10,000 jobs.
 
-One job is described again and again, so its description is a remembered one: see README.md for what that leaves out.
+Descriptions are asked for one job again and again, as a client that waits does, and for all the jobs in turn (4,000 of
+them at most), each request signed for its own.
 
 Both run on this machine and are loaded in turns by the same wrk with one signed request; answers other than 2xx void
 the run. moto's jobs are made through its API. Cloche's are written to its store as finished records, for no job could
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,18 @@ from invoke import Subject, _await, _server, peer_environment, signed_request
 
 PACKAGES = ["moto[server]==5.2.5"]
 REGION, ACCOUNT = "us-east-1", "123456789012"
-OPERATIONS = {"DescribeTrainingJob": {"TrainingJobName": "job-5"}, "ListTrainingJobs": {"MaxResults": 10}}
+DIFFERENT_MAX = 4_000
+
+
+def questions(jobs: int) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """What is asked: for each line of the table an operation and the requests that are sent in turn."""
+    step = max(1, jobs // DIFFERENT_MAX)
+    each = [{"TrainingJobName": f"job-{number}"} for number in range(0, jobs, step)][:DIFFERENT_MAX]
+    return {
+        "DescribeTrainingJob, one": ("DescribeTrainingJob", [{"TrainingJobName": "job-5"}]),
+        f"DescribeTrainingJob, {len(each)}": ("DescribeTrainingJob", each),
+        "ListTrainingJobs": ("ListTrainingJobs", [{"MaxResults": 10}]),
+    }
 
 
 def job(number: int) -> dict[str, Any]:
@@ -104,7 +117,7 @@ def cloche(folder: Path, jobs: int) -> Iterator[dict[str, Subject]]:
     with _running(command, folder / "cloche.log") as process:
         said = _server(data, process)
         keys = json.loads((data / "keys" / "root.json").read_text())
-        yield subjects("cloche", f"http://127.0.0.1:{said['port']}/", keys)
+        yield subjects("cloche", f"http://127.0.0.1:{said['port']}/", keys, jobs)
 
 
 @contextlib.contextmanager
@@ -122,7 +135,7 @@ def moto(folder: Path, jobs: int) -> Iterator[dict[str, Subject]]:
         client = boto3.client("sagemaker", region_name=REGION, endpoint_url=url, **access)
         for number in range(jobs):
             client.create_training_job(**job(number))
-        yield subjects("moto", url, keys)
+        yield subjects("moto", url, keys, jobs)
 
 
 @contextlib.contextmanager
@@ -136,12 +149,35 @@ def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[Any]]:
         process.wait()
 
 
-def subjects(name: str, url: str, keys: dict[str, str]) -> dict[str, Subject]:
-    made = {}
-    for operation, members in OPERATIONS.items():
-        body = json.dumps(members)
+@dataclass(frozen=True)
+class Turns(Subject):
+    """Many signed requests, sent one after the other."""
+
+    requests: tuple[tuple[dict[str, str], str], ...] = ()
+
+    def script(self) -> str:
+        rows = [f"{{{_table(headers)}, {json.dumps(body)}}}" for headers, body in self.requests]
+        return "\n".join(
+            [
+                f"local asked = {{{', '.join(rows)}}}",
+                "local made, at = {}, 0",
+                "function init() for n, r in ipairs(asked) do made[n] = wrk.format('POST', '/', r[1], r[2]) end end",
+                "function request() at = at % #made + 1; return made[at] end",
+            ]
+        )
+
+
+def _table(headers: dict[str, str]) -> str:
+    return "{" + ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()) + "}"
+
+
+def subjects(name: str, url: str, keys: dict[str, str], jobs: int) -> dict[str, Subject]:
+    made: dict[str, Subject] = {}
+    for line, (operation, asked) in questions(jobs).items():
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"SageMaker.{operation}"}
-        made[operation] = Subject(f"{name}-{operation}", url, signed_request(url, body, keys, headers), body)
+        bodies = [json.dumps(members) for members in asked]
+        signed = tuple((signed_request(url, body, keys, headers), body) for body in bodies)
+        made[line] = Turns(f"{name}-{operation}-{len(asked)}", url, {}, "", signed)
     return made
 
 
@@ -155,20 +191,20 @@ def main() -> None:
     print(
         f"{os.cpu_count()} cores; {chosen.clients} clients; medians of {chosen.rounds} rounds of {chosen.seconds:g} s"
     )
-    print(f"{'jobs':>7} {'operation':<22} {'cloche/s':>9} {'moto/s':>8} {'ratio':>7}")
+    print(f"{'jobs':>7} {'asked':<26} {'cloche/s':>9} {'moto/s':>8} {'ratio':>7}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for jobs in chosen.jobs:
             with moto(folder, jobs) as theirs, cloche(folder, jobs) as ours:
                 time.sleep(2)
-                for operation in OPERATIONS:
+                for line in questions(jobs):
                     found: dict[str, list[float]] = {"ours": [], "theirs": []}
                     for _ in range(chosen.rounds):
-                        for which, subject in (("theirs", theirs[operation]), ("ours", ours[operation])):
+                        for which, subject in (("theirs", theirs[line]), ("ours", ours[line])):
                             figures = subject.measure(chosen.clients, chosen.seconds, folder)
                             found[which].append(figures.requests_per_second)
                     own, peer = statistics.median(found["ours"]), statistics.median(found["theirs"])
-                    print(f"{jobs:>7} {operation:<22} {own:>9,.0f} {peer:>8,.0f} {own / peer:>7.1f}", flush=True)
+                    print(f"{jobs:>7} {line:<26} {own:>9,.0f} {peer:>8,.0f} {own / peer:>7.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -85,12 +85,16 @@ class Subject:
     headers: dict[str, str]
     row: str
 
+    def script(self) -> str:
+        """What wrk is to send, in Lua."""
+        lines = [f'wrk.method = "POST"\nwrk.body = {json.dumps(self.row)}']
+        lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in self.headers.items()]
+        return "\n".join(lines) + "\n"
+
     def measure(self, clients: int, seconds: float, folder: Path) -> Figures:
         """wrk on one thread. Raises ``SystemExit`` when an answer was no success."""
         script = folder / f"{self.name}.lua"
-        lines = [f'wrk.method = "POST"\nwrk.body = {json.dumps(self.row)}']
-        lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in self.headers.items()]
-        script.write_text("\n".join(lines) + "\n")
+        script.write_text(self.script())
         command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--latency", "-s", str(script), self.url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         if "Non-2xx" in said or "Socket errors" in said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +31,9 @@ class Headers:
     def repeats(self) -> bool:
         """Is any name there twice?"""
         return len(self._first) != len(self.items)
+
+    def names(self) -> KeysView[str]:
+        return self._first.keys()
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of ``name`` (which is given in lower case), or ``default``."""

@@ -15,11 +15,11 @@ A handler is a function of ``(ctx, request)`` that answers the members of its ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cloche.aws.errors import ErrorCodes
 from cloche.aws.http import HttpRequest
@@ -28,15 +28,65 @@ Members = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Kept(dict[str, Any]):
-    """Members of an answer that will be given again just as they are, and are never changed: a codec may keep in
-    ``encoded``, under its protocol's name, what it made of them."""
+class Shared(tuple[Any, ...]):
+    """A list that many answers hold, as the metric definitions of an algorithm: projected already and never changed.
+    A codec may keep in ``encoded``, under its protocol's name, what it made of it."""
 
-    __slots__ = ("encoded",)
+    encoded: dict[str, bytes]
 
-    def __init__(self, members: Members) -> None:
-        super().__init__(members)
-        self.encoded: dict[str, bytes] = {}
+    def __new__(cls, items: Iterable[Any]) -> Shared:
+        made = super().__new__(cls, items)
+        made.encoded = {}
+        return made
+
+
+class Encoded(NamedTuple):
+    """What a codec made of an answer: joined, ``pieces`` are its members in ``protocol``. ``own_bytes`` leaves out the
+    pieces that come from ``Shared`` lists."""
+
+    protocol: str
+    pieces: tuple[bytes, ...]
+    own_bytes: int
+
+
+class Kept(Mapping[str, Any]):
+    """Members of an answer that will be given again as they are, so that a codec may ``keep`` what it made of them.
+
+    ``make`` answers the members, and is asked only where ``encoded`` does not do; ``told`` takes what is kept.
+    """
+
+    __slots__ = ("_make", "_told", "encoded")
+
+    def __init__(
+        self,
+        make: Callable[[], Members],
+        encoded: Encoded | None = None,
+        told: Callable[[Encoded], None] | None = None,
+    ) -> None:
+        self._make = make
+        self._told = told
+        self.encoded = encoded
+
+    @property
+    def members(self) -> Members:
+        return self._make()
+
+    def keep(self, encoded: Encoded) -> None:
+        self.encoded = encoded
+        if self._told is not None:
+            self._told(encoded)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __bool__(self) -> bool:
+        return True  # and no reason to make them
 
 
 @dataclass(frozen=True, slots=True)

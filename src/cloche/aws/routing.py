@@ -166,14 +166,22 @@ def _targets() -> dict[str, tuple[str, ...]]:
 
 
 def _by_target(request: HttpRequest, scope: str, target: str) -> Routed:
+    found = _target(scope, target)
+    if found is None:
+        raise AwsError("UnknownOperationException", "", 400)
+    return Routed(*found, "json", request)
+
+
+@lru_cache(maxsize=4_096)
+def _target(scope: str, target: str) -> tuple[str, ServiceModel, OperationModel] | None:
     prefix, _, name = target.rpartition(".")
     candidates = _targets().get(prefix, ())
     if len(candidates) > 1 and scope:
         candidates = tuple(n for n in candidates if n in services_signing_as(scope)) or candidates
     for candidate in candidates:
         if found := _operation(candidate, name):
-            return Routed(candidate, *found, "json", request)
-    raise AwsError("UnknownOperationException", "", 400)
+            return (candidate, *found)
+    return None
 
 
 def _by_smithy_path(request: HttpRequest, scope: str, found: re.Match[str]) -> Routed:

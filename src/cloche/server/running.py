@@ -6,9 +6,9 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from cloche.aws.operation import Answer, Context, Members, Operation
+from cloche.aws.operation import Answer, Context, Kept, Members, Operation
 from cloche.foundation.errors import LimitReached
 from cloche.foundation.limits import HANDLER_QUEUE_MAX, HANDLER_THREADS
 
@@ -53,5 +53,5 @@ class Runner:
 def _answer(answer: Any) -> Answer:
     if isinstance(answer, Answer):
         return answer
-    assert answer is None or isinstance(answer, dict), f"a handler answers a dict, not {type(answer).__name__}"
-    return Answer(answer or {})
+    assert answer is None or isinstance(answer, dict | Kept), f"a handler answers a dict, not {type(answer).__name__}"
+    return Answer(cast("Members", answer or {}))  # kept members are read as any others

@@ -9,7 +9,9 @@ import pytest
 
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.model.load import service_model
+from cloche.aws.operation import Encoded, Kept, Shared
 from cloche.aws.protocols import StrictError, serialize_response
+from cloche.aws.resource.memory import ENTRY_BYTES, Memory
 from cloche.storage.metadata import records
 
 
@@ -26,9 +28,11 @@ def body(desk: Any, *, strict: bool = False) -> bytes:
 def test_encoded_once_until_the_version_moves(desk: Any) -> None:
     arn = desk("CreateTrainingJob", {"TrainingJobName": "one"})["TrainingJobArn"]
     assert json.loads(body(desk))["TrainingJobStatus"] == "InProgress"
-    kept = desk("DescribeTrainingJob", {"TrainingJobName": "one"}).encoded
-    kept["json"] = b'{"kept": 1}'
-    assert body(desk) == b'{"kept": 1}'
+    first = desk("DescribeTrainingJob", {"TrainingJobName": "one"})
+    body(desk)
+    again = desk("DescribeTrainingJob", {"TrainingJobName": "one"})
+    assert first.encoded is again.encoded is not None
+    assert dict(again) == dict(first)  # made anew for whoever still asks for members
     desk.database.write(lambda tx: records.set_status(tx, arn, "Stopped"))
     assert json.loads(body(desk))["TrainingJobStatus"] == "Stopped"
 
@@ -53,3 +57,41 @@ def test_strict_encoding_is_never_skipped(desk: Any) -> None:
     body(desk)
     with pytest.raises(StrictError):
         body(desk, strict=True)  # the toy lacks required members
+
+
+def test_what_is_remembered_is_bounded_by_bytes() -> None:
+    memory = Memory(bytes_max=3 * (ENTRY_BYTES + 1_000))
+    answers = [Encoded("json", (b"x" * 1_000,), 1_000) for _ in range(5)]
+    for number, answer in enumerate(answers):
+        memory.put(number, 1, "described", answer)
+        memory.put(number, 1, "described", answer)
+    held = [number for number in range(5) if memory.get(number, 1, "described") is not None]
+    assert held == [2, 3, 4]
+    assert memory.size == 3 * (ENTRY_BYTES + 1_000)
+    memory.put(9, 1, "described", Encoded("json", (b"",), 10**9))
+    assert memory.size == 0
+    assert memory.get(2, 2, "described") is None
+
+
+def test_shared_lists_are_the_same_bytes_in_every_answer() -> None:
+    model = service_model("sagemaker")
+    operation = model.operation_model("DescribeTrainingJob")
+    request = HttpRequest("POST", "/", "", Headers())
+    shared = Shared([{"Name": f"m\0{n}", "Regex": "(.*)"} for n in range(40)])
+    said: list[Encoded] = []
+    for name in ("one", "two"):
+        members = {
+            "TrainingJobName": name,
+            "AlgorithmSpecification": {"MetricDefinitions": shared, "TrainingInputMode": "File"},
+            "TrainingJobStatus": "Completed",
+        }
+        plain = {
+            **members,
+            "AlgorithmSpecification": {**members["AlgorithmSpecification"], "MetricDefinitions": [*shared]},
+        }
+        kept = Kept(lambda members=members: members, None, said.append)
+        wanted = serialize_response(model, operation, "json", plain, request, "id").body
+        assert serialize_response(model, operation, "json", members, request, "id").body == wanted
+        assert serialize_response(model, operation, "json", kept, request, "id").body == wanted  # type: ignore[arg-type]
+    assert said[0].pieces[1] is said[1].pieces[1]
+    assert said[0].own_bytes < len(b"".join(said[0].pieces)) / 4

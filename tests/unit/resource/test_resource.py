@@ -9,6 +9,7 @@ import pytest
 from toy_noun import START, ToyJob
 
 from cloche.aws.errors import AwsError
+from cloche.aws.operation import Encoded
 from cloche.aws.resource import explain
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.storage.metadata import records, tags
@@ -71,6 +72,7 @@ def test_check_comes_before_anything_is_written_and_a_failure_after_undoes_it(de
 
 def test_a_description_is_computed_once_per_version(desk: Any) -> None:
     desk("CreateTrainingJob", {"TrainingJobName": "one"})
+    desk("DescribeTrainingJob", {"TrainingJobName": "one"}).keep(Encoded("json", (b"{}",), 2))
     for _ in range(3):
         desk("DescribeTrainingJob", {"TrainingJobName": "one"})
     assert ToyJob.shown_calls == 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from cloche.aws.errors import AwsError
-from cloche.aws.operation import Kept
+from cloche.aws.operation import Encoded, Kept, Shared
 from cloche.aws.protocols import scalars
 from cloche.aws.protocols.codec import OUTSIDE, LazyMembers, Read, check_strict, refuse
 from cloche.foundation.limits import CONTAINERS_MAX, NESTING_DEPTH_MAX, PARSED_BODY_BYTES_MAX
@@ -25,6 +25,7 @@ from cloche.foundation.limits import CONTAINERS_MAX, NESTING_DEPTH_MAX, PARSED_B
 if TYPE_CHECKING:
     from cloche.aws.model.shape import Shape
 
+_HOLE: Final = b"\0"
 _COLONS: Final = re.compile(rb'"[ \t\r\n]*:')
 # What AWS says of a wrong type differs by service and is often nothing; these words are Cloche's, the code
 # (SerializationException, 400) is AWS's.
@@ -307,19 +308,73 @@ class JsonWriter:
 
     def _list(self, shape: Shape) -> Read:
         item_of = self.of(shape.member)
-        return lambda value: [None if item is None else item_of(item) for item in value]
+        strict = self._strict
+
+        def write(value: Any) -> Any:
+            if type(value) is Shared and not strict:
+                return _write_shared(value, tree)
+            return tree(value)
+
+        def tree(value: Any) -> list[Any]:
+            return [None if item is None else item_of(item) for item in value]
+
+        return write
 
     def _map(self, shape: Shape) -> Read:
         item_of = self.of(shape.value)
         return lambda value: {str(key): None if item is None else item_of(item) for key, item in value.items()}
 
 
-def _write_kept(value: Kept, tree: Read) -> orjson.Fragment:
-    """What was encoded once is put into the answer as it is."""
+class _Hole:
+    """In the place of a ``Shared`` list, which orjson does not know and hands to ``default``."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, encoded: bytes) -> None:
+        self.encoded = encoded
+
+
+def _write_shared(value: Shared, tree: Read) -> _Hole:
     encoded = value.encoded.get("json")
     if encoded is None:
         encoded = value.encoded["json"] = orjson.dumps(tree(value))
-    return orjson.Fragment(encoded)
+    return _Hole(encoded)
+
+
+def _filled(value: Any) -> orjson.Fragment:
+    if type(value) is _Hole:
+        return orjson.Fragment(value.encoded)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _write_kept(value: Kept, tree: Read) -> orjson.Fragment:
+    """What was encoded once is put into the answer as it is."""
+    encoded = value.encoded
+    if encoded is None or encoded.protocol != "json":
+        encoded = _around_shared(tree(value.members))
+        value.keep(encoded)
+    pieces = encoded.pieces
+    return orjson.Fragment(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+
+def _around_shared(tree: Any) -> Encoded:
+    """``tree`` as pieces of JSON, of which those of ``Shared`` lists are the very same bytes in every answer. A raw
+    NUL, which no JSON text has, marks where they go."""
+    shared: list[bytes] = []
+
+    def hole(value: Any) -> orjson.Fragment:
+        if type(value) is not _Hole:
+            return _filled(value)
+        shared.append(value.encoded)
+        return orjson.Fragment(_HOLE)
+
+    own = orjson.dumps(tree, default=hole)
+    if not shared:
+        return Encoded("json", (own,), len(own))
+    pieces: list[bytes] = []
+    for piece, filling in zip(own.split(_HOLE), (*shared, b""), strict=True):
+        pieces += (piece, filling)
+    return Encoded("json", tuple(pieces), len(own))
 
 
 def _write_float(value: Any) -> Any:
@@ -331,4 +386,4 @@ def _write_string(value: Any) -> Any:
 
 
 def dump(tree: Any) -> bytes:
-    return orjson.dumps(tree)
+    return orjson.dumps(tree, default=_filled)

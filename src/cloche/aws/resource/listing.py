@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from cloche.aws.resource.family import Family
@@ -61,26 +62,33 @@ class Listing:
 
     def walk(self, account: str, region: str, request: dict[str, Any]) -> Walk:
         """Raises ``NotSupported`` for a filter or an order that Cloche does not answer."""
-        for name in request:
-            if name in self.refused:
-                raise NotSupported(f"{self.operation} does not support the filter {name} in Cloche")
-        asked = [name for name in self.filters if name in request]
+        if not self.refused.isdisjoint(request):
+            name = next(name for name in request if name in self.refused)
+            raise NotSupported(f"{self.operation} does not support the filter {name} in Cloche")
+        asked = tuple(name for name in self.filters if name in request)
         sort_by, sort_order = self._order(request)
-        key = _ORDERS.get(sort_by.lower().replace("_", ""))
-        if key is None:
+        key, conditions, columns = _scan(sort_by, tuple(self.filters[name] for name in asked))
+        if not key:
             raise NotSupported(f"{self.operation} does not support SortBy {sort_by} in Cloche")
         return Walk(
-            table="records",
-            key=key,
-            descending=sort_order.lower().startswith("desc"),
-            conditions=("account = ?", "region = ?", "kind = ?", *(self.filters[name] for name in asked)),
-            arguments=(account, region, self.kind, *(_argument(request[name]) for name in asked)),
-            # Not the documents: most summaries are remembered, and documents are long.
-            columns="id, version, name, status, created_at, modified_at",
+            "records",
+            key,
+            sort_order[:4].lower() == "desc",
+            conditions,
+            (account, region, self.kind, *[_argument(request[name]) for name in asked]),
+            columns,
         )
 
     def _order(self, request: dict[str, Any]) -> tuple[str, str]:
         return request.get("SortBy", self.order[0]), request.get("SortOrder", self.order[1])
+
+
+@lru_cache(maxsize=512)
+def _scan(sort_by: str, filters: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Key (empty for an order that is not answered), conditions and columns. Of these no more than are needed: most
+    summaries are remembered under id and version."""
+    key = _ORDERS.get(sort_by.lower().replace("_", ""), ())
+    return key, ("account = ?", "region = ?", "kind = ?", *filters), ", ".join(("id", "version", *key))
 
 
 def derive_listing(family: Family, operation: str, kind: str, order: tuple[str, str]) -> Listing:

@@ -1,39 +1,55 @@
 """Answers remembered per record and version, so that what has not changed is computed once.
 
-Reading a record's version is a point read of an index; decoding its documents and projecting them is ten times
-that. A new version makes the old answer unreachable, whoever wrote it, so nothing has to be told to forget.
-Bounded: the oldest entry goes first. Used from the event loop and from handler threads alike.
+Reading a record's version is a point read of an index; decoding its documents, projecting and encoding them is ten
+times that. A new version makes the old answer unreachable, whoever wrote it, so nothing has to be told to forget.
+
+What is remembered are the encoded bytes (``Encoded``), without the lists that many answers share: some 2 KB of a
+training job, so that ten thousand of them are held. Bounded by bytes: the oldest go first. Used from the event loop
+and from handler threads alike.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
+from cloche.aws.operation import Encoded
+from cloche.foundation.limits import MIB
 from cloche.storage.metadata.database import Database
 
-ANSWERS_MAX: Final = 1_024
+ANSWERS_BYTES_MAX: Final = 48 * MIB
+ENTRY_BYTES: Final = 500
+"""What an answer costs beside its encoded bytes: the objects around them, as ``sys.getsizeof`` counts them."""
 
 
 class Memory:
     """What is remembered of one database. Record ids are never used twice, so they are the keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int = ANSWERS_BYTES_MAX) -> None:
         self._lock = threading.Lock()
-        self._answers: dict[tuple[int, str], tuple[int, dict[str, Any]]] = {}
+        self._answers: dict[tuple[int, str], tuple[int, Encoded]] = {}
+        self._bytes_max = bytes_max
+        self.size = 0
+        """Bytes held, about."""
         self.page_secret: bytes | None = None
 
-    def get(self, record_id: int, version: int, form: str) -> dict[str, Any] | None:
+    def get(self, record_id: int, version: int, form: str) -> Encoded | None:
         held = self._answers.get((record_id, form))
         return held[1] if held is not None and held[0] == version else None
 
-    def put(self, record_id: int, version: int, form: str, answer: dict[str, Any]) -> None:
+    def put(self, record_id: int, version: int, form: str, answer: Encoded) -> None:
         with self._lock:
-            self._answers.pop((record_id, form), None)
-            while len(self._answers) >= ANSWERS_MAX:
-                del self._answers[next(iter(self._answers))]
+            self._forget((record_id, form))
             self._answers[record_id, form] = (version, answer)
+            self.size += answer.own_bytes + ENTRY_BYTES
+            while self.size > self._bytes_max:
+                self._forget(next(iter(self._answers)))
+
+    def _forget(self, key: tuple[int, str]) -> None:
+        held = self._answers.pop(key, None)
+        if held is not None:
+            self.size -= held[1].own_bytes + ENTRY_BYTES
 
 
 class Memories:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cloche.aws.operation import Shared
+
 Projector = Callable[[Any], Any]
 
 
@@ -33,8 +35,7 @@ def _make(shape: Any, made: dict[str, Projector]) -> Projector:
         made[shape.name] = project
         return project
     if shape.type_name == "list":
-        member = _make(shape.member, made)
-        return _same if member is _same else lambda value: [member(item) for item in value]
+        return _list(_make(shape.member, made))
     if shape.type_name == "map":
         item = _make(shape.value, made)
         return _same if item is _same else lambda value: {key: item(held) for key, held in value.items()}
@@ -50,6 +51,12 @@ def _later(made: dict[str, Projector], name: str) -> Projector:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _list(member: Projector) -> Projector:
+    if member is _same:
+        return _same
+    return lambda value: value if type(value) is Shared else [member(item) for item in value]
 
 
 def _structure(members: list[tuple[str, Projector, bool]]) -> Projector:

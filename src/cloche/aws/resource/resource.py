@@ -14,8 +14,9 @@ depend on the record alone**: whatever else it needs belongs into the published 
 from __future__ import annotations
 
 import sqlite3
-from functools import cached_property
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, ClassVar, Final
 
 from cloche.aws.errors import AwsError, Fact
 from cloche.aws.operation import Context, Kept, Members, Operation
@@ -30,8 +31,13 @@ from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import read_page
 from cloche.storage.metadata.records import Record
 
-INLINE_PAGE_MAX = 25
+_MEMORIES: Final = Memories()
+INLINE_PAGE_MAX: Final = 25
 """Rows of a list that is answered on the event loop: their summaries are mostly remembered."""
+
+
+Form = Callable[[Context, int], Members]
+"""What makes an answer of the record with that id."""
 
 
 class Resource:
@@ -119,7 +125,6 @@ class Resource:
 
     def __init__(self) -> None:
         self._family = Family(self.service, self.operations)
-        self._memories = Memories()
         self.kind = f"{self.service}/{self._family.noun}"
         """How records of this noun are filed: ``records.find(connection, account, region, kind, name)``."""
 
@@ -162,29 +167,23 @@ class Resource:
         self.settled(ctx, record)
         return self._answer(family.names[0], record)
 
-    def describe(self, ctx: Context, request: Members) -> Members:
+    def describe(self, ctx: Context, request: Members) -> Kept:
         """One read of an index while the record has not changed, one more when it has."""
         name = self.identify(ctx, request)
         database = ctx.parts.database
         found = records.find_version(database.reader, ctx.account, ctx.region, self.kind, name)
         if found is None:
             raise self._fact(self.missing, ctx, name)
-        memory = self._memories.of(database)
-        remembered = memory.get(*found, "described")
-        if remembered is not None:
-            return remembered
-        record = records.read_by_id(database.reader, found[0])
-        if record is None:
+        answer = self._remembered(ctx, _MEMORIES.of(database), found, self._described)
+        if answer is None:
             raise self._fact(self.missing, ctx, name)
-        answer = Kept(self._description(self._members(record, self.shown(ctx, record))))
-        memory.put(record.id, record.version, "described", answer)
         return answer
 
     def page(self, ctx: Context, request: Members) -> Members:
         """A page in the order asked for, and a token where more follows."""
         listing = self._listing
         database = ctx.parts.database
-        memory = self._memories.of(database)
+        memory = _MEMORIES.of(database)
         walk = listing.walk(ctx.account, ctx.region, request)
         question = listing.question(ctx.account, ctx.region, request)
         secret = self._page_secret(ctx, memory)
@@ -192,7 +191,7 @@ class Resource:
         after = tokens.unseal(secret, question, token) if token else None
         size = request.get("MaxResults", PAGE_DEFAULT)
         page = read_page(database.reader, walk, after=after, size=size)
-        summaries = [self._summarise(ctx, memory, row["id"], row["version"]) for row in page.rows]
+        summaries = [self._remembered(ctx, memory, (row[0], row[1]), self._summarised) for row in page.rows]
         answer: Members = {self._family.listed_member: [summary for summary in summaries if summary is not None]}
         if page.last is not None:
             answer["NextToken"] = tokens.seal(secret, question, page.last)
@@ -286,17 +285,25 @@ class Resource:
         members.update(shown)
         return members
 
-    def _summarise(self, ctx: Context, memory: Memory, record_id: int, version: int) -> Members | None:
-        """``None`` for a record that has gone since the page was read."""
-        remembered = memory.get(record_id, version, "listed")
-        if remembered is not None:
-            return remembered
-        record = records.read_by_id(ctx.parts.database.reader, record_id)
-        if record is None:
+    def _remembered(self, ctx: Context, memory: Memory, found: tuple[int, int], form: Form) -> Kept | None:
+        """The record of that (id, version) in one of the two forms; ``None`` where it has gone meanwhile."""
+        record_id, version = found
+        encoded = memory.get(record_id, version, form.__name__)
+        if encoded is not None:
+            return Kept(partial(form, ctx, record_id), encoded)
+        members = form(ctx, record_id)
+        if not members:
             return None
-        summary = Kept(self._summary(self._members(record, self.listed(ctx, record))))
-        memory.put(record.id, record.version, "listed", summary)
-        return summary
+        return Kept(lambda: members, None, partial(memory.put, record_id, version, form.__name__))
+
+    def _described(self, ctx: Context, record_id: int) -> Members:
+        """Empty where there is no such record; so is ``_summarised``."""
+        record = records.read_by_id(ctx.parts.database.reader, record_id)
+        return {} if record is None else self._description(self._members(record, self.shown(ctx, record)))
+
+    def _summarised(self, ctx: Context, record_id: int) -> Members:
+        record = records.read_by_id(ctx.parts.database.reader, record_id)
+        return {} if record is None else self._summary(self._members(record, self.listed(ctx, record)))
 
     def _page_secret(self, ctx: Context, memory: Memory) -> bytes:
         if memory.page_secret is None:

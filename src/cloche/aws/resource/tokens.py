@@ -46,7 +46,7 @@ def _invalid() -> Invalid:
 
 
 def _mac(secret: bytes, body: bytes) -> bytes:
-    return hmac.new(secret, body, hashlib.sha256).digest()[:_MAC_BYTES]
+    return hmac.digest(secret, body, "sha256")[:_MAC_BYTES]
 
 
 def _digest(question: Any) -> str:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX: Final = 64 * 1024
 """uvicorn stops reading beyond this until somebody takes the body; longer ones go the ordinary way."""
-_UNUSUAL: Final = ("transfer-encoding", "expect", "upgrade", "content-encoding", "origin", "sec-fetch-site")
+_UNUSUAL: Final = frozenset(("transfer-encoding", "expect", "upgrade", "content-encoding", "origin", "sec-fetch-site"))
 
 
 def is_plain(headers: Headers) -> bool:
     """Signed in the header, a short body of known length, nothing that asks for more than an answer."""
-    if headers.repeats or any(name in headers for name in _UNUSUAL):
+    if headers.repeats or not headers.names().isdisjoint(_UNUSUAL):
         return False
     length = headers.get("content-length")
     if not (length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= BODY_BYTES_MAX):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 Key = tuple[Any, ...]
@@ -37,21 +38,27 @@ class Page:
 
 def read_page(connection: sqlite3.Connection, walk: Walk, *, after: Sequence[Any] | None, size: int) -> Page:
     """The first ``size`` rows beyond ``after``. One further row is looked at, to know whether any follows."""
-    conditions = list(walk.conditions)
-    arguments = list(walk.arguments)
+    arguments = walk.arguments
     if after is not None:
         if len(after) != len(walk.key):
             raise ValueError(f"a key of {len(walk.key)} parts is needed, not {len(after)}")
-        sign = "<" if walk.descending else ">"
-        conditions.append(f"({', '.join(walk.key)}) {sign} ({', '.join('?' * len(after))})")
-        arguments.extend(after)
-    direction = "DESC" if walk.descending else "ASC"
-    order = ", ".join(f"{column} {direction}" for column in walk.key)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    # Names of tables and columns are the caller's own constants; values travel as arguments only.
-    sql = f"SELECT {walk.columns} FROM {walk.table}{where} ORDER BY {order} LIMIT ?"  # noqa: S608
+        arguments = (*arguments, *after)
+    sql = _statement(walk.table, walk.key, walk.descending, walk.conditions, walk.columns, after is not None)
     rows = connection.execute(sql, (*arguments, size + 1)).fetchall()
     if len(rows) <= size:
         return Page(rows, None)
     rows = rows[:size]
     return Page(rows, tuple(rows[-1][column] for column in walk.key) if rows else None)
+
+
+@lru_cache(maxsize=1_024)
+def _statement(
+    table: str, key: tuple[str, ...], descending: bool, conditions: tuple[str, ...], columns: str, goes_on: bool
+) -> str:
+    if goes_on:
+        conditions = (*conditions, f"({', '.join(key)}) {'<' if descending else '>'} ({', '.join('?' * len(key))})")
+    direction = "DESC" if descending else "ASC"
+    order = ", ".join(f"{column} {direction}" for column in key)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    # Names of tables and columns are the caller's own constants; values travel as arguments only.
+    return f"SELECT {columns} FROM {table}{where} ORDER BY {order} LIMIT ?"  # noqa: S608

@@ -56,6 +56,14 @@ MIGRATIONS: list[tuple[str, str]] = [
         """,
     ),
     *tags.MIGRATIONS,
+    # A plain list is the commonest question after a description: with the version in it the index alone answers.
+    (
+        "records-2",
+        """
+        DROP INDEX records_by_creation;
+        CREATE INDEX records_by_creation ON records (account, region, kind, created_at, name, version);
+        """,
+    ),
 ]
 
 

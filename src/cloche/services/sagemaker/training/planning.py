@@ -6,16 +6,19 @@ What AWS checks at create, and in what words: the facts below. Hyperparameters i
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
 
 from cloche.aws.errors import fact
-from cloche.aws.operation import Context, Members
+from cloche.aws.operation import Context, Members, Shared
 from cloche.engines.training import Channel, Metric, Plan
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.foundation.limits import GIB
 from cloche.services.sagemaker.training.channels import address, plan_channels
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche_jobs import catalog
+from cloche_jobs.algorithms.declarations import metric_definitions as declared_metrics
 from cloche_jobs.contract.sources import program
 
 SAGEMAKER: Final = "sagemaker.amazonaws.com"
@@ -106,7 +109,7 @@ def find_image(uri: str) -> catalog.Image:
         raise Invalid(str(error), field="TrainingImage") from None
 
 
-def metric_definitions(image: catalog.Image, request: Members) -> list[dict[str, str]]:
+def metric_definitions(image: catalog.Image, request: Members) -> Sequence[dict[str, str]]:
     """The caller's own, and a built-in algorithm's where the algorithm itself runs.
 
     Clients read the names from the description (``TrainingJobAnalytics`` of the SDK).
@@ -115,9 +118,17 @@ def metric_definitions(image: catalog.Image, request: Members) -> list[dict[str,
     own_script = program(request.get("HyperParameters") or {}, request.get("Environment") or {})
     if image.spec is None or own_script:
         return defined
-    metrics: Any = importlib.import_module(image.spec).METRICS
+    published = _published(image.spec)
+    if not defined:
+        return published
     taken = {each["Name"] for each in defined}
-    return [*defined, *({"Name": each.name, "Regex": each.regex} for each in metrics if each.name not in taken)]
+    return [*defined, *(each for each in published if each["Name"] not in taken)]
+
+
+@cache
+def _published(spec: str) -> Shared:
+    """The metrics of an algorithm, by the name of the module that declares them."""
+    return Shared(declared_metrics(importlib.import_module(spec).METRICS))
 
 
 def _metrics(image: catalog.Image, request: Members) -> tuple[Metric, ...]:
