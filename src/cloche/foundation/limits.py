@@ -15,6 +15,7 @@ HEADER_BYTES_MAX: Final = 64 * KIB
 HEADER_COUNT_MAX: Final = 200
 HEADER_SECONDS_MAX: Final = 20  # until a request's headers are complete
 IDLE_SECONDS_MAX: Final = 75  # a kept-alive connection without a request
+STALLED_SECONDS_MAX: Final = 60  # a promised body of which nothing comes, an answer of which nothing is read
 NESTING_DEPTH_MAX: Final = 64
 CONTAINERS_MAX: Final = 1_000_000  # lists and structures in one JSON or CBOR body
 XML_ELEMENTS_MAX: Final = 200_000  # 10,000 parts of a CompleteMultipartUpload with their checksums are 60,000
@@ -34,7 +35,7 @@ USER_METADATA_BYTES_MAX: Final = 2 * KIB
 # The server
 HANDLER_THREADS: Final = 16
 HANDLER_QUEUE_MAX: Final = 1_000
-CONNECTIONS_MAX: Final = 4_096
+CONNECTIONS_MAX: Final = 4_096  # beyond it those that wait longest give way to newcomers
 
 # Archives that users hand us (sourcedir.tar.gz, model.tar.gz)
 ARCHIVE_BYTES_MAX: Final = 20 * GIB

@@ -2,20 +2,23 @@
 
 Added to uvicorn's: a limit on header bytes and count while they arrive, a time limit until they are complete, the
 request target split as it came (clients sign the encoded path; ``//`` at its start is a key, not a host), and a
-connection that opens with CONNECT is handed to ``proxy``, one that opens with a TLS handshake to ``tls``.
+connection that opens with CONNECT is handed to ``proxy``, one that opens with a TLS handshake to ``tls``. The
+``crowd`` decides who gives way when there are too many connections; it is told when a request is in flight.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import unquote
 
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_SECONDS_MAX
+from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_SECONDS_MAX, STALLED_SECONDS_MAX
+from cloche.server.crowd import Crowd
 
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE).match
 _CONNECT: Final = b"CONNECT "
@@ -28,13 +31,17 @@ class CallerLeft(Exception):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. ``proxy`` is set on the class's config by ``server/run.py``."""
+    """One connection. What is not uvicorn's own on the config is set there by ``server/run.py``."""
 
+    _crowd: Crowd
     _stands = False
     """``connection_made`` has been called."""
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = False
+    _heard_at = 0.0
+    _unsent = 0
+    _unsent_at = 0.0
     _first: bytes | None = b""
     """What came so far while it may still turn out to be a CONNECT; ``None`` once it is not."""
 
@@ -42,14 +49,19 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._stands = True
         self._await_headers()
+        self._crowd = self.config.crowd  # type: ignore[attr-defined]
+        self._crowd.enter(self, self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._stands:
+            self._crowd.busy(self)
         if not self._stands:  # TLS failed before it stood
             return
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = monotonic()
         if self._first is not None:
             data = self._first + data
             if not self._stands:  # the first bytes of a TLS stream, come before ``connection_made``
@@ -81,7 +93,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         from cloche.server.proxy import Connect
 
-        self.connections.discard(self)
+        self._leave()
         handler = Connect(self.config, self.server_state, self.app_state, self.loop)
         self.transport.set_protocol(handler)
         handler.connection_made(self.transport)
@@ -96,8 +108,21 @@ class HttpProtocol(HttpToolsProtocol):
                 config=self.config, server_state=self.server_state, app_state=self.app_state, _loop=self.loop
             )
 
-        self.connections.discard(self)
+        self._leave()
         Securing(self.config, self.server_state, inside, self.loop).begin(self.transport, data)
+
+    def _leave(self) -> None:
+        self.connections.discard(self)
+        self._crowd.busy(self)
+
+    def give_way(self) -> bool:
+        """See ``crowd``."""
+        if self.transport.get_write_buffer_size():
+            return False
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        self.transport.abort()
+        return True
 
     def begin_secured(self, transport: asyncio.Transport) -> None:
         """``connection_made`` for a stream inside TLS: neither CONNECT nor TLS in it."""
@@ -150,6 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_headers = False
         self._stop_timer()
+        self._crowd.busy(self)
         http_version = self.parser.get_http_version()
         target = self.url
         if target[:1] != b"/" and (absolute := _ABSOLUTE(target)):
@@ -180,7 +206,7 @@ class HttpProtocol(HttpToolsProtocol):
         quick = getattr(self.config, "quick", None)
         if quick is None or self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
             return False
-        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+        if len(self.connections) > self._crowd.most:
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False
@@ -192,7 +218,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _begin(self, http_version: str) -> None:
         app: Any = self.app
-        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+        if len(self.connections) > self._crowd.most:  # each of them has a request in flight
             app = service_unavailable
         previous = self.cycle
         self.cycle = RequestResponseCycle(
@@ -213,6 +239,36 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))
+
+    def on_response_complete(self) -> None:
+        if not self.pipeline and not self.transport.is_closing():
+            self._crowd.waits(self)
+        super().on_response_complete()
+
+    def end_if_stalled(self, now: float) -> None:
+        """See ``crowd``. What the server itself is slow with is not held against the client."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent or not unsent:
+            self._unsent, self._unsent_at = unsent, now
+        elif now - self._unsent_at > STALLED_SECONDS_MAX:
+            self.transport.abort()
+            return
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.more_body or self.flow.read_paused:
+            return
+        if getattr(cycle, "waiting_for_100_continue", False) or now - self._heard_at <= STALLED_SECONDS_MAX:
+            return
+        if getattr(cycle, "response_started", False):
+            self.transport.abort()
+        else:
+            self._refuse(408, "The request's body did not arrive in time.")
+
+    def timeout_keep_alive_handler(self) -> None:
+        """A client that has not even read its last answer by now never will: nothing is flushed to it."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     def _refuse(self, status: int, text: str) -> None:
         self._stop_timer()

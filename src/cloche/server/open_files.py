@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from typing import Final
 
+from cloche.foundation.limits import CONNECTIONS_MAX
+
 OPEN_FILES_WANTED: Final = 65_536
 
 
@@ -18,3 +20,12 @@ def allow_open_files() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def connections_max() -> int:
+    """How many connections go with that: half of the files at the most, the rest is for what the server itself opens.
+
+    Beyond its limit a process cannot even accept a newcomer in order to make room for it.
+    """
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, soft // 2)

@@ -40,16 +40,24 @@ class Connect(asyncio.Protocol):
         self._transport: Any = transport
         self._timer = self._loop.call_later(HEADER_SECONDS_MAX, self.shutdown)
         self._state.connections.add(self)
+        self._config.crowd.enter(self, self._state.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
         self._state.connections.discard(self)
+        self._config.crowd.busy(self)
         if self._task is not None and not self._taken:
             self._task.cancel()
 
     def shutdown(self) -> None:
         """The server stops (or the client was too slow)."""
         self._transport.close()
+
+    def give_way(self) -> bool:
+        """See ``crowd``."""
+        self._timer.cancel()
+        self._transport.abort()
+        return True
 
     def data_received(self, data: bytes) -> None:
         if self._task is not None:
@@ -60,6 +68,7 @@ class Connect(asyncio.Protocol):
             self._refuse(431, "too large")
         elif found:
             self._timer.cancel()
+            self._config.crowd.busy(self)
             self._transport.pause_reading()
             self._task = self._loop.create_task(self._answer(head, rest))
 

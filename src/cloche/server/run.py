@@ -22,7 +22,7 @@ import uvicorn
 
 from cloche import __version__
 from cloche.foundation.errors import Conflict, Invalid
-from cloche.foundation.limits import CONNECTIONS_MAX, IDLE_SECONDS_MAX
+from cloche.foundation.limits import IDLE_SECONDS_MAX
 from cloche.foundation.settings import Settings
 from cloche.server.app import AsgiApp
 from cloche.server.directory import DirectoryLock, Layout, Running, process_start, write_running
@@ -82,6 +82,8 @@ async def _serve(
     listeners: list[socket.socket],
     on_ready: Callable[[Running, Wiring], None],
 ) -> None:
+    from cloche.server.crowd import watch
+
     server = _Server(_config(settings, wiring))
     loop = asyncio.get_running_loop()
 
@@ -102,7 +104,9 @@ async def _serve(
         on_ready(running, wiring)
         warming = loop.run_in_executor(wiring.chain.runner.pool, wiring.warm)
         warming.add_done_callback(_tell_failure)
+    watching = loop.create_task(watch(server.server_state.connections))
     await serving
+    watching.cancel()
 
 
 def _tell_failure(warming: asyncio.Future[None]) -> None:
@@ -111,7 +115,9 @@ def _tell_failure(warming: asyncio.Future[None]) -> None:
 
 
 def _config(settings: Settings, wiring: Wiring) -> uvicorn.Config:
+    from cloche.server.crowd import Crowd
     from cloche.server.http_protocol import HttpProtocol
+    from cloche.server.open_files import connections_max
 
     config = uvicorn.Config(
         wiring.chain,
@@ -125,12 +131,12 @@ def _config(settings: Settings, wiring: Wiring) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=2048,
-        limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=IDLE_SECONDS_MAX,
         timeout_graceful_shutdown=_STOP_SECONDS_MAX,
     )
     config.authority = wiring.authority  # type: ignore[attr-defined]
     config.tls = wiring.tls  # type: ignore[attr-defined]
+    config.crowd = Crowd(connections_max())  # type: ignore[attr-defined]
     config.quick = Quick(wiring.chain)  # type: ignore[attr-defined]
     return config
 

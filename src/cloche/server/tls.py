@@ -111,6 +111,7 @@ class Securing(asyncio.Protocol):
         """``first`` has been read already; nothing more is until TLS has taken it."""
         self._transport = transport
         self._state.connections.add(self)
+        self._config.crowd.enter(self, self._state.connections)
         transport.pause_reading()
         transport.set_protocol(self)
         self._task = self._loop.create_task(self._secure(first))
@@ -135,19 +136,28 @@ class Securing(asyncio.Protocol):
             self._transport.close()
             return
         finally:
-            self._state.connections.discard(self)
+            self._leave()
         if secured is None or secured.is_closing():
             return
         protocol.begin_secured(secured)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state.connections.discard(self)
+        self._leave()
         if self._task is not None:
             self._task.cancel()
+
+    def _leave(self) -> None:
+        self._state.connections.discard(self)
+        self._config.crowd.busy(self)
 
     def shutdown(self) -> None:
         """The server stops."""
         self._transport.close()
+
+    def give_way(self) -> bool:
+        """See ``crowd``: a handshake that dribbles in."""
+        self._transport.abort()
+        return True
 
 
 def _feed(protocol: Any, data: bytes) -> None:

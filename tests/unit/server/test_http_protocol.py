@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from cloche.server import http_protocol
+from cloche.server import crowd, http_protocol
+from cloche.server.crowd import Crowd
 from cloche.server.http_protocol import HttpProtocol
 
 Talk = Callable[[bytes], Awaitable[bytes]]
@@ -36,14 +37,17 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def served() -> AsyncIterator[int]:
+async def served(most: int = 100) -> AsyncIterator[int]:
     config = uvicorn.Config(application, http=HttpProtocol, ws="none", lifespan="off", port=0, log_config=None)
+    config.crowd = Crowd(most)  # type: ignore[attr-defined]
     server = _Quiet(config)
     task = asyncio.create_task(server.serve())
+    watching = asyncio.create_task(crowd.watch(server.server_state.connections))
     while not server.started:
         await asyncio.sleep(0.005)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
+    watching.cancel()
     await task
 
 
@@ -97,7 +101,7 @@ def test_heads_have_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not seen
 
 
-def test_bodies_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bodies_that_come_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "HEADER_SECONDS_MAX", 0.05)
     answer = ask(b"PUT /k HTTP/1.1\r\nContent-Length: 2\r\n" + CLOSE, b"a", b"b", then=0.1)
     assert answer.endswith(b"\r\n\r\nab")
