@@ -13,7 +13,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -25,7 +25,7 @@ from cloche_jobs.contract.failure import AlgorithmError, UserError
 from cloche_jobs.contract.layout import Layout
 from cloche_jobs.frameworks.code_folder import prepare_code
 from cloche_jobs.frameworks.requirements import install_requirements
-from cloche_jobs.serving import Answer, InferenceError, Question
+from cloche_jobs.serving import Answer, InferenceError, Question, Stream
 
 log = logging.getLogger(__name__)
 BODY_BYTES_MAX: Final = 100 * 1024 * 1024
@@ -110,7 +110,7 @@ class HookedModel:
         except Exception as error:
             raise AlgorithmError(f"model_fn failed: {type(error).__name__}: {error}") from error
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> Answer | Stream:
         content_type = question.content_type or "application/json"
         accept = question.accept
         if not accept or accept == "*/*":
@@ -181,16 +181,34 @@ def _refusal(error: Exception, status: int) -> Answer:
     return Answer(json.dumps(body).encode(), "application/json", status)
 
 
-def _as_answer(result: Any, accept: str, context: Context) -> Answer:
+def _as_answer(result: Any, accept: str, context: Context) -> Answer | Stream:
+    """What the user's function returned, as an answer. A generator (any iterator) of text or bytes is sent while it
+    runs."""
     if isinstance(result, Answer):
         return result
     content_type = context.answered.pop("Content-Type", accept)
     if isinstance(result, tuple) and len(result) == 2:
         result, content_type = result[0], str(result[1])
-    if isinstance(result, str):
-        result = result.encode("utf-8")
-    if not isinstance(result, bytes | bytearray | memoryview):
-        raise TypeError(f"output_fn returned {type(result).__name__}: text or bytes are wanted")
     if content_type.startswith("text/") and "charset" not in content_type:
         content_type += "; charset=utf-8"
-    return Answer(bytes(result), content_type, 200, context.answered)
+    if isinstance(result, Iterator):
+        return Stream(_pieces(result), content_type, 200, context.answered)
+    return Answer(_bytes(result), content_type, 200, context.answered)
+
+
+def _bytes(result: Any) -> bytes:
+    if isinstance(result, str):
+        return result.encode("utf-8")
+    if not isinstance(result, bytes | bytearray | memoryview):
+        raise TypeError(f"output_fn returned {type(result).__name__}: text or bytes are wanted")
+    return bytes(result)
+
+
+def _pieces(parts: Iterator[Any]) -> Iterator[bytes]:
+    """Closing this closes the user's generator: nobody reads on."""
+    try:
+        for part in parts:
+            yield _bytes(part)
+    finally:
+        if (close := getattr(parts, "close", None)) is not None:
+            close()

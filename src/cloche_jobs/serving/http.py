@@ -13,24 +13,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Final
 
+from cloche_jobs.serving.answers import answer_to, rendered, stream_head
 from cloche_jobs.serving.chunks import ChunkReader
-from cloche_jobs.serving.model import Answer, InferenceError, Model, Question
+from cloche_jobs.serving.model import Answer, Model, Question, Stream
+from cloche_jobs.serving.streaming import Outflow
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 HEADERS_MAX: Final = 200
 LINGER_BYTES_MAX: Final = 256 * 1024 * 1024
 LINGER_SECONDS: Final = 2.0
-_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _PING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("cloche_jobs.serving")
 
-Submit = Callable[[Question, Callable[[Answer], None]], None]
-"""Has a question answered in the worker thread and calls back in the event loop."""
+Submit = Callable[[Question, "Connection"], None]
+"""Has a question answered in the worker thread, which tells the connection in the event loop."""
 
 
 class BadRequest(Exception):
@@ -52,6 +52,8 @@ class Connection(asyncio.Protocol):
         self.draining = False
         self.paused = False
         self.keep_alive = True
+        self.chunks_go = True
+        """The client speaks HTTP/1.1: it can be answered in chunks."""
         self.method = b""
         self.target = b""
         self.headers: dict[str, str] | None = None
@@ -60,6 +62,8 @@ class Connection(asyncio.Protocol):
         self.began = 0.0
         self.refused = -1
         """Bytes thrown away since the connection was refused; -1: it was not."""
+        self.outflow: Outflow | None = None
+        """The answer that is being streamed."""
 
     # -- the transport's side
 
@@ -71,6 +75,16 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self.connections.discard(self)
+        if self.outflow is not None:
+            self.outflow.lost()
+
+    def pause_writing(self) -> None:
+        if self.outflow is not None:
+            self.outflow.pause()
+
+    def resume_writing(self) -> None:
+        if self.outflow is not None:
+            self.outflow.resume()
 
     def data_received(self, data: bytes) -> None:
         if self.refused >= 0:
@@ -156,7 +170,7 @@ class Connection(asyncio.Protocol):
         if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
             raise BadRequest(400, "malformed request line")
         self.method, self.target = parts[0], parts[1].partition(b"?")[0]
-        self.keep_alive = parts[2] == b"HTTP/1.1"
+        self.keep_alive = self.chunks_go = parts[2] == b"HTTP/1.1"
 
     def expect_body(self, headers: dict[str, str]) -> None:
         if headers.get("connection", "").lower() == "close":
@@ -196,10 +210,12 @@ class Connection(asyncio.Protocol):
     def dispatch(self, question: Question) -> None:
         if self.target == b"/invocations" and self.method == b"POST":
             if len(question.body) <= self.model.inline_bytes_max:
-                self.write(answer_to(self.model, question))
+                answer = answer_to(self.model, question)
+                assert not isinstance(answer, Stream), "a model that streams is not asked in the event loop"
+                self.write(answer)
             else:
                 self.busy = True
-                self.submit(question, self.answered)
+                self.submit(question, self)
         elif self.target == b"/ping" and self.method in (b"GET", b"HEAD"):
             self.write_ping()
         else:
@@ -217,6 +233,35 @@ class Connection(asyncio.Protocol):
     def answered(self, answer: Answer) -> None:
         self.busy = False
         self.write(answer)
+        self.go_on()
+
+    def begin_stream(self, outflow: Outflow) -> None:
+        if self.transport is None:
+            outflow.lost()
+            return
+        self.outflow = outflow
+        chunked = self.chunks_go
+        self.keep_alive = self.keep_alive and chunked
+        head = stream_head(outflow.stream, chunked=chunked, closing=self.draining or not self.keep_alive)
+        outflow.begin(self.transport, head, chunked=chunked)
+
+    def end_stream(self, outflow: Outflow, complete: bool) -> None:
+        """All is sent, or (without ``complete``) all that there will be: then the cut-off connection says so."""
+        self.outflow = None
+        self.busy = False
+        if self.transport is None:
+            return
+        if not complete:
+            self.transport.abort()
+            return
+        outflow.end()
+        if self.draining or not self.keep_alive:
+            self.transport.close()
+        else:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """The answer is out: take what waits on this connection."""
         if self.paused and self.transport is not None:
             self.paused = False
             self.transport.resume_reading()
@@ -240,35 +285,6 @@ class Connection(asyncio.Protocol):
             log.debug("%s %d %.3f ms", line, len(answer.body), milliseconds)
         if closing:
             self.transport.close()
-
-
-def rendered(answer: Answer, *, closing: bool) -> bytes:
-    """The bytes of ``answer``; header values lose whatever would end a line."""
-    head = f"HTTP/1.1 {answer.status} {_PHRASES.get(answer.status, 'Unknown')}\r\n"
-    if answer.status != HTTPStatus.NO_CONTENT:
-        head += f"Content-Type: {_clean(answer.content_type)}\r\nContent-Length: {len(answer.body)}\r\n"
-    for name, value in answer.headers.items():
-        head += f"{_clean(name)}: {_clean(value)}\r\n"
-    if closing:
-        head += "Connection: close\r\n"
-    return head.encode("latin-1", "replace") + b"\r\n" + answer.body
-
-
-def _clean(value: str) -> str:
-    return value if value.isprintable() else "".join(character for character in value if character.isprintable())
-
-
-def answer_to(model: Model, question: Question) -> Answer:
-    """The model's answer, or the one that says what went wrong. Never raises."""
-    try:
-        return model.answer(question)
-    except InferenceError as error:
-        log.error("%d: %s", error.status, error.message, exc_info=error.__cause__)
-        return Answer(error.message.encode("utf-8", "replace"), "text/plain; charset=utf-8", error.status)
-    except Exception as error:
-        log.exception("Exception on /invocations [POST]")
-        text = str(error) or type(error).__name__
-        return Answer(text.encode("utf-8", "replace"), "text/plain; charset=utf-8", 500)
 
 
 def _too_large(limit: int) -> str:

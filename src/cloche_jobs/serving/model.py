@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,17 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Stream:
+    """An answer that is sent while it is being made. ``pieces`` runs where the model does, never in the event loop;
+    what it raises before its first piece is an ordinary error, after that the connection is cut off."""
+
+    pieces: Iterator[bytes]
+    content_type: str = "application/octet-stream"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class InferenceError(Exception):
     """An answer that is no prediction: ``status`` and a text for the caller."""
 
@@ -50,9 +61,9 @@ class Model(Protocol):
 
     inline_bytes_max: int
     """Questions up to this long are answered in the event loop itself: right for what takes microseconds; -1: never.
-    All others go to the one worker thread, so that ``/ping`` is answered while they run."""
+    All others go to the one worker thread, so that ``/ping`` is answered while they run; only there may it stream."""
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> Answer | Stream:
         """Called by one thread at a time. Raises ``InferenceError``; any other exception becomes a 500."""
         ...
 

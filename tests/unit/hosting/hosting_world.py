@@ -15,7 +15,7 @@ from typing import Any
 from hosting_toys import ToyRuntime
 
 from cloche.engines import hosting as hosting_engine
-from cloche.engines.hosting import Answer, EndpointPlan, FleetPlan, Hosting, Outcome, VariantPlan, request_bytes
+from cloche.engines.hosting import Answer, EndpointPlan, FleetPlan, Hosting, Outcome, VariantPlan, Wanted, request_bytes
 from cloche.engines.hosting.sockets import socket_folder
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import SystemClock
@@ -161,7 +161,7 @@ class World:
 
     def invoke(self, name: str, variant: str = "", body: bytes = b"") -> tuple[str, Outcome]:
         data = request_bytes([], body)
-        work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), variant, data)
+        work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def said(self, name: str, variant: str = "") -> str:

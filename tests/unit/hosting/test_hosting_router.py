@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.engines.hosting.router import Route, Target, Variant
+from cloche.engines.hosting.router import ANY, Route, Target, Variant, Wanted
 from cloche.engines.hosting.traffic import Traffic
 
 
@@ -65,3 +65,28 @@ def test_the_one_that_was_just_unreachable_is_left_out() -> None:
     assert instances.least_busy(instances.targets[0]) is instances.targets[1]
     alone = variant("w", 1, [0])
     assert alone.least_busy(alone.targets[0]) is None
+
+
+def test_by_lot_every_instance_has_its_turn_and_the_unreachable_one_none() -> None:
+    targets = [Target(str(number), str(number)) for number in range(3)]
+    lot = Variant("v", 1.0, targets, Traffic(), at_random=True)
+    chosen = Counter(target.instance for _ in range(600) if (target := lot.choose()))
+    assert set(chosen) == {"0", "1", "2"}
+    assert all(count > 100 for count in chosen.values()), chosen
+    others = {target.instance for _ in range(50) if (target := lot.choose(targets[1]))}
+    assert others == {"0", "2"}
+
+
+def test_what_a_request_wants() -> None:
+    route = Route([variant("a", 1, [0, 0]), variant("b", 0, [0])])
+
+    def name(wanted: Wanted) -> str | None:
+        found = route.find(wanted)
+        return None if found is None else found.name
+
+    assert name(ANY) == "a"
+    assert name(Wanted("b")) == "b"
+    assert name(Wanted("c")) is None
+    assert name(Wanted(instance="b0")) == "b"
+    assert name(Wanted("a", "b0")) is None
+    assert name(Wanted(instance="b1")) is None

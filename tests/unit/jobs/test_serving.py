@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -16,7 +17,7 @@ from cloche_jobs.contract import package_folder
 
 MODEL = """
 import sys, time
-from cloche_jobs.serving import Answer, InferenceError, serve
+from cloche_jobs.serving import Answer, InferenceError, Stream, serve
 
 class Echo:
     body_bytes_max = 1000
@@ -29,9 +30,21 @@ class Echo:
             raise ZeroDivisionError("by zero")
         if body.startswith(b"sleep"):
             time.sleep(float(body[5:]))
+        if body.startswith(b"stream"):
+            return Stream(pieces(int(body[6:])), "text/plain", 200, {"X-Back": "streams"})
         return Answer(body, question.content_type or "text/plain", 200, {"X-Back": question.headers.get("x-give", "")})
     def execution_parameters(self):
         return None
+
+def pieces(count):
+    try:
+        for number in range(abs(count)):
+            if count < 0 and number == -count - 1:
+                raise ZeroDivisionError("half way")
+            yield b"%d;" % number * 10_000
+            print("made", number, flush=True)
+    finally:
+        print("ended", flush=True)
 
 serve(Echo())
 """
@@ -86,9 +99,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @contextmanager
-def started(path: Path, inline: int) -> Iterator[Server]:
+def started(path: Path, inline: int, output: IO[bytes] | None = None) -> Iterator[Server]:
     environment = {"PYTHONPATH": str(package_folder().parent), "CLOCHE_BIND": f"unix:{path}"}
-    with subprocess.Popen([sys.executable, "-c", MODEL, str(inline)], env=environment) as process:
+    command = [sys.executable, "-c", MODEL, str(inline)]
+    with subprocess.Popen(command, env=environment, stdout=output) as process:
         try:
             deadline = time.monotonic() + 60
             while not path.exists():
@@ -208,3 +222,79 @@ def test_ping_answers_while_the_model_thinks_and_term_waits_for_it(tmp_path: Pat
         status, headers, body = busy.answer()
         assert (status, body, headers["connection"]) == (200, b"sleep1.5", "close")
         assert server.process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with started(tmp_path_factory.mktemp("s") / "s", -1) as server:
+        yield server
+
+
+class TestStreams:
+    """Only from the worker thread."""
+
+    def test_chunks_and_then_another_request(self, streaming: Server) -> None:
+        with streaming.end() as end:
+            end.send(post(b"stream3") + post(b"next"))
+            head = [end.stream.readline() for _ in range(5)]
+            assert b"Transfer-Encoding: chunked\r\n" in head and b"X-Back: streams\r\n" in head
+            chunks = []
+            while size := int(end.stream.readline(), 16):
+                chunks.append(end.stream.read(size))
+                assert end.stream.read(2) == b"\r\n"
+            assert end.stream.readline() == b"\r\n"
+            assert chunks == [b"%d;" % number * 10_000 for number in range(3)]
+            assert end.answer()[2] == b"next"
+
+    def test_one_without_pieces_is_an_empty_body(self, streaming: Server) -> None:
+        with streaming.end() as end:
+            end.send(post(b"stream0") + post(b"next"))
+            while end.stream.readline() != b"\r\n":
+                pass
+            assert (end.stream.readline(), end.stream.readline()) == (b"0\r\n", b"\r\n")
+            assert end.answer()[2] == b"next"
+
+    def test_to_http_1_0_the_body_ends_with_the_connection(self, streaming: Server) -> None:
+        with streaming.end() as end:
+            end.send(post(b"stream2").replace(b"HTTP/1.1", b"HTTP/1.0"))
+            head, _, body = end.stream.read().partition(b"\r\n\r\n")
+            assert b"chunked" not in head
+            assert body == b"0;" * 10_000 + b"1;" * 10_000
+
+    def test_an_error_on_the_way_cuts_it_off(self, streaming: Server) -> None:
+        with streaming.end() as end:
+            end.send(post(b"stream-3"))
+            came = b""
+            try:
+                while piece := end.socket.recv(65_536):
+                    came += piece
+            except ConnectionResetError:
+                pass
+            assert not came.endswith(b"0\r\n\r\n")
+        with streaming.end() as end:
+            end.send(post(b"still here"))
+            assert end.answer()[2] == b"still here"
+
+    def test_an_error_before_the_first_piece_is_an_answer(self, streaming: Server) -> None:
+        with streaming.end() as end:
+            end.send(post(b"stream-1"))
+            assert end.answer()[::2] == (500, b"half way")
+
+    def test_a_reader_that_is_slow_is_waited_for_and_one_that_leaves_is_noticed(self, tmp_path: Path) -> None:
+        output = tmp_path / "said"
+        with output.open("wb") as said, started(tmp_path / "s", -1, said) as server:
+            with server.end() as end:
+                end.send(post(b"stream100000"))
+                end.stream.readline()
+                time.sleep(0.3)
+                made = output.read_bytes().count(b"made")
+                assert made < 200, "the server made far more than anybody read"
+                time.sleep(0.2)
+                assert output.read_bytes().count(b"made") == made
+            deadline = time.monotonic() + 20
+            while b"ended" not in output.read_bytes():
+                assert time.monotonic() < deadline, "it goes on for nobody"
+                time.sleep(0.02)
+            with server.end() as end:
+                end.send(post(b"next"))
+                assert end.answer()[2] == b"next"

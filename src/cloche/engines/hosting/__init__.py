@@ -1,18 +1,11 @@
 """Hosting: endpoints as fleets of model servers, and the way of a request to one of them."""
 
 from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.choosing import EndpointUnknown, NothingServes, SessionUnknown, VariantUnknown
 from cloche.engines.hosting.connection import Full, TimedOut, Unanswered
-from cloche.engines.hosting.hosting import Hosting
+from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
 from cloche.engines.hosting.instances import Images, JobCredentials
-from cloche.engines.hosting.invocation import (
-    EndpointUnknown,
-    Invoker,
-    NothingServes,
-    Outcome,
-    VariantUnknown,
-    request_bytes,
-)
-from cloche.engines.hosting.logbook import MIGRATIONS
+from cloche.engines.hosting.invocation import Invoker, Outcome, request_bytes
 from cloche.engines.hosting.plan import (
     INSTANCES_PER_VARIANT_MAX,
     Capacity,
@@ -20,11 +13,15 @@ from cloche.engines.hosting.plan import (
     FleetPlan,
     VariantPlan,
 )
+from cloche.engines.hosting.router import ANY, Wanted
+from cloche.engines.hosting.streaming import AnswerStream, stream
 
 __all__ = [
+    "ANY",
     "INSTANCES_PER_VARIANT_MAX",
     "MIGRATIONS",
     "Answer",
+    "AnswerStream",
     "Capacity",
     "EndpointPlan",
     "EndpointUnknown",
@@ -36,9 +33,12 @@ __all__ = [
     "JobCredentials",
     "NothingServes",
     "Outcome",
+    "SessionUnknown",
     "TimedOut",
     "Unanswered",
     "VariantPlan",
     "VariantUnknown",
+    "Wanted",
     "request_bytes",
+    "stream",
 ]

@@ -19,21 +19,44 @@ class BadAnswer(Exception):
     """What came was no HTTP answer, or one that cannot be read in only one way."""
 
 
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case, values as they came."""
+
+
+class Head:
+    """What comes before a body, and how the body ends: after ``length`` bytes, with the last chunk, or (neither) with
+    the connection. ``reusable``: the connection may carry another request after it."""
+
+    __slots__ = ("chunked", "headers", "length", "reusable", "status")
+
+    def __init__(self, status: int, headers: Headers, length: int | None, *, chunked: bool, close: bool) -> None:
+        self.status = status
+        self.headers = headers
+        self.length = length
+        self.chunked = chunked
+        self.reusable = not close and (length is not None or chunked)
+
+
 class Answer:
-    """Status, headers (names in lower case, as they came otherwise) and the whole body."""
+    """Status, headers and the whole body. ``instance`` is the process that gave it."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "instance", "status")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.instance = ""
 
     def header(self, name: bytes) -> bytes | None:
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        return header_of(self.headers, name)
+
+
+def header_of(headers: Headers, name: bytes) -> bytes | None:
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
 
 
 class AnswerReader:
@@ -52,7 +75,7 @@ class AnswerReader:
         self._buffer = bytearray()
         self._head = True
         self._status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: Headers = []
         self._length: int | None = None
         self._chunks: list[bytes] | None = None
         self._taken = 0
@@ -94,48 +117,18 @@ class AnswerReader:
     def begun(self) -> bool:
         return not self._head or bool(self._buffer)
 
-    def _read_head(self, head: bytes) -> None:
-        lines = head.split(b"\r\n")
-        if len(head) > HEADER_BYTES_MAX or len(lines) > HEADER_COUNT_MAX:
-            raise BadAnswer("the head of the answer is too long")
-        status = _status(lines[0])
-        if status < 200:
-            if status == 101:
-                raise BadAnswer("the answer changes the protocol")
+    def _read_head(self, raw: bytes) -> None:
+        head = read_head(raw)
+        if head is None:
             return
-        self._status = status
-        self._headers = headers = []
-        length: int | None = None
-        chunked = False
-        close = lines[0][7:8] == b"0"
-        for line in lines[1:]:
-            name, colon, value = line.partition(b":")
-            if not colon or not name or name.strip(b" \t") != name:
-                raise BadAnswer("a header of the answer is malformed")
-            name, value = name.lower(), value.strip(b" \t")
-            if name == b"content-length":
-                length = _length(value, length)
-            elif name == b"transfer-encoding":
-                if chunked or value.lower() != b"chunked":
-                    raise BadAnswer("the answer's Transfer-Encoding is not known")
-                chunked = True
-            elif name == b"connection":
-                close = close or b"close" in value.lower()
-            headers.append((name, value))
-        self._frame(length, chunked=chunked, close=close)
-
-    def _frame(self, length: int | None, *, chunked: bool, close: bool) -> None:
-        """The head is read: what follows it?"""
-        if chunked and length is not None:
-            raise BadAnswer("the answer has both a Content-Length and a Transfer-Encoding")
-        if self._status in (204, 304):
-            length, chunked = 0, False
-        if length is not None and length > INVOKE_BODY_BYTES_MAX:
+        if head.length is not None and head.length > INVOKE_BODY_BYTES_MAX:
             raise BadAnswer("the answer is too long")
+        self._status = head.status
+        self._headers = head.headers
         self._head = False
-        self._length = length
-        self._chunks = [] if chunked else None
-        self.reusable = not close and (length is not None or chunked)
+        self._length = head.length
+        self._chunks = [] if head.chunked else None
+        self.reusable = head.reusable
 
     def _body(self) -> Answer | None:
         buffer = self._buffer
@@ -160,7 +153,7 @@ class AnswerReader:
                 if len(buffer) > CHUNK_LINE_BYTES_MAX:
                     raise BadAnswer("a chunk's size is malformed")
                 return None
-            size = _chunk_size(bytes(buffer[:end]))
+            size = chunk_size(bytes(buffer[:end]))
             if size == 0:
                 return self._trailer(end + 2)
             if self._taken + size > INVOKE_BODY_BYTES_MAX:
@@ -190,6 +183,42 @@ class AnswerReader:
         return Answer(self._status, self._headers, b"".join(self._chunks or ()))
 
 
+def read_head(raw: bytes) -> Head | None:
+    """The head without its empty line, read; ``None`` for an interim answer (1xx), which another head follows.
+    Raises ``BadAnswer``."""
+    lines = raw.split(b"\r\n")
+    if len(raw) > HEADER_BYTES_MAX or len(lines) > HEADER_COUNT_MAX:
+        raise BadAnswer("the head of the answer is too long")
+    status = _status(lines[0])
+    if status < 200:
+        if status == 101:
+            raise BadAnswer("the answer changes the protocol")
+        return None
+    headers: Headers = []
+    length: int | None = None
+    chunked = False
+    close = lines[0][7:8] == b"0"
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name.strip(b" \t") != name:
+            raise BadAnswer("a header of the answer is malformed")
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"content-length":
+            length = _length(value, length)
+        elif name == b"transfer-encoding":
+            if chunked or value.lower() != b"chunked":
+                raise BadAnswer("the answer's Transfer-Encoding is not known")
+            chunked = True
+        elif name == b"connection":
+            close = close or b"close" in value.lower()
+        headers.append((name, value))
+    if chunked and length is not None:
+        raise BadAnswer("the answer has both a Content-Length and a Transfer-Encoding")
+    if status in (204, 304):
+        length, chunked = 0, False
+    return Head(status, headers, length, chunked=chunked, close=close)
+
+
 def _status(line: bytes) -> int:
     """The status of a status line; what is no such line is refused."""
     if line[:9] not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or line[12:13] not in (b" ", b"") or not line[9:12].isdigit():
@@ -206,7 +235,8 @@ def _length(value: bytes, before: int | None) -> int:
     return int(value)
 
 
-def _chunk_size(line: bytes) -> int:
+def chunk_size(line: bytes) -> int:
+    """Of a chunk's first line. Raises ``BadAnswer``."""
     digits = line.partition(b";")[0].strip(b" \t")
     if not 0 < len(digits) <= 8 or digits.strip(b"0123456789abcdefABCDEF"):
         raise BadAnswer("a chunk's size is malformed")

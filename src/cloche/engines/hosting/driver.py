@@ -17,6 +17,7 @@ from cloche.compute.runtime import Running
 from cloche.engines.hosting import machine
 from cloche.engines.hosting.document import Endpoint, Fleet, Instance
 from cloche.engines.hosting.instances import Seat, Unfit
+from cloche.engines.hosting.invocation import STREAM_SECONDS
 from cloche.engines.hosting.plan import STARTUP_SECONDS
 from cloche.engines.hosting.routes import Routes
 from cloche.engines.hosting.view import view
@@ -34,8 +35,8 @@ SLICE_SECONDS: Final = 2.0
 PING_PAUSE_SECONDS: Final = 0.02
 SETTLED_LOOK_SECONDS: Final = 60.0
 LEAVING_SECONDS_MIN: Final = 1.0
-LEAVING_SECONDS_MAX: Final = 65.0
-"""An instance off the route has this long to finish: a request may take 60 seconds."""
+LEAVING_SECONDS_MAX: Final = STREAM_SECONDS + 5.0
+"""An instance off the route has this long to finish: a request may take 60 seconds, a stream eight minutes."""
 BACK_OFF_SECONDS_MAX: Final = 30.0
 REASON_CHARACTERS_MAX: Final = 1_024
 """Of the model's ``FailureReason``."""

@@ -10,17 +10,19 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from cloche.compute.runtime import Runtime
-from cloche.engines.hosting import document, machine
+from cloche.engines.hosting import document, logbook, machine, sessions
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.driver import EndpointDriver
 from cloche.engines.hosting.instances import Images, JobCredentials, Seat
-from cloche.engines.hosting.invocation import INVOCATION_SECONDS, RECOVERY_SECONDS, Invoker
+from cloche.engines.hosting.invocation import INVOCATION_SECONDS, RECOVERY_SECONDS, STREAM_SECONDS, Invoker
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.plan import STARTUP_SECONDS, Capacity, EndpointPlan, FleetPlan
 from cloche.engines.hosting.router import Key, Router
 from cloche.engines.hosting.routes import Routes
+from cloche.engines.hosting.sessions import Sessions
 from cloche.engines.hosting.sockets import socket_folder
 from cloche.engines.hosting.tending import Tending
 from cloche.foundation.clock import Clock
@@ -32,6 +34,8 @@ from cloche.storage.logs import LogStore
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import ObjectStore
+
+MIGRATIONS: Final = [*logbook.MIGRATIONS, *sessions.MIGRATIONS]
 
 
 class Hosting:
@@ -53,6 +57,7 @@ class Hosting:
         credentials: JobCredentials,
         startup_seconds: float = STARTUP_SECONDS,
         invocation_seconds: float = INVOCATION_SECONDS,
+        stream_seconds: float = STREAM_SECONDS,
         recovery_seconds: float = RECOVERY_SECONDS,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,7 +65,10 @@ class Hosting:
         self._reconciler = reconciler
         self._runtime = runtime
         self._logbook = Logbook(database, logs, runtime, clock)
-        self._seat = Seat(folder, socket_folder(data), runtime, objects, images, credentials, self._logbook)
+        self.sessions = Sessions(database, clock)
+        self._seat = Seat(
+            folder, socket_folder(data), runtime, objects, images, credentials, self._logbook, self.sessions
+        )
         self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)))
         self._driver = EndpointDriver(self._seat, self._routes, clock, reconciler.is_current, startup_seconds)
         self._tending = Tending(self._routes, self._logbook, metrics, clock, lambda id: runtime.stop(id, 1.0))
@@ -68,6 +76,7 @@ class Hosting:
             self._routes.router,
             self._unreachable,
             timeout_seconds=invocation_seconds,
+            stream_seconds=stream_seconds,
             recovery_seconds=recovery_seconds,
         )
         reconciler.add(self._driver)

@@ -19,6 +19,7 @@ from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Run
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_healthy
+from cloche.engines.hosting.sessions import Sessions
 from cloche.engines.hosting.sockets import make_private
 from cloche.foundation.errors import NotFound
 from cloche.foundation.limits import (
@@ -71,6 +72,7 @@ class Seat:
     images: Images
     credentials: JobCredentials
     logbook: Logbook
+    sessions: Sessions
     owners: dict[str, str] = field(default_factory=dict)
     """Process → ARN of its endpoint, for those seen since this server started."""
 
@@ -186,6 +188,7 @@ class Seat:
     def forget_attempt(self, instance: Instance) -> None:
         """Drop what is kept of an attempt that has ended; its log is complete then."""
         self.logbook.finish(instance)
+        self.sessions.forget(instance.process)
         if instance.plan.role_arn:
             self.credentials.forget(instance.process)
         self.owners.pop(instance.process, None)

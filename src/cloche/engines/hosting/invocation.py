@@ -1,10 +1,7 @@
 """One request to an endpoint: choose an instance, send, wait out a restart, count.
 
 Runs on the event loop and answers through a callback, so the server's quick path needs no task per request;
-``Invoker.invoke`` wraps it for those who would rather await.
-
-While no instance of the variant listens (its model server died and is being started again), the request waits up
-to ``RECOVERY_SECONDS`` and looks again; it was not sent to anybody, so nothing can happen twice.
+``Invoker.invoke`` wraps it for those who would rather await. Which instance is asked is ``choosing``'s.
 """
 
 from __future__ import annotations
@@ -15,29 +12,26 @@ from time import perf_counter
 from typing import Final
 
 from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.choosing import (
+    LOOK_SECONDS,
+    Choosing,
+    EndpointUnknown,
+    NothingServes,
+    SessionUnknown,
+    VariantUnknown,
+)
 from cloche.engines.hosting.connection import Full, Pool, TimedOut, Unanswered, Unreachable
-from cloche.engines.hosting.router import Key, Route, Router, Target, Variant
-from cloche.foundation.errors import NotFound
+from cloche.engines.hosting.router import Key, Router, Target, Wanted
 
 INVOCATION_SECONDS: Final = 60.0
 """Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html."""
+STREAM_SECONDS: Final = 480.0
+"""Source: docs.aws.amazon.com/marketplace/latest/userguide/ml-service-restrictions-and-limits.html ("response timeout
+per invocation: 60 seconds for regular responses and 8 minutes for streaming responses")."""
 RECOVERY_SECONDS: Final = 15.0
-_LOOK_SECONDS: Final = 0.05
 
 
-class EndpointUnknown(NotFound):
-    """No endpoint of that name serves."""
-
-
-class VariantUnknown(NotFound):
-    """The endpoint serves, but has no variant of that name."""
-
-
-class NothingServes(Exception):
-    """The endpoint is there, but no model server could be reached."""
-
-
-Outcome = Answer | TimedOut | Unanswered | NothingServes | Full | EndpointUnknown | VariantUnknown
+Outcome = Answer | TimedOut | Unanswered | NothingServes | Full | EndpointUnknown | VariantUnknown | SessionUnknown
 Done = Callable[[str, Outcome], None]
 """Called once with the variant's name (empty where none was chosen) and what came of the request."""
 
@@ -54,95 +48,67 @@ def request_bytes(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
 
 
 class _Call:
-    __slots__ = (
-        "_data",
-        "_done",
-        "_invoker",
-        "_key",
-        "_misses",
-        "_sent_at",
-        "_started_at",
-        "_tried",
-        "_variant",
-        "_wanted",
-    )
+    __slots__ = ("_choosing", "_data", "_done", "_invoker", "_sent_at", "_target")
 
-    def __init__(self, invoker: Invoker, key: Key, wanted: str, data: bytes, done: Done) -> None:
+    def __init__(self, invoker: Invoker, choosing: Choosing, data: bytes, done: Done) -> None:
         self._invoker = invoker
-        self._key = key
-        self._wanted = wanted
+        self._choosing = choosing
         self._data = data
         self._done = done
-        self._started_at = self._sent_at = perf_counter()
-        self._variant: Variant | None = None
-        self._tried: Target | None = None
-        self._misses = 0
+        self._sent_at = choosing.started_at
+        self._target: Target | None = None
 
     def begin(self) -> None:
-        route = self._invoker.router.get(self._key)
-        if route is None:
-            self._done("", EndpointUnknown("no endpoint of that name serves"))
+        try:
+            target = self._target = self._choosing.target()
+        except (EndpointUnknown, VariantUnknown, SessionUnknown) as unknown:
+            self._done("", unknown)
             return
-        variant = self._choose(route)
-        if variant is None:
-            self._done("", VariantUnknown("the endpoint has no such variant"))
-            return
-        self._variant = variant
-        target = variant.least_busy(self._tried)
         if target is None:
             self._wait()
             return
-        self._tried = target
         pool = target.pool
         if pool is None:
             pool = target.pool = Pool(target.path, self._invoker.loop)
         self._sent_at = perf_counter()
         pool.send(self._data, self._invoker.timeout_seconds, self._answered)
 
-    def _choose(self, route: Route) -> Variant | None:
-        if self._wanted:
-            return route.by_name.get(self._wanted)
-        if self._variant is not None and self._variant.name in route.by_name:
-            return route.by_name[self._variant.name]  # a second try stays with the variant it was dealt
-        return route.choose()
-
     def _answered(self, answer: Answer | None, error: Exception | None) -> None:
+        choosing = self._choosing
         if answer is not None:
-            self._count(answer.status, answered=True)
-            self._done(self._name, answer)
+            assert choosing.variant is not None and self._target is not None
+            answer.instance = self._target.instance
+            now = perf_counter()
+            model, overhead = (now - self._sent_at) * 1e6, (self._sent_at - choosing.started_at) * 1e6
+            choosing.variant.traffic.count(answer.status, model, overhead)
+            self._done(choosing.variant.name, answer)
         elif isinstance(error, Unreachable):
-            self._invoker.unreachable(self._key)
-            self._misses += 1
-            if self._variant is not None and self._misses < len(self._variant.targets):
+            self._invoker.unreachable(choosing.key)
+            if choosing.missed():
                 self._invoker.loop.call_soon(self.begin)
             else:
                 self._wait()
         elif isinstance(error, (TimedOut, Unanswered, Full)):
-            self._count(503 if isinstance(error, Full) else 500, answered=False)
-            self._done(self._name, error)
+            self._fail(error)
         else:
             raise AssertionError(error)
 
-    @property
-    def _name(self) -> str:
-        return self._variant.name if self._variant is not None else ""
-
     def _wait(self) -> None:
-        """All of them were unreachable: look again in a while, as long as a restart may take."""
-        self._tried = None
-        self._misses = 0
-        if perf_counter() - self._started_at < self._invoker.recovery_seconds:
-            self._invoker.loop.call_later(_LOOK_SECONDS, self.begin)
-            return
-        self._count(500, answered=False)
-        self._done(self._name, NothingServes("no model server of the endpoint could be reached"))
+        if self._choosing.may_wait():
+            self._invoker.loop.call_later(LOOK_SECONDS, self.begin)
+        else:
+            self._fail(NothingServes("no model server of the endpoint could be reached"))
 
-    def _count(self, status: int, *, answered: bool) -> None:
-        assert self._variant is not None
-        now = perf_counter()
-        model = (now - self._sent_at) * 1e6
-        overhead = (self._sent_at - self._started_at) * 1e6
-        self._variant.traffic.count(status, model if answered else None, overhead if answered else None)
+    def _fail(self, outcome: TimedOut | Unanswered | Full | NothingServes) -> None:
+        count_failure(self._choosing, outcome)
+        self._done(self._choosing.name, outcome)
+
+
+def count_failure(choosing: Choosing, outcome: Exception) -> None:
+    """Of a request that got no answer."""
+    assert choosing.variant is not None
+    is_models = not isinstance(outcome, (Full, NothingServes))
+    choosing.variant.traffic.fail(503 if isinstance(outcome, Full) else 500, is_models=is_models)
 
 
 class Invoker:
@@ -154,11 +120,13 @@ class Invoker:
         unreachable: Callable[[Key], None],
         *,
         timeout_seconds: float = INVOCATION_SECONDS,
+        stream_seconds: float = STREAM_SECONDS,
         recovery_seconds: float = RECOVERY_SECONDS,
     ) -> None:
         self.router = router
         self.unreachable = unreachable
         self.timeout_seconds = timeout_seconds
+        self.stream_seconds = stream_seconds
         self.recovery_seconds = recovery_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -168,11 +136,14 @@ class Invoker:
             self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def send(self, key: Key, wanted: str, data: bytes, done: Done) -> None:
-        """Send ``data`` (see ``request_bytes``) to the variant ``wanted``, or to one by weight if that is empty."""
-        _Call(self, key, wanted, data, done).begin()
+    def choosing(self, key: Key, wanted: Wanted) -> Choosing:
+        return Choosing(self.router, key, wanted, self.recovery_seconds)
 
-    async def invoke(self, key: Key, wanted: str, data: bytes) -> tuple[str, Outcome]:
+    def send(self, key: Key, wanted: Wanted, data: bytes, done: Done) -> None:
+        """Send ``data`` (see ``request_bytes``) where ``wanted`` says, or by the variants' weights."""
+        _Call(self, self.choosing(key, wanted), data, done).begin()
+
+    async def invoke(self, key: Key, wanted: Wanted, data: bytes) -> tuple[str, Outcome]:
         """The same, awaited: the variant's name and what came of the request."""
         future: asyncio.Future[tuple[str, Outcome]] = self.loop.create_future()
 

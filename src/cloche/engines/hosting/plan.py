@@ -33,6 +33,8 @@ class VariantPlan:
     instance_count: int = 1
     startup_seconds: float | None = None
     network: bool = True
+    at_random: bool = False
+    """Instances by lot instead of by how busy they are (``RoutingStrategy`` ``RANDOM``)."""
 
     def document(self) -> dict[str, Any]:
         return {**asdict(self), "model_data": list(self.model_data) if self.model_data else None}

@@ -6,7 +6,9 @@ A route is replaced whole, by one assignment, so a request sees either the old c
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from cloche.engines.hosting.connection import Pool
 from cloche.engines.hosting.traffic import Traffic
@@ -15,36 +17,50 @@ from cloche.engines.hosting.traffic import Traffic
 class Target:
     """One instance of a variant: where its model server listens. ``pool`` is made by the first request."""
 
-    __slots__ = ("instance", "path", "pool")
+    __slots__ = ("instance", "path", "pool", "streams")
 
     def __init__(self, instance: str, path: str) -> None:
         self.instance = instance
         self.path = path
         self.pool: Pool | None = None
+        self.streams = 0
+        """Answers that are being streamed."""
 
     @property
     def outstanding(self) -> int:
-        return 0 if self.pool is None else self.pool.outstanding
+        return self.streams if self.pool is None else self.pool.outstanding + self.streams
 
 
 class Variant:
     """A variant's share of the traffic. ``credit`` is the running sum of smooth weighted round robin."""
 
-    __slots__ = ("credit", "name", "targets", "traffic", "turn", "weight")
+    __slots__ = ("at_random", "credit", "name", "targets", "traffic", "turn", "weight")
 
-    def __init__(self, name: str, weight: float, targets: Sequence[Target], traffic: Traffic) -> None:
+    def __init__(
+        self, name: str, weight: float, targets: Sequence[Target], traffic: Traffic, *, at_random: bool = False
+    ) -> None:
         self.name = name
         self.weight = weight
         self.targets = tuple(targets)
         self.traffic = traffic
+        self.at_random = at_random
         self.credit = 0.0
         self.turn = 0
 
-    def least_busy(self, but: Target | None = None) -> Target | None:
-        """The instance with the fewest requests under way, equals in turn; ``None`` where there is none.
+    def choose(self, but: Target | None = None) -> Target | None:
+        """An instance by the variant's ``RoutingStrategy``; ``None`` where there is none.
 
         ``but`` is left out: it has just been found unreachable.
         """
+        if self.at_random and len(self.targets) > 1:
+            return random.choice([target for target in self.targets if target is not but])  # noqa: S311
+        return self.least_busy(but)
+
+    def named(self, instance: str) -> Target | None:
+        return next((target for target in self.targets if target.instance == instance), None)
+
+    def least_busy(self, but: Target | None = None) -> Target | None:
+        """The instance with the fewest requests under way, equals in turn."""
         targets = self.targets
         if len(targets) == 1:
             return targets[0] if targets[0] is not but else None
@@ -57,6 +73,16 @@ class Variant:
         return best
 
 
+class Wanted(NamedTuple):
+    """What a request says of its way: a variant by name, an instance that holds its session."""
+
+    variant: str = ""
+    instance: str = ""
+
+
+ANY: Final = Wanted()
+
+
 class Route:
     """Everything the data plane knows of one endpoint."""
 
@@ -65,6 +91,13 @@ class Route:
     def __init__(self, variants: Sequence[Variant]) -> None:
         self.variants = tuple(variants)
         self.by_name = {variant.name: variant for variant in variants}
+
+    def find(self, wanted: Wanted) -> Variant | None:
+        """The variant for a request; ``None`` where what it wants is not there."""
+        if wanted.instance:
+            found = (variant for variant in self.variants if variant.named(wanted.instance) is not None)
+            return next((variant for variant in found if wanted.variant in ("", variant.name)), None)
+        return self.by_name.get(wanted.variant) if wanted.variant else self.choose()
 
     def choose(self) -> Variant:
         """By weight: over any run of requests the shares differ from the weights by less than one request.

@@ -63,6 +63,7 @@ class Routes:
                 (
                     variant.plan.name,
                     variant.plan.weight,
+                    variant.plan.at_random,
                     tuple(
                         instance.process
                         for id in variant.instances
@@ -80,11 +81,13 @@ class Routes:
             self._published[endpoint.arn] = members
             self._arns[key] = endpoint.arn
 
-    def _variant(self, endpoint: Endpoint, name: str, weight: float, processes: tuple[str, ...]) -> Variant:
+    def _variant(
+        self, endpoint: Endpoint, name: str, weight: float, at_random: bool, processes: tuple[str, ...]
+    ) -> Variant:
         by_process = {instance.process: instance for instance in endpoint.instances.values()}
         targets = [self._target(by_process[process]) for process in processes]
         traffic = self._traffic.setdefault((endpoint.arn, name), Traffic())
-        return Variant(name, weight, targets, traffic)
+        return Variant(name, weight, targets, traffic, at_random=at_random)
 
     def _target(self, instance: Instance) -> Target:
         target = self._targets.get(instance.process)
@@ -111,7 +114,7 @@ class Routes:
     def instance_count(self, arn: str, variant: str) -> int:
         """How many instances of the variant are on the route now."""
         members: Any = self._published.get(arn) or ()
-        return next((len(processes) for name, _, processes in members if name == variant), 0)
+        return next((len(processes) for name, _, _, processes in members if name == variant), 0)
 
     def is_published(self, arn: str) -> bool:
         return arn in self._published

@@ -105,13 +105,14 @@ class Tending:
 
 
 def data(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, instances: int) -> list[Datum]:
-    """The interval's metrics. A request counts once in each of the first four, as 0 or 1 (or its share)."""
+    """The interval's metrics. A request counts once in each of the first five, as 0 or 1 (or its share)."""
     total = counts.invocations
     found = [
         _times("Invocations", dimensions, at, total, total, 1.0),
         _times("InvocationsPerInstance", dimensions, at, total, total, 1.0 / instances),
         _times("Invocation4XXErrors", dimensions, at, total, counts.errors_4xx, 1.0),
         _times("Invocation5XXErrors", dimensions, at, total, counts.errors_5xx, 1.0),
+        _times("InvocationModelErrors", dimensions, at, total, counts.model_errors, 1.0),
     ]
     for name, samples in (
         ("ModelLatency", counts.model_latencies),

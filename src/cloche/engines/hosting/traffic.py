@@ -21,6 +21,8 @@ class Counts:
     invocations: int = 0
     errors_4xx: int = 0
     errors_5xx: int = 0
+    model_errors: int = 0
+    """Requests that the model did not answer with a 2xx, whoever's fault the client is told it was."""
     model_latencies: list[float] = field(default_factory=list)
     overhead_latencies: list[float] = field(default_factory=list)
 
@@ -33,17 +35,24 @@ class Traffic:
     def __init__(self) -> None:
         self._counts = Counts()
 
-    def count(self, status: int, model_microseconds: float | None, overhead_microseconds: float | None) -> None:
+    def count(self, status: int, model_microseconds: float, overhead_microseconds: float) -> None:
+        """A request that the model answered."""
         counts = self._counts
         counts.invocations += 1
-        if status >= 500:
-            counts.errors_5xx += 1
-        elif status >= 400:
-            counts.errors_4xx += 1
-        if model_microseconds is not None and len(counts.model_latencies) < SAMPLES_MAX:
+        if status >= 300:
+            counts.model_errors += 1
+            counts.errors_5xx += status >= 500
+            counts.errors_4xx += 400 <= status < 500
+        if len(counts.model_latencies) < SAMPLES_MAX:
             counts.model_latencies.append(model_microseconds)
-        if overhead_microseconds is not None and len(counts.overhead_latencies) < SAMPLES_MAX:
             counts.overhead_latencies.append(overhead_microseconds)
+
+    def fail(self, status: int, *, is_models: bool) -> None:
+        """A request that got no answer: the model was asked and gave none, or (``is_models`` false) was not asked."""
+        counts = self._counts
+        counts.invocations += 1
+        counts.model_errors += is_models
+        counts.errors_5xx += status >= 500
 
     def take(self) -> Counts:
         """What was counted since the last time; counting goes on in a fresh record.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.routing import route
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import Answer, Outcome, request_bytes
+from cloche.engines.hosting import ANY, Answer, Outcome, Wanted, request_bytes
 from cloche.server.app import Chain
 from cloche.server.quick.cycle import QuickCycle
 from cloche.services.sagemaker_runtime.outcomes import refusal
@@ -25,10 +25,12 @@ HEADER_CHARACTERS_MAX: Final = 1024
 
 _PATH: Final = re.compile(rb"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/invocations")
 _VARIANT: Final = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62}")
+_ID: Final = re.compile(r"[!-~][ -~]{0,63}")
 _FORWARDED: Final = ("content-type", "accept", "x-amzn-sagemaker-custom-attributes")
 _ATTRIBUTES: Final = b"x-amzn-sagemaker-custom-attributes"
 _TARGET_VARIANT: Final = "x-amzn-sagemaker-target-variant"
-_PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT})
+_INFERENCE_ID: Final = "x-amzn-sagemaker-inference-id"
+_PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT, _INFERENCE_ID})
 
 
 class QuickInvoke:
@@ -54,7 +56,9 @@ def _has_plain_members(headers: Headers) -> bool:
                 return False
         elif name.startswith("x-amzn-sagemaker-"):
             return False
-    variant = headers.get(_TARGET_VARIANT)
+    variant, inference = headers.get(_TARGET_VARIANT), headers.get(_INFERENCE_ID)
+    if inference and _ID.fullmatch(inference) is None:
+        return False
     return not variant or (len(variant) <= 63 and _VARIANT.fullmatch(variant) is not None)
 
 
@@ -87,7 +91,8 @@ class InvokeCycle(QuickCycle):
         forwarded = [(name.encode(), get(name).encode("latin-1")) for name in _FORWARDED if get(name)]
         key = (caller.account, self._region, self._name)
         data = request_bytes(forwarded, request.body)
-        chain.parts.hosting.invoker.send(key, get(_TARGET_VARIANT), data, self._answered)
+        variant = get(_TARGET_VARIANT)
+        chain.parts.hosting.invoker.send(key, Wanted(variant) if variant else ANY, data, self._answered)
 
     def _answered(self, variant: str, outcome: Outcome) -> None:
         """The model server has answered, or will not."""

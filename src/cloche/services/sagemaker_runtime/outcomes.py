@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from cloche.aws.errors import AwsError, fact
-from cloche.engines.hosting import Answer, EndpointUnknown, Full, Outcome, TimedOut, Unanswered, VariantUnknown
+from cloche.engines.hosting import (
+    Answer,
+    EndpointUnknown,
+    Full,
+    Outcome,
+    SessionUnknown,
+    TimedOut,
+    Unanswered,
+    VariantUnknown,
+)
+from cloche.services.sagemaker_runtime.asking import session_unknown
 
 NOT_FOUND: Final = fact(
     "ValidationError",
@@ -26,6 +36,8 @@ def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: 
         return NOT_FOUND.error(name=name, account=account)
     if isinstance(outcome, VariantUnknown):
         return AwsError("ValidationError", f"Endpoint {name} has no production variant of the name asked for.")
+    if isinstance(outcome, SessionUnknown):
+        return session_unknown(name)
     if isinstance(outcome, Full):
         return AwsError("ServiceUnavailable", "The endpoint has too many requests under way. Please try again.", 503)
     if isinstance(outcome, Answer):

@@ -17,4 +17,4 @@ CODES = ErrorCodes(
     broken=("InternalFailure", 500),
 )
 
-SERVICE = Service("sagemaker-runtime", modules=("invoke",), errors=CODES)
+SERVICE = Service("sagemaker-runtime", modules=("invoke", "invoke_with_response_stream"), errors=CODES)

@@ -33,5 +33,6 @@ def _plan(variant: Members, model: Record) -> VariantPlan:
         weight=float(variant.get("InitialVariantWeight", WEIGHT_DEFAULT)),
         instance_count=variant.get("InitialInstanceCount", 1),
         startup_seconds=None if seconds is None else float(seconds),
+        at_random=(variant.get("RoutingConfig") or {}).get("RoutingStrategy") == "RANDOM",
         network=not model.request.get("EnableNetworkIsolation", False),
     )

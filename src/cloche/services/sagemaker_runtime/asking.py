@@ -1,0 +1,70 @@
+"""What a request to an endpoint says, for the engine: where it goes and the bytes that go there."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from cloche.aws.errors import AwsError
+from cloche.aws.operation import Context, Members
+from cloche.engines.hosting import Wanted, request_bytes
+from cloche.foundation.errors import Invalid, NotSupported
+
+REFUSED: Final = {
+    "TargetModel": "several models behind one endpoint",
+    "TargetContainerHostname": "calling one of several containers",
+    "InferenceComponentName": "inference components",
+    "EnableExplanations": "explanations beside predictions",
+    "PrefixAwareId": "routing by what a request says",
+}
+FORWARDED: Final = (
+    ("ContentType", b"content-type"),
+    ("Accept", b"accept"),
+    ("CustomAttributes", b"x-amzn-sagemaker-custom-attributes"),
+    ("SessionId", b"x-amzn-sagemaker-session-id"),
+)
+"""``InferenceId`` is for the captured data, not for the model (API_runtime_InvokeEndpoint.html)."""
+NEW_SESSION: Final = "NEW_SESSION"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: the endpoint's key in the engine, what it wants there, and the whole HTTP request."""
+
+    key: tuple[str, str, str]
+    wanted: Wanted
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return self.key[2]
+
+
+async def asked(ctx: Context, request: Members) -> Asked:
+    """Raises ``NotSupported``, ``Invalid``, and AWS's words for a session that is not there."""
+    for member, purpose in REFUSED.items():
+        if request.get(member):
+            raise NotSupported(f"{member} ({purpose}) is not supported by Cloche yet.")
+    headers = [(header, request[member].encode("latin-1")) for member, header in FORWARDED if request.get(member)]
+    try:
+        data = request_bytes(headers, request.get("Body") or b"")
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+    key = (ctx.account, ctx.region, request["EndpointName"])
+    instance = ""
+    session = request.get("SessionId") or NEW_SESSION
+    if session != NEW_SESSION:
+        instance = await asyncio.to_thread(ctx.parts.hosting.sessions.process, key, session) or ""
+        if not instance:
+            raise session_unknown(key[2])
+    return Asked(key, Wanted(request.get("TargetVariant") or "", instance), data)
+
+
+def session_unknown(endpoint: str) -> AwsError:
+    """Neither the model nor the documentation has AWS's words for it; these are Cloche's."""
+    return AwsError(
+        "ValidationError",
+        f"Endpoint {endpoint} has no session of that id: it never was, has expired or was closed, or the instance "
+        "that held it is gone.",
+    )
