@@ -79,7 +79,8 @@ def test_a_large_body_below_the_limit(hosting: Hosting, endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "member", ["TargetModel", "TargetContainerHostname", "InferenceComponentName", "EnableExplanations", "SessionId"]
+    "member",
+    ["TargetModel", "TargetContainerHostname", "InferenceComponentName", "EnableExplanations", "PrefixAwareId"],
 )
 def test_what_cloche_does_not_do_is_refused_by_name(hosting: Hosting, endpoint: str, member: str) -> None:
     with pytest.raises(ClientError) as error:
@@ -87,12 +88,6 @@ def test_what_cloche_does_not_do_is_refused_by_name(hosting: Hosting, endpoint: 
     code, said = refused(error)
     assert code == "ValidationError"
     assert said.startswith(member) and "not supported by Cloche yet" in said
-
-
-def test_streams_are_refused_with_a_reason(hosting: Hosting, endpoint: str) -> None:
-    with pytest.raises(ClientError) as error:
-        hosting.runtime.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=b"1")
-    assert "InvokeEndpointWithResponseStream" in refused(error)[1]
 
 
 def test_requests_become_metrics(hosting: Hosting, endpoint: str, client: Callable[..., Any]) -> None:

@@ -83,6 +83,7 @@ def test_sessions_stay_with_their_instance(start_server: Callable[..., Any]) -> 
         EndpointName=name, Body="{}", ContentType="application/json", SessionId=sessions[0]
     )
     (event,) = stream["Body"]
+    stream["Body"].close()
     assert json.loads(event["PayloadPart"]["Bytes"]) == [homes[sessions[0]], 4]
 
     server.stop(signal.SIGKILL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -62,9 +62,12 @@ def streamed(hosting: Hosting, endpoint: str, **asked: Any) -> Any:
     )
 
 
-def parts_of(answer: Any) -> Iterator[bytes]:
-    for event in answer["Body"]:
-        yield event["PayloadPart"]["Bytes"]
+def parts_of(answer: Any) -> Generator[bytes, None, None]:
+    try:
+        for event in answer["Body"]:
+            yield event["PayloadPart"]["Bytes"]
+    finally:
+        answer["Body"].close()
 
 
 def test_parts_come_while_the_model_makes_them(hosting: Hosting, endpoint: str) -> None:
@@ -134,8 +137,9 @@ def test_a_client_that_leaves_ends_the_models_work(hosting: Hosting, endpoint: s
 
     before = closed()
     answer = streamed(hosting, endpoint, parts=1_000, pause=0.02)
-    next(parts_of(answer))
-    answer["Body"].close()
+    reading = parts_of(answer)
+    next(reading)
+    reading.close()
     assert closed() == before + 1, "the generator went on without a reader"
 
 
