@@ -48,7 +48,7 @@ def _algorithm(name: str, spec: Any) -> list[str]:
     channels = [
         (
             f"`{channel.name}`" + (" (required)" if channel.required else ""),
-            ", ".join(f"`{kind}`" for kind in channel.content_types if kind not in getattr(spec, "NOT_YET_TYPES", ())),
+            ", ".join(f"`{kind}`" for kind in channel.content_types),
         )
         for channel in spec.CHANNELS.declared
     ]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 
-from cloche_jobs.algorithms.xgboost.payloads import parse_csv, parse_libsvm
+from cloche_jobs.algorithms.xgboost.payloads import parse_csv, parse_libsvm, parse_protobuf
 from cloche_jobs.contract.failure import UserError
 
 logging.getLogger("cloche_jobs").setLevel(logging.ERROR)
@@ -14,7 +12,7 @@ logging.getLogger("cloche_jobs").setLevel(logging.ERROR)
 
 def one(data: bytes) -> None:
     kind, body = (data[0] if data else 0), data[1:]
-    for parse in (parse_csv, parse_libsvm):
+    for parse in (parse_csv, parse_libsvm, parse_protobuf):
         try:
             rows = parse(body)
         except ValueError:
@@ -30,16 +28,17 @@ def one(data: bytes) -> None:
 def _tables(kind: int, body: bytes) -> None:
     """What training reads, where the engine's libraries are there."""
     try:
-        from cloche_jobs.algorithms.xgboost.tables import read_csv, read_libsvm
+        from cloche_jobs.data.csv_rows import read_csv
+        from cloche_jobs.data.libsvm_rows import read_libsvm
     except ImportError:
         return
-    with tempfile.NamedTemporaryFile(suffix=".data", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as file:
-        file.write(body)
-        file.flush()
-        try:
-            if kind % 2:
-                read_csv([Path(file.name)], ",", weights=bool(kind & 2))
-            else:
-                read_libsvm([Path(file.name)])
-        except UserError:
-            pass
+    from cloche_jobs.data.sources import Source
+
+    source = [Source("fuzzed", content=body)]
+    try:
+        if kind % 2:
+            read_csv(source, weights=bool(kind & 2))
+        else:
+            read_libsvm(source)
+    except UserError:
+        pass

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from cloche_jobs.contract.failure import UserError
+from cloche_jobs.data.content_types import media_type
 
 Values = dict[str, Any]
 Type = Literal["Integer", "Continuous", "Categorical", "List", "Nested", "Tuple"]
@@ -169,7 +170,8 @@ class ChannelSpec:
     name: str
     required: bool
     content_types: tuple[str, ...]
-    input_modes: tuple[str, ...] = ("File",)
+    piped_content_types: tuple[str, ...] = ()
+    """Those that may come through a pipe too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,9 @@ class Channels:
             if name not in by_name:
                 raise UserError(f"Extraneous channel found: {name}")
             declared, full = by_name[name], {"ContentType": self.default_content_type, **channel}
-            supported = full["ContentType"].lower().partition(";")[0].strip() in declared.content_types
-            if not supported or full.get("TrainingInputMode", "File") not in declared.input_modes:
+            is_piped = full.get("TrainingInputMode") == "Pipe"
+            supported = declared.piped_content_types if is_piped else declared.content_types
+            if media_type(full["ContentType"])[0] not in supported:
                 raise UserError(f"Channel configuration for '{name}' channel is not supported: {full}")
             channels[name] = full
         return channels

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -64,19 +66,29 @@ Train = Callable[..., Ended]
 def train(tmp_path: Path, python_of: Callable[[str], Path]) -> Train:
     def run(
         hyperparameters: Mapping[str, str],
-        channels: Mapping[str, Mapping[str, str]],
+        channels: Mapping[str, Mapping[str, str | bytes]],
         *,
         image: str = "sagemaker-xgboost:1.7-1",
         content_type: str | None = "text/csv",
+        input_mode: str = "File",
         folder: str = "ml",
     ) -> Ended:
         layout = Layout(tmp_path / folder).make()
         layout.failure.unlink(missing_ok=True)
         for name, files in channels.items():
+            contents = {
+                file: content if isinstance(content, bytes) else content.encode() for file, content in files.items()
+            }
+            if input_mode == "Pipe":
+                os.mkfifo(layout.data / f"{name}_0")
+                threading.Thread(
+                    target=(layout.data / f"{name}_0").write_bytes, args=(b"".join(contents.values()),), daemon=True
+                ).start()
+                continue
             layout.channel(name).mkdir(exist_ok=True)
-            for file, text in files.items():
-                (layout.channel(name) / file).write_text(text)
-        declared = [configuration.Channel(name, content_type) for name in channels]
+            for file, content in contents.items():
+                (layout.channel(name) / file).write_bytes(content)
+        declared = [configuration.Channel(name, content_type, input_mode=input_mode) for name in channels]
         configuration.write_configuration(layout, hyperparameters, declared, configuration.Hosts())
         python = python_of(image)
         environment = training_environment(

@@ -1,6 +1,7 @@
 """What differed in the engines of older images, where it shows in a job's log.
 
 - Default metrics: error and merror up to 1.2, logloss and mlogloss from 1.3 on (XGBoost 1.3.0 release notes).
+- Pipes: read up to 1.7, refused by 3.0-5 (``data_utils.py`` of aws/sagemaker-xgboost-container).
 - Numbers: in AWS's log of 1.2-1 with 601 rows, 32/601 appears as 0.05325 and 27/601 as 0.04492: they were rounded to
   six decimals first, then to five. Before 1.0 six significant digits were printed (``train-rmse:19.374``).
 """
@@ -11,7 +12,10 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from cloche_jobs import catalog
 from cloche_jobs.contract import environment
+from cloche_jobs.contract.failure import UserError
+from cloche_jobs.data.content_types import Form
 
 _ERROR_BY_DEFAULT: Final = {
     "binary:logistic": "error",
@@ -35,6 +39,25 @@ def number_format() -> Callable[[float], str]:
     if version < (1, 3):
         return lambda value: f"{float(f'{value:.6f}'):.5f}"
     return lambda value: f"{value:.5f}"
+
+
+def check_pipes(form: Form, input_mode: str) -> None:
+    """Raises ``UserError``, in AWS's words, where this image reads no pipes."""
+    if input_mode == "Pipe" and _version() >= (3,):
+        shown = {"csv": "CSV", "parquet": "Parquet", "recordio-protobuf": "RecordIO-Protobuf"}.get(form, form)
+        raise UserError(
+            f"Pipe mode for {shown} is no longer supported. Please use Fast File mode (default) instead. "
+            "Set input_mode='File' in your SageMaker Estimator or TrainingInput."
+        )
+
+
+def image_note() -> str:
+    """What stands in for the library of AWS's image; empty where nothing does."""
+    try:
+        image = catalog.by_key(os.environ.get(environment.IMAGE, ""))
+    except catalog.ImageUnknown:
+        return ""
+    return f"{image.key} runs on {image.library}{': ' if image.note else ''}{image.note}"
 
 
 def _version() -> tuple[int, ...]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from typing import Final
+
+from cloche_jobs.contract.failure import UserError
+from cloche_jobs.data.record import VALUES, Tensor, read_records
 
 Rows = list[list[float]]
 _CELLS_MAX: Final = 20_000_000
@@ -51,3 +55,41 @@ def parse_libsvm(body: bytes) -> Rows:
         for index, value in values.items():
             row[index - shift] = value
     return rows
+
+
+def parse_protobuf(body: bytes) -> Rows:
+    """What a sparse record does not name is missing. Raises ``ValueError``."""
+    rows: Rows = []
+    cells = 0
+    try:
+        for record in read_records(io.BytesIO(body)):
+            tensor = record.features.get(VALUES)
+            if not isinstance(tensor, Tensor):
+                raise ValueError(f"record {len(rows) + 1} has no feature called {VALUES!r} that is a tensor")
+            cells += _columns(tensor)
+            if cells > _CELLS_MAX:
+                raise ValueError("the records are far wider than any model's features")
+            rows.append(_dense(tensor))
+    except UserError as error:
+        raise ValueError(error.message) from error
+    if not rows:
+        raise ValueError("No records found in RecordIO-Protobuf data")
+    columns = max(map(len, rows))
+    if columns * len(rows) > _CELLS_MAX:
+        raise ValueError("the records are far wider than any model's features")
+    return [row + [math.nan] * (columns - len(row)) for row in rows]
+
+
+def _columns(tensor: Tensor) -> int:
+    if not tensor.is_sparse:
+        return len(tensor.values)
+    return math.prod(tensor.shape) if tensor.shape else max(tensor.keys) + 1
+
+
+def _dense(tensor: Tensor) -> list[float]:
+    if not tensor.is_sparse:
+        return list(tensor.values)
+    row = [math.nan] * _columns(tensor)
+    for key, value in zip(tensor.keys, tensor.values, strict=True):
+        row[key] = value
+    return row

@@ -1,4 +1,4 @@
-"""Serving of built-in XGBoost: CSV and libsvm in, CSV or JSON out.
+"""Serving of built-in XGBoost: CSV, libsvm and RecordIO-protobuf in, CSV or JSON out, or what was selected.
 
 Statuses, texts and forms are those of ``algorithm_mode/serve.py``, ``serve_utils.py`` and ``encoder.py`` of
 aws/sagemaker-xgboost-container: 204 for an empty body, 415 for a type or a payload that cannot be read, 400 where the
@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloche_jobs.algorithms.xgboost import engine
+from cloche_jobs.algorithms.xgboost.content import accepted_form
 from cloche_jobs.algorithms.xgboost.engine import Array, Predictor, numpy
-from cloche_jobs.algorithms.xgboost.files import form_of, media_type
-from cloche_jobs.algorithms.xgboost.payloads import Rows, parse_csv, parse_libsvm
+from cloche_jobs.algorithms.xgboost.payloads import Rows, parse_csv, parse_libsvm, parse_protobuf
+from cloche_jobs.algorithms.xgboost.selected import Selection, selected_keys
 from cloche_jobs.algorithms.xgboost.spec import ANSWER_TYPES
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
+from cloche_jobs.data.content_types import media_type
 from cloche_jobs.serving import Answer, InferenceError, Question, serve
 
 log = logging.getLogger(__name__)
@@ -29,13 +31,12 @@ BODY_BYTES_MAX: Final = 6_291_456
 INLINE_BYTES_MAX: Final = 16_384
 """A body of this length is parsed and predicted within about a millisecond."""
 _VOTING: Final = ("multi:softmax", "binary:hinge")
-_ANSWERS: Final = {"text/csv": "text/csv; charset=utf-8", "application/json": "application/json"}
+_PLAIN: Final = ("text/csv", "application/json")
+_PARSERS: Final = {"csv": parse_csv, "libsvm": parse_libsvm, "recordio-protobuf": parse_protobuf}
 
 
 def main(layout: Layout) -> None:
     """Load what lies in ``model/`` and serve it until SIGTERM. Raises ``JobError``."""
-    if os.environ.get("SAGEMAKER_INFERENCE_OUTPUT"):
-        raise UserError("SAGEMAKER_INFERENCE_OUTPUT (selectable inference) is not supported by Cloche yet.")
     if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
         raise UserError("Multi-model endpoints are not supported by Cloche yet.")
     serve(XGBoostModel(layout.model))
@@ -54,6 +55,9 @@ class XGBoostModel:
         config = json.loads(self.predictors[0].booster.save_config())
         self.objective: str = config["learner"]["objective"]["name"]
         log.info("Model objective : %s", self.objective)
+        keys = selected_keys()
+        classes = int(config["learner"]["learner_model_param"].get("num_class") or 0)
+        self.selection = Selection(keys, self.objective, classes) if keys else None
 
     def answer(self, question: Question) -> Answer:
         if not question.body:
@@ -65,7 +69,8 @@ class XGBoostModel:
             text = engine.first_paragraph(error)
             raise InferenceError(400, f"Unable to evaluate payload provided: {text}") from error
         accept = self._accept(question.accept)
-        return Answer(self._encode(predictions, accept), _ANSWERS[accept])
+        shown = "text/csv; charset=utf-8" if accept == "text/csv" else accept
+        return Answer(self._encode(predictions, accept), shown)
 
     def execution_parameters(self) -> Answer | None:
         parameters = {
@@ -79,11 +84,13 @@ class XGBoostModel:
         # AWS takes a missing type for libsvm; media types are compared before their parameters are looked at.
         content_type = question.content_type or "text/libsvm"
         try:
-            form = "csv" if content_type == "text/csv" else form_of(content_type)
+            form = "csv" if content_type == "text/csv" else accepted_form(content_type)
         except UserError as error:
             raise InferenceError(415, error.message) from error
+        if form not in _PARSERS:
+            raise InferenceError(415, f"Content-type {content_type} is not supported.")
         try:
-            return parse_csv(question.body) if form == "csv" else parse_libsvm(question.body)
+            return _PARSERS[form](question.body)
         except Exception as error:
             raise InferenceError(
                 415,
@@ -109,17 +116,21 @@ class XGBoostModel:
         kind = media_type(accept or "")[0]
         return self._known(self.default_accept if kind in ("", "*/*") else kind)
 
-    @staticmethod
-    def _known(accept: str) -> str:
+    def _known(self, accept: str) -> str:
         kind = media_type(accept)[0]
-        if kind not in ANSWER_TYPES:
-            raise InferenceError(
-                406,
-                f"Accept type {accept} is not supported. Please use supported accept types: {list(ANSWER_TYPES)}.",
-            )
-        return kind
+        if kind in ANSWER_TYPES and (kind in _PLAIN or self.selection is not None):
+            return kind
+        offered = list(ANSWER_TYPES if self.selection is not None else _PLAIN)
+        raise InferenceError(
+            406, f"Accept type {accept} is not supported. Please use supported accept types: {offered}."
+        )
 
     def _encode(self, values: list[Any], accept: str) -> bytes:
+        if self.selection is not None:
+            try:
+                return self.selection.encoded(self.selection.answers(values), accept, batch=self.batch)
+            except ValueError as error:
+                raise InferenceError(500, str(error)) from error
         if accept == "text/csv" or self.batch:
             if values and isinstance(values[0], list) and not self.batch:
                 return "".join(",".join(map(repr, row)) + "\n" for row in values).encode()

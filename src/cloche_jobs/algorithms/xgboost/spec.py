@@ -20,6 +20,7 @@ from cloche_jobs.algorithms.declarations import (
 )
 from cloche_jobs.algorithms.xgboost.metric_names import MAXIMIZE, METRICS, MINIMIZE
 from cloche_jobs.algorithms.xgboost.rules import RULES, eval_metric_known
+from cloche_jobs.data.content_types import FORMS
 
 MODEL_FILE: Final = "xgboost-model"
 _ANY = Interval(min=0)
@@ -143,26 +144,18 @@ HYPERPARAMETERS: Final = Hyperparameters(
     rules=RULES,
 )
 
-CSV_TYPES: Final = ("csv", "text/csv")
-LIBSVM_TYPES: Final = ("libsvm", "text/libsvm", "text/x-libsvm")
-NOT_YET_TYPES: Final = (
-    "parquet",
-    "application/x-parquet",
-    "recordio-protobuf",
-    "application/x-recordio-protobuf",
-)
-"""What AWS's container reads besides; Cloche refuses it by name."""
-
-_CONTENT_TYPES: Final = (*CSV_TYPES, *LIBSVM_TYPES, *NOT_YET_TYPES)
+_CONTENT_TYPES: Final = tuple(FORMS)
+_PIPED_TYPES: Final = tuple(name for name, form in FORMS.items() if form != "libsvm")
 CHANNELS: Final = Channels(
     declared=(
-        ChannelSpec("train", True, _CONTENT_TYPES, ("File", "FastFile")),
-        ChannelSpec("validation", False, _CONTENT_TYPES, ("File", "FastFile")),
+        ChannelSpec("train", True, _CONTENT_TYPES, _PIPED_TYPES),
+        ChannelSpec("validation", False, _CONTENT_TYPES, _PIPED_TYPES),
         ChannelSpec("code", False, ("text/python",)),
     ),
     default_content_type="text/libsvm",
 )
-REQUEST_TYPES: Final = ("text/csv", "text/libsvm", "text/x-libsvm")
-ANSWER_TYPES: Final = ("text/csv", "application/json")
+REQUEST_TYPES: Final = ("text/csv", "text/libsvm", "text/x-libsvm", "application/x-recordio-protobuf")
+ANSWER_TYPES: Final = ("application/json", "application/jsonlines", "application/x-recordio-protobuf", "text/csv")
+"""All of them with selectable inference; CSV and JSON without (``serve.py`` there)."""
 
 __all__ = ["CHANNELS", "HYPERPARAMETERS", "METRICS"]

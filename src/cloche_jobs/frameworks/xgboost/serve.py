@@ -19,11 +19,11 @@ def main(layout: Layout) -> None:
 
 
 def default_input_fn(data: Any, content_type: str) -> Any:
-    """A DMatrix from CSV or libsvm text."""
+    """A DMatrix from CSV or libsvm text, or from RecordIO-protobuf."""
     import numpy
     import xgboost
 
-    from cloche_jobs.algorithms.xgboost.payloads import parse_csv, parse_libsvm
+    from cloche_jobs.algorithms.xgboost.payloads import parse_csv, parse_libsvm, parse_protobuf
 
     kind = content_type.partition(";")[0].strip().lower()
     body = data.encode("utf-8") if isinstance(data, str) else data
@@ -31,6 +31,8 @@ def default_input_fn(data: Any, content_type: str) -> Any:
         rows = parse_csv(body)
     elif kind in ("text/libsvm", "text/x-libsvm"):
         rows = parse_libsvm(body)
+    elif kind == "application/x-recordio-protobuf":
+        rows = parse_protobuf(body)
     else:
         raise UnsupportedFormatError(content_type)
     return xgboost.DMatrix(numpy.array(rows, dtype=numpy.float32))
