@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test quick lint types layers docs bench clean dev
+.PHONY: setup demo test quick lint types layers docs s3-tests bench clean dev
 
 setup: $(STAMP)
 
@@ -44,6 +44,10 @@ quick: setup
 # What fails among all the others, on all cores, is tried once more alone; what fails again has failed.
 test: lint types layers
 	$(BIN)/pytest -n auto --dist loadfile || $(BIN)/pytest --last-failed --last-failed-no-failures none
+
+# ceph/s3-tests, cloned and counted by ../shared/conformance/s3-tests/run.sh (or $$S3TESTS), against a server of its own.
+s3-tests: setup
+	$(BIN)/python tools/s3_tests.py $(ARGS)
 
 bench: setup  # on a machine that does nothing else; figures belong into benchmarks/README.md
 	for each in wire startup control_plane training_overhead invoke s3 telemetry; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done

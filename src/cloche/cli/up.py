@@ -54,7 +54,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
 @click.option(
     "--s3-before-2023",
     is_flag=True,
-    help="New buckets have ACLs and no public-access block, as before April 2023.",
+    help="S3 as before April 2023: buckets with ACLs and without public-access block, Signature Version 2.",
 )
 @click.option("--detach", is_flag=True, help="Go on in the background; prints go to server.log in the data.")
 @click.option("--verbose", is_flag=True, help="Log more, to standard error.")

@@ -34,8 +34,8 @@ class Settings:
     """``as-is``: requests are passed on as they came. ``env``: signed anew with this process's own AWS keys."""
 
     s3_before_2023: bool = False
-    """S3 as it was before April 2023, for suites written for it: new buckets have ACLs and no public-access block, and
-    owners have display names."""
+    """S3 as it was before April 2023, for suites written for it: new buckets have ACLs and no public-access block,
+    owners have display names, grants go by e-mail address, and Signature Version 2 is taken in the header."""
 
     @property
     def url(self) -> str:

@@ -249,7 +249,7 @@ def _url_for_jobs(settings: Settings) -> str:
 
 def _verifier(settings: Settings, identity: Identity) -> Verifier:
     if not settings.any_credentials:
-        return Verifier(identity.credentials)
+        return Verifier(identity.credentials, old_header=settings.s3_before_2023)
 
     def open_as(access_key: str) -> Caller:
         """A key of twelve digits means that account, which comes to be by being named; any other means home."""
@@ -257,7 +257,7 @@ def _verifier(settings: Settings, identity: Identity) -> Verifier:
         root = identity.account_named(access_key) if named else identity.root_credentials()
         return Caller(root.account, root.principal_arn, root.user_id, root.access_key)
 
-    return Verifier(identity.credentials, open_as=open_as)
+    return Verifier(identity.credentials, open_as=open_as, old_header=settings.s3_before_2023)
 
 
 def _account_routes(settings: Settings, layout: Layout, parts: Parts) -> AccountRoutes:

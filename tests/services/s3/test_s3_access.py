@@ -82,6 +82,30 @@ def test_nobody_else_may_do_anything(s3, bucket, other, nobody, refused: Callabl
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"x"
 
 
+def test_tags_are_the_bucket_owners(s3, shared, other, nobody, refused) -> None:
+    """Whosever the object is (API_GetObjectTagging.html: "By default, the bucket owner has this permission")."""
+    s3.put_bucket_acl(Bucket=shared, ACL="public-read-write")
+    nobody.put_object(Bucket=shared, Key="nobodys", Body=b"x", Tagging="a=1")
+    asked = {"Bucket": shared, "Key": "nobodys"}
+    assert refused(s3.get_object, **asked).code == "AccessDenied"
+    assert s3.get_object_tagging(**asked)["TagSet"] == [{"Key": "a", "Value": "1"}]
+    assert refused(other.get_object_tagging, **asked).code == "AccessDenied"
+    s3.put_bucket_policy(Bucket=shared, Policy=allow(shared, "s3:GetObject", "s3:GetObjectTagging"))
+    assert other.get_object_tagging(**asked)["TagSet"] == [{"Key": "a", "Value": "1"}], "granted to others"
+    assert refused(other.get_object, **asked).code == "AccessDenied", "of the object itself the owner cannot"
+    s3.delete_object_tagging(**asked)
+    assert s3.get_object_tagging(**asked)["TagSet"] == []
+
+
+def test_whose_bucket_it_is_expected_to_be(s3, bucket, refused) -> None:
+    s3.list_objects_v2(Bucket=bucket, ExpectedBucketOwner=HOME)
+    assert refused(s3.list_objects_v2, Bucket=bucket, ExpectedBucketOwner=OTHER).code == "AccessDenied"
+    for owner in ("abcd", "0000000000020"):
+        refusal = refused(s3.get_bucket_location, Bucket=bucket, ExpectedBucketOwner=owner)
+        assert (refusal.code, refusal.status) == ("InvalidBucketOwnerAWSAccountID", 400)
+        assert refusal.message.endswith(f"[{owner}]")
+
+
 def test_a_bucket_has_one_owner(s3, bucket, other, refused) -> None:
     assert refused(other.create_bucket, Bucket=bucket).code == "BucketAlreadyExists"
     assert bucket not in [each["Name"] for each in other.list_buckets()["Buckets"]]

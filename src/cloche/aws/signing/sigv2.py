@@ -1,11 +1,12 @@
-"""Signature Version 2 of S3, in the two forms in which today's clients still make it: links and browser forms.
+"""Signature Version 2 of S3: links and browser forms, in which today's clients still make it, and the header.
 
 An unmodified boto3 signs links (``generate_presigned_url``) and forms (``generate_presigned_post``) of us-east-1 so,
-whatever signature its requests carry. The Authorization header of that version is refused: no client sends it unless
-it is told to. See docs/decisions/0008-signature-version-2-in-links.md.
+whatever signature its requests carry. The Authorization header of that version is for buckets of before June 2020:
+no client sends it unless it is told to, and it is taken only where S3 is to be as it was (``Verifier.old_header``).
+See docs/decisions/0008-signature-version-2-in-links.md.
 
-Sources: docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html (string to sign, query form),
-docs.aws.amazon.com/AmazonS3/latest/userguide/HTTPPOSTForms.html (form), botocore/auth.py (``HmacV1QueryAuth``).
+Sources: docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html (string to sign, header, query form),
+docs.aws.amazon.com/AmazonS3/latest/userguide/HTTPPOSTForms.html (form), botocore/auth.py (``HmacV1Auth``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import binascii
 import hmac
 import re
 from dataclasses import replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -22,7 +25,7 @@ from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.signing.keys import Credentials, same
 from cloche.aws.signing.refusals import Family
-from cloche.aws.signing.sigv4 import UNSIGNED, Verified, caller_of, check_token
+from cloche.aws.signing.sigv4 import SECRET_HEADERS, UNSIGNED, Verified, caller_of, check_skew, check_token
 from cloche.foundation.clock import from_epoch, to_iso
 
 if TYPE_CHECKING:
@@ -76,12 +79,44 @@ def verify_link(verifier: Verifier, request: HttpRequest, bucket: str, family: F
     signature = fields.get("Signature", "").replace(" ", "+")
     text = _string_to_sign(request, fields, bucket, expires)
     if not same(_sign(credentials, text), signature):
-        shown = {"AWSAccessKeyId": access_key, "SignatureProvided": signature}
-        secret = "x-amz-security-token" in {name.lower() for name in fields} or "x-amz-security-token:" in text
-        raise family.refuse(family.mismatch, fields=shown if secret else shown | {"StringToSign": text})
+        raise family.refuse(family.mismatch, fields=_shown(access_key, signature, text))
     token = {name.lower(): value for name, value in fields.items()}.get("x-amz-security-token", "")
     check_token(credentials, token or request.headers.get("x-amz-security-token"), now, family)
     return Verified(caller_of(credentials), "", UNSIGNED)
+
+
+def verify_header(verifier: Verifier, request: HttpRequest, bucket: str, family: Family, now: float) -> Verified:
+    """Who signed ``Authorization: AWS key:signature``. It covers the method, the path, sub-resources, three headers
+    and ``x-amz-*``; of the body what Content-MD5 covers. Raises ``AwsError`` (400, 403)."""
+    access_key, colon, signature = request.headers.get("authorization").removeprefix("AWS ").strip().partition(":")
+    if not (access_key and colon and signature):
+        # Words: minio/minio, cmd/api-errors.go, and the pages of S3's users who met it.
+        text = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"
+        raise AwsError("InvalidArgument", text, 400)
+    credentials = verifier.find(access_key, family)
+    if credentials is None:
+        assert verifier.open_as is not None
+        return Verified(verifier.open_as(access_key), "", UNSIGNED)
+    amz_date = request.headers.get("x-amz-date")
+    date = amz_date or request.headers.get("date")
+    check_skew(_moment(date), date, now, family)
+    # The same page: where x-amz-date is there, the place of the date is left empty.
+    text = _string_to_sign(request, {}, bucket, "" if amz_date else date)
+    if not same(_sign(credentials, text), signature):
+        raise family.refuse(family.mismatch, fields=_shown(access_key, signature, text))
+    check_token(credentials, request.headers.get("x-amz-security-token"), now, family)
+    return Verified(caller_of(credentials), "", UNSIGNED)
+
+
+def _moment(date: str) -> float:
+    """RESTAuthentication.html, "Time stamp requirement": without a valid time stamp a request is not authenticated.
+    Raises AccessDenied, in the words that S3's users report."""
+    try:
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        words = "AWS authentication requires a valid Date or x-amz-date header"
+        raise AwsError("AccessDenied", words, 403) from None
 
 
 def verify_policy(
@@ -102,7 +137,14 @@ def _sign(credentials: Credentials, text: str) -> str:
     return base64.b64encode(hmac.digest(credentials.secret_key.encode(), text.encode("latin-1"), "sha1")).decode()
 
 
-def _string_to_sign(request: HttpRequest, fields: dict[str, str], bucket: str, expires: str) -> str:
+def _shown(access_key: str, signature: str, text: str) -> dict[str, str]:
+    """What S3 shows so that a signer's author can compare; the text only if it holds no secret."""
+    shown = {"AWSAccessKeyId": access_key, "SignatureProvided": signature}
+    return shown if any(f"{name}:" in text for name in SECRET_HEADERS) else shown | {"StringToSign": text}
+
+
+def _string_to_sign(request: HttpRequest, fields: dict[str, str], bucket: str, time: str) -> str:
+    """``fields`` are those of a link's query, ``time`` its expiry or a header's date."""
     lowered = {name.lower(): value for name, value in fields.items()}
 
     def header(name: str) -> str:
@@ -125,7 +167,7 @@ def _string_to_sign(request: HttpRequest, fields: dict[str, str], bucket: str, e
         if name in _SUBRESOURCES:
             parts.append((name, f"{name}={_raw(value)}" if equals and value else name))
     resource = path + ("?" + "&".join(text for _, text in sorted(parts)) if parts else "")
-    return f"{request.method}\n{header('content-md5')}\n{header('content-type')}\n{expires}\n{lines}{resource}"
+    return f"{request.method}\n{header('content-md5')}\n{header('content-type')}\n{time}\n{lines}{resource}"
 
 
 def _incomplete(fields: dict[str, str]) -> AwsError:

@@ -56,12 +56,16 @@ class Verifier:
     """Verifies requests against the credentials that ``lookup`` knows.
 
     ``open_as`` is set for ``--any-credentials``: a key that ``lookup`` does not know is then taken for the
-    caller that this makes of it, its signature unchecked. Keys it does know are verified as ever.
+    caller that this makes of it, its signature unchecked. Keys it does know are verified as ever. ``old_header``:
+    S3 takes Signature Version 2 in the header, too.
     """
 
-    def __init__(self, lookup: Lookup, *, open_as: Callable[[str], Caller] | None = None) -> None:
+    def __init__(
+        self, lookup: Lookup, *, open_as: Callable[[str], Caller] | None = None, old_header: bool = False
+    ) -> None:
         self.lookup = lookup
         self.open_as = open_as
+        self.old_header = old_header
 
     def verify(self, request: HttpRequest, family: Family, now: float, *, streams: bool = False) -> Verified:
         """Who signed ``request``. Raises ``AwsError`` in the family's words where nobody did, or not this.
@@ -92,6 +96,11 @@ class Verifier:
             raise family.refuse(family.incomplete, "A request carries one Authorization header; this has several.")
         if family.s3 and ("X-Amz-Algorithm=" in request.query or "X-Amz-Signature=" in request.query):
             raise AwsError("InvalidArgument", _ONE_MECHANISM)
+        if self.old_header and family.s3 and header.startswith("AWS "):
+            from cloche.aws.routing import bucket_of_host
+            from cloche.aws.signing.sigv2 import verify_header
+
+            return verify_header(self, request, bucket_of_host(request.host), family, now)
         refuse_other_algorithms(header, family)
         try:
             scope, signature = parse_authorization(header)

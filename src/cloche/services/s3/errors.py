@@ -110,6 +110,7 @@ _MESSAGES: Final[dict[str, tuple[int, str]]] = {  # LISTED
         400,
         "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
     ),
+    "UnresolvableGrantByEmailAddress": (400, "The email address you provided does not match any account on record."),
     "NoSuchTagSet": (404, "The TagSet does not exist"),
     "NoSuchPublicAccessBlockConfiguration": (404, "The public access block configuration was not found"),
     "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),

@@ -82,11 +82,9 @@ def bucket_of(ctx: Context, request: Members, member: str = "Bucket", owner: str
     expected = request.get(owner)
     if expected and expected != bucket.account:
         if not (expected.isascii() and expected.isdigit() and len(expected) == 12):
-            raise invalid_argument(
-                "x-amz-expected-bucket-owner",
-                expected,
-                "The value of the expected bucket owner parameter must be an AWS account ID",
-            )
+            # Code and words: localstack/localstack, tests/aws/services/s3/test_s3.snapshot.json, recorded of S3
+            words = f"The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
+            raise s3_error("InvalidBucketOwnerAWSAccountID", words)
         raise s3_error("AccessDenied")
     return bucket
 

@@ -46,6 +46,11 @@ _REPAIRS: Final = ("GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy")
 """docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketPolicy.html: "the root principal in a bucket owner's AWS
 account can perform … even if their bucket policy explicitly denies the root principal's access"."""
 _WRITES_WHAT_MAY_EXIST: Final = ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload")
+_TAGS: Final = frozenset(
+    f"s3:{verb}Object{version}Tagging" for verb in ("Get", "Put", "Delete") for version in ("", "Version")
+)
+"""API_GetObjectTagging.html, API_PutObjectTagging.html: "By default, the bucket owner has this permission and can grant
+this permission to others", whosever the object is."""
 _BY_KEY: Final = ("DeleteObjects",)
 """Decided key by key, in the handler."""
 
@@ -147,9 +152,10 @@ class Access:
         if said is Outcome.EXPLICIT_DENY:
             return False
         writes = self.writing or action in _WRITES_WHAT_MAY_EXIST
-        if self.is_owners and (owner == self.bucket.account or writes or not key):
+        owners = owner == self.bucket.account or action in _TAGS
+        if self.is_owners and (owners or writes or not key):
             return True
-        if said is Outcome.ALLOWED and (writes or owner == self.bucket.account) and self._policy_counts(text):
+        if said is Outcome.ALLOWED and (owners or writes) and self._policy_counts(text):
             return True
         if info is not None and not self.ctx.caller.anonymous and owner == who(self.ctx) and not writes:
             return True

@@ -57,7 +57,7 @@ def keys_of_request(ctx: Context, request: Members, bucket_account: str) -> dict
             keys[key] = (http.headers.get(header),)
     keys["s3:x-amz-content-sha256"] = (http.headers.get("x-amz-content-sha256") or "UNSIGNED-PAYLOAD",)
     if not ctx.caller.anonymous:
-        keys.update(_signature(http.query, "authorization" in http.headers))
+        keys.update(_signature(http.query, http.headers.get("authorization")))
     for member, key in _MEMBERS.items():
         value = request.get(member)
         if value is not None and isinstance(value, str | int):
@@ -69,9 +69,9 @@ def keys_of_request(ctx: Context, request: Members, bucket_account: str) -> dict
     return keys
 
 
-def _signature(query: str, in_header: bool) -> dict[str, Sequence[str]]:
-    version = "AWS" if "AWSAccessKeyId=" in query else "AWS4-HMAC-SHA256"
-    kind = "REST-HEADER" if in_header else "REST-QUERY-STRING"
+def _signature(query: str, header: str) -> dict[str, Sequence[str]]:
+    version = "AWS" if header.startswith("AWS ") or "AWSAccessKeyId=" in query else "AWS4-HMAC-SHA256"
+    kind = "REST-HEADER" if header else "REST-QUERY-STRING"
     return {"s3:signatureversion": (version,), "s3:authtype": (kind,)}
 
 

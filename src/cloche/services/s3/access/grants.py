@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Members
@@ -48,6 +48,19 @@ OBJECT_CANNED: Final = (
 _IGNORED_ON_BUCKETS: Final = ("bucket-owner-read", "bucket-owner-full-control", "aws-exec-read")
 
 
+class Known(Protocol):
+    """Whom a grant may name."""
+
+    def __call__(self, canonical: str) -> bool:
+        """Is that canonical id an account's here?"""
+        ...
+
+    @property
+    def by_email(self) -> bool:
+        """Are accounts looked up by their e-mail addresses, as S3 did until October 2025?"""
+        ...
+
+
 def asks_for_acl(request: Members) -> bool:
     """Does it say anything of an ACL?"""
     return any(request.get(member) for member in ("ACL", "AccessControlPolicy", *_HEADERS))
@@ -77,7 +90,7 @@ def canned(name: str, owner: str, bucket_owner: str, *, of_bucket: bool) -> tupl
     return tuple(grants)
 
 
-def from_headers(request: Members, is_known: Callable[[str], bool]) -> tuple[Grant, ...]:
+def from_headers(request: Members, known: Known) -> tuple[Grant, ...]:
     """The grants of ``x-amz-grant-*`` headers. Raises InvalidArgument."""
     grants: list[Grant] = []
     for member, (header, permission) in _HEADERS.items():
@@ -90,12 +103,12 @@ def from_headers(request: Members, is_known: Callable[[str], bool]) -> tuple[Gra
             if found is None or (found.end() < len(value) and value[found.end()] != ","):
                 raise invalid_argument(header, value, "Argument format not recognized")
             given = found[2] if found[2] is not None else found[3].strip()
-            grants.append((permission, *_grantee(found[1].lower(), given, is_known)))
+            grants.append((permission, *_grantee(found[1].lower(), given, known)))
             at = found.end() + 1
     return _bounded(grants)
 
 
-def from_document(policy: Mapping[str, Any], is_known: Callable[[str], bool]) -> tuple[Grant, ...]:
+def from_document(policy: Mapping[str, Any], known: Known) -> tuple[Grant, ...]:
     """The grants of an ``AccessControlPolicy``. Raises MalformedACLError and InvalidArgument."""
     grants: list[Grant] = []
     for each in policy.get("Grants") or ():
@@ -106,7 +119,7 @@ def from_document(policy: Mapping[str, Any], is_known: Callable[[str], bool]) ->
         kind, member = forms.get(grantee.get("Type", ""), ("", ""))
         if not kind or (member and not grantee.get(member)):
             raise s3_error("MalformedACLError")
-        grants.append((permission, *_grantee(kind, grantee.get(member, ""), is_known)))
+        grants.append((permission, *_grantee(kind, grantee.get(member, ""), known)))
     return _bounded(grants)
 
 
@@ -116,7 +129,10 @@ def _bounded(grants: list[Grant]) -> tuple[Grant, ...]:
     return tuple(dict.fromkeys(grants))
 
 
-def _grantee(kind: str, given: str, is_known: Callable[[str], bool]) -> tuple[str, str]:
+def _grantee(kind: str, given: str, known: Known) -> tuple[str, str]:
+    if kind == "emailaddress" and known.by_email:
+        # No account here has an e-mail address, so none is found by one.
+        raise s3_error("UnresolvableGrantByEmailAddress")
     if kind == "emailaddress":
         # API_PutObjectAcl.html: since October 2025 "you receive an HTTP 405 (Method Not Allowed) error" for these.
         raise AwsError("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
@@ -124,7 +140,7 @@ def _grantee(kind: str, given: str, is_known: Callable[[str], bool]) -> tuple[st
         if given not in _GROUP_OF:
             raise invalid_argument("uri", given, "Invalid group uri")
         return "group", _GROUP_OF[given]
-    if given != _EC2 and not is_known(given):
+    if given != _EC2 and not known(given):
         raise invalid_argument("CanonicalUser/ID", given, "Invalid id")
     return "id", given
 

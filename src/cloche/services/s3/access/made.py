@@ -63,13 +63,17 @@ def acl_from(
 
 
 class known_ids:  # noqa: N801 - used as a function
-    """Whether a canonical id is an account's here."""
+    """Whether a canonical id is an account's here (``grants.Known``)."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
     def __call__(self, canonical: str) -> bool:
         return bool(account_of_id(self._ctx, canonical))
+
+    @property
+    def by_email(self) -> bool:
+        return cast(Parts, self._ctx.parts).settings.s3_before_2023
 
 
 def _is_owners_alone(ctx: Context, request: Members, bucket: Bucket) -> bool:
