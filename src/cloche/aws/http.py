@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+
+
+def is_header_name(text: str) -> bool:
+    """A token (RFC 9110, 5.6.2)?"""
+    return _NAME(text) is not None
+
+
+def is_header_value(text: str) -> bool:
+    """Can a header line hold it (RFC 9110, 5.5)? The end of a line would begin another header."""
+    return _CONTROL(text) is None
 
 
 class Headers:

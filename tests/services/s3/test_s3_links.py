@@ -45,6 +45,33 @@ def test_reading_with_overrides(s3, bucket, signer) -> None:
     assert b"<KeyCount>1</KeyCount>" in fetch(listed)[1]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    ["a\r\nSet-Cookie: b=1", "a\nb", "a\rb", "a\x00b", "a\x0bb", "a\x7fb", "a\u2014b", "\r\n\r\n<script>"],
+    ids=["another header", "LF", "CR", "NUL", "VT", "DEL", "beyond ISO-8859-1", "a body"],
+)
+@pytest.mark.parametrize("name", ["CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage"])
+def test_overrides_that_no_header_can_hold(s3, bucket, signer, name: str, bad: str) -> None:
+    """Signed by who may, and yet a page of somebody else's: nothing of it comes near the answer's headers."""
+    s3.put_object(Bucket=bucket, Key="key", Body=b"linked")
+    link = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "key", f"Response{name}": bad})
+    status, body, headers = fetch(link)
+    assert (status, b"InvalidArgument" in body) == (400, True)
+    assert b"Header value cannot be represented using ISO-8859-1." in body
+    assert "set-cookie" not in headers
+    assert b"linked" not in body
+    status, body, headers = fetch(link.replace("/key?", "/none?"))
+    assert status in (403, 404)
+    assert "set-cookie" not in headers
+
+
+def test_an_override_with_a_tab(s3, bucket, signer) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"linked")
+    link = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "key", "ResponseCacheControl": "a\tb"})
+    status, _, headers = fetch(link)
+    assert (status, headers["cache-control"]) == (200, "a\tb")
+
+
 def test_writing(s3, bucket, signer) -> None:
     link = signer.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "put"})
     assert fetch(link, "PUT", b"from a link", Content_Type="")[0] == 200

@@ -27,6 +27,7 @@ ODD_KEYS = [
     "a b+c",
     "tab\tnewline\nreturn\r",
     "\x01\x1f\x7f",
+    "nul\x00",
     "é\u0301ü\U0001f525\ufffd",
     "?versionId=x&uploads",
     "x" * 1024,

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from cloche.aws.errors import AwsError
-from cloche.aws.http import HttpRequest
+from cloche.aws.http import HttpRequest, is_header_name, is_header_value
 from cloche.aws.operation import Members
 from cloche.aws.protocols import form, scalars
 from cloche.aws.protocols.codec import serialization_error
@@ -35,7 +35,6 @@ _LABEL: Final = re.compile(r"\{([^}+]+)(\+?)\}")
 # scraper fields, not ``nextToken``; API_PutRestApi.html: "custom header parameters", beside ``mode`` and
 # ``failonwarnings``; API_route53globalresolver_ListFirewallRules.html: "filters" of the list, beside its page token.
 _MAPS_OF_THE_REST: Final = frozenset(("amp", "apigateway", "route53globalresolver"))
-_SAFE_HEADER: Final = re.compile(r"[\r\n\x00]")
 
 
 # --- the path ----------------------------------------------------------------------------------------------
@@ -287,15 +286,11 @@ class ResponseBindings:
 
 
 def header_value(text: str) -> str:
-    """``text`` as a header may carry it: UTF-8 seen as latin-1. Raises ``ValueError`` for a line break or NUL,
-    which would let a stored value write headers of its own."""
-    if text.isascii():
-        if _SAFE_HEADER.search(text):
-            raise ValueError("a header value with a line break")
-        return text
-    if _SAFE_HEADER.search(text):
-        raise ValueError("a header value with a line break")
-    return text.encode("utf-8").decode("latin-1")
+    """``text`` as a header may carry it: UTF-8 seen as latin-1. Raises ``ValueError`` for a line break or another
+    control character, which would let a stored value write headers of its own."""
+    if not is_header_value(text):
+        raise ValueError("a header value with a control character")
+    return text if text.isascii() else text.encode("utf-8").decode("latin-1")
 
 
 def _put_header(wire: str, member: Shape) -> Callable[[Any, list[tuple[str, str]]], None]:
@@ -326,6 +321,8 @@ def _quote(text: str) -> str:
 def _put_prefixed(prefix: str) -> Callable[[Any, list[tuple[str, str]]], None]:
     def put(value: Any, headers: list[tuple[str, str]]) -> None:
         for key, item in value.items():
-            headers.append((header_value(prefix + key), header_value(str(item))))
+            if not is_header_name(prefix + key):
+                raise ValueError("a header name that is none")
+            headers.append((prefix + key, header_value(str(item))))
 
     return put

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cloche.aws.errors import AwsError
-from cloche.aws.http import Headers, HttpRequest
+from cloche.aws.http import Headers, HttpRequest, is_header_name, is_header_value
 from cloche.aws.signing.keys import Credentials, same
 from cloche.aws.signing.refusals import Family
 from cloche.aws.signing.sigv4 import SECRET_HEADERS, UNSIGNED, Verified, caller_of, check_skew, check_token
@@ -52,12 +52,16 @@ def is_link(query: str) -> bool:
 
 
 def with_headers_of_link(request: HttpRequest) -> HttpRequest:
-    """The request with those headers that its link carries in the query where headers belong."""
+    """The request with those headers that its link carries in the query where headers belong. Raises InvalidArgument
+    for what no header can carry."""
     moved = [
         (name.lower(), _raw(value))
         for name, _, value in (part.partition("=") for part in request.query.split("&"))
         if name.lower().startswith("x-amz-") or name.lower() in _MOVED
     ]
+    for name, value in moved:
+        if not (is_header_name(name) and is_header_value(value)):
+            raise AwsError("InvalidArgument", "A header cannot carry this value.", fields={"ArgumentName": name})
     missing = [(name, value) for name, value in moved if name not in request.headers]
     return replace(request, headers=Headers([*request.headers.items, *missing])) if missing else request
 

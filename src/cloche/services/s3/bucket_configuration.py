@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from cloche.aws.http import is_header_value
 from cloche.aws.operation import Context, Members
 from cloche.services.parts import Parts
 from cloche.services.s3.describing import DEFAULT_ENCRYPTION
@@ -41,6 +42,8 @@ def put_bucket_encryption(ctx: Context, request: Members) -> Members:
     default = rules[0]["ApplyServerSideEncryptionByDefault"]
     if default["SSEAlgorithm"] not in ("AES256", "aws:kms", "aws:kms:dsse"):
         raise not_implemented("SSEAlgorithm", f"{default['SSEAlgorithm']} is not for general-purpose buckets")
+    if not is_header_value(default.get("KMSMasterKeyID") or ""):  # every write tells it in a header
+        raise s3_error("MalformedXML")
     store_of(ctx).buckets.configure(request["Bucket"], "Encryption", {"Rules": rules})
     return {}
 

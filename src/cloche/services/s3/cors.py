@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cloche.aws.http import is_header_name
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.errors import invalid_request, s3_error
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
@@ -56,3 +57,5 @@ def _check(rule: Members) -> None:
             raise invalid_request(
                 f'ExposeHeader "{value}" contains wildcard. We currently do not support wildcard for ExposeHeader.'
             )
+        if not is_header_name(value):
+            raise invalid_request(f'ExposeHeader "{value}" is not a valid header name.')

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cloche.aws.errors import AwsError
+from cloche.aws.http import is_header_value
 from cloche.aws.operation import Context, Members
 from cloche.aws.protocols.scalars import http_date
 from cloche.services.s3.describing import STORAGE_CLASSES
@@ -117,6 +118,8 @@ def abortion_view(bucket: Bucket, key: str, initiated_at: datetime) -> Members:
 def _check(rule: Members) -> None:
     if len(rule["ID"]) > ID_CHARACTERS_MAX:
         raise _wrong("ID length should not exceed allowed limit of 255")
+    if not is_header_value(rule["ID"]):  # uploads are told it in x-amz-abort-rule-id
+        raise _wrong("ID is not valid")
     if rule.get("Status") not in ("Enabled", "Disabled"):
         raise s3_error("MalformedXML")
     if ("Prefix" in rule) == ("Filter" in rule):

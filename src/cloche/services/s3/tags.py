@@ -13,7 +13,8 @@ OBJECT_TAGS_MAX: Final = 10
 BUCKET_TAGS_MAX: Final = 50  # docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html
 KEY_CHARACTERS_MAX: Final = 128
 VALUE_CHARACTERS_MAX: Final = 256
-_ALLOWED: Final = re.compile(r"[\w\s.:/=+\-@]*")
+_SPACES: Final = " \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's separators: no control characters
+_ALLOWED: Final = re.compile(rf"[\w{_SPACES}.:/=+\-@]*")
 
 
 def tags_from_header(text: str | None) -> dict[str, str]:

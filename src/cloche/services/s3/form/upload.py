@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
-from cloche.aws.http import Headers, HttpRequest, HttpResponse
+from cloche.aws.http import Headers, HttpRequest, HttpResponse, is_header_name, is_header_value
 from cloche.aws.model.load import service_model
 from cloche.aws.protocols import parse_request
 from cloche.services.s3.errors import invalid_argument, s3_error
@@ -42,7 +42,7 @@ def meant_fields(form: Form) -> dict[str, str]:
 
 
 def put_request(request: HttpRequest, bucket: str, fields: Mapping[str, str], file: FormFile) -> HttpRequest:
-    """The PutObject that the form stands for."""
+    """The PutObject that the form stands for. Raises InvalidArgument for a field that no header can carry."""
     headers = [("host", request.host), ("transfer-encoding", "chunked")]
     for name in ("user-agent", "referer", "sec-fetch-dest"):
         if name in request.headers:
@@ -53,6 +53,8 @@ def put_request(request: HttpRequest, bucket: str, fields: Mapping[str, str], fi
             name, value = "x-amz-tagging", _tags(request, value)
         elif (name not in _HEADERS and not name.startswith("x-amz-")) or name in _OF_THE_FORM:
             continue
+        if not (is_header_name(name) and is_header_value(value)):
+            raise s3_error("InvalidArgument", "A header cannot carry this value.", ArgumentName=field)
         headers.append((name, value.encode().decode("latin-1")))
     path = f"/{bucket}/{quote(fields['key'], safe='~/')}"
     return HttpRequest("PUT", path, "", Headers(headers), b"", file, request.scheme, request.client)
