@@ -12,6 +12,7 @@ from cloche.aws.model.load import service_model
 from cloche.aws.operation import Encoded, Kept, Shared
 from cloche.aws.protocols import StrictError, serialize_response
 from cloche.aws.resource.memory import ENTRY_BYTES, Memory
+from cloche.aws.resource.resource import _MEMORIES
 from cloche.storage.metadata import records
 
 
@@ -71,6 +72,15 @@ def test_what_is_remembered_is_bounded_by_bytes() -> None:
     memory.put(9, 1, "described", Encoded("json", (b"",), 10**9))
     assert memory.size == 0
     assert memory.get(2, 2, "described") is None
+
+
+def test_what_is_deleted_takes_no_room(desk: Any) -> None:
+    memory = _MEMORIES.of(desk.database)
+    desk("CreateTrainingJob", {"TrainingJobName": "one"})
+    body(desk)
+    assert memory.size > 0
+    desk("DeleteTrainingJob", {"TrainingJobName": "one"})
+    assert memory.size == 0
 
 
 def test_shared_lists_are_the_same_bytes_in_every_answer() -> None:

@@ -11,6 +11,7 @@ and from handler threads alike.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -45,6 +46,12 @@ class Memory:
             self.size += answer.own_bytes + ENTRY_BYTES
             while self.size > self._bytes_max:
                 self._forget(next(iter(self._answers)))
+
+    def drop(self, record_id: int, forms: Iterable[str]) -> None:
+        """The record has changed or gone: what is remembered of it only takes room."""
+        with self._lock:
+            for form in forms:
+                self._forget((record_id, form))
 
     def _forget(self, key: tuple[int, str]) -> None:
         held = self._answers.pop(key, None)

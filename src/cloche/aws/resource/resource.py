@@ -319,6 +319,7 @@ class Resource:
             return record
 
         record: Record = ctx.parts.database.write(apply)
+        _MEMORIES.of(ctx.parts.database).drop(record.id, (self._described.__name__, self._summarised.__name__))
         self.settled(ctx, record)
         operation = self._family.named(verb)
         assert operation is not None
