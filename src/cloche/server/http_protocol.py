@@ -204,13 +204,13 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_quick(self, target: bytes) -> bool:
         """Whether ``server/quick`` answers this request, in the place of the ASGI application."""
         quick = getattr(self.config, "quick", None)
-        if quick is None or self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+        if quick is None or not self.parser.should_keep_alive():
             return False
         if len(self.connections) > self._crowd.most:
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False
-        cycle = quick.takes(self, target)
+        cycle = quick.takes(self, self.parser.get_method(), target)
         if cycle is None:
             return False
         self.cycle = cycle

@@ -79,6 +79,7 @@ class RequestBindings:
         shape = operation.input_shape
         all_in_map = all_in_map and operation.service_model.service_name not in _MAPS_OF_THE_REST
         self._takes: list[Take] = []
+        self._headers: list[tuple[str, str, Callable[[str], Any]]] = []
         self._queries: list[Callable[[Query, Members], None]] = []
         if shape is None:
             return
@@ -91,7 +92,7 @@ class RequestBindings:
             if where == "uri":
                 by_label[wire] = (name, member)
             elif where == "header":
-                self._takes.append(_take_header(name, wire.lower(), member))
+                self._headers.append((wire.lower(), name, _header_reader(member)))
             elif where == "headers":
                 self._takes.append(_take_prefixed(name, member.serialization.get("name", "").lower()))
             elif where == "querystring" and member.type_name == "map":
@@ -109,6 +110,10 @@ class RequestBindings:
         try:
             for take in self._takes:
                 take(request, out)
+            headers = request.headers
+            for wire, name, read in self._headers:
+                if wire in headers:
+                    out[name] = read(headers.get(wire))
             if self._queries and request.query:
                 query: Query = {}
                 for name, value in form.fields(request.query):
@@ -133,16 +138,6 @@ def _take_labels(uri: str, by_label: dict[str, tuple[str, Shape]]) -> Take:
             raise AwsError("UnknownOperationException", "", 404)
         for group, name, read in targets:
             out[name] = read(decode_label(found[group]))
-
-    return take
-
-
-def _take_header(name: str, wire: str, member: Shape) -> Take:
-    read = _header_reader(member)
-
-    def take(request: HttpRequest, out: Members) -> None:
-        if wire in request.headers:
-            out[name] = read(request.headers.get(wire))
 
     return take
 

@@ -11,12 +11,15 @@ Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from cloche.aws.http import Headers
 
+REMEMBERED_CHARACTERS_MAX: Final = 2048
+"""Of a query that is remembered with what was read of it: clients, waiters and links ask the same again."""
 _PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?").fullmatch
 _PLAIN_PART: Final = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 _BLANKS: Final = re.compile(r"[ \t]+")
@@ -43,10 +46,16 @@ def _without_dots(path: str) -> str:
     return "/" + "/".join(kept) + ("/" if kept and path.endswith("/") else "")
 
 
-def canonical_query(query: str, *, without: Container[str] = ()) -> str:
+def canonical_query(query: str, *, without: tuple[str, ...] = ()) -> str:
     """``query`` decoded, encoded strictly and sorted; parameters named in ``without`` are left out."""
     if not query:
         return ""
+    if len(query) > REMEMBERED_CHARACTERS_MAX:
+        return _strict_query(query, without)
+    return _remembered_query(query, without)
+
+
+def _strict_query(query: str, without: tuple[str, ...]) -> str:
     pairs = []
     for part in query.split("&"):
         if not part:
@@ -57,6 +66,9 @@ def canonical_query(query: str, *, without: Container[str] = ()) -> str:
             pairs.append((name, _encoded(value)))
     pairs.sort()
     return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+_remembered_query = lru_cache(maxsize=1024)(_strict_query)
 
 
 def _encoded(part: str) -> str:

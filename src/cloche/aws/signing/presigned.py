@@ -5,12 +5,15 @@ Source: docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest
+from cloche.aws.signing.canonical import REMEMBERED_CHARACTERS_MAX
 from cloche.aws.signing.keys import signing_key
 from cloche.aws.signing.refusals import Family
 from cloche.aws.signing.scope import ALGORITHM, ALGORITHM_V4A, Malformed, Scope, parse_credential, parse_date
@@ -49,7 +52,10 @@ _LISTED: Final = (
 
 def verify_presigned(verifier: Verifier, request: HttpRequest, family: Family, now: float) -> Verified:
     """Who made this link. Raises ``AwsError`` where it is expired, not yet valid, too long or altered."""
-    fields = _fields(request.query, family)
+    try:
+        fields = _fields(request.query)
+    except Malformed as error:
+        raise _wrong(family, str(error)) from None
     algorithm = fields["X-Amz-Algorithm"]
     if algorithm == ALGORITHM_V4A:
         raise unsupported(family, "AWS Signature Version 4A (asymmetric)")
@@ -71,11 +77,11 @@ def verify_presigned(verifier: Verifier, request: HttpRequest, family: Family, n
         return Verified(caller, scope.region, payload, Seal(None, date, scope.text, signature))
     _check_lifetime(signed_at, seconds, now, family)
     key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
-    without = ["X-Amz-Signature"]
+    without: tuple[str, ...] = ("X-Amz-Signature",)
     canonical = canonical_request(request, scope, payload, s3=family.s3, without=without)
     if not family.s3 and "X-Amz-Security-Token" in fields and not is_signed(key, date, scope, canonical, signature):
         # Some services' signers add the token to the link after signing it; it is compared below in any case.
-        without.append("X-Amz-Security-Token")
+        without = ("X-Amz-Signature", "X-Amz-Security-Token")
         canonical = canonical_request(request, scope, payload, s3=False, without=without)
     check_signature(key, date, scope, canonical, signature, family, request)
     token = fields.get("X-Amz-Security-Token") or request.headers.get("x-amz-security-token")
@@ -83,18 +89,26 @@ def verify_presigned(verifier: Verifier, request: HttpRequest, family: Family, n
     return Verified(caller_of(credentials), scope.region, payload, Seal(key, date, scope.text, signature))
 
 
-def _fields(query: str, family: Family) -> dict[str, str]:
+def _fields(query: str) -> Mapping[str, str]:
+    return _fields_of_link(query) if len(query) <= REMEMBERED_CHARACTERS_MAX else _read_fields(query)
+
+
+def _read_fields(query: str) -> Mapping[str, str]:
     fields: dict[str, str] = {}
     for part in query.split("&"):
         name, _, value = part.partition("=")
         name = unquote(name)
         if name.startswith("X-Amz-"):
             if name in fields:
-                raise _wrong(family, f"{name} is given more than once")
+                raise Malformed(f"{name} is given more than once")
             fields[name] = unquote(value)
     if any(not fields.get(name) for name in _NEEDED):
-        raise _wrong(family, _LISTED)
+        raise Malformed(_LISTED)
     return fields
+
+
+_fields_of_link = lru_cache(maxsize=1024)(_read_fields)
+"""Links are made to be used more than once."""
 
 
 def _lifetime(text: str, family: Family) -> int:

@@ -10,7 +10,7 @@ its body: ``Verified.payload`` and ``Verified.seal`` tell ``chunked`` how to che
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -192,7 +192,7 @@ def check_skew(signed_at: float, date: str, now: float, family: Family) -> None:
 
 
 def canonical_request(
-    request: HttpRequest, scope: Scope, payload: str, *, s3: bool, without: Container[str] = ()
+    request: HttpRequest, scope: Scope, payload: str, *, s3: bool, without: tuple[str, ...] = ()
 ) -> str:
     return (
         f"{request.method}\n{canonical_path(request.path, s3=s3)}\n{canonical_query(request.query, without=without)}"

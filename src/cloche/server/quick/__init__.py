@@ -1,4 +1,4 @@
-"""Short ways for the two kinds of request that come by the thousand: see ``cycle``."""
+"""Short ways for the kinds of request that come by the thousand: see ``cycle``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from cloche.aws.http import Headers
 from cloche.server.app import Chain
 from cloche.server.quick.cycle import QuickCycle, is_plain
 from cloche.server.quick.invoke import QuickInvoke
+from cloche.server.quick.objects import OPERATIONS, QuickObjects
 from cloche.server.quick.read import QuickRead
 
 if TYPE_CHECKING:
@@ -22,9 +23,14 @@ class Quick:
     def __init__(self, chain: Chain) -> None:
         self._invoke = QuickInvoke(chain)
         self._read = QuickRead(chain)
+        self._objects = QuickObjects(chain)
 
-    def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
-        """The cycle that will answer the POST whose headers are complete, or ``None``: the ordinary way."""
+    def takes(self, protocol: HttpProtocol, method: bytes, target: bytes) -> QuickCycle | None:
+        """The cycle that will answer the request whose headers are complete, or ``None``: the ordinary way."""
+        if method in OPERATIONS:
+            return self._objects.takes(protocol, method, target)
+        if method != b"POST":
+            return None
         way = self._read if target == b"/" else self._invoke if target.startswith(b"/endpoints/") else None
         if way is None:
             return None

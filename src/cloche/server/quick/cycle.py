@@ -60,8 +60,10 @@ class QuickCycle:
 
     __slots__ = (
         "_begun",
+        "_method",
         "_path",
         "_protocol",
+        "_query",
         "_started",
         "body",
         "chain",
@@ -74,7 +76,9 @@ class QuickCycle:
         "response_complete",
     )
 
-    def __init__(self, chain: Chain, protocol: HttpProtocol, path: str, headers: Headers) -> None:
+    def __init__(
+        self, chain: Chain, protocol: HttpProtocol, path: str, headers: Headers, method: str = "POST", query: str = ""
+    ) -> None:
         self.chain = chain
         self.exchange = Exchange("")
         self.headers = headers
@@ -86,6 +90,8 @@ class QuickCycle:
         self.message_event: QuickCycle | _Answered = self
         self._protocol = protocol
         self._path = path
+        self._method = method
+        self._query = query
         self._started = perf_counter()
         self._begun = False
 
@@ -99,7 +105,7 @@ class QuickCycle:
         self._begun = True
         exchange = self.exchange
         exchange.request_id = new_request_id()
-        request = exchange.request = HttpRequest("POST", self._path, "", self.headers, self.body)
+        request = exchange.request = HttpRequest(self._method, self._path, self._query, self.headers, bytes(self.body))
         try:
             self.chain.guard.check(request)
             exchange.admitted = True
@@ -114,9 +120,13 @@ class QuickCycle:
             exchange.target = route(exchange.request)
         response = self.chain.refusal(exchange, error)
         assert isinstance(response.body, bytes)
-        self.write(response.status, encoded(response.headers), response.body)
+        self.send(response.status, block_of(response.headers), response.body)
 
     def write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.send(status, b"".join([b"%b: %b\r\n" % header for header in headers]), body)
+
+    def send(self, status: int, block: bytes, body: bytes, *, tells_length: bool = False) -> None:
+        """``block`` holds the header lines; ``tells_length`` says that the body's length is among them."""
         protocol: Any = self._protocol
         self.response_complete = True
         self.message_event = _ANSWERED
@@ -124,11 +134,14 @@ class QuickCycle:
             pieces = [STATUS_LINE[status]]
             for name, value in protocol.server_state.default_headers:
                 pieces += (name, b": ", value, b"\r\n")
-            for name, value in headers:
-                pieces += (name, b": ", value, b"\r\n")
+            pieces.append(block)
+            if not tells_length:
+                pieces.append(b"content-length: %d\r\n" % len(body))
             if not self.keep_alive:
                 pieces.append(b"connection: close\r\n")
-            pieces += (b"content-length: %d\r\n\r\n" % len(body), body)
+            pieces.append(b"\r\n")
+            if self._method != "HEAD":
+                pieces.append(body)
             protocol.transport.write(b"".join(pieces))
             if not self.keep_alive:
                 protocol.transport.close()
@@ -157,5 +170,6 @@ class QuickCycle:
         return "", ""
 
 
-def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+def block_of(headers: list[tuple[str, str]]) -> bytes:
+    """Header lines as they are sent."""
+    return "".join([f"{name.lower()}: {value}\r\n" for name, value in headers]).encode("latin-1")

@@ -17,7 +17,7 @@ from cloche.aws.routing import Routed, route
 from cloche.aws.signing.refusals import family_of
 from cloche.aws.validation import validate
 from cloche.server.app import Chain
-from cloche.server.quick.cycle import QuickCycle, encoded
+from cloche.server.quick.cycle import QuickCycle, block_of
 
 if TYPE_CHECKING:
     from cloche.server.http_protocol import HttpProtocol
@@ -79,4 +79,4 @@ class ReadCycle(QuickCycle):
             target.service, target.operation, target.protocol, answer, exchange.request, exchange.request_id
         )
         assert isinstance(response.body, bytes)
-        self.write(response.status, encoded(response.headers), response.body)
+        self.send(response.status, block_of(response.headers), response.body)

@@ -4,6 +4,7 @@ before the server sends it; or the bytes themselves of a small object."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
 from cloche.aws.errors import AwsError
@@ -41,7 +42,11 @@ have. S3's words for the latter: guardian/grid#1716, and localstack's test_s3.sn
 @s3_operation("GetObject", reads=True)
 def get_object(ctx: Context, request: Members) -> Answer:
     _check_headers(ctx)
-    info, content = existing_content(ctx, request)
+    return content_answer(ctx, request, *existing_content(ctx, request))
+
+
+def content_answer(ctx: Context, request: Members, info: ObjectInfo, content: bytes | Path) -> Answer:
+    """GetObject's answer about that object."""
     span, members = _read(ctx, info, request)
     if isinstance(content, bytes):
         members["Body"] = content[span.offset : span.offset + span.length]
@@ -59,6 +64,11 @@ def head_object(ctx: Context, request: Members) -> Answer:
         # A HEAD has no document: clients read the status alone and call it "Not Found".
         refusal = from_store(error)
         raise AwsError(refusal.code, "Not Found", refusal.status, headers=refusal.headers) from None
+    return head_answer(ctx, request, info)
+
+
+def head_answer(ctx: Context, request: Members, info: ObjectInfo) -> Answer:
+    """HeadObject's answer about that object."""
     span, members = _read(ctx, info, request)
     return Answer(members, 206 if span.partial else 200, _guards(ctx))
 

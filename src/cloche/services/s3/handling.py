@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -38,40 +39,45 @@ def s3_operation(name: str, *, reads: bool = False, bucket: bool = True) -> Call
     """Mark the handler of an S3 operation. ``bucket``: its request names a bucket that must be there."""
 
     def mark(handler: F) -> F:
-        def enter(ctx: Context, request: Members) -> None:
-            refuse_unsupported(request)
-            check_key(request.get("Key"))
-            check_body(ctx.http)
-            if bucket:
-                bucket_of(ctx, request)
-
         if inspect.iscoroutinefunction(handler):
 
             @functools.wraps(handler)
             async def answer_later(ctx: Context, request: Members) -> Any:
-                try:
-                    enter(ctx, request)
+                with placing(request):
+                    enter(ctx, request, bucket)
                     return await handler(ctx, request)
-                except StoreError as error:
-                    raise _placed(from_store(error), request) from error
-                except AwsError as error:
-                    raise _placed(error, request) from error
 
             return cast(F, operation(name, reads=reads)(answer_later))
 
         @functools.wraps(handler)
         def answer(ctx: Context, request: Members) -> Any:
-            try:
-                enter(ctx, request)
+            with placing(request):
+                enter(ctx, request, bucket)
                 return handler(ctx, request)
-            except StoreError as error:
-                raise _placed(from_store(error), request) from error
-            except AwsError as error:
-                raise _placed(error, request) from error
 
         return cast(F, operation(name, reads=reads)(answer))
 
     return mark
+
+
+@contextmanager
+def placing(request: Members) -> Iterator[None]:
+    """Errors that are raised inside become S3's, and name the request's bucket and key."""
+    try:
+        yield
+    except StoreError as error:
+        raise _placed(from_store(error), request) from error
+    except AwsError as error:
+        raise _placed(error, request) from error
+
+
+def enter(ctx: Context, request: Members, bucket: bool = True) -> None:
+    """What is asked of every request."""
+    refuse_unsupported(request)
+    check_key(request.get("Key"))
+    check_body(ctx.http)
+    if bucket:
+        bucket_of(ctx, request)
 
 
 def bucket_of(ctx: Context, request: Members, member: str = "Bucket", owner: str = "ExpectedBucketOwner") -> Bucket:

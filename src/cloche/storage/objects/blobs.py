@@ -23,6 +23,8 @@ _PREFIX: Final = "blob-"
 IS_BLOB: Final = f"file GLOB '{_PREFIX}*'"
 """The question put to a column ``file`` in SQL."""
 _NUMBER: Final = f"CAST(substr(file, {len(_PREFIX) + 1}) AS INTEGER)"
+JOINS: Final = f"{IS_BLOB} AND blobs.id = {_NUMBER}"
+"""Joins ``blobs`` to a table that has a column ``file``."""
 
 
 def is_blob(name: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from cloche.foundation.clock import from_epoch
 
@@ -75,17 +77,18 @@ class Details:
 
     def to_json(self) -> str:
         """Only what differs from an empty one: most objects say little."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value != _EMPTY[name]})
+        members = {name: value for name, empty in _EMPTY if (value := getattr(self, name)) != empty}
+        return orjson.dumps(members).decode()
 
     @staticmethod
     def from_json(text: str) -> Details:
-        members = json.loads(text)
+        members = orjson.loads(text)
         if "parts" in members:
             members["parts"] = tuple(ObjectPart(**part) for part in members["parts"])
         return Details(**members)
 
 
-_EMPTY: Mapping[str, Any] = asdict(Details())
+_EMPTY: Final = tuple((member.name, getattr(Details(), member.name)) for member in fields(Details))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ def bucket_from(row: sqlite3.Row) -> Bucket:
     )
 
 
-def object_from(row: sqlite3.Row) -> ObjectInfo:
+def object_from(row: Iterable[Any]) -> ObjectInfo:
     """``row`` holds ``OBJECT_COLUMNS`` in their order."""
     bucket, key, version, file, size, etag, modified_at, details, latest, delete_marker, sequence = row
     return ObjectInfo(

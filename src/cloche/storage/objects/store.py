@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Change, Database
@@ -88,6 +88,13 @@ class ObjectStore:
             except FileNotFoundError:  # replaced and removed since the row was read
                 continue
         raise KeyNotFound(bucket, key)
+
+    def glance(self, bucket: str, key: str) -> tuple[tuple[Any, ...], bytes | None] | None:
+        """What one look at the latest version tells, for who has seen it before: its row (see ``object_from``), which
+        is another when anything about the object is, and the bytes of a small one. ``None`` where there is no object.
+        """
+        row = versions.glance(self._database.reader, bucket, key)
+        return None if row is None or row[9] else (row[:-1], row[-1])
 
     def content(self, name: str) -> bytes | Path:
         """What a row names. Raises ``FileNotFoundError`` where it has been removed since."""

@@ -13,9 +13,10 @@ from __future__ import annotations
 import base64
 import secrets
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from cloche.foundation.clock import from_epoch
+from cloche.storage.objects import blobs
 from cloche.storage.objects.errors import (
     BucketNotFound,
     ConditionNotMet,
@@ -78,6 +79,16 @@ def latest_of(connection: sqlite3.Connection, bucket: str, key: str) -> ObjectIn
         (bucket, key),
     ).fetchone()
     return None if row is None else object_from(row)
+
+
+def glance(connection: sqlite3.Connection, bucket: str, key: str) -> tuple[Any, ...] | None:
+    """The latest version as a bare row of ``OBJECT_COLUMNS``, and behind them its content where that is a blob."""
+    row = connection.execute(
+        f"SELECT {OBJECT_COLUMNS}, data FROM objects LEFT JOIN blobs ON {blobs.JOINS}"  # noqa: S608 - constants
+        " WHERE bucket = ? AND key = ? AND latest = 1 ORDER BY version LIMIT 1",
+        (bucket, key),
+    ).fetchone()
+    return None if row is None else tuple(row)
 
 
 def version_of(connection: sqlite3.Connection, bucket: str, key: str, version: str) -> ObjectInfo | None:

@@ -39,6 +39,17 @@ class Written:
         return self.file if self.data is None else blobs.keep(tx, self.data)
 
 
+def written_of(data: bytes, algorithms: Iterable[str] = ()) -> Written:
+    """Bytes that are few enough for a blob, hashed."""
+    assert len(data) <= BLOB_BYTES_MAX
+    sums: dict[str, str] = {}
+    for name in algorithms:
+        made = digest(name)
+        made.update(data)
+        sums[name] = made.base64()
+    return Written("", len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), sums, data)
+
+
 class ContentWriter:
     """One content in the making. ``write`` from one thread at a time, or ``store`` from one and ``digest`` from
     another, each in the order of the bytes; ``abort`` may come from any.
