@@ -20,6 +20,7 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/dev.txt --group dev pyproject.toml requirements/build.in
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/uv.txt requirements/uv.in
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/fuzz.txt pyproject.toml requirements/fuzz.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/crash.txt requirements/crash.in
 	for lock in src/cloche_jobs/locks/*.in; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file $${lock%.in}.txt $$lock; done
 
 demo: setup
@@ -59,7 +60,8 @@ dev: setup
 
 # Coverage-guided fuzzing of every parser, SECONDS each; inputs that led further are kept beside the environment.
 SECONDS ?= 60
-FUZZ := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cloche-fuzz
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)
+FUZZ := $(CACHE)/cloche-fuzz
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.py,%,$(sort $(wildcard tests/fuzz/fuzz_*.py)))
 
 $(FUZZ)/.ready: requirements/fuzz.txt requirements/uv.txt
@@ -70,6 +72,21 @@ $(FUZZ)/.ready: requirements/fuzz.txt requirements/uv.txt
 
 fuzz: $(FUZZ)/.ready
 	for target in $(FUZZ_TARGETS); do PYTHONPATH=src $(FUZZ)/bin/python tests/fuzz/run.py $$target --seconds $(SECONDS) --keep $(FUZZ)/kept/$$target || exit 1; done
+
+# Crashes with all work at once, ROUNDS of them; CUT is kill, power or torn (the last two: root, /dev/fuse, libfuse3).
+# At night: make crash ROUNDS=500
+ROUNDS ?= 50
+CUT ?= kill
+CRASH := $(CACHE)/cloche-crash
+
+$(CRASH)/.ready: requirements/crash.txt requirements/uv.txt
+	$(PYTHON) -m venv $(CRASH)
+	$(CRASH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(CRASH)/bin/uv pip sync --quiet --python $(CRASH)/bin/python --require-hashes requirements/crash.txt
+	touch $(CRASH)/.ready
+
+crash: setup $(CRASH)/.ready
+	$(BIN)/python tests/simulation/crash/rounds.py --rounds $(ROUNDS) --cut $(CUT) --fuse-python $(CRASH)/bin/python
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
