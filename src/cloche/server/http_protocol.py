@@ -88,6 +88,8 @@ class HttpProtocol(HttpToolsProtocol):
             super().data_received(data)
         except CallerLeft:
             return
+        if self._in_headers and self._timer is None:  # most requests come in one piece and need no timer
+            self._await_headers()
 
     def _hand_over(self, data: bytes) -> None:
         self._stop_timer()
@@ -153,8 +155,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.headers = []
         self._in_headers = True
         self._header_bytes = 0
-        if self._timer is None:
-            self._await_headers()
 
     def on_url(self, url: bytes) -> None:
         self.url += url

@@ -64,14 +64,14 @@ def test_what_is_remembered_is_bounded_by_bytes() -> None:
     memory = Memory(bytes_max=3 * (ENTRY_BYTES + 1_000))
     answers = [Encoded("json", (b"x" * 1_000,), 1_000) for _ in range(5)]
     for number, answer in enumerate(answers):
-        memory.put(number, 1, "described", answer)
-        memory.put(number, 1, "described", answer)
-    held = [number for number in range(5) if memory.get(number, 1, "described") is not None]
+        memory.put((number, "described"), 1, answer)
+        memory.put((number, "described"), 1, answer)
+    held = [number for number in range(5) if memory.get((number, "described"), 1) is not None]
     assert held == [2, 3, 4]
     assert memory.size == 3 * (ENTRY_BYTES + 1_000)
-    memory.put(9, 1, "described", Encoded("json", (b"",), 10**9))
+    memory.put((9, "described"), 1, Encoded("json", (b"",), 10**9))
     assert memory.size == 0
-    assert memory.get(2, 2, "described") is None
+    assert memory.get((2, "described"), 2) is None
 
 
 def test_what_is_deleted_takes_no_room(desk: Any) -> None:
@@ -105,3 +105,29 @@ def test_shared_lists_are_the_same_bytes_in_every_answer() -> None:
         assert serialize_response(model, operation, "json", kept, request, "id").body == wanted  # type: ignore[arg-type]
     assert said[0].pieces[1] is said[1].pieces[1]
     assert said[0].own_bytes < len(b"".join(said[0].pieces)) / 4
+
+
+def test_a_page_is_encoded_once_until_anything_is_written(desk: Any) -> None:
+    for name in ("one", "two"):
+        desk("CreateTrainingJob", {"TrainingJobName": name})
+    model = service_model("sagemaker")
+    operation = model.operation_model("ListTrainingJobs")
+    request = HttpRequest("POST", "/", "", Headers())
+
+    def listed(**asked: Any) -> tuple[Any, list[str]]:
+        answer = desk("ListTrainingJobs", asked)
+        kept = answer.encoded
+        body = serialize_response(model, operation, "json", answer, request, "id").body
+        assert isinstance(body, bytes)
+        told = json.loads(body)
+        assert told.keys() == dict(answer).keys()  # made anew for whoever asks for members
+        return kept, [job["TrainingJobName"] for job in told["TrainingJobSummaries"]]
+
+    assert listed() == (None, ["two", "one"])
+    kept, names = listed()
+    assert kept is not None
+    assert names == ["two", "one"]
+    assert listed(MaxResults=1) == (None, ["two"])
+    assert listed(SortOrder="Ascending") == (None, ["one", "two"])
+    desk("CreateTrainingJob", {"TrainingJobName": "three"})
+    assert listed() == (None, ["three", "two", "one"])

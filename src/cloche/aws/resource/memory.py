@@ -1,7 +1,8 @@
 """Answers remembered per record and version, so that what has not changed is computed once.
 
 Reading a record's version is a point read of an index; decoding its documents, projecting and encoding them is ten
-times that. A new version makes the old answer unreachable, whoever wrote it, so nothing has to be told to forget.
+times that. A new version makes the old answer unreachable, whoever wrote it, so nothing has to be told to forget. A
+page of a list is remembered until the next write of anybody.
 
 What is remembered are the encoded bytes (``Encoded``), without the lists that many answers share: some 2 KB of a
 training job, so that ten thousand of them are held. Bounded by bytes: the oldest go first. Used from the event loop
@@ -17,11 +18,15 @@ from weakref import WeakKeyDictionary
 
 from cloche.aws.operation import Encoded
 from cloche.foundation.limits import MIB
-from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.database import Database, Moment
 
 ANSWERS_BYTES_MAX: Final = 48 * MIB
 ENTRY_BYTES: Final = 500
 """What an answer costs beside its encoded bytes: the objects around them, as ``sys.getsizeof`` counts them."""
+Key = tuple[int | bytes, str]
+"""A record's id and the form it is answered in; or what a list was asked, and which list."""
+Version = int | Moment
+"""The record's; or of a list the moment, for any write may change it."""
 
 
 class Memory:
@@ -29,20 +34,20 @@ class Memory:
 
     def __init__(self, bytes_max: int = ANSWERS_BYTES_MAX) -> None:
         self._lock = threading.Lock()
-        self._answers: dict[tuple[int, str], tuple[int, Encoded]] = {}
+        self._answers: dict[Key, tuple[Version, Encoded]] = {}
         self._bytes_max = bytes_max
         self.size = 0
         """Bytes held, about."""
         self.page_secret: bytes | None = None
 
-    def get(self, record_id: int, version: int, form: str) -> Encoded | None:
-        held = self._answers.get((record_id, form))
+    def get(self, key: Key, version: Version) -> Encoded | None:
+        held = self._answers.get(key)
         return held[1] if held is not None and held[0] == version else None
 
-    def put(self, record_id: int, version: int, form: str, answer: Encoded) -> None:
+    def put(self, key: Key, version: Version, answer: Encoded) -> None:
         with self._lock:
-            self._forget((record_id, form))
-            self._answers[record_id, form] = (version, answer)
+            self._forget(key)
+            self._answers[key] = (version, answer)
             self.size += answer.own_bytes + ENTRY_BYTES
             while self.size > self._bytes_max:
                 self._forget(next(iter(self._answers)))
@@ -53,7 +58,7 @@ class Memory:
             for form in forms:
                 self._forget((record_id, form))
 
-    def _forget(self, key: tuple[int, str]) -> None:
+    def _forget(self, key: Key) -> None:
         held = self._answers.pop(key, None)
         if held is not None:
             self.size -= held[1].own_bytes + ENTRY_BYTES

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, ClassVar, Final
 
+import orjson
+
 from cloche.aws.errors import AwsError, Fact
 from cloche.aws.operation import Context, Kept, Members, Operation
 from cloche.aws.resource import tagging, tokens
@@ -179,18 +181,29 @@ class Resource:
             raise self._fact(self.missing, ctx, name)
         return answer
 
-    def page(self, ctx: Context, request: Members) -> Members:
+    def page(self, ctx: Context, request: Members) -> Kept:
         """A page in the order asked for, and a token where more follows."""
         listing = self._listing
         database = ctx.parts.database
         memory = _MEMORIES.of(database)
-        walk = listing.walk(ctx.account, ctx.region, request)
         question = listing.question(ctx.account, ctx.region, request)
+        token, size = request.get("NextToken"), request.get("MaxResults", PAGE_DEFAULT)
+        key = (orjson.dumps([question, token, size]), "page")
+        moment = database.moment()
+        make = partial(self._page, ctx, request, question, token, size)
+        encoded = memory.get(key, moment)
+        if encoded is not None:
+            return Kept(make, encoded)
+        answer = make()
+        return Kept(lambda: answer, None, partial(memory.put, key, moment))
+
+    def _page(self, ctx: Context, request: Members, question: list[Any], token: str | None, size: int) -> Members:
+        reader = ctx.parts.database.reader
+        memory = _MEMORIES.of(ctx.parts.database)
+        walk = self._listing.walk(ctx.account, ctx.region, request)
         secret = self._page_secret(ctx, memory)
-        token = request.get("NextToken")
         after = tokens.unseal(secret, question, token) if token else None
-        size = request.get("MaxResults", PAGE_DEFAULT)
-        page = read_page(database.reader, walk, after=after, size=size)
+        page = read_page(reader, walk, after=after, size=size)
         summaries = [self._remembered(ctx, memory, (row[0], row[1]), self._summarised) for row in page.rows]
         answer: Members = {self._family.listed_member: [summary for summary in summaries if summary is not None]}
         if page.last is not None:
@@ -288,13 +301,14 @@ class Resource:
     def _remembered(self, ctx: Context, memory: Memory, found: tuple[int, int], form: Form) -> Kept | None:
         """The record of that (id, version) in one of the two forms; ``None`` where it has gone meanwhile."""
         record_id, version = found
-        encoded = memory.get(record_id, version, form.__name__)
+        key = (record_id, form.__name__)
+        encoded = memory.get(key, version)
         if encoded is not None:
             return Kept(partial(form, ctx, record_id), encoded)
         members = form(ctx, record_id)
         if not members:
             return None
-        return Kept(lambda: members, None, partial(memory.put, record_id, version, form.__name__))
+        return Kept(lambda: members, None, partial(memory.put, key, version))
 
     def _described(self, ctx: Context, record_id: int) -> Members:
         """Empty where there is no such record; so is ``_summarised``."""

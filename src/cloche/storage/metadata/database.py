@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 from cloche.foundation.errors import Broken, Conflict, LimitReached
 
 T = TypeVar("T")
+Moment = tuple[int, int]
 Change = Callable[[sqlite3.Connection], T]
 
 GROUP_MAX: Final = 256
@@ -140,6 +141,13 @@ class Database:
             with self._readers_lock:
                 self._readers.append(connection)
         return connection
+
+    def moment(self) -> Moment:
+        """Equal to one of before as long as nothing has been committed since. Ask for it before what is read at it."""
+        connection = self.reader
+        # The number tells of other connections' commits, and readers make none; each connection counts for itself
+        # (sqlite.org/pragma.html#pragma_data_version).
+        return id(connection), connection.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:
         """Finish queued writes, then close. Safe to call twice."""
