@@ -10,13 +10,13 @@ from __future__ import annotations
 import random
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running
+from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running, Usage
 from cloche.engines.training import Channel, Metric, Plan, Training
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.follow import LOG_GROUP, Follower
@@ -105,6 +105,12 @@ class FakeRuntime:
     def stop(self, id: str, grace_seconds: float | None = None) -> None:
         if id in self.processes:
             self.processes[id].stop_asked = True
+
+    def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
+        return {}
+
+    def disk_bytes(self, folder: Path) -> int:
+        return 0
 
     def output(self, id: str) -> Path:
         return self.folder / id

@@ -10,7 +10,7 @@ What must return at once: ``start``, ``stop``, ``observe``. What may be repeated
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -98,6 +98,16 @@ class Lost:
     started_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of a process and everything it has started, its runner included."""
+
+    cpu_seconds: float
+    """Since its start, over all cores."""
+    memory_bytes: int
+    """Resident now."""
+
+
 Observation = Running | Ended | Lost
 
 
@@ -115,6 +125,14 @@ class Runtime(Protocol):
 
     def stop(self, id: str, grace_seconds: float | None = None) -> None:
         """Ask it to end: SIGTERM to all of it, SIGKILL after the grace. Returns at once; nothing if it ended."""
+        ...
+
+    def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
+        """What those use that run; empty where this system does not tell."""
+        ...
+
+    def disk_bytes(self, folder: Path) -> int:
+        """What the files below a process's folder occupy."""
         ...
 
     def output(self, id: str) -> Path:

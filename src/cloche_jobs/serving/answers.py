@@ -13,12 +13,12 @@ _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 log = logging.getLogger("cloche_jobs.serving")
 
 
-def rendered(answer: Answer, *, closing: bool) -> bytes:
-    """The bytes of ``answer``; header values lose whatever would end a line."""
+def answer_head(answer: Answer, *, closing: bool) -> bytes:
+    """What comes before the body; header values lose whatever would end a line."""
     head = ""
     if answer.status != HTTPStatus.NO_CONTENT:
         head = f"Content-Type: {_clean(answer.content_type)}\r\nContent-Length: {len(answer.body)}\r\n"
-    return _head(answer, head, closing=closing) + answer.body
+    return _head(answer, head, closing=closing)
 
 
 def stream_head(stream: Stream, *, chunked: bool, closing: bool) -> bytes:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from cloche_jobs.serving.answers import answer_to, rendered, stream_head
+from cloche_jobs.serving.answers import answer_head, answer_to, stream_head
 from cloche_jobs.serving.chunks import ChunkReader
 from cloche_jobs.serving.model import Answer, Model, Question, Stream
 from cloche_jobs.serving.streaming import Outflow
@@ -23,6 +23,8 @@ from cloche_jobs.serving.streaming import Outflow
 HEAD_BYTES_MAX: Final = 64 * 1024
 HEADERS_MAX: Final = 200
 LINGER_BYTES_MAX: Final = 256 * 1024 * 1024
+APART_BYTES_MIN: Final = 64 * 1024
+"""Bodies from here on are written as they are, not joined to their head first."""
 LINGER_SECONDS: Final = 2.0
 _PING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -58,6 +60,9 @@ class Connection(asyncio.Protocol):
         self.target = b""
         self.headers: dict[str, str] | None = None
         self.length = 0
+        self.pieces: list[bytes] = []
+        """Of a body of known length that came in more than one read: joined once, when all are there."""
+        self.missing = 0
         self.chunks: ChunkReader | None = None
         self.began = 0.0
         self.refused = -1
@@ -92,6 +97,9 @@ class Connection(asyncio.Protocol):
             if self.refused > LINGER_BYTES_MAX and self.transport is not None:
                 self.transport.abort()
             return
+        if self.missing:
+            self.take_piece(data)
+            return
         self.buffer += data
         if self.busy:
             if len(self.buffer) > HEAD_BYTES_MAX and self.transport and not self.paused:
@@ -124,10 +132,20 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         self.refused = 0
         self.buffer.clear()
-        self.transport.write(rendered(answer, closing=True))
+        self.transport.write(answer_head(answer, closing=True) + answer.body)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
+
+    def take_piece(self, data: bytes) -> None:
+        """More of a long body; what comes behind it waits in the buffer."""
+        piece = data if len(data) <= self.missing else data[: self.missing]
+        self.pieces.append(piece)
+        self.missing -= len(piece)
+        if len(piece) < len(data):
+            self.buffer += data[len(piece) :]
+        if not self.missing:
+            self.advance()
 
     def take_one(self) -> bool:
         """Read and dispatch one request; ``False`` when it has not come in full."""
@@ -199,9 +217,17 @@ class Connection(asyncio.Protocol):
             except OverflowError as error:
                 raise BadRequest(413, _too_large(self.model.body_bytes_max)) from error
             return whole
+        if self.pieces:
+            if self.missing:
+                return None
+            whole, self.pieces = b"".join(self.pieces), []
+            return whole
         if len(self.buffer) < self.length:
+            self.pieces.append(bytes(self.buffer))
+            self.missing = self.length - len(self.buffer)
+            self.buffer.clear()
             return None
-        body = bytes(self.buffer[: self.length])
+        body = bytes(memoryview(self.buffer)[: self.length])
         del self.buffer[: self.length]
         return body
 
@@ -278,7 +304,12 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             return
         closing = self.draining or not self.keep_alive
-        self.transport.write(rendered(answer, closing=closing))
+        head = answer_head(answer, closing=closing)
+        if len(answer.body) < APART_BYTES_MIN:
+            self.transport.write(head + answer.body)
+        else:
+            self.transport.write(head)
+            self.transport.write(answer.body)
         if self.access_log:
             milliseconds = (time.perf_counter() - self.began) * 1000
             line = f'"{self.method.decode("latin-1")} {self.target.decode("latin-1")} HTTP/1.1" {answer.status}'

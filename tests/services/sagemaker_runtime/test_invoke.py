@@ -90,15 +90,27 @@ def test_what_cloche_does_not_do_is_refused_by_name(hosting: Hosting, endpoint: 
     assert said.startswith(member) and "not supported by Cloche yet" in said
 
 
-def test_requests_become_metrics(hosting: Hosting, endpoint: str, client: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("namespace", "name", "unit"),
+    [
+        ("AWS/SageMaker", "ModelLatency", "Microseconds"),
+        ("AWS/SageMaker", "InvocationModelErrors", "None"),
+        ("/aws/sagemaker/Endpoints", "CPUUtilization", "Percent"),
+        ("/aws/sagemaker/Endpoints", "MemoryUtilization", "Percent"),
+        ("/aws/sagemaker/Endpoints", "DiskUtilization", "Percent"),
+    ],
+)
+def test_requests_and_usage_become_metrics(
+    hosting: Hosting, endpoint: str, client: Callable[..., Any], namespace: str, name: str, unit: str
+) -> None:
     hosting.ask(endpoint)
     cloudwatch = client("cloudwatch")
     dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while True:
         points = cloudwatch.get_metric_statistics(
-            Namespace="AWS/SageMaker",
-            MetricName="ModelLatency",
+            Namespace=namespace,
+            MetricName=name,
             Dimensions=dimensions,
             StartTime=time.time() - 600,
             EndTime=time.time() + 600,
@@ -109,8 +121,8 @@ def test_requests_become_metrics(hosting: Hosting, endpoint: str, client: Callab
             break
         assert time.monotonic() < end
         time.sleep(0.2)
-    assert points[0]["Unit"] == "Microseconds"
-    assert points[0]["Average"] > 0
+    assert points[0]["Unit"] == unit
+    assert 0 < points[0]["Average"] <= (100 * (os.cpu_count() or 1) if unit == "Percent" else 60e6)
 
 
 # -- what dies --------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from __future__ import annotations
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running
+from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running, Usage
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -68,6 +68,7 @@ class ToyRuntime:
         self.servers: dict[str, _Server] = {}
         self.started: list[str] = []
         self.listeners: list[Callable[[str], None]] = []
+        self.spent: dict[str, Usage] = {}
 
     capabilities = Capabilities(False, False, False, "toys")
 
@@ -112,6 +113,12 @@ class ToyRuntime:
                         pass
         for listener in self.listeners:
             listener(id)
+
+    def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
+        return {id: self.spent[id] for id in ids if id in self.spent}
+
+    def disk_bytes(self, folder: Path) -> int:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
     def output(self, id: str) -> Path:
         return self.folder / id

@@ -33,7 +33,7 @@ def ask(pool: Pool, body: bytes = b"x", timeout: float = 5.0) -> asyncio.Future[
             assert answer is not None
             future.set_result(answer)
 
-    pool.send(b"POST /invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, timeout, done)
+    pool.send((b"POST /invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body), body), timeout, done)
     return future
 
 

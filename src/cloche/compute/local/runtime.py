@@ -17,15 +17,17 @@ import select
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from cloche.compute.local import processes
 from cloche.compute.local import sandbox as box
+from cloche.compute.local.runner.outside import used_bytes
+from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
-from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running
+from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
 from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
 
@@ -100,6 +102,16 @@ class LocalRuntime:
                 part.write_text(repr(float(grace_seconds)))
                 part.replace(folder / "stop")
         processes.send(runner["pid"], runner["identity"], signal.SIGTERM)
+
+    def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
+        claims = {id: _claim_of(self._folder(id)) for id in ids}
+        runners = {id: claim for id, claim in claims.items() if claim is not None}
+        return usage_of(
+            {id: each["pid"] for id, each in runners.items() if processes.is_alive(each["pid"], each["identity"])}
+        )
+
+    def disk_bytes(self, folder: Path) -> int:
+        return used_bytes(str(folder))
 
     def output(self, id: str) -> Path:
         return self._folder(id) / "output"

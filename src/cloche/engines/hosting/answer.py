@@ -2,8 +2,8 @@
 
 A model server runs the user's code, so what it sends is not trusted: heads, bodies and chunk lines are bounded,
 and whatever is ambiguous (two lengths, a length beside chunks, bytes nobody asked for) ends the connection.
-Nearly every answer arrives whole in one piece and with a length; that case is looked at first and copies the
-body once.
+Nearly every answer arrives whole in one piece and with a length; that case is looked at first. A body is copied
+once, out of the piece or the pieces it came in.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class AnswerReader:
     ``reusable`` tells whether the connection may carry another request.
     """
 
-    __slots__ = ("_buffer", "_chunks", "_head", "_headers", "_length", "_status", "_taken", "reusable")
+    __slots__ = ("_buffer", "_chunks", "_head", "_headers", "_length", "_pieces", "_status", "_taken", "reusable")
 
     def __init__(self) -> None:
         self.reset()
@@ -78,10 +78,14 @@ class AnswerReader:
         self._headers: Headers = []
         self._length: int | None = None
         self._chunks: list[bytes] | None = None
+        self._pieces: list[bytes] = []
+        """Of a body with a length: joined once, when all are there."""
         self._taken = 0
         self.reusable = True
 
     def feed(self, data: bytes) -> Answer | None:
+        if self._pieces:
+            return self._piece(data)
         buffer = self._buffer
         if not buffer and self._head:
             end = data.find(b"\r\n\r\n")
@@ -90,9 +94,8 @@ class AnswerReader:
                 if not self._status:  # an interim answer (1xx): the real one follows
                     rest = data[end + 4 :]
                     return self.feed(rest) if rest else None
-                length = self._length
-                if length is not None and len(data) == end + 4 + length:
-                    return Answer(self._status, self._headers, data[end + 4 :])
+                if self._length is not None:
+                    return self._piece(data[end + 4 :])
                 buffer += data[end + 4 :]
                 return self._body()
         buffer += data
@@ -138,11 +141,21 @@ class AnswerReader:
             if len(buffer) > INVOKE_BODY_BYTES_MAX:
                 raise BadAnswer("the answer is too long")
             return None
-        if len(buffer) < self._length:
+        piece = bytes(buffer)
+        buffer.clear()
+        return self._piece(piece)
+
+    def _piece(self, data: bytes) -> Answer | None:
+        """Some of a body whose length is known."""
+        assert self._length is not None
+        self._taken += len(data)
+        if self._taken < self._length:
+            self._pieces.append(data)
             return None
-        if len(buffer) > self._length:
+        if self._taken > self._length:
             raise BadAnswer("bytes follow the answer")
-        return Answer(self._status, self._headers, bytes(buffer))
+        body = b"".join((*self._pieces, data)) if self._pieces else data
+        return Answer(self._status, self._headers, body)
 
     def _chunked(self) -> Answer | None:
         buffer, chunks = self._buffer, self._chunks

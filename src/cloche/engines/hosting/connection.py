@@ -1,6 +1,6 @@
 """Persistent connections to one model server over its Unix socket.
 
-Requests go out whole, in one write, on an idle connection; the most recently used first, so that few stay warm.
+Requests go out whole, at once, on an idle connection; the most recently used first, so that few stay warm.
 When all are busy a request waits in a bounded line. A request that a model may have read is never sent a second
 time. (A Unix socket tells: whoever closes with bytes unread resets the connection, and a write to a closed one
 breaks the pipe; in either case the whole request was not read. After a plain end it may have been.) Everything here
@@ -21,6 +21,8 @@ CONNECTIONS_MAX: Final = 64
 WAITING_MAX: Final = 1_000
 SWEEP_SECONDS: Final = 0.5
 
+Data = tuple[bytes, ...]
+"""A request in pieces, written one after another."""
 Done = Callable[[Answer | None, Exception | None], None]
 
 
@@ -43,7 +45,7 @@ class Full(Exception):
 class _Request:
     __slots__ = ("data", "deadline", "done")
 
-    def __init__(self, data: bytes, done: Done, deadline: float) -> None:
+    def __init__(self, data: Data, done: Done, deadline: float) -> None:
         self.data = data
         self.done = done
         self.deadline = deadline
@@ -63,7 +65,8 @@ class _Connection(asyncio.Protocol):
 
     def send(self, request: _Request) -> None:
         self.request = request
-        self.transport.write(request.data)  # type: ignore[union-attr]
+        for piece in request.data:
+            self.transport.write(piece)  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
         request = self.request
@@ -134,7 +137,7 @@ class Pool:
         self._opening = 0
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def send(self, data: bytes, timeout_seconds: float, done: Done) -> None:
+    def send(self, data: Data, timeout_seconds: float, done: Done) -> None:
         """Send ``data``, a whole request, and call ``done`` once with its answer or one of the errors above."""
         request = _Request(data, done, self._loop.time() + timeout_seconds)
         if not self._idle and len(self._waiting) >= WAITING_MAX:

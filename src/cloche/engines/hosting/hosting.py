@@ -25,6 +25,7 @@ from cloche.engines.hosting.routes import Routes
 from cloche.engines.hosting.sessions import Sessions
 from cloche.engines.hosting.sockets import socket_folder
 from cloche.engines.hosting.tending import Tending
+from cloche.engines.hosting.utilization import Utilization
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.lifecycle import rows
@@ -71,7 +72,10 @@ class Hosting:
         )
         self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)))
         self._driver = EndpointDriver(self._seat, self._routes, clock, reconciler.is_current, startup_seconds)
-        self._tending = Tending(self._routes, self._logbook, metrics, clock, lambda id: runtime.stop(id, 1.0))
+        utilization = Utilization(self._routes, runtime, metrics, clock, self._seat.folder_of)
+        self._tending = Tending(
+            self._routes, self._logbook, metrics, clock, lambda id: runtime.stop(id, 1.0), utilization.look
+        )
         self.invoker = Invoker(
             self._routes.router,
             self._unreachable,

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from cloche.compute.images import EnvironmentFailed
 from cloche.compute.runtime import Limits as ProcessLimits
 from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Runtime
-from cloche.engines.hosting.document import Endpoint, Instance
+from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_healthy
 from cloche.engines.hosting.sessions import Sessions
@@ -78,6 +78,10 @@ class Seat:
 
     def folder(self, instance: Instance) -> Path:
         return self.root / instance.id
+
+    def folder_of(self, process: str) -> Path:
+        """The same, by the name of one of its processes."""
+        return self.root / process.removeprefix(PROCESS_PREFIX).rpartition("-")[0]
 
     def socket(self, instance: Instance) -> Path:
         return self.sockets / f"{instance.id}-{instance.attempt}" / "s"

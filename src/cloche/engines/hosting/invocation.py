@@ -20,11 +20,12 @@ from cloche.engines.hosting.choosing import (
     SessionUnknown,
     VariantUnknown,
 )
-from cloche.engines.hosting.connection import Full, Pool, TimedOut, Unanswered, Unreachable
+from cloche.engines.hosting.connection import Data, Full, Pool, TimedOut, Unanswered, Unreachable
 from cloche.engines.hosting.router import Key, Router, Target, Wanted
 
 INVOCATION_SECONDS: Final = 60.0
 """Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html."""
+APART_BYTES_MIN: Final = 64 * 1024
 STREAM_SECONDS: Final = 480.0
 """Source: docs.aws.amazon.com/marketplace/latest/userguide/ml-service-restrictions-and-limits.html ("response timeout
 per invocation: 60 seconds for regular responses and 8 minutes for streaming responses")."""
@@ -36,21 +37,25 @@ Done = Callable[[str, Outcome], None]
 """Called once with the variant's name (empty where none was chosen) and what came of the request."""
 
 
-def request_bytes(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """A whole ``POST /invocations``. Raises ``ValueError`` for a header value that would end its line."""
+def request_bytes(headers: list[tuple[bytes, bytes]], body: bytes) -> Data:
+    """A whole ``POST /invocations``, in pieces to be written one after another: a long body is not copied for it.
+    Raises ``ValueError`` for a header value that would end its line."""
     lines = [b"POST /invocations HTTP/1.1\r\nhost: localhost\r\n"]
     for name, value in headers:
         if b"\n" in value or b"\r" in value:
             raise ValueError("a header's value may not contain a line break")
         lines += (name, b": ", value, b"\r\n")
-    lines += (b"content-length: %d\r\n\r\n" % len(body), body)
-    return b"".join(lines)
+    lines.append(b"content-length: %d\r\n\r\n" % len(body))
+    if len(body) > APART_BYTES_MIN:
+        return b"".join(lines), body
+    lines.append(body)
+    return (b"".join(lines),)
 
 
 class _Call:
     __slots__ = ("_choosing", "_data", "_done", "_invoker", "_sent_at", "_target")
 
-    def __init__(self, invoker: Invoker, choosing: Choosing, data: bytes, done: Done) -> None:
+    def __init__(self, invoker: Invoker, choosing: Choosing, data: Data, done: Done) -> None:
         self._invoker = invoker
         self._choosing = choosing
         self._data = data
@@ -139,11 +144,11 @@ class Invoker:
     def choosing(self, key: Key, wanted: Wanted) -> Choosing:
         return Choosing(self.router, key, wanted, self.recovery_seconds)
 
-    def send(self, key: Key, wanted: Wanted, data: bytes, done: Done) -> None:
+    def send(self, key: Key, wanted: Wanted, data: Data, done: Done) -> None:
         """Send ``data`` (see ``request_bytes``) where ``wanted`` says, or by the variants' weights."""
         _Call(self, self.choosing(key, wanted), data, done).begin()
 
-    async def invoke(self, key: Key, wanted: Wanted, data: bytes) -> tuple[str, Outcome]:
+    async def invoke(self, key: Key, wanted: Wanted, data: Data) -> tuple[str, Outcome]:
         """The same, awaited: the variant's name and what came of the request."""
         future: asyncio.Future[tuple[str, Outcome]] = self.loop.create_future()
 

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloche.engines.hosting.document import Endpoint, Fleet, Instance
 from cloche.engines.hosting.router import Key, Route, Router, Target, Variant
 from cloche.engines.hosting.traffic import Traffic
+
+
+class Member(NamedTuple):
+    """A process on a route."""
+
+    account: str
+    region: str
+    endpoint: str
+    variant: str
+    process: str
 
 
 class Routes:
@@ -110,6 +120,14 @@ class Routes:
             for variant in route.variants
             for target in variant.targets
         }
+
+    def members(self) -> list[Member]:
+        return [
+            Member(*key, variant.name, target.instance)
+            for key, route in self.router.items()
+            for variant in route.variants
+            for target in variant.targets
+        ]
 
     def instance_count(self, arn: str, variant: str) -> int:
         """How many instances of the variant are on the route now."""

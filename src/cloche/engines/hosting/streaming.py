@@ -21,7 +21,7 @@ from cloche.engines.hosting.choosing import (
     SessionUnknown,
     VariantUnknown,
 )
-from cloche.engines.hosting.connection import TimedOut, Unanswered, Unreachable
+from cloche.engines.hosting.connection import Data, TimedOut, Unanswered, Unreachable
 from cloche.engines.hosting.invocation import Invoker, Outcome, count_failure
 from cloche.engines.hosting.router import Key, Target, Wanted
 from cloche.foundation.limits import HEADER_BYTES_MAX, INVOKE_BODY_BYTES_MAX
@@ -107,9 +107,9 @@ class _Connection:
         self._writer.transport.abort()
         return True
 
-    async def ask(self, data: bytes) -> Head:
+    async def ask(self, data: Data) -> Head:
         """Raises ``Unreachable`` where the request was surely not read, ``Unanswered`` where it may have been."""
-        self._writer.write(data)
+        self._writer.writelines(data)
         while True:
             try:
                 raw = await self._reader.readuntil(b"\r\n\r\n")
@@ -156,7 +156,7 @@ class _Connection:
             yield piece
 
 
-async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: bytes) -> tuple[str, AnswerStream | Outcome]:
+async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: Data) -> tuple[str, AnswerStream | Outcome]:
     """Send ``data`` where ``wanted`` says: the variant's name and the beginning of an answer, or what came instead."""
     choosing = invoker.choosing(key, wanted)
     try:
@@ -179,7 +179,7 @@ async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: bytes) -> tup
         return choosing.name, error
 
 
-async def _begun(invoker: Invoker, choosing: Choosing, target: Target, data: bytes) -> AnswerStream:
+async def _begun(invoker: Invoker, choosing: Choosing, target: Target, data: Data) -> AnswerStream:
     sent_at = perf_counter()
     ends_at = asyncio.get_running_loop().time() + invoker.stream_seconds
     try:

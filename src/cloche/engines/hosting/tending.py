@@ -1,4 +1,4 @@
-"""What goes on beside the requests: logs are taken, counts become metrics, servers that hang are found.
+"""What goes on beside the requests: logs are taken, counts and usage become metrics, servers that hang are found.
 
 One thread. Nothing here is on the way of a request or of a lifecycle step; if it falls behind, logs and metrics
 come later. A model server that still runs but has answered neither ping nor request for ``HUNG_SECONDS`` is
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -38,12 +39,14 @@ class Tending:
         metrics: MetricStore,
         clock: Clock,
         stop_process: Callable[[str], None],
+        utilization: Callable[[], None],
     ) -> None:
         self._routes = routes
         self._logbook = logbook
         self._metrics = metrics
         self._clock = clock
         self._stop_process = stop_process
+        self._utilization = utilization
         self._silent_since: dict[str, float] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,6 +72,7 @@ class Tending:
                 self._look(self.flush)
             if looks % PING_LOOKS == 0:
                 self._look(self.ping)
+                self._look(self._utilization)
 
     def _look(self, work: Callable[[], None]) -> None:
         try:
@@ -133,11 +137,14 @@ def _times(name: str, dimensions: tuple[tuple[str, str], ...], at: float, total:
     return Datum(name, dimensions, at, 0.0, "None", statistics=held)
 
 
-def summary(samples: list[float]) -> Statistics:
-    """Sum, bounds and count are exact; the values, for percentiles, to three digits."""
+def summary(samples: list[int]) -> Statistics:
+    """Sum, bounds and count are exact; the values, for percentiles, to three digits.
+
+    The event loop stands still while another thread computes: what is done for every sample is done in C.
+    """
     values: dict[float, float] = {}
-    for sample in samples:
+    for sample, times in Counter(samples).items():
         digits = 0 if sample < 1_000 else -1 if sample < 10_000 else -2 if sample < 100_000 else -3
         coarse = float(round(sample, digits))
-        values[coarse] = values.get(coarse, 0.0) + 1.0
-    return Statistics(float(len(samples)), sum(samples), min(samples), max(samples), values)
+        values[coarse] = values.get(coarse, 0.0) + times
+    return Statistics(float(len(samples)), float(sum(samples)), float(min(samples)), float(max(samples)), values)

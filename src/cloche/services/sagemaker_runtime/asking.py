@@ -34,7 +34,7 @@ class Asked:
 
     key: tuple[str, str, str]
     wanted: Wanted
-    data: bytes
+    data: tuple[bytes, ...]
 
     @property
     def name(self) -> str:

@@ -1,0 +1,64 @@
+"""Usage of instances becomes AWS's three metrics, a point for each instance."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloche.compute.runtime import Usage
+from cloche.engines.hosting import utilization
+from cloche.engines.hosting.router import Route, Router, Target, Variant
+from cloche.engines.hosting.routes import Routes
+from cloche.engines.hosting.traffic import Traffic
+from cloche.engines.hosting.utilization import Utilization
+from cloche.foundation.clock import SystemClock
+from cloche.foundation.limits import GIB
+
+DIMENSIONS = (("EndpointName", "e"), ("VariantName", "v"))
+
+
+class Machine:
+    """Stands for runtime and metric store."""
+
+    def __init__(self) -> None:
+        self.used: dict[str, Usage] = {}
+        self.written: list[tuple[str, float]] = []
+
+    def usage(self, ids: list[str]) -> dict[str, Usage]:
+        return {id: self.used[id] for id in ids if id in self.used}
+
+    def disk_bytes(self, folder: Path) -> int:
+        return 8 * GIB
+
+    def put(self, account: str, region: str, namespace: str, data: list[Any]) -> None:
+        assert (account, region, namespace) == ("1", "r", "/aws/sagemaker/Endpoints")
+        for datum in data:
+            assert (datum.dimensions, datum.unit) == (DIMENSIONS, "Percent")
+            self.written.append((datum.name, datum.value))
+
+
+def test_the_share_of_time_memory_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine: Any = Machine()
+    now = [100.0]
+    monkeypatch.setattr(utilization.time, "monotonic", lambda: now[0])
+    router = Router()
+    router.put(("1", "r", "e"), Route([Variant("v", 1.0, [Target("a", "a"), Target("b", "b")], Traffic())]))
+    look = Utilization(Routes(router, str), machine, machine, SystemClock(), Path).look
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    machine.used = {"a": Usage(5.0, memory // 4)}
+    look()
+    assert machine.written == [], "one look tells no share of time"
+    now[0] += 10.0
+    machine.used = {"a": Usage(20.0, memory // 2), "b": Usage(1.0, 0)}
+    look()
+    assert machine.written == [("CPUUtilization", 150.0), ("MemoryUtilization", 50.0), ("DiskUtilization", 25.0)]
+    machine.written.clear()
+    now[0] += 10.0
+    machine.used = {"a": Usage(0.5, memory), "b": Usage(2.0, 0)}
+    look()
+    by_name = [value for name, value in machine.written if name == "CPUUtilization"]
+    assert by_name == [0.0, 10.0], "a process that was replaced under its name has no negative share"
