@@ -17,7 +17,9 @@ mount namespace and for tests). See ``layout.Layout``; the runner makes them all
     input/config/hyperparameters.json     every value text                   written by ``configuration``
     input/config/inputdataconfig.json     one entry a channel
     input/config/resourceconfig.json      hosts
+    input/config/checkpointconfig.json    only with a CheckpointConfig: where checkpoints are kept
     input/data/<channel>/                 inputs; hard links or read-only binds
+    input/data/<channel>_<epoch>          in Pipe mode, in place of the folder: a named pipe for each epoch
     input/source/sourcedir.tar.gz         the script-mode bundle, when the request names one in S3 (see below)
     code/                                 the job unpacks the bundle here
     model/                                becomes model.tar.gz           (serve: unpacked from it, read-only)

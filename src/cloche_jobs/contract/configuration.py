@@ -1,4 +1,4 @@
-"""The three JSON files below ``input/config``: written by the server, read by the job.
+"""The JSON files below ``input/config``: written by the server, read by the job.
 
 Source of names and shapes: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cloche_jobs.contract.failure import PlatformError
-from cloche_jobs.contract.layout import Layout
+from cloche_jobs.contract.layout import ML_ROOT, Layout
 
 HOMOGENEOUS = "homogeneousCluster"
 
@@ -72,6 +72,19 @@ def write_configuration(
     _write(layout.hyperparameters, dict(hyperparameters))
     _write(layout.input_data_config, {channel.name: channel.document() for channel in channels})
     _write(layout.resource_config, hosts.document())
+
+
+def write_checkpoint_config(layout: Layout, uri: str, local_path: str) -> None:
+    """Say that checkpoints are kept, and where; the file is only there for a job with a CheckpointConfig."""
+    _write(layout.checkpoint_config, {"S3Uri": uri, "LocalPath": local_path})
+
+
+def checkpoint_folder(layout: Layout) -> Path | None:
+    """Where this job keeps its checkpoints, if anywhere. A ``LocalPath`` below ``/opt/ml`` is below the ML root."""
+    if not layout.checkpoint_config.exists():
+        return layout.checkpoints if layout.checkpoints.is_dir() else None
+    local = PurePosixPath(str(_read(layout.checkpoint_config).get("LocalPath") or ML_ROOT / "checkpoints"))
+    return layout.root / local.relative_to(ML_ROOT) if local.is_relative_to(ML_ROOT) else Path(local)
 
 
 def read_hyperparameters(layout: Layout) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class Layout:
         return self.config / "resourceconfig.json"
 
     @property
+    def checkpoint_config(self) -> Path:
+        return self.config / "checkpointconfig.json"
+
+    @property
     def data(self) -> Path:
         return self.root / "input" / "data"
 

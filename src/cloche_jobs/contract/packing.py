@@ -20,7 +20,7 @@ COMPRESSION_LEVEL: Final = 3
 
 def is_empty(folder: Path) -> bool:
     """Whether there is nothing below ``folder`` to pack."""
-    return next(_files(folder), None) is None
+    return next(files(folder), None) is None
 
 
 def pack(folder: Path, target: Path) -> int:
@@ -58,7 +58,8 @@ def _entries(folder: Path) -> list[Path]:
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files(folder: Path) -> Iterator[Path]:
+    """The files below ``folder`` that are packed."""
     return (path for path in _entries(folder) if path.is_file())
 
 

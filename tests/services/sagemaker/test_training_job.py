@@ -281,7 +281,6 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
     [
         ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
         ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}, "VpcConfig"),
-        ({"CheckpointConfig": {"S3Uri": "s3://x/y"}}, "CheckpointConfig"),
         ({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy"),
         ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig"),
         ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://x/y"}}, "TensorBoardOutputConfig"),

@@ -4,9 +4,19 @@
 demand has a file: ``stage_inputs``, ``start``, ``follow``, ``finish``, ``clean``. ``publish`` is what others see.
 """
 
-from cloche.engines.training.plan import Channel, Metric, Plan
+from cloche.engines.training.plan import Channel, CheckpointConfig, Metric, Plan
 from cloche.engines.training.publish import TrainingState, Transition, from_document
 from cloche.engines.training.start import Gateway
 from cloche.engines.training.training import Training
 
-__all__ = ["Channel", "Gateway", "Metric", "Plan", "Training", "TrainingState", "Transition", "from_document"]
+__all__ = [
+    "Channel",
+    "CheckpointConfig",
+    "Gateway",
+    "Metric",
+    "Plan",
+    "Training",
+    "TrainingState",
+    "Transition",
+    "from_document",
+]

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from cloche.compute.images import EnvironmentFailed
 from cloche.compute.runtime import Limits, Running, Runtime
+from cloche.engines.training.checkpoints import Checkpoints
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.finish import INTERNAL, Ending, ending_of, reason, upload
 from cloche.engines.training.follow import Follower
@@ -34,7 +35,7 @@ from cloche.engines.training.publish import publish
 from cloche.engines.training.sources import Unfit
 from cloche.engines.training.stage_inputs import GivenUp, mounts_of, stage
 from cloche.engines.training.start import Gateway, process_of
-from cloche.foundation.errors import LimitReached
+from cloche.foundation.errors import LimitReached, NotFound
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage.objects import ObjectStore
@@ -74,6 +75,7 @@ class TrainingDriver:
     images: Images
     reconciler: Reconciler
     follower: Follower
+    checkpoints: Checkpoints
     cleaner: Cleaner
     places: Places
     credentials: JobCredentials
@@ -106,6 +108,7 @@ class TrainingDriver:
 
             def ended() -> None:
                 self.follower.drop(item.id)
+                self.checkpoints.drop(item.id)
                 self.cleaner.later(process)
                 for arn in self.places.waiting()[: self.places.count]:
                     self.reconciler.wake(arn)
@@ -169,6 +172,7 @@ class TrainingDriver:
     def _follow(self, item: Item, plan: Plan) -> Outcome:
         process = item.data["process"]
         followed = self.follower.follow(plan, self.runtime.output(process), item.data["stream"])
+        self.checkpoints.follow(plan, self._place(item))
         observed = self.runtime.observe(process)
         if isinstance(observed, Running):
             return Wait(LOOK_SECONDS)
@@ -187,6 +191,7 @@ class TrainingDriver:
         place, ending = self._place(item), Ending.from_data(item.data.get("ending"))
         failure = reason(plan, place, ending)
         try:
+            self._keep_checkpoints(plan, place)
             address = upload(plan, place, self.objects, with_model=failure is None, empty_model=ending.is_success)
         except Unfit as error:
             return _gave_up(failure or str(error))
@@ -197,12 +202,20 @@ class TrainingDriver:
 
     def _save(self, item: Item, plan: Plan) -> Outcome:
         """What a stopped job saved is kept; that it could not be is no reason to call it anything but stopped."""
+        place = self._place(item)
         try:
-            address = upload(plan, self._place(item), self.objects, with_model=True, empty_model=False)
+            self._keep_checkpoints(plan, place)
+            address = upload(plan, place, self.objects, with_model=True, empty_model=False)
         except Unfit as error:
             log.warning("%s was stopped; %s", item.id, error)
             return Event(GAVE_UP)
         return Event(STORED, {"model_artifacts": address})
+
+    def _keep_checkpoints(self, plan: Plan, place: Place) -> None:
+        try:
+            self.checkpoints.finish(plan, place)
+        except NotFound as error:
+            raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
 
     def _place(self, item: Item) -> Place:
         return Place(self.root / item.data["process"])

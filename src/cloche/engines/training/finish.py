@@ -83,10 +83,21 @@ def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, 
         if layout.output_data.is_dir() and not packing.is_empty(layout.output_data):
             _store(plan, place, objects, "output.tar.gz", layout.output_data)
         if with_model and layout.model.is_dir() and (empty_model or not packing.is_empty(layout.model)):
-            address = _store(plan, place, objects, "model.tar.gz", layout.model)
+            address = _store_model(plan, place, objects)
     except NotFound as error:
         raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
     return address
+
+
+def _store_model(plan: Plan, place: Place, objects: ObjectStore) -> str:
+    """As one archive, or file by file; these are copied, so that they are all here still for another attempt."""
+    folder = place.layout.model
+    if plan.compressed:
+        return _store(plan, place, objects, "model.tar.gz", folder)
+    for path in packing.files(folder):
+        key = f"{plan.output_prefix}/output/model/{path.relative_to(folder).as_posix()}"
+        objects.put_file(plan.output_bucket, key, path, move=False)
+    return model_address(plan)
 
 
 def _store(plan: Plan, place: Place, objects: ObjectStore, name: str, folder: Any) -> str:
@@ -100,4 +111,5 @@ def _store(plan: Plan, place: Place, objects: ObjectStore, name: str, folder: An
 
 def model_address(plan: Plan) -> str:
     """Where the model is, or will be: clients read it before it is there."""
-    return f"s3://{plan.output_bucket}/{plan.output_prefix}/output/model.tar.gz"
+    name = "model.tar.gz" if plan.compressed else "model/"
+    return f"s3://{plan.output_bucket}/{plan.output_prefix}/output/{name}"

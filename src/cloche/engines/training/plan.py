@@ -35,6 +35,20 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointConfig:
+    """Where checkpoints go to and come from while the job runs: ``prefix`` of keys, without slash at its end."""
+
+    bucket: str
+    prefix: str
+    local_path: str
+    """Where the job writes them, as it sees it."""
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """``regex``'s first group is the metric's value wherever it is found in a line of the log."""
 
@@ -68,6 +82,9 @@ class Plan:
     arguments: tuple[str, ...] = ()
     volume_bytes: int | None = None
     """How much the job may write below ``/opt/ml``."""
+    compressed: bool = True
+    """The model becomes one archive; otherwise an object for each of its files."""
+    checkpoints: CheckpointConfig | None = None
 
     def to_data(self) -> dict[str, Any]:
         return asdict(self)
@@ -81,5 +98,6 @@ class Plan:
                 "metrics": tuple(Metric(**metric) for metric in data["metrics"]),
                 "entrypoint": tuple(data["entrypoint"]),
                 "arguments": tuple(data["arguments"]),
+                "checkpoints": CheckpointConfig(**data["checkpoints"]) if data.get("checkpoints") else None,
             }
         )

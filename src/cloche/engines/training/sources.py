@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from cloche.engines.training.feed_pipes import in_order_of, share
@@ -70,6 +71,17 @@ def relative_name(prefix: str, key: str) -> str | None:
     if prefix and not prefix.endswith("/") and key.startswith(prefix + "/"):
         return key[len(prefix) + 1 :]
     return key[len(prefix.rpartition("/")[0]) :].removeprefix("/") if "/" in prefix else key
+
+
+def file_below(folder: Path, name: str, key: str) -> Path:
+    """Where the object ``key``, called ``name``, lies below ``folder``; the folders on the way are made. Raises
+    ``Unfit`` for a name that no file can have."""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
+        raise failed(f"the key {key!r} cannot be a file name")
+    target = folder.joinpath(*parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def _listed(channel: Channel, objects: ObjectStore) -> Iterator[Source]:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.runtime import Mount
+from cloche.engines.training.checkpoints import restore
 from cloche.engines.training.pipes import stage_pipes
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Channel, Plan
-from cloche.engines.training.sources import Source, failed, of_host, sources
+from cloche.engines.training.sources import Source, failed, file_below, of_host, sources
 from cloche.foundation.errors import NotFound
 from cloche.storage.objects import ObjectStore
 from cloche_jobs.contract import configuration
@@ -57,6 +58,7 @@ def stage(
                     f"no objects are left under s3://{channel.bucket}/{channel.prefix} for channel {channel.name}"
                 )
     stage_pipes(plan, place, objects, host=host, hosts=hosts)
+    restore(plan, place, objects)
     _fetch_bundle(plan, place, objects)
     configuration.write_configuration(
         layout,
@@ -73,16 +75,22 @@ def stage(
         ],
         configuration.Hosts(instance_type=plan.instance_type),
     )
+    if plan.checkpoints is not None:
+        configuration.write_checkpoint_config(layout, plan.checkpoints.uri, plan.checkpoints.local_path)
 
 
 def mounts_of(plan: Plan, place: Place, *, private_files: bool) -> tuple[Mount, ...]:
-    """What the staged channels need bound where the job has private files."""
+    """What the staged channels and checkpoints need bound where the job has private files."""
     if not private_files:
         return ()
     data = ML_ROOT / "input" / "data"
-    return tuple(
+    mounts = [
         Mount(place.inputs(channel.name), str(data / channel.name)) for channel in plan.channels if not channel.is_piped
-    )
+    ]
+    config = plan.checkpoints
+    if config is not None and Path(config.local_path) != ML_ROOT / "checkpoints":
+        mounts.append(Mount(place.layout.checkpoints, config.local_path, writable=True))
+    return tuple(mounts)
 
 
 def _fetch(
@@ -98,7 +106,7 @@ def _fetch(
     count = 0
     try:
         for source in found:
-            objects.link_into(source.info, _target(folder, source.name, source.info.key), link=link)
+            objects.link_into(source.info, file_below(folder, source.name, source.info.key), link=link)
             count += 1
             if count % ASK_EVERY_FILES == 0 and not is_wanted():
                 raise GivenUp
@@ -110,15 +118,6 @@ def _fetch(
             f"{Path(str(error.filename2 or error.filename)).name}"
         ) from None
     return count
-
-
-def _target(folder: Path, name: str, key: str) -> Path:
-    parts = name.split("/")
-    if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
-        raise failed(f"the key {key!r} cannot be a file name")
-    target = folder.joinpath(*parts)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
 
 
 def _fetch_bundle(plan: Plan, place: Place, objects: ObjectStore) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cloche.compute.runtime import Limits, Runtime
 from cloche.engines.training import scraping
+from cloche.engines.training.checkpoints import Checkpoints
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.driver import Images, JobCredentials, TrainingDriver
 from cloche.engines.training.finish import model_address
@@ -60,6 +61,7 @@ class Training:
         self._clock = clock
         self._reconciler = reconciler
         self._follower = Follower(logs, metrics, clock)
+        self._checkpoints = Checkpoints(objects)
         self._cleaner = Cleaner(folder, runtime, credentials.forget)
         self._processes: dict[str, str] = {}
         self.runtime = runtime
@@ -72,6 +74,7 @@ class Training:
                 images=images,
                 reconciler=reconciler,
                 follower=self._follower,
+                checkpoints=self._checkpoints,
                 cleaner=self._cleaner,
                 places=Places(reconciler, places or places_of_machine()),
                 credentials=credentials,
@@ -92,6 +95,7 @@ class Training:
     def close(self) -> None:
         """Follow no more. Processes run on and are found again by the next server."""
         self._follower.close()
+        self._checkpoints.close()
         self._cleaner.close()
 
     # -- what services call ------------------------------------------------------------------------------
@@ -130,6 +134,7 @@ class Training:
         self._reconciler.abandon([item.id for item in mine])
         for item in mine:
             self._follower.drop(item.id)
+            self._checkpoints.drop(item.id)
             self._processes.pop(item.data["process"], None)
             self._cleaner.remove(item.data["process"])
 

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Change, Database
@@ -239,6 +239,18 @@ class ObjectStore:
             writer.write(data)
             written = writer.finish()
         return self.commit(bucket, key, written, _summed(details, written), condition=condition)
+
+    def put_stream(
+        self, bucket: str, key: str, stream: BinaryIO, *, is_whole: Callable[[], bool] = lambda: True
+    ) -> ObjectInfo | None:
+        """Store what ``stream`` holds, durably; nothing, if ``is_whole`` says no once all was read."""
+        self.buckets.get(bucket)
+        with self.writer((DEFAULT,)) as writer:
+            writer.write_from(stream)
+            if not is_whole():
+                return None
+            written = writer.finish()
+        return self.commit(bucket, key, written, _summed(None, written))
 
     def put_file(
         self,

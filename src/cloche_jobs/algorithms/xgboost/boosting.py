@@ -52,9 +52,9 @@ class Matrices:
 
 
 class Boosting:
-    """One run of ``num_round`` rounds, from the last checkpoint in ``checkpoints`` where that folder is there."""
+    """One run of ``num_round`` rounds, from the last checkpoint in ``checkpoints`` where there is such a folder."""
 
-    def __init__(self, values: Values, matrices: Matrices, checkpoints: Path) -> None:
+    def __init__(self, values: Values, matrices: Matrices, checkpoints: Path | None) -> None:
         values = dict(values)
         self.matrices = matrices
         self.rounds: int = values.pop("num_round")
@@ -62,7 +62,7 @@ class Boosting:
         on_termination = values.pop("save_model_on_termination", "false") == "true"
         metrics, self.evaluate = _metrics(values)
         self.parameters = _engine_parameters(values, matrices.train.num_row() * matrices.train.num_col())
-        self.checkpoints = Checkpoints(checkpoints) if checkpoints.is_dir() else None
+        self.checkpoints = Checkpoints(checkpoints) if checkpoints is not None else None
         self.rounds_done = self.checkpoints.rounds_done if self.checkpoints is not None else 0
         self.callbacks: list[Any] = [Printer(number_format(), self.rounds_done)]
         if self.checkpoints is not None:

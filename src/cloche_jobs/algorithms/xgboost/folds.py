@@ -16,6 +16,7 @@ from cloche_jobs.algorithms.declarations import Values
 from cloche_jobs.algorithms.xgboost.boosting import Boosting, Matrices
 from cloche_jobs.algorithms.xgboost.engine import Array, numpy, save
 from cloche_jobs.algorithms.xgboost.spec import MODEL_FILE
+from cloche_jobs.contract import configuration
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
 
@@ -31,10 +32,11 @@ def cross_validate(values: Values, matrices: Matrices, whole: Any, layout: Layou
     log.info("Run %d-round of %d-fold cross validation with %d rows", repeats, folds, whole.num_row())
     predicted = Predicted(whole.get_label(), is_classes)
     results: list[dict[str, Any]] = []
+    kept = configuration.checkpoint_folder(layout)
     for number, (inside, outside) in enumerate(_splits(whole, folds, repeats, values.get("seed"), is_classes)):
         log.info("Train cross validation fold %d", number % folds + 1)
-        checkpoints = layout.checkpoints / f"model-{number}"
-        if layout.checkpoints.is_dir():
+        checkpoints = kept / f"model-{number}" if kept is not None else None
+        if checkpoints is not None:
             checkpoints.mkdir(exist_ok=True)
         boosting = Boosting(values, matrices, checkpoints)
         result: dict[str, Any] = {}

@@ -60,7 +60,7 @@ def main(layout: Layout) -> None:
         whole = train if validation is None else _matrix(both, "both channels", form, weights)
         cross_validate(values, Matrices(train, validation), whole, layout)
         return
-    booster = Boosting(values, Matrices(train, validation), layout.checkpoints).run()
+    booster = Boosting(values, Matrices(train, validation), configuration.checkpoint_folder(layout)).run()
     save(booster, layout.model / MODEL_FILE)
 
 

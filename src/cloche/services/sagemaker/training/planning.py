@@ -16,6 +16,7 @@ from cloche.engines.training import Channel, Metric, Plan
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.foundation.limits import GIB
 from cloche.services.sagemaker.training.channels import address, plan_channels
+from cloche.services.sagemaker.training.outputs import check_bucket, check_local_path_outside, plan_checkpoints
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche_jobs import catalog
 from cloche_jobs.algorithms.declarations import metric_definitions as declared_metrics
@@ -57,13 +58,11 @@ def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
                 role=plan.role_arn,
                 bucket=channel.bucket,
             )
-    try:
-        ctx.parts.objects.list(plan.output_bucket, limit=1)
-    except NotFound:
-        raise Invalid(
-            f'The bucket "{plan.output_bucket}" given in OutputDataConfig.S3OutputPath does not exist.',
-            field="S3OutputPath",
-        ) from None
+    check_bucket(ctx, plan.output_bucket, "OutputDataConfig.S3OutputPath")
+    if plan.checkpoints is not None:
+        check_bucket(ctx, plan.checkpoints.bucket, "CheckpointConfig.S3Uri")
+        if not ctx.parts.training.runtime.capabilities.private_files:
+            check_local_path_outside(plan.checkpoints)
 
 
 def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
@@ -98,6 +97,8 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
         arguments=tuple(algorithm.get("ContainerArguments") or ()),
         volume_bytes=resources["VolumeSizeInGB"] * GIB if resources.get("VolumeSizeInGB") else None,
+        compressed=request["OutputDataConfig"].get("CompressionType") != "NONE",
+        checkpoints=plan_checkpoints(request.get("CheckpointConfig")),
     )
 
 

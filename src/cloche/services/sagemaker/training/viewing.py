@@ -25,6 +25,7 @@ def view_training_job(record: Record) -> Members:
     state = from_document(record.status, record.state)
     output = request["OutputDataConfig"]
     prefix = output["S3OutputPath"].rstrip("/")
+    model = "model/" if output.get("CompressionType") == "NONE" else "model.tar.gz"
     return {
         "AlgorithmSpecification": _algorithm(request),
         "InputDataConfig": [_channel(each) for each in request.get("InputDataConfig") or ()] or None,
@@ -34,7 +35,7 @@ def view_training_job(record: Record) -> Members:
             **(request.get("StoppingCondition") or {}),
         },
         # The address is known from the beginning and always told: a required member of the answer.
-        "ModelArtifacts": {"S3ModelArtifacts": f"{prefix}/{record.name}/output/model.tar.gz"},
+        "ModelArtifacts": {"S3ModelArtifacts": f"{prefix}/{record.name}/output/{model}"},
         "EnableNetworkIsolation": bool(request.get("EnableNetworkIsolation")),
         "EnableInterContainerTrafficEncryption": bool(request.get("EnableInterContainerTrafficEncryption")),
         "EnableManagedSpotTraining": False,

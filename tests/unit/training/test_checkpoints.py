@@ -1,0 +1,69 @@
+"""Checkpoints of a job that means no good."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cloche.engines.training import CheckpointConfig
+from cloche.engines.training.checkpoints import Checkpoints, restore
+from cloche.engines.training.place import Place
+from cloche.engines.training.sources import Unfit
+from cloche.storage.objects import ObjectStore
+
+from .test_stage_inputs import PLAN, store
+
+__all__ = ["store"]
+
+KEPT = replace(PLAN, checkpoints=CheckpointConfig("data", "kept", "/opt/ml/checkpoints"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, store: ObjectStore) -> Place:
+    place = Place(tmp_path / "job")
+    place.make_afresh()
+    restore(KEPT, place, store)
+    return place
+
+
+def keys(store: ObjectStore) -> list[str]:
+    return [info.key for info in store.iter_prefix("data", "")]
+
+
+def test_links_are_followed_nowhere(store: ObjectStore, place: Place, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("of the server alone")
+    (place.layout.checkpoints / "file").symlink_to(secret / "key")
+    (place.layout.checkpoints / "folder").symlink_to(secret)
+    (place.layout.checkpoints / "own").write_text("1")
+    os.mkfifo(place.layout.checkpoints / "pipe")
+    Checkpoints(store).finish(KEPT, place)
+    assert keys(store) == ["kept/own"]
+    os.rename(place.layout.checkpoints, tmp_path / "aside")
+    place.layout.checkpoints.symlink_to(secret)
+    Checkpoints(store).finish(KEPT, place)
+    assert keys(store) == ["kept/own"]
+
+
+def test_what_is_in_s3_already_is_not_stored_again(store: ObjectStore, place: Place) -> None:
+    store.put_bytes("data", "kept/same", b"same")
+    store.put_bytes("data", "kept/other", b"abcd")
+    before = store.head("data", "kept/same").file, store.head("data", "kept/same").last_modified
+    (place.layout.checkpoints / "same").write_bytes(b"same")
+    (place.layout.checkpoints / "other").write_bytes(b"wxyz")
+    Checkpoints(store).finish(KEPT, place)
+    assert (store.head("data", "kept/same").file, store.head("data", "kept/same").last_modified) == before
+    assert store.read_bytes("data", "kept/other", size_max=9) == b"wxyz"
+
+
+def test_keys_that_no_file_can_be_called(store: ObjectStore, tmp_path: Path) -> None:
+    store.put_bytes("data", "kept/../../escape", b"1")
+    place = Place(tmp_path / "job")
+    place.make_afresh()
+    with pytest.raises(Unfit, match="cannot be a file name"):
+        restore(KEPT, place, store)
+    assert not list(tmp_path.rglob("escape"))
