@@ -15,9 +15,10 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from uvicorn.protocols.http.flow_control import service_unavailable
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_SECONDS_MAX, STALLED_SECONDS_MAX
+from cloche.server.arrival import HELD_BYTES_MAX, Cycle
 from cloche.server.crowd import Crowd
 
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE).match
@@ -216,12 +217,21 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle = cycle
         return True
 
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HELD_BYTES_MAX:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
     def _begin(self, http_version: str) -> None:
         app: Any = self.app
         if len(self.connections) > self._crowd.most:  # each of them has a request in flight
             app = service_unavailable
         previous = self.cycle
-        self.cycle = RequestResponseCycle(
+        self.cycle = Cycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,

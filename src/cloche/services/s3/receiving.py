@@ -1,13 +1,15 @@
 """Taking a body in: from the connection into a data file, in pieces, without ever holding it whole.
 
-Bytes are gathered to some mebibytes on the event loop and handed to threads that write and hash them, while the
-next ones arrive: few and large, since each return from the system costs a thread its turn at the interpreter. A
-body that ends early, is too long, does not have its checksum, or whose client goes away leaves nothing.
+What arrives is handed to two threads, one that writes and one that hashes, each of which goes on with the next piece
+by itself: the hash is what an upload waits for, so it must never wait for anything else. A body that ends early, is
+too long, does not have its checksum, or whose client goes away leaves nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,13 +17,16 @@ from typing import Final, TypeVar
 
 from cloche.aws.http import HttpRequest
 from cloche.aws.operation import Context
-from cloche.foundation.limits import HANDLER_THREADS, MIB, OBJECT_PUT_BYTES_MAX
+from cloche.foundation.limits import HANDLER_THREADS, KIB, OBJECT_PUT_BYTES_MAX
 from cloche.services.s3.checksums import Expected
 from cloche.services.s3.errors import s3_error
 from cloche.services.s3.handling import store_of
-from cloche.storage.objects import ContentWriter, ObjectStore, Written
+from cloche.storage.objects import ContentWriter, Written
 
-BATCH_BYTES: Final = 2 * MIB
+BATCH_BYTES: Final = 128 * KIB
+"""Smaller pieces are put together: each one handed to a thread costs it a turn at the interpreter."""
+WAITING_MAX: Final = 16
+"""Pieces of a body that may wait for a thread; then its connection waits."""
 T = TypeVar("T")
 
 
@@ -39,7 +44,7 @@ async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...],
     if size is not None and size > OBJECT_PUT_BYTES_MAX:
         raise s3_error("EntityTooLarge", ProposedSize=size, MaxSizeAllowed=OBJECT_PUT_BYTES_MAX)
     named = (expected.algorithm,) if expected.algorithm else ()
-    body = _Body(store_of(ctx), tuple(dict.fromkeys((*named, *algorithms))))
+    body = _Body(store_of(ctx).writer(dict.fromkeys((*named, *algorithms))))
     try:
         async for piece in _pieces(ctx.http):
             await body.add(piece)
@@ -47,7 +52,8 @@ async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...],
         trailers = dict(ctx.http.stream.trailers) if ctx.http.stream is not None else {}
 
         def finish() -> T:
-            writer = body.last()
+            body.finish_rest()
+            writer = body.writer
             if size is not None and writer.size != size:
                 raise s3_error("IncompleteBody", ExpectedSize=size, ReceivedSize=writer.size)
             expected.check(writer.md5(), writer.checksums(), trailers)
@@ -59,51 +65,107 @@ async def receive(ctx: Context, expected: Expected, algorithms: tuple[str, ...],
 
 
 class _Body:
-    """A body on its way into a file: the batch that arrives, and the one before that is written and hashed, by two
-    threads at once."""
+    """A body on its way into a content: written by one thread and hashed by another while it arrives."""
 
-    def __init__(self, store: ObjectStore, algorithms: tuple[str, ...]) -> None:
-        self._store = store
-        self._algorithms = algorithms
-        self._writer: ContentWriter | None = None
-        self._batch: list[bytes] = []
-        self._held = 0
-        self._under_way: list[asyncio.Future[None]] = []
+    def __init__(self, writer: ContentWriter) -> None:
+        self.writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._lanes = (_Lane(writer.store, self._told), _Lane(writer.digest, self._told))
+        self._small: list[bytes] = []
+        self._small_bytes = 0
+        self._moved: asyncio.Future[None] | None = None
 
     async def add(self, piece: bytes) -> None:
-        self._batch.append(piece)
-        self._held += len(piece)
-        if self._held < BATCH_BYTES:
+        """Take a piece; waits while too many are not worked off yet."""
+        self._small.append(piece)
+        self._small_bytes += len(piece)
+        if self._small_bytes < BATCH_BYTES:
             return
-        loop = asyncio.get_running_loop()
-        if self._writer is None:
-            self._writer = await loop.run_in_executor(threads(), self._store.writer, self._algorithms)
-        await self.settled()
-        data = await loop.run_in_executor(threads(), b"".join, self._batch)
-        self._batch, self._held = [], 0
-        self._under_way = [
-            loop.run_in_executor(threads(), self._writer.store, data),
-            loop.run_in_executor(threads(), self._writer.digest, data),
-        ]
+        self._hand_on()
+        while max(lane.waiting for lane in self._lanes) > WAITING_MAX:
+            await self._moving()
+
+    def _hand_on(self) -> None:
+        batch = self._small[0] if len(self._small) == 1 else b"".join(self._small)
+        self._small, self._small_bytes = [], 0
+        for lane in self._lanes:
+            lane.add(batch)
 
     async def settled(self) -> None:
-        """What was handed over is in the file and in the hashes."""
-        under_way, self._under_way = self._under_way, []
-        for future in under_way:
-            await future
+        """All is in the content and in the hashes, or a thread has raised."""
+        if any(lane.waiting for lane in self._lanes) and self._small:
+            self._hand_on()
+        while any(lane.waiting for lane in self._lanes):
+            await self._moving()
+        for lane in self._lanes:
+            lane.raise_failure()
 
-    def last(self) -> ContentWriter:
-        """In a thread: the file, with all that is left in it."""
-        if self._writer is None:
-            self._writer = self._store.writer(self._algorithms)
-        for piece in self._batch:
-            self._writer.write(piece)
-        return self._writer
+    async def _moving(self) -> None:
+        self._moved = self._loop.create_future()
+        await self._moved
+
+    def _told(self) -> None:
+        self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(None)
+
+    def finish_rest(self) -> None:
+        """In a thread: what was too little to be handed on."""
+        for piece in self._small:
+            self.writer.write(piece)
 
     def end(self) -> None:
         """Leave nothing of what was not finished."""
-        if self._writer is not None:
-            threads().submit(self._writer.abort)  # it may have to wait for a write that is under way
+        for lane in self._lanes:
+            lane.stop()
+        threads().submit(self.writer.abort)  # it may have to wait for a write that is under way
+
+
+class _Lane:
+    """One kind of work on pieces, in their order, in a thread that is held only while there is some."""
+
+    def __init__(self, work: Callable[[bytes], None], moved: Callable[[], None]) -> None:
+        self.waiting = 0
+        """Pieces that are not worked off."""
+        self._work = work
+        self._moved = moved
+        self._pieces: deque[bytes] = deque()
+        self._lock = threading.Lock()
+        self._failure: Exception | None = None
+
+    def add(self, piece: bytes) -> None:
+        self.raise_failure()
+        with self._lock:
+            self._pieces.append(piece)
+            self.waiting += 1
+            idle = self.waiting == 1
+        if idle:
+            threads().submit(self._run)
+
+    def _run(self) -> None:
+        while True:
+            piece = self._pieces.popleft()
+            try:
+                if self._failure is None:
+                    self._work(piece)
+            except Exception as error:
+                self._failure = error
+            with self._lock:
+                self.waiting -= 1
+                ended = self.waiting == 0
+            self._moved()
+            if ended:
+                return
+
+    def stop(self) -> None:
+        """Pass over what waits."""
+        self._failure = self._failure or OSError("the body was given up")
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 def declared_size(request: HttpRequest) -> int | None:

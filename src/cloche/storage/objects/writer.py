@@ -18,9 +18,11 @@ from typing import BinaryIO, Final
 from cloche.storage.objects import blobs
 from cloche.storage.objects.blobs import BLOB_BYTES_MAX
 from cloche.storage.objects.checksums import Digest, digest
-from cloche.storage.objects.files import DataFiles, copy_range, write_all
+from cloche.storage.objects.files import DataFiles, copy_range, start_writing_back, write_all
 
 READ_BYTES: Final = 1024 * 1024
+WRITE_BACK_BYTES: Final = 8 * 1024 * 1024
+"""So often a growing file is begun to be put on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class ContentWriter:
         self._open = True
         self._held: list[bytes] = []
         self._file, self._descriptor = "", -1
+        self._written_back = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Store and digest."""
@@ -82,6 +85,9 @@ class ContentWriter:
             else:
                 self._to_file()
                 write_all(self._descriptor, data)
+                if self.size - self._written_back >= WRITE_BACK_BYTES:
+                    start_writing_back(self._descriptor, self._written_back, self.size - self._written_back)
+                    self._written_back = self.size
 
     def _fits(self) -> bool:
         return not self._file and self.size <= BLOB_BYTES_MAX

@@ -1,0 +1,81 @@
+"""A request's body between the connection and whoever reads it: uvicorn's cycle, without its copies.
+
+uvicorn gathers what arrives in one buffer, copies that for each message, and stops reading at 64 KiB, so that a large
+upload stands still at every turn of the loop. Here large pieces are handed on as they came, and reading goes on while
+some more of them wait. Small ones are put together, for each alone would cost more than it holds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from cloche.foundation.limits import KIB, MIB
+
+HELD_BYTES_MAX: Final = MIB
+"""Reading pauses beyond this, a connection."""
+_SMALL_BYTES: Final = 16 * KIB
+_GATHERED_BYTES: Final = 64 * KIB
+
+
+class Pieces:
+    """Bytes in the pieces they came in; ``+=`` adds one, ``take`` is the first and takes it away."""
+
+    __slots__ = ("_held", "_pieces")
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes | bytearray] = deque()
+        self._held = 0
+
+    def __iadd__(self, piece: bytes) -> Pieces:
+        self._held += len(piece)
+        if len(piece) >= _SMALL_BYTES:
+            self._pieces.append(piece)
+        elif self._pieces and isinstance(last := self._pieces[-1], bytearray) and len(last) < _GATHERED_BYTES:
+            last += piece
+        else:
+            self._pieces.append(bytearray(piece))
+        return self
+
+    def __len__(self) -> int:
+        return self._held
+
+    def take(self) -> bytes:
+        """Empty where there is none."""
+        if not self._pieces:
+            return b""
+        piece = self._pieces.popleft()
+        self._held -= len(piece)
+        return bytes(piece)
+
+
+class Cycle(RequestResponseCycle):
+    """``body`` is in pieces, and a message holds one. After the last, ``receive`` waits for the client to go."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.body = Pieces()  # type: ignore[assignment]
+        self._has_told_end = False
+
+    async def receive(self) -> Any:
+        pieces: Any = self.body
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        while not (pieces or self.disconnected or self.response_complete or self._ends()):
+            self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        piece = pieces.take()
+        if len(pieces) <= HELD_BYTES_MAX // 2:
+            self.flow.resume_reading()
+        self._has_told_end = self._ends()
+        return {"type": "http.request", "body": piece, "more_body": not self._has_told_end}
+
+    def _ends(self) -> bool:
+        """Is the end of the body all that is left to tell?"""
+        return not (self.more_body or self.body or self._has_told_end)
