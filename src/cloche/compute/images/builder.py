@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,10 +94,11 @@ class EnvironmentBuilder:
         self._ready[key] = environment
         return environment
 
-    def ensure(self, key: str, on_line: OnLine | None = None) -> Environment:
+    def ensure(self, key: str, on_line: OnLine | None = None, *, wheels: Path | None = None) -> Environment:
         """The environment, built first if need be (seconds to minutes). Raises ``EnvironmentFailed``.
 
-        ``on_line`` is called with each line of progress, in the calling thread.
+        ``on_line`` is called with each line of progress, in the calling thread. With ``wheels``, a folder of them, no
+        package registry is asked.
         """
         tell = on_line or (lambda line: None)
         found = self.find(key)
@@ -107,11 +108,11 @@ class EnvironmentBuilder:
             mutex = self._mutexes.setdefault(key, threading.Lock())
         with mutex, self._machine_wide(key, tell):
             found = self.find(key)
-            return found if found is not None else self._build(key, tell)
+            return found if found is not None else self._build(key, tell, wheels)
 
     def status(self) -> list[EnvironmentStatus]:
         """One entry for each environment the catalog needs, built or not. Reads every file's size: not for loops."""
-        return [self._status(key) for key in ENVIRONMENTS if (self.locks / f"{key}.txt").is_file()]
+        return [self._status(key) for key in ENVIRONMENTS if self.knows(key)]
 
     def remove(self, key: str) -> None:
         """Throw the built environment away; the next ``ensure`` builds it again."""
@@ -119,16 +120,38 @@ class EnvironmentBuilder:
             self._ready.pop(key, None)
             shutil.rmtree(self._folder(key), ignore_errors=True)
 
+    def download(self, keys: Iterable[str], folder: Path, on_line: OnLine) -> list[Path]:
+        """The wheels that the locks of ``keys`` name, fetched into ``folder``: each once. Raises ``EnvironmentFailed``.
+
+        uv has no word for it, so pip does it, in an environment of its own.
+        """
+        python = folder / "pip" / "bin" / "python"
+        uv = str(self._uv_path())
+        made = [uv, "venv", "--no-project", "--python", str(self.interpreter().path), str(folder / "pip")]
+        self._run("of pip", on_line, made)
+        self._run("of pip", on_line, [uv, "pip", "install", "--python", str(python), "pip"])
+        wheels = folder / "wheels"
+        for key in keys:
+            on_line(f"downloading the wheels of {key}")
+            command = [str(python), "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
+            command += ["--progress-bar", "off", "--only-binary", ":all:", "--require-hashes", "--dest", str(wheels)]
+            self._run(key, on_line, [*command, "--requirement", str(self.locks / f"{key}.txt")])
+        return sorted(wheels.glob("*.whl"))
+
+    def knows(self, key: str) -> bool:
+        return key in ENVIRONMENTS and (self.locks / f"{key}.txt").is_file()
+
+    def interpreter(self) -> Interpreter:
+        """The Python that environments are made with here."""
+        if self._interpreter is None:
+            self._interpreter = choose_interpreter(self._uv_path())
+        return self._interpreter
+
     def _uv_path(self) -> Path:
         self._uv = self._uv or find_uv()
         if self._uv is None:
             raise EnvironmentFailed("uv is not there: it belongs to Cloche's own installation (pip install uv)")
         return self._uv
-
-    def _python(self) -> Interpreter:
-        if self._interpreter is None:
-            self._interpreter = choose_interpreter(self._uv_path())
-        return self._interpreter
 
     def _folder(self, key: str) -> Path:
         lock = self.locks / f"{key}.txt"
@@ -136,13 +159,13 @@ class EnvironmentBuilder:
             content = lock.read_bytes()
         except OSError as error:
             raise EnvironmentFailed(f"there is no lock file for the environment {key}", detail=str(error)) from error
-        python = self._python()
+        python = self.interpreter()
         parts = (content, python.tag, str(python.path), platform.machine(), platform.system(), str(_FORMAT))
         digest = hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts))
         return self.cache / f"{key}-{digest.hexdigest()[:16]}"
 
     def _environment(self, key: str, folder: Path) -> Environment:
-        return Environment(key, folder, folder / "bin" / "python", self._python().path.parent.parent)
+        return Environment(key, folder, folder / "bin" / "python", self.interpreter().path.parent.parent)
 
     @contextlib.contextmanager
     def _machine_wide(self, key: str, tell: OnLine) -> Iterator[None]:
@@ -155,15 +178,15 @@ class EnvironmentBuilder:
                 fcntl.flock(held, fcntl.LOCK_EX)
             yield
 
-    def _build(self, key: str, tell: OnLine) -> Environment:
+    def _build(self, key: str, tell: OnLine, wheels: Path | None) -> Environment:
         folder, started = self._folder(key), time.monotonic()
         for rest in (folder, *self.cache.glob(f".{key}.building-*")):
             shutil.rmtree(rest, ignore_errors=True)
         building = self.cache / f".{key}.building-{os.getpid()}"
         try:
-            self._fill(key, building, tell)
+            self._fill(key, building, tell, wheels)
             seconds = round(time.monotonic() - started, 3)
-            marker = {"key": key, "built_at": time.time(), "seconds": seconds, "bytes": _occupied(building)}
+            marker = {"key": key, "built_at": time.time(), "seconds": seconds, "bytes": occupied(building)}
             (building / _MARKER).write_text(json.dumps(marker), encoding="utf-8")
             building.rename(folder)
         except EnvironmentFailed as error:
@@ -179,13 +202,15 @@ class EnvironmentBuilder:
         self._ready[key] = self._environment(key, folder)
         return self._ready[key]
 
-    def _fill(self, key: str, building: Path, tell: OnLine) -> None:
-        uv, python = str(self._uv_path()), self._python()
+    def _fill(self, key: str, building: Path, tell: OnLine, wheels: Path | None) -> None:
+        uv, python = str(self._uv_path()), self.interpreter()
         lock = self.locks / f"{key}.txt"
         tell(f"building the environment {key} with {python.tag}")
         self._run(key, tell, [uv, "venv", "--relocatable", "--no-project", "--python", str(python.path), str(building)])
         inside = str(building / "bin" / "python")
         install = [uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", inside, str(lock)]
+        if wheels is not None:
+            install += ["--offline", "--no-index", "--find-links", str(wheels)]
         self._run(key, tell, install)
         _compile_package(inside)
 
@@ -223,7 +248,8 @@ class EnvironmentBuilder:
         )
 
 
-def _occupied(folder: Path) -> int:
+def occupied(folder: Path) -> int:
+    """The bytes of all files below ``folder``."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
