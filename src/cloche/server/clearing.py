@@ -34,6 +34,7 @@ class Clearing:
             parts.logs.delete_group(account, region, group)
         parts.metrics.flush()
         parts.database.write(lambda tx: _sweep(tx, account))
+        parts.metric_filters.clear(account)
         parts.identity.clear_account(account)
 
     def _log_groups(self, account: str) -> list[tuple[str, str]]:

@@ -17,10 +17,12 @@ from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import identity, quotas, tagging
+from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.identity.tag_owner import TagOwner
 from cloche.engines.log_export import LogExports
+from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Gateway, Training
@@ -128,6 +130,7 @@ class Wiring:
         self.parts.reconciler.stop()
         self.parts.training.close()
         self.parts.hosting.stop()
+        self.parts.metric_filters.close()
         self.parts.metrics.close()
         self.parts.logs.close()
         self.parts.objects.close()
@@ -211,6 +214,8 @@ def _parts(
         stop_grace_seconds=settings.stop_grace_seconds,
     )
     exports = LogExports(database, reconciler, log_store, store)
+    metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
+    log_store.when_appended = metric_filters.appended
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     parts = Parts(
@@ -236,6 +241,7 @@ def _parts(
             ],
         ),
         exports=exports,
+        metric_filters=metric_filters,
     )
     return parts, tokens, runtime
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
+    from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
@@ -39,3 +40,4 @@ class Parts:
     tagging: Tagging
     quotas: Quotas
     exports: LogExports
+    metric_filters: MetricFilters

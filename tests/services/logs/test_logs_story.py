@@ -206,14 +206,6 @@ def test_constraints_and_what_is_not_offered(logs: Any, group: str) -> None:
     assert code == "InvalidParameterException" and "DELIVERY" in message
     for call, arguments in (
         (logs.put_subscription_filter, {"filterName": "f", "filterPattern": "", "destinationArn": "arn:x"}),
-        (
-            logs.put_metric_filter,
-            {
-                "filterName": "f",
-                "filterPattern": "",
-                "metricTransformations": [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}],
-            },
-        ),
     ):
         code, message = code_of(call, logGroupName=group, **arguments)
         assert "not built" in message, code

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging, tokens
+from cloche.engines.metric_filters import rows as metric_filter_rows
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.services.logs.errors import invalid_operation
 from cloche.services.logs.naming import group_arn, group_in_arn, group_of_identifier
@@ -56,8 +57,10 @@ def delete_log_group(ctx: Context, request: Members) -> Members:
     def remove_rest(tx: sqlite3.Connection) -> None:
         tags.remove(tx, arn, [key for key, _ in tags.read(tx, arn)])
         records.remove(tx, policy_arn(ctx, arn))
+        metric_filter_rows.remove_all(tx, ctx.account, ctx.region, name)
 
     ctx.parts.database.write(remove_rest)
+    ctx.parts.metric_filters.changed()
     return {}
 
 
@@ -215,13 +218,13 @@ def _require_own_account(request: Members, name: str) -> None:
 
 
 def _shown(ctx: Context, groups: list[LogGroup]) -> list[Members]:
-    stored = ctx.parts.logs.stored_bytes(groups)
+    stored, reader = ctx.parts.logs.stored_bytes(groups), ctx.parts.database.reader
     return [
         {
             "logGroupName": group.name,
             "creationTime": group.created_ms,
             "retentionInDays": group.retention_days,
-            "metricFilterCount": 0,
+            "metricFilterCount": metric_filter_rows.count(reader, ctx.account, ctx.region, group.name),
             "arn": f"{group_arn(ctx, group.name)}:*",
             "storedBytes": stored.get(group.id, 0),
             "kmsKeyId": group.kms_key,

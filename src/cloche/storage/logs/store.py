@@ -10,7 +10,7 @@ metadata transaction: appends write to the index by themselves.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -57,6 +57,8 @@ class LogStore:
         self._clock = clock
         self._files = OpenStreams(root, database)
         self._ids: dict[tuple[str, str, str, str], int] = {}
+        self.when_appended: Callable[[str, str, str, list[tuple[int, str]]], None] | None = None
+        """Told of account, region, group and events of every append once it is on the disk; must not raise."""
         self.is_closing = False
         """The server is about to stop: whoever waits for new events stops waiting."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,6 +77,8 @@ class LogStore:
         with self._files.use(number) as files:
             self._files.writing(number)
             files.append(batch, self._now_ms())
+        if self.when_appended is not None:
+            self.when_appended(account, region, group, batch)
 
     def create_group(
         self,
