@@ -237,3 +237,25 @@ def test_iam(own: Any) -> None:
             iam.attach_role_policy(RoleName=role, PolicyArn=arn)
     with pytest.raises(iam.exceptions.LimitExceededException, match="PoliciesPerRole: 11"):
         iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+
+
+def test_iams_summary_tells_them(own: Any) -> None:
+    iam, quotas = own.client("iam"), own.client("service-quotas")
+    before = iam.get_account_summary()["SummaryMap"]
+    told = {
+        "L-F4A5425F": "GroupsQuota",
+        "L-6E65F664": "InstanceProfilesQuota",
+        "L-FE177D64": "RolesQuota",
+        "L-E95E4862": "PoliciesQuota",
+        "L-0DA4ABF3": "AttachedPoliciesPerRoleQuota",
+        "L-4019AD8B": "AttachedPoliciesPerUserQuota",
+    }
+    defaults = listed(quotas, "list_aws_default_service_quotas", ServiceCode="iam")
+    by_code = {each["QuotaCode"]: int(each["Value"]) for each in defaults.values()}
+    assert {name: before[name] for name in told.values()} == {name: by_code[code] for code, name in told.items()}
+    for number, code in enumerate(told):
+        quotas.request_service_quota_increase(ServiceCode="iam", QuotaCode=code, DesiredValue=13 + number)
+    after = iam.get_account_summary()["SummaryMap"]
+    assert [after[name] for name in told.values()] == [13, 14, 15, 16, 17, 18]
+    unchanged = before.keys() - set(told.values())
+    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}

@@ -156,6 +156,13 @@ class Quotas:
         value = None if quota is None else _applied(tx, account, "", quota)
         return most if value is None else int(value)
 
+    def iam_quota(self, account: str, name: str) -> int:
+        """The same outside a transaction, with AWS's default."""
+        quota = IAM_NAMES[name]
+        assert quota.default is not None
+        value = self.applied(account, "", quota)
+        return int(quota.default if value is None else value)
+
     def bucket_limit(self, account: str) -> int:
         """How many buckets the account may have: AWS's default until it asks for more."""
         value = self.applied(account, "", BUCKETS)

@@ -36,7 +36,13 @@ def list_account_aliases(ctx: Context, request: Members) -> Members:
 
 @operation("GetAccountSummary", reads=True)
 def get_account_summary(ctx: Context, request: Members) -> Members:
-    """What there is, and the quotas that Cloche holds callers to (reference_iam-quotas.html)."""
+    """What there is, and the quotas that Cloche holds callers to (reference_iam-quotas.html): those that the account
+    has asked for, else AWS's defaults."""
+
+    def quota(name: str) -> int:
+        limit: int = ctx.parts.quotas.iam_quota(ctx.account, name)
+        return limit
+
     identity = mine(ctx)
     things = identity.things
     devices = things.all("mfa-device")
@@ -45,13 +51,13 @@ def get_account_summary(ctx: Context, request: Members) -> Members:
             "Users": identity.entities.count("user"),
             "UsersQuota": 5000,
             "Groups": identity.entities.count("group"),
-            "GroupsQuota": 300,
+            "GroupsQuota": quota("GroupsPerAccount"),
             "Roles": identity.entities.count("role"),
-            "RolesQuota": 1000,
+            "RolesQuota": quota("RolesPerAccount"),
             "InstanceProfiles": identity.entities.count("instance-profile"),
-            "InstanceProfilesQuota": 1000,
+            "InstanceProfilesQuota": quota("InstanceProfilesPerAccount"),
             "Policies": len(identity.policies.own()),
-            "PoliciesQuota": 1500,
+            "PoliciesQuota": quota("PoliciesPerAccount"),
             "Providers": len(things.all("oidc-provider")) + len(things.all("saml-provider")),
             "ServerCertificates": len(things.all("server-certificate")),
             "ServerCertificatesQuota": 20,
@@ -70,8 +76,8 @@ def get_account_summary(ctx: Context, request: Members) -> Members:
             "RolePolicySizeQuota": 10240,
             "UserPolicySizeQuota": 2048,
             "GroupPolicySizeQuota": 5120,
-            "AttachedPoliciesPerRoleQuota": 10,
-            "AttachedPoliciesPerUserQuota": 10,
+            "AttachedPoliciesPerRoleQuota": quota("PoliciesPerRole"),
+            "AttachedPoliciesPerUserQuota": quota("PoliciesPerUser"),
             "AttachedPoliciesPerGroupQuota": 10,
             "GlobalEndpointTokenVersion": 1,
         }
