@@ -4,7 +4,8 @@ What is kept of a key is a salted HMAC, to know it again, and its MD5, which S3 
 (docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html). Cloche does not encrypt the
 bytes yet; it refuses them to whoever does not bring the key.
 
-The words are S3's as MinIO keeps them for compatibility (minio/minio, cmd/api-errors.go).
+The words are S3's as recorded of it: localstack/localstack, tests/aws/services/s3/test_s3.snapshot.json,
+TestS3SSECEncryption.
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cloche.aws.errors import AwsError
 from cloche.aws.operation import Members
-from cloche.services.s3.errors import invalid_argument, invalid_request, s3_error
+from cloche.services.s3.errors import invalid_request, s3_error
 
 HEADER: Final = "x-amz-server-side-encryption-customer-"
-COPY_HEADER: Final = "x-amz-copy-source-server-side-encryption-customer-"
+_ARGUMENT: Final = "x-amz-server-side-encryption"
+"""So S3 names whatever is wrong with one of the three headers."""
 KEY_BYTES: Final = 32
 _ASKING: Final = "Requests specifying Server Side Encryption with Customer provided keys must provide"
+_OTHERWISE: Final = (
+    "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate "
+    "encryption parameters."
+)
 _SALT: Final = "KeySalt"
 _CHECK: Final = "KeyCheck"
 PRIVATE: Final = frozenset((_SALT, _CHECK))
@@ -33,34 +40,37 @@ PRIVATE: Final = frozenset((_SALT, _CHECK))
 def customer_key(request: Members, *, source: bool = False) -> bytes | None:
     """The key that came with the request (for reading the source of a copy, with ``source``), checked against its MD5.
     Raises InvalidArgument."""
-    start, header = ("CopySourceSSECustomer", COPY_HEADER) if source else ("SSECustomer", HEADER)
+    start = "CopySourceSSECustomer" if source else "SSECustomer"
     algorithm, text, digest = (request.get(f"{start}{name}") for name in ("Algorithm", "Key", "KeyMD5"))
     if algorithm is None and text is None and digest is None:
         return None
     if algorithm is None:
-        raise invalid_argument(f"{header}algorithm", "null", f"{_ASKING} a valid encryption algorithm.")
+        raise _wrong(f"{_ASKING} a valid encryption algorithm.")
     if algorithm != "AES256":
         raise s3_error(
             "InvalidEncryptionAlgorithmError",
-            "The encryption request that you specified is not valid. The valid value is AES256.",
-            ArgumentName=f"{header}algorithm",
+            "The Encryption request you specified is not valid. Supported value: AES256.",
+            ArgumentName=_ARGUMENT,
             ArgumentValue=algorithm,
         )
     if text is None:
-        raise invalid_argument(f"{header}key", "null", f"{_ASKING} an appropriate secret key.")
+        raise _wrong(f"{_ASKING} an appropriate secret key.")
     if digest is None:
-        raise invalid_argument(f"{header}key-MD5", "null", f"{_ASKING} the client calculated MD5 of the secret key.")
+        # Words: minio/minio, cmd/api-errors.go; no client of S3's own leaves it out
+        raise _wrong(f"{_ASKING} the client calculated MD5 of the secret key.")
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != KEY_BYTES:
-        raise invalid_argument(f"{header}key", "null", "The secret key was invalid for the specified algorithm.")
+        raise _wrong("The secret key was invalid for the specified algorithm.")
     if not hmac.compare_digest(_md5(key).encode(), digest.strip().encode()):
-        raise invalid_argument(
-            f"{header}key-MD5", digest, "The calculated MD5 hash of the key did not match the hash that was provided."
-        )
+        raise _wrong("The calculated MD5 hash of the key did not match the hash that was provided.")
     return key
+
+
+def _wrong(words: str) -> AwsError:
+    return s3_error("InvalidArgument", words, ArgumentName=_ARGUMENT)
 
 
 def encryption_under(key: bytes) -> dict[str, Any]:
@@ -80,7 +90,7 @@ def is_under_customer_key(encryption: Mapping[str, Any]) -> bool:
 
 def check_customer_key(encryption: Mapping[str, Any], request: Members, *, source: bool = False) -> None:
     """That the request may read what is stored under ``encryption``. Raises InvalidRequest where a key is missing or
-    out of place, and AccessDenied for another key than the object's (S3's own answer: minio/minio#5202)."""
+    out of place, and AccessDenied for another key than the object's."""
     key = customer_key(request, source=source)
     if not is_under_customer_key(encryption):
         if key is not None:
@@ -92,7 +102,7 @@ def check_customer_key(encryption: Mapping[str, Any], request: Members, *, sourc
             "retrieve the object."
         )
     if not _fits(encryption, key):
-        raise s3_error("AccessDenied")
+        raise s3_error("AccessDenied", f"{_ASKING} the correct secret key.")
 
 
 def check_part_key(encryption: Mapping[str, Any], request: Members) -> None:
@@ -100,16 +110,10 @@ def check_part_key(encryption: Mapping[str, Any], request: Members) -> None:
     key = customer_key(request)
     if not is_under_customer_key(encryption):
         if key is not None:
-            raise invalid_request(
-                "The multipart upload initiate did not request encryption. Subsequent part requests must not include "
-                "encryption parameters."
-            )
+            raise invalid_request(_OTHERWISE)  # every upload requests some encryption
         return
     if key is None:
-        raise invalid_request(
-            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate "
-            "encryption parameters."
-        )
+        raise invalid_request(_OTHERWISE)
     if not _fits(encryption, key):
         raise invalid_request("The provided encryption parameters did not match the ones used originally.")
 

@@ -98,7 +98,8 @@ _MESSAGES: Final[dict[str, tuple[int, str]]] = {  # LISTED
         "The XML you provided was not well-formed or did not validate against our published schema",
     ),
     "MissingSecurityHeader": (400, "Your request was missing a required header"),
-    "UnexpectedContent": (400, "This request contains unsupported content."),
+    # Words: localstack/localstack, tests/aws/services/s3/test_s3.snapshot.json, recorded of S3
+    "UnexpectedContent": (400, "This request does not support content"),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     # docs.aws.amazon.com/AmazonS3/latest/userguide/object-ownership-error-responses.html
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
