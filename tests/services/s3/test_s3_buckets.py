@@ -99,3 +99,45 @@ def test_what_cloche_does_not_do_is_refused_by_name(s3, bucket, refused) -> None
     refusal = refused(s3.create_session, Bucket=bucket)
     assert (refusal.code, refusal.status) == ("NotImplemented", 501)
     assert "CreateSession" in refusal.message
+
+
+def test_the_words_are_s3s(s3, bucket, refused) -> None:
+    """As recorded of S3: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json"""
+    lock = {"ObjectLockEnabled": "Enabled"}
+    refusal = refused(s3.put_object_lock_configuration, Bucket=bucket, ObjectLockConfiguration=lock)
+    assert (refusal.code, refusal.status) == ("InvalidBucketState", 409)
+    assert refusal.message == "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration"
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+    refusal = refused(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert (refusal.code, refusal.status) == ("InvalidBucketState", 409)
+    assert refusal.message.startswith("An Object Lock configuration is present on this bucket")
+    s3.put_object(Bucket=bucket, Key="key", Body=b"0123456789")
+    refusal = refused(s3.delete_bucket, Bucket=bucket)
+    assert refusal.message == (
+        "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+    )
+    refusal = refused(s3.create_bucket, Bucket="never-made", ObjectOwnership="RandomValue")
+    assert refusal.message == "Invalid x-amz-object-ownership header: RandomValue"
+    default = {"SSEAlgorithm": "AES256", "KMSMasterKeyID": "key"}
+    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    refusal = refused(s3.put_bucket_encryption, Bucket=bucket, ServerSideEncryptionConfiguration=encryption)
+    assert (refusal.code, refusal.fields["ArgumentName"]) == ("InvalidArgument", "ApplyServerSideEncryptionByDefault")
+    for put, more, words in (
+        (s3.put_object_tagging, {"Key": "key"}, "Your TagKey cannot be prefixed with aws:"),
+        (s3.put_bucket_tagging, {}, "System tags cannot be added/updated by requester"),
+    ):
+        refusal = refused(put, Bucket=bucket, Tagging={"TagSet": [{"Key": "aws:a", "Value": ""}]}, **more)
+        assert (refusal.code, refusal.message) == ("InvalidTag", words)
+    named = {
+        "Bucket": bucket,
+        "Key": "parts",
+        "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"],
+    }
+    copy = {**named, "PartNumber": 1, "CopySource": f"{bucket}/key"}
+    for span, code in (("bytes=0-100", "InvalidArgument"), ("bytes=100-200", "InvalidRequest")):
+        assert refused(s3.upload_part_copy, **copy, CopySourceRange=span).code == code
+    refusal = refused(s3.complete_multipart_upload, **named)
+    assert (refusal.code, refusal.message) == ("InvalidRequest", "You must specify at least one part")
+    refusal = refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource="wrongformat")
+    assert (refusal.code, refusal.message) == ("InvalidArgument", "Invalid copy source object key")

@@ -11,8 +11,15 @@ ME, YOU = "a" * 64, "b" * 64
 ALL_READ = ("READ", "group", "AllUsers")
 
 
-def known(canonical: str) -> bool:
-    return canonical in (ME, YOU)
+class Known:
+    def __init__(self, *, by_email: bool = False) -> None:
+        self.by_email = by_email
+
+    def __call__(self, canonical: str) -> bool:
+        return canonical in (ME, YOU)
+
+
+known = Known()
 
 
 def test_canned_lists() -> None:
@@ -91,3 +98,10 @@ def test_how_a_list_is_told() -> None:
     assert [grant["Grantee"]["Type"] for grant in shown] == ["Group", "CanonicalUser"]
     assert grants.view((), ME, lambda canonical: {"ID": canonical})[0]["Permission"] == "FULL_CONTROL"
     assert grants.view((("FULL_CONTROL", "none", ME),), ME, lambda canonical: {"ID": canonical}) == []
+
+
+def test_by_email_as_it_was() -> None:
+    """Until October 2025 an address was looked up; no account here has one."""
+    with pytest.raises(AwsError, match="UnresolvableGrantByEmailAddress") as caught:
+        grants.from_headers({"GrantRead": 'emailAddress="me@example.com"'}, Known(by_email=True))
+    assert caught.value.status == 400

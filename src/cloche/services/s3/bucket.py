@@ -16,7 +16,7 @@ from cloche.services.s3.errors import invalid_argument, not_implemented, s3_erro
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
 from cloche.services.s3.paging import decode_token, encode_token
 from cloche.services.s3.tags import BUCKET_TAGS_MAX, tags_from_set
-from cloche.storage.objects import Bucket, BucketNotFound
+from cloche.storage.objects import Bucket, BucketNotEmpty, BucketNotFound
 
 LEGACY_REGION: Final = "us-east-1"
 BUCKETS_MAX: Final = 10_000  # docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html
@@ -130,7 +130,13 @@ def get_bucket_location(ctx: Context, request: Members) -> Members:
 
 @s3_operation("DeleteBucket")
 def delete_bucket(ctx: Context, request: Members) -> Members:
-    store_of(ctx).buckets.delete(request["Bucket"])
+    try:
+        store_of(ctx).buckets.delete(request["Bucket"])
+    except BucketNotEmpty:
+        # Words: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json, recorded of S3
+        versions = " You must delete all versions in the bucket." if bucket_of(ctx, request).versioning else ""
+        words = "The bucket you tried to delete is not empty"
+        raise s3_error("BucketNotEmpty", f"{words}.{versions}" if versions else words) from None
     return {}
 
 

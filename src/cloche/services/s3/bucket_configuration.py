@@ -42,6 +42,10 @@ def put_bucket_encryption(ctx: Context, request: Members) -> Members:
     default = rules[0]["ApplyServerSideEncryptionByDefault"]
     if default["SSEAlgorithm"] not in ("AES256", "aws:kms", "aws:kms:dsse"):
         raise not_implemented("SSEAlgorithm", f"{default['SSEAlgorithm']} is not for general-purpose buckets")
+    if default["SSEAlgorithm"] == "AES256" and default.get("KMSMasterKeyID") is not None:
+        # Words: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json, recorded of S3
+        words = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"
+        raise s3_error("InvalidArgument", words, ArgumentName="ApplyServerSideEncryptionByDefault")
     if not is_header_value(default.get("KMSMasterKeyID") or ""):  # every write tells it in a header
         raise s3_error("MalformedXML")
     store_of(ctx).buckets.configure(request["Bucket"], "Encryption", {"Rules": rules})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.errors import not_implemented, s3_error
 from cloche.services.s3.handling import bucket_of, s3_operation, store_of
+from cloche.storage.objects import VersioningFixed
 
 
 @s3_operation("PutBucketVersioning")
@@ -21,7 +22,12 @@ def put_bucket_versioning(ctx: Context, request: Members) -> Members:
             "IllegalVersioningConfigurationException",
             "The Versioning element must be specified" if status is None else "The versioning status is not valid",
         )
-    store_of(ctx).buckets.set_versioning(request["Bucket"], status)
+    try:
+        store_of(ctx).buckets.set_versioning(request["Bucket"], status)
+    except VersioningFixed:
+        # Words: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json, recorded of S3
+        words = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        raise s3_error("InvalidBucketState", words) from None
     return {}
 
 

@@ -85,6 +85,9 @@ def copy_span(header: str, size: int) -> Span:
             "zero-based offsets of the first and last bytes to copy",
         )
     first, last = int(found[1]), int(found[2])
+    # Words: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json, recorded of S3
+    if first >= size:
+        raise invalid_request("The specified copy range is invalid for the source object size")
     if last >= size:
         raise invalid_argument(
             "x-amz-copy-source-range", header, f"Range specified is not valid for source object of size: {size}"

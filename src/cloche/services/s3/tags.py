@@ -11,6 +11,11 @@ from cloche.services.s3.errors import invalid_argument, s3_error
 
 OBJECT_TAGS_MAX: Final = 10
 BUCKET_TAGS_MAX: Final = 50  # docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html
+_RESERVED: Final = {
+    # Words: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json, recorded of S3
+    OBJECT_TAGS_MAX: "Your TagKey cannot be prefixed with aws:",
+    BUCKET_TAGS_MAX: "System tags cannot be added/updated by requester",
+}
 KEY_CHARACTERS_MAX: Final = 128
 VALUE_CHARACTERS_MAX: Final = 256
 _SPACES: Final = " \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's separators: no control characters
@@ -54,7 +59,7 @@ def checked_tags(pairs: list[tuple[str, str]], count_max: int) -> dict[str, str]
         if not 1 <= len(key) <= KEY_CHARACTERS_MAX or not _ALLOWED.fullmatch(key):
             raise s3_error("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if key.lower().startswith("aws:"):
-            raise s3_error("InvalidTag", "System tags cannot be added/updated by requester", TagKey=key)
+            raise s3_error("InvalidTag", _RESERVED[count_max], TagKey=key)
         if len(value) > VALUE_CHARACTERS_MAX or not _ALLOWED.fullmatch(value):
             raise s3_error("InvalidTag", "The TagValue you have provided is invalid", TagKey=key, TagValue=value)
         tags[key] = value

@@ -24,7 +24,7 @@ from cloche.services.s3.access.owners import (
     who,
 )
 from cloche.services.s3.access.public_access import BEFORE_2023, NEW_BUCKET, switch
-from cloche.services.s3.errors import invalid_argument, invalid_request, s3_error
+from cloche.services.s3.errors import invalid_request, s3_error
 from cloche.services.s3.handling import store_of
 from cloche.storage.objects import Bucket, Details
 from cloche.storage.objects.accounts import PUBLIC_ACCESS_BLOCK
@@ -104,7 +104,9 @@ def new_access(ctx: Context, request: Members) -> dict[str, Any]:
     begun: dict[str, Any] = dict(BEFORE_2023) if parts.settings.s3_before_2023 else {}
     if ownership := request.get("ObjectOwnership"):
         if ownership not in OWNERSHIPS:
-            raise invalid_argument("x-amz-object-ownership", ownership, "Invalid x-amz-object-ownership header")
+            # Words: localstack/localstack, tests/aws/services/s3/test_s3_api.snapshot.json, recorded of S3
+            words = f"Invalid x-amz-object-ownership header: {ownership}"
+            raise s3_error("InvalidArgument", words, ArgumentName="x-amz-object-ownership")
         begun["OwnershipControls"] = {"Rules": [{"ObjectOwnership": ownership}]}
     if not grants.asks_for_acl(request):
         return begun
