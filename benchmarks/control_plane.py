@@ -1,11 +1,12 @@
-"""DescribeTrainingJob and ListTrainingJobs against moto's server, with 10 and with 10,000 jobs.
+"""DescribeTrainingJob and ListTrainingJobs against moto's server and a bare echo, with 10 and with 10,000 jobs.
 
 Descriptions are asked for one job again and again, as a client that waits does, and for all the jobs in turn (4,000 of
 them at most), each request signed for its own.
 
 Both run on this machine and are loaded in turns by the same wrk with one signed request; answers other than 2xx void
 the run. moto's jobs are made through its API. Cloche's are written to its store as finished records, for no job could
-be run 10,000 times in a benchmark's patience; they are read the same way as any other.
+be run 10,000 times in a benchmark's patience; they are read the same way as any other. The echo is a process of a few
+lines on the same event loop library that gives back each request's body, unsigned and unread (``invoke_clients``).
 
     python benchmarks/control_plane.py [--seconds 4] [--rounds 3] [--clients 8] [--jobs 10 10000]
 """
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from invoke import Subject, _await, _server, peer_environment, signed_request
+from invoke_clients import echo
 
 PACKAGES = ["moto[server]==5.2.5"]
 REGION, ACCOUNT = "us-east-1", "123456789012"
@@ -181,6 +183,15 @@ def subjects(name: str, url: str, keys: dict[str, str], jobs: int) -> dict[str, 
     return made
 
 
+def rates(asked: list[Subject], chosen: argparse.Namespace, folder: Path) -> list[float]:
+    """Requests a second of each, measured in turns; medians."""
+    rounds = [
+        [each.measure(chosen.clients, chosen.seconds, folder).requests_per_second for each in asked]
+        for _ in range(chosen.rounds)
+    ]
+    return [statistics.median(of_one) for of_one in zip(*rounds, strict=True)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0)
@@ -191,20 +202,17 @@ def main() -> None:
     print(
         f"{os.cpu_count()} cores; {chosen.clients} clients; medians of {chosen.rounds} rounds of {chosen.seconds:g} s"
     )
-    print(f"{'jobs':>7} {'asked':<26} {'cloche/s':>9} {'moto/s':>8} {'ratio':>7}")
+    print(f"{'jobs':>7} {'asked':<26} {'cloche/s':>9} {'moto/s':>8} {'ratio':>7} {'echo/s':>8} {'of it':>6}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for jobs in chosen.jobs:
-            with moto(folder, jobs) as theirs, cloche(folder, jobs) as ours:
+            with moto(folder, jobs) as theirs, cloche(folder, jobs) as ours, echo(folder) as echo_url:
+                ceiling = subjects("echo", f"{echo_url}/", {"AccessKeyId": "A", "SecretAccessKey": "s"}, jobs)
                 time.sleep(2)
                 for line in questions(jobs):
-                    found: dict[str, list[float]] = {"ours": [], "theirs": []}
-                    for _ in range(chosen.rounds):
-                        for which, subject in (("theirs", theirs[line]), ("ours", ours[line])):
-                            figures = subject.measure(chosen.clients, chosen.seconds, folder)
-                            found[which].append(figures.requests_per_second)
-                    own, peer = statistics.median(found["ours"]), statistics.median(found["theirs"])
-                    print(f"{jobs:>7} {line:<26} {own:>9,.0f} {peer:>8,.0f} {own / peer:>7.1f}", flush=True)
+                    peer, own, bare = rates([theirs[line], ours[line], ceiling[line]], chosen, folder)
+                    told = f"{own:>9,.0f} {peer:>8,.0f} {own / peer:>7.1f} {bare:>8,.0f} {own / bare:>6.2f}"
+                    print(f"{jobs:>7} {line:<26} {told}", flush=True)
 
 
 if __name__ == "__main__":
