@@ -13,7 +13,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, Final
 from cloche_jobs.contract import sources
 from cloche_jobs.contract.failure import AlgorithmError, UserError
 from cloche_jobs.contract.layout import Layout
+from cloche_jobs.frameworks.batching import QUESTIONS_MAX, predict_together
 from cloche_jobs.frameworks.code_folder import prepare_code
 from cloche_jobs.frameworks.requirements import install_requirements
 from cloche_jobs.serving import Answer, InferenceError, Question, Stream
@@ -77,6 +78,8 @@ class Defaults:
     input_fn: Callable[[Any, str], Any]
     predict_fn: Callable[[Any, Any], Any]
     output_fn: Callable[[Any, str], Any]
+    rows_apart: Callable[[Any], bool] = lambda model: False
+    """Whether the model's answer to a row is the same, to the last bit, whatever rows are beside it."""
 
 
 class HookedModel:
@@ -103,6 +106,8 @@ class HookedModel:
         self.predict_fn = own["predict_fn"] or defaults.predict_fn
         self.output_fn = own["output_fn"] or defaults.output_fn
         self.model = self._load(model_fn, layout)
+        by_default = not (self.transform_fn or own["input_fn"] or own["predict_fn"])
+        self.batch_max = QUESTIONS_MAX if by_default and defaults.rows_apart(self.model) else 1
 
     def _load(self, model_fn: Callable[..., Any], layout: Layout) -> Any:
         try:
@@ -111,6 +116,37 @@ class HookedModel:
             raise AlgorithmError(f"model_fn failed: {type(error).__name__}: {error}") from error
 
     def answer(self, question: Question) -> Answer | Stream:
+        data, content_type, accept, context = self._asked(question)
+        if self.transform_fn is not None:
+            result = _called(self.transform_fn, (self.model, data, content_type, accept), context)
+        else:
+            result = self._in_steps(data, content_type, accept, context)
+        return _as_answer(result, accept, context)
+
+    def answer_many(self, questions: Sequence[Question]) -> list[Answer | Stream | None]:
+        tables = [self._table(question) for question in questions]
+        predictions = predict_together(tables, lambda table: self.predict_fn(table, self.model))
+        return [
+            None if prediction is None else self._written(question, prediction)
+            for question, prediction in zip(questions, predictions, strict=True)
+        ]
+
+    def _table(self, question: Question) -> Any:
+        try:
+            data, content_type, _, _ = self._asked(question)
+            return self.input_fn(data, content_type)
+        except Exception:
+            return None
+
+    def _written(self, question: Question, prediction: Any) -> Answer | Stream | None:
+        _, _, accept, context = self._asked(question)
+        try:
+            return _as_answer(_called(self.output_fn, (prediction, accept), context), accept, context)
+        except Exception:
+            return None
+
+    def _asked(self, question: Question) -> tuple[Any, str, str, Context]:
+        """Data (text where the type is one of text), its type, the type wanted, and what functions may ask for."""
         content_type = question.content_type or "application/json"
         accept = question.accept
         if not accept or accept == "*/*":
@@ -121,12 +157,7 @@ class HookedModel:
                 data = question.body.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise InferenceError(400, f"the body is not UTF-8 text: {error}") from error
-        context = Context(dict(question.headers), self.properties)
-        if self.transform_fn is not None:
-            result = _called(self.transform_fn, (self.model, data, content_type, accept), context)
-        else:
-            result = self._in_steps(data, content_type, accept, context)
-        return _as_answer(result, accept, context)
+        return data, content_type, accept, Context(dict(question.headers), self.properties)
 
     def _in_steps(self, data: Any, content_type: str, accept: str, context: Context) -> Any:
         try:

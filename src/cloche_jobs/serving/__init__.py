@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche_jobs.serving.model import Answer, InferenceError, Model, Question, Stream
+from cloche_jobs.serving.model import Answer, InferenceError, Model, OneByOne, Question, Stream
 from cloche_jobs.serving.server import serve
 
-__all__ = ["Answer", "InferenceError", "Model", "Question", "Stream", "serve"]
+__all__ = ["Answer", "InferenceError", "Model", "OneByOne", "Question", "Stream", "serve"]

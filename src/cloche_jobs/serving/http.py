@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Final
 
 from cloche_jobs.serving.answers import answer_head, answer_to, stream_head
 from cloche_jobs.serving.chunks import ChunkReader
+from cloche_jobs.serving.door import Door
 from cloche_jobs.serving.model import Answer, Model, Question, Stream
 from cloche_jobs.serving.streaming import Outflow
 
@@ -31,9 +31,6 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("cloche_jobs.serving")
 
-Submit = Callable[[Question, "Connection"], None]
-"""Has a question answered in the worker thread, which tells the connection in the event loop."""
-
 
 class BadRequest(Exception):
     """The connection cannot go on; ``status`` is its last answer."""
@@ -44,10 +41,10 @@ class BadRequest(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """``connections`` is the server's set of open ones; the connection enters and leaves it by itself."""
+    """It enters the door's set of open connections, and leaves it, by itself."""
 
-    def __init__(self, model: Model, submit: Submit, connections: set[Connection], *, access_log: bool) -> None:
-        self.model, self.submit, self.connections, self.access_log = model, submit, connections, access_log
+    def __init__(self, model: Model, door: Door, *, access_log: bool) -> None:
+        self.model, self.door, self.access_log = model, door, access_log
         self.buffer = bytearray()
         self.transport: asyncio.Transport | None = None
         self.busy = False
@@ -75,11 +72,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.connections.add(self)
+        self.door.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self.connections.discard(self)
+        self.door.connections.discard(self)
         if self.outflow is not None:
             self.outflow.lost()
 
@@ -188,7 +185,8 @@ class Connection(asyncio.Protocol):
         if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
             raise BadRequest(400, "malformed request line")
         self.method, self.target = parts[0], parts[1].partition(b"?")[0]
-        self.keep_alive = self.chunks_go = parts[2] == b"HTTP/1.1"
+        self.chunks_go = parts[2] == b"HTTP/1.1"
+        self.keep_alive = self.chunks_go and not self.door.once
 
     def expect_body(self, headers: dict[str, str]) -> None:
         if headers.get("connection", "").lower() == "close":
@@ -241,7 +239,7 @@ class Connection(asyncio.Protocol):
                 self.write(answer)
             else:
                 self.busy = True
-                self.submit(question, self)
+                self.door.submit(question, self)
         elif self.target == b"/ping" and self.method in (b"GET", b"HEAD"):
             self.write_ping()
         else:
@@ -258,6 +256,7 @@ class Connection(asyncio.Protocol):
 
     def answered(self, answer: Answer) -> None:
         self.busy = False
+        self.door.answered()
         self.write(answer)
         self.go_on()
 
@@ -275,6 +274,7 @@ class Connection(asyncio.Protocol):
         """All is sent, or (without ``complete``) all that there will be: then the cut-off connection says so."""
         self.outflow = None
         self.busy = False
+        self.door.answered()
         if self.transport is None:
             return
         if not complete:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,6 +53,15 @@ class InferenceError(Exception):
         self.message = message
 
 
+class OneByOne:
+    """For models that answer each question by itself."""
+
+    batch_max = 1
+
+    def answer_many(self, questions: Sequence[Question]) -> list[Answer | Stream | None]:
+        return [None] * len(questions)
+
+
 class Model(Protocol):
     """A loaded model."""
 
@@ -62,6 +71,13 @@ class Model(Protocol):
     inline_bytes_max: int
     """Questions up to this long are answered in the event loop itself: right for what takes microseconds; -1: never.
     All others go to the one worker thread, so that ``/ping`` is answered while they run; only there may it stream."""
+
+    batch_max: int
+    """So many questions at most that wait for the worker thread go to ``answer_many`` together; 1: none does."""
+
+    def answer_many(self, questions: Sequence[Question]) -> list[Answer | Stream | None]:
+        """The same answers that ``answer`` gives; ``None`` where it is to be asked for that one. Never raises."""
+        ...
 
     def answer(self, question: Question) -> Answer | Stream:
         """Called by one thread at a time. Raises ``InferenceError``; any other exception becomes a 500."""

@@ -1,8 +1,8 @@
 """Listening, and ending in good order.
 
-The model is loaded before this module is called: a socket that answers is a model that is ready. A Unix socket gets
-its name last of all, so whoever sees the name can connect, and can stop the server in good order. SIGTERM closes the
-listener, lets the answers under way go out (at most ``DRAIN_SECONDS``) and ends with exit code 0.
+The model is loaded first: a socket that answers is a model that is ready. A Unix socket gets its name last of all, so
+whoever sees the name can connect, and can stop the server in good order. SIGTERM closes the listener, lets the answers
+under way go out (at most ``DRAIN_SECONDS``) and ends with exit code 0.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from cloche_jobs.contract import environment
 from cloche_jobs.contract.failure import PlatformError
+from cloche_jobs.serving.door import Door, NarrowDoor
 from cloche_jobs.serving.http import Connection
 from cloche_jobs.serving.model import Model
 from cloche_jobs.serving.worker import Worker
+from cloche_jobs.serving.workers import run_workers, worker_count
 
 DRAIN_SECONDS: Final = 25.0
 """AWS kills 30 s after SIGTERM."""
@@ -32,35 +35,54 @@ _UNPUBLISHED: Final = "~"
 log = logging.getLogger("cloche_jobs.serving")
 
 
-def serve(model: Model) -> None:
-    """Answer until SIGTERM or SIGINT. Raises ``PlatformError`` when the address cannot be had."""
+def serve(load: Callable[[], Model]) -> None:
+    """Load the model, answer until SIGTERM or SIGINT. Raises what ``load`` raises, and ``PlatformError`` when the
+    address cannot be had."""
+    count = worker_count()
+    if count == 1:
+        model = load()
+        listener = _listen(os.environ.get(environment.BIND, ""))
+        _answer(model, listener, lambda: _publish(listener), alone=True)
+        return
     listener = _listen(os.environ.get(environment.BIND, ""))
+    run_workers(
+        count,
+        lambda ready: _answer(load(), listener, ready, alone=False),
+        lambda: _publish(listener),
+    )
+
+
+def _answer(model: Model, listener: socket.socket, ready: Callable[[], None], *, alone: bool) -> None:
     gc.collect()
     gc.freeze()  # what the model and its libraries hold is looked at no more
-    asyncio.run(_run(model, listener))
+    asyncio.run(_run(model, listener, ready, alone=alone))
 
 
-async def _run(model: Model, listener: socket.socket) -> None:
+async def _run(model: Model, listener: socket.socket, ready: Callable[[], None], *, alone: bool) -> None:
     loop = asyncio.get_running_loop()
     worker = Worker(model, loop)
-    connections: set[Connection] = set()
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     access_log = log.isEnabledFor(logging.DEBUG)
 
     def connection() -> Connection:
-        return Connection(model, worker.submit, connections, access_log=access_log)
+        return Connection(model, door, access_log=access_log)
 
-    if listener.family == socket.AF_UNIX:
-        server = await loop.create_unix_server(connection, sock=listener, backlog=_BACKLOG)
+    door: Door
+    if not alone:
+        door = NarrowDoor(worker, listener, connection)
+        close = door.close
     else:
-        server = await loop.create_server(connection, sock=listener, backlog=_BACKLOG)
-    _publish(listener)
+        door = Door(worker)
+        listen = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
+        close = (await listen(connection, sock=listener, backlog=_BACKLOG)).close
+    ready()
     log.info("Listening at: %s (%d)", _shown(listener), os.getpid())
     await ending.wait()
     log.info("Handling signal: term")
-    server.close()
+    close()
+    connections = door.connections
     for each in list(connections):
         each.drain()
     deadline = loop.time() + DRAIN_SECONDS

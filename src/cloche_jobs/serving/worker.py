@@ -13,16 +13,17 @@ from contextlib import suppress
 
 from cloche_jobs.serving.answers import answer_to, error_answer
 from cloche_jobs.serving.http import Connection
-from cloche_jobs.serving.model import Model, Question, Stream
+from cloche_jobs.serving.model import Answer, Model, Question, Stream
 from cloche_jobs.serving.streaming import Outflow
 
+Asked = tuple[Question, Connection]
 log = logging.getLogger("cloche_jobs.serving")
 
 
 class Worker:
     def __init__(self, model: Model, loop: asyncio.AbstractEventLoop) -> None:
         self.model, self.loop = model, loop
-        self.waiting: queue.SimpleQueue[tuple[Question, Connection] | None] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name="model", daemon=True)
         self.thread.start()
 
@@ -35,13 +36,28 @@ class Worker:
 
     def _run(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            while (item := self.waiting.get()) is not None:
-                question, asker = item
-                answer = answer_to(self.model, question)
-                if isinstance(answer, Stream):
-                    self._stream(answer, asker)
-                else:
-                    self.loop.call_soon_threadsafe(asker.answered, answer)
+            while (first := self.waiting.get()) is not None:
+                together = self._with_those_that_wait(first) if self.model.batch_max > 1 else [first]
+                answers = self.model.answer_many([question for question, _ in together]) if together[1:] else [None]
+                for (question, asker), answer in zip(together, answers, strict=True):
+                    self._tell(asker, answer or answer_to(self.model, question))
+
+    def _with_those_that_wait(self, first: Asked) -> list[Asked]:
+        found = [first]
+        with suppress(queue.Empty):
+            while len(found) < self.model.batch_max:
+                item = self.waiting.get_nowait()
+                if item is None:
+                    self.stop()  # after these
+                    break
+                found.append(item)
+        return found
+
+    def _tell(self, asker: Connection, answer: Answer | Stream) -> None:
+        if isinstance(answer, Stream):
+            self._stream(answer, asker)
+        else:
+            self.loop.call_soon_threadsafe(asker.answered, answer)
 
     def _stream(self, stream: Stream, asker: Connection) -> None:
         pieces = stream.pieces

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,6 +27,16 @@ def predict_fn(data, model):
 def output_fn(prediction, accept):
     return json.dumps(prediction), "application/json"
 """
+SLEEPER = """
+import os, time
+
+def model_fn(model_dir):
+    return None
+
+def transform_fn(model, body, content_type, accept):
+    time.sleep(0.3)
+    return str(os.getpid()), "text/plain"
+"""
 BROKEN = """
 def model_fn(model_dir):
     raise RuntimeError("the drawer is empty")
@@ -37,9 +49,9 @@ def hosting(server: Any) -> Hosting:
     return hosting_of(server)
 
 
-def deployed(hosting: Hosting, script: str) -> str:
+def deployed(hosting: Hosting, script: str, **variables: str) -> str:
     packed = archive({"code/inference.py": script.encode(), "factor.json": b'{"factor": 3}'})
-    return hosting.endpoint(hosting.put(packed), image=SKLEARN, environment=VARIABLES)
+    return hosting.endpoint(hosting.put(packed), image=SKLEARN, environment={**VARIABLES, **variables})
 
 
 def test_the_scripts_functions_answer_and_their_errors_are_model_errors(hosting: Hosting) -> None:
@@ -61,4 +73,19 @@ def test_a_model_fn_that_raises_fails_the_endpoint_and_is_in_its_log(hosting: Ho
     assert "did not pass the ping health check" in found["FailureReason"]
     events = server.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{name}")["events"]
     assert any("the drawer is empty" in event["message"] for event in events)
+    hosting.gone(name)
+
+
+def test_as_many_workers_as_asked_for_answer_at_once(hosting: Hosting) -> None:
+    name = deployed(hosting, SLEEPER, SAGEMAKER_MODEL_SERVER_WORKERS="2")
+
+    def ask(_: int) -> bytes:
+        answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"1", ContentType="application/json")
+        said: bytes = answer["Body"].read()
+        return said
+
+    end = time.monotonic() + 30
+    with ThreadPoolExecutor(2) as pool:
+        while len(set(pool.map(ask, range(2)))) < 2:
+            assert time.monotonic() < end
     hosting.gone(name)

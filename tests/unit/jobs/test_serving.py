@@ -17,9 +17,9 @@ from cloche_jobs.contract import package_folder
 
 MODEL = """
 import sys, time
-from cloche_jobs.serving import Answer, InferenceError, Stream, serve
+from cloche_jobs.serving import Answer, InferenceError, OneByOne, Stream, serve
 
-class Echo:
+class Echo(OneByOne):
     body_bytes_max = 1000
     inline_bytes_max = int(sys.argv[1])
     def answer(self, question):
@@ -46,7 +46,7 @@ def pieces(count):
     finally:
         print("ended", flush=True)
 
-serve(Echo())
+serve(Echo)
 """
 
 

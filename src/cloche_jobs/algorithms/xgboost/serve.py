@@ -23,7 +23,7 @@ from cloche_jobs.algorithms.xgboost.spec import ANSWER_TYPES
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
 from cloche_jobs.data.content_types import media_type
-from cloche_jobs.serving import Answer, InferenceError, Question, serve
+from cloche_jobs.serving import Answer, InferenceError, OneByOne, Question, serve
 
 log = logging.getLogger(__name__)
 BODY_BYTES_MAX: Final = 6_291_456
@@ -39,10 +39,10 @@ def main(layout: Layout) -> None:
     """Load what lies in ``model/`` and serve it until SIGTERM. Raises ``JobError``."""
     if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
         raise UserError("Multi-model endpoints are not supported by Cloche yet.")
-    serve(XGBoostModel(layout.model))
+    serve(lambda: XGBoostModel(layout.model))
 
 
-class XGBoostModel:
+class XGBoostModel(OneByOne):
     """The boosters of a model folder; several are an ensemble, as in AWS's container."""
 
     inline_bytes_max = INLINE_BYTES_MAX

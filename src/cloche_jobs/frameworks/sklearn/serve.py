@@ -5,7 +5,7 @@ Source: ``serving.py`` and ``handler_service.py`` of aws/sagemaker-scikit-learn-
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy
 
@@ -17,7 +17,7 @@ from cloche_jobs.serving import serve
 
 def main(layout: Layout) -> None:
     """Load the user's module and model, serve until SIGTERM. Raises ``JobError``."""
-    serve(HookedModel(layout, Defaults(default_input_fn, default_predict_fn, encoded)))
+    serve(lambda: HookedModel(layout, Defaults(default_input_fn, default_predict_fn, encoded, rows_apart)))
 
 
 def default_input_fn(data: Any, content_type: str) -> Array:
@@ -30,3 +30,17 @@ def default_input_fn(data: Any, content_type: str) -> Array:
 
 def default_predict_fn(data: Array, model: Any) -> Any:
     return model.predict(data)
+
+
+_BY_TREES: Final = (
+    "sklearn.tree._classes",
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._gb",
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+)
+
+
+def rows_apart(model: Any) -> bool:
+    """Trees send each row down by itself and add up in a fixed order. Models of matrices do not: how a product is cut
+    into blocks, and so its last bits, depends on how many rows there are; nor do threads that add up as they end."""
+    return type(model).__module__ in _BY_TREES and getattr(model, "n_jobs", None) in (None, 1)

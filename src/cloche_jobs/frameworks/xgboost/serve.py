@@ -15,7 +15,7 @@ from cloche_jobs.serving import serve
 
 def main(layout: Layout) -> None:
     """Load the user's module and model, serve until SIGTERM. Raises ``JobError``."""
-    serve(HookedModel(layout, Defaults(default_input_fn, default_predict_fn, encoded)))
+    serve(lambda: HookedModel(layout, Defaults(default_input_fn, default_predict_fn, encoded)))
 
 
 def default_input_fn(data: Any, content_type: str) -> Any:
