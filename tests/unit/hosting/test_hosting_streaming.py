@@ -30,7 +30,7 @@ class Way:
         self.traffic = Traffic()
         router = Router()
         router.put(KEY, Route([Variant("v", 1.0, self.targets, self.traffic)]))
-        self.invoker = Invoker(router, lambda key: None, stream_seconds=seconds, recovery_seconds=recovery)
+        self.invoker = Invoker(router, lambda key, instance: None, stream_seconds=seconds, recovery_seconds=recovery)
 
     async def ask(self, wanted: Wanted = ANY) -> AnswerStream | Outcome:
         return (await stream(self.invoker, KEY, wanted, REQUEST))[1]

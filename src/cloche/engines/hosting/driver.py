@@ -216,7 +216,8 @@ class _Round:
                 return True
             if self._answers(instance):
                 return True
-            if self._now - observed.started_at > self._startup_seconds(instance):
+            late = self._now - observed.started_at > self._startup_seconds(instance)
+            if late or self._seat.is_deaf(instance):
                 self._seat.stop(instance)
             return False
         self._routes.silent(instance)

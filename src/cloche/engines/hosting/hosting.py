@@ -153,7 +153,8 @@ class Hosting:
         if arn is not None:
             self._reconciler.wake(arn)
 
-    def _unreachable(self, key: Key) -> None:
+    def _unreachable(self, key: Key, instance: str) -> None:
+        self._routes.doubt(instance)
         arn = self._routes.arn(key)
         if arn is not None:
             self._reconciler.wake(arn)

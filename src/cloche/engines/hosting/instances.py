@@ -18,7 +18,7 @@ from cloche.compute.runtime import Limits as ProcessLimits
 from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
-from cloche.engines.hosting.ping import is_healthy
+from cloche.engines.hosting.ping import is_deaf, is_healthy
 from cloche.engines.hosting.sessions import Sessions
 from cloche.engines.hosting.sockets import make_private
 from cloche.foundation.errors import NotFound
@@ -91,6 +91,9 @@ class Seat:
 
     def answers(self, instance: Instance) -> bool:
         return is_healthy(str(self.socket(instance)))
+
+    def is_deaf(self, instance: Instance) -> bool:
+        return is_deaf(str(self.socket(instance)))
 
     # -- making ------------------------------------------------------------------------------------------
 

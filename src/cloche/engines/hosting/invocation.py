@@ -88,7 +88,8 @@ class _Call:
             choosing.variant.traffic.count(answer.status, model, overhead)
             self._done(choosing.variant.name, answer)
         elif isinstance(error, Unreachable):
-            self._invoker.unreachable(choosing.key)
+            assert self._target is not None
+            self._invoker.unreachable(choosing.key, self._target.instance)
             if choosing.missed():
                 self._invoker.loop.call_soon(self.begin)
             else:
@@ -117,12 +118,12 @@ def count_failure(choosing: Choosing, outcome: Exception) -> None:
 
 
 class Invoker:
-    """Sends requests along the router's routes. ``unreachable(key)`` is told when a server does not listen."""
+    """Sends requests along the router's routes. ``unreachable(key, instance)`` is told when one does not listen."""
 
     def __init__(
         self,
         router: Router,
-        unreachable: Callable[[Key], None],
+        unreachable: Callable[[Key, str], None],
         *,
         timeout_seconds: float = INVOCATION_SECONDS,
         stream_seconds: float = STREAM_SECONDS,

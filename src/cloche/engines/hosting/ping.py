@@ -20,6 +20,20 @@ def is_healthy(path: str, timeout_seconds: float = PING_SECONDS) -> bool:
     return ask(path, timeout_seconds) == 200
 
 
+def is_deaf(path: str) -> bool:
+    """Whether the socket is there and nobody listens on it: its server closed it or has ended. One that is only busy
+    lets connections wait."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PING_SECONDS)
+            connection.connect(path)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def ask(path: str, timeout_seconds: float) -> int | None:
     """The status of the answer, ``None`` where there is none."""
     end = time.monotonic() + timeout_seconds

@@ -34,6 +34,7 @@ class Routes:
         self._path_of = path_of
         self._lock = threading.Lock()
         self._answering: set[str] = set()
+        self._doubted: set[str] = set()
         self._targets: dict[str, Target] = {}
         self._traffic: dict[tuple[str, str], Traffic] = {}
         self._published: dict[str, object] = {}
@@ -42,15 +43,22 @@ class Routes:
     # -- who answers -------------------------------------------------------------------------------------
 
     def is_answering(self, instance: Instance) -> bool:
-        return instance.process in self._answering
+        """It has answered a ping, and nothing since then gave reason to ask again."""
+        return instance.process in self._answering and instance.process not in self._doubted
+
+    def doubt(self, process: str) -> None:
+        """A request found nobody there. It stays on the route; the driver is to ask it again."""
+        self._doubted.add(process)
 
     def answering(self, instance: Instance) -> None:
         with self._lock:
             self._answering.add(instance.process)
+            self._doubted.discard(instance.process)
 
     def silent(self, instance: Instance) -> None:
         with self._lock:
             self._answering.discard(instance.process)
+            self._doubted.discard(instance.process)
 
     def outstanding(self, instance: Instance) -> int:
         """Requests under way at this attempt of the instance."""
@@ -60,6 +68,7 @@ class Routes:
     def forget(self, instance: Instance) -> None:
         with self._lock:
             self._answering.discard(instance.process)
+            self._doubted.discard(instance.process)
             self._targets.pop(instance.process, None)
 
     # -- routes ------------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: Data) -> tupl
                 try:
                     return choosing.name, await _begun(invoker, choosing, target, data)
                 except Unreachable:
-                    invoker.unreachable(key)
+                    invoker.unreachable(key, target.instance)
                     if choosing.missed():
                         continue
             if not choosing.may_wait():
