@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running, Usage
-from cloche.engines.training import Channel, Metric, Plan, Training
+from cloche.engines.training import Channel, Group, Metric, Plan, Training
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.follow import LOG_GROUP, Follower
 from cloche.foundation.bus import Bus
@@ -79,7 +79,7 @@ class FakeRuntime:
         self.printed: dict[str, list[str]] = {}
         """All that was ever printed, by job."""
         self.listeners: list[Callable[[str], None]] = []
-        self.capabilities = Capabilities(True, True, True, "a simulation")
+        self.capabilities = Capabilities(True, True, True, True, "a simulation")
         folder.mkdir()
 
     def start(self, spec: ProcessSpec) -> None:
@@ -305,7 +305,7 @@ class World:
             image="sagemaker-xgboost:1.7-1",
             output_bucket="data",
             output_prefix=f"out/{name}",
-            instance_type="ml.m5.large",
+            groups=(Group("ml.m5.large"),),
             max_runtime_seconds=3600,
             channels=(Channel("train", "data", "train"),),
             metrics=(Metric("loss", "loss=([0-9]+);", built_in=True),),

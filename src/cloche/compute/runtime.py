@@ -26,6 +26,8 @@ class Capabilities:
     """A job can be cut from the network."""
     ml_root_at_opt_ml: bool
     """``/opt/ml`` is the job's own folder; otherwise only environment variables name it."""
+    several_hosts: bool
+    """A process can run on several hosts, each with its own folder and a name by which the others find it."""
     explanation: str
     """One plain sentence for the person who started Cloche."""
 
@@ -44,8 +46,20 @@ class Limits:
     open_files: int | None = 65_536
     file_bytes: int | None = None
     disk_bytes: int | None = None
-    """Of all below ``ml_root``, looked at every few seconds: beyond it the process is killed, and
+    """Of all below one host's ``ml_root``, looked at every few seconds: beyond it the process is killed, and
     ``Ended.cause`` is ``limit_reached``. So it is with ``processes`` where the system's own limit does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One of the machines a process seems to run on: a process tree with files, name and address of its own."""
+
+    name: str
+    ml_root: Path
+    """The job's own folder there, on this machine; the process finds it at ``/opt/ml`` where that can be had."""
+    environment: Mapping[str, str]
+    mounts: tuple[Mount, ...] = ()
+    """Seen read-only (or writable) at ``target`` where the backend has private files; else at ``source``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,9 @@ class ProcessSpec:
     directory: str = "/opt/ml"
     network: bool = True
     host_name: str = "algo-1"
+    more_hosts: tuple[Host, ...] = ()
+    """Where the same ``argv`` runs besides, with the same limits. All hosts start together and reach each other by
+    name, without ``network`` too. One that fails has the others stopped; the process has ended once all have."""
     limits: Limits = field(default_factory=Limits)
     max_runtime_seconds: float | None = None
     """After that: SIGTERM, ``stop_grace_seconds``, SIGKILL, and ``Ended.cause`` is ``max_runtime``."""
@@ -72,6 +89,10 @@ class ProcessSpec:
     """Programs of the server's own, run beside the process and outside its sandbox from its start to its end. One that
     cannot go on writes why to the file that the variable ``CLOCHE_FAILURE`` names and ends: then the process is
     killed, and ``Ended.cause`` is ``companion_failed``."""
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return (Host(self.host_name, self.ml_root, self.environment, self.mounts), *self.more_hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,8 @@ class Ended:
     signal: int | None
     started_at: float
     ended_at: float
+    host: int = 0
+    """Whose ``exit_code`` and ``signal`` these are, counted from 0: the host that failed first, or the first."""
     message: str = ""
     """Why it could not be started or go on: for ``not_started``, ``limit_reached`` and ``companion_failed``."""
 
@@ -135,8 +158,8 @@ class Runtime(Protocol):
         """What the files below a process's folder occupy."""
         ...
 
-    def output(self, id: str) -> Path:
-        """The file its standard output and error go to, growing while it runs, complete once it ended."""
+    def output(self, id: str, host: int = 0) -> Path:
+        """The file its standard output and error on that host go to, growing while it runs, complete once it ended."""
         ...
 
     def on_change(self, listener: Callable[[str], None]) -> None:

@@ -43,6 +43,7 @@ ARCHIVE_RATIO_MAX: Final = 200
 ARCHIVE_MEMBERS_MAX: Final = 100_000
 
 # Jobs
+INSTANCES_PER_JOB_MAX: Final = 64  # each is a process tree on this machine
 MANIFEST_BYTES_MAX: Final = 64 * MIB  # a channel's list of objects; held in memory while a job is staged
 FAILURE_REASON_CHARACTERS_MAX: Final = 1_024
 STOP_GRACE_SECONDS: Final = 120

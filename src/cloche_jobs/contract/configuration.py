@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +15,7 @@ from cloche_jobs.contract.failure import PlatformError
 from cloche_jobs.contract.layout import ML_ROOT, Layout
 
 HOMOGENEOUS = "homogeneousCluster"
+INTERFACE = "eth0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +38,38 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class Hosts:
-    """Who takes part: by default the one host there is."""
+class Group:
+    """Hosts of one type."""
 
+    name: str = HOMOGENEOUS
     instance_type: str = "local"
-    names: Sequence[str] = ("algo-1",)
-    current: str = "algo-1"
-    group: str = HOMOGENEOUS
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    hosts: Sequence[str] = ("algo-1",)
 
     def document(self) -> dict[str, Any]:
-        names = sorted(self.names)
-        group = {
-            "instance_group_name": self.group,
+        return {
+            "instance_group_name": self.name,
             "instance_type": self.instance_type,
-            "hosts": names,
+            "hosts": sorted(self.hosts),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Who takes part, and which of them the reader is: by default the one host there is."""
+
+    groups: Sequence[Group] = (Group(),)
+    current: str = "algo-1"
+    interface: str = INTERFACE
+
+    def document(self) -> dict[str, Any]:
+        mine = next(group for group in self.groups if self.current in group.hosts)
         return {
             "current_host": self.current,
-            "current_instance_type": self.instance_type,
-            "current_group_name": self.group,
-            "hosts": names,
-            "instance_groups": [group],
-            "network_interface_name": "eth0",
-            **self.extra,
+            "current_instance_type": mine.instance_type,
+            "current_group_name": mine.name,
+            "hosts": sorted(name for group in self.groups for name in group.hosts),
+            "instance_groups": [group.document() for group in self.groups],
+            "network_interface_name": self.interface,
         }
 
 

@@ -51,6 +51,7 @@ def training_environment(
     request: Mapping[str, str] | None = None,
     extra: Mapping[str, str] | None = None,
     ml_root: Path | str = ML_ROOT,
+    host: str = "algo-1",
 ) -> dict[str, str]:
     """Everything a training job's process is started with.
 
@@ -62,7 +63,7 @@ def training_environment(
         **_common(python, region),
         "TRAINING_JOB_NAME": job_name,
         "TRAINING_JOB_ARN": job_arn,
-        "CURRENT_HOST": "algo-1",
+        "CURRENT_HOST": host,
         **(request or {}),
         **(extra or {}),
         **_own(image, ml_root, package_root, request),

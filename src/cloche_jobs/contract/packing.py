@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +23,11 @@ def is_empty(folder: Path) -> bool:
     return next(files(folder), None) is None
 
 
-def pack(folder: Path, target: Path) -> int:
-    """Write everything below ``folder`` to ``target``; the answer is the archive's size in bytes.
+def pack(target: Path, *folders: Path) -> int:
+    """Write everything below ``folders`` to ``target``; the answer is the archive's size in bytes.
 
-    The archive appears under its name only when it is whole. Raises ``OSError``.
+    Of a name that several folders have, the first folder's is taken. The archive appears under its own name only when
+    it is whole. Raises ``OSError``.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -35,8 +36,8 @@ def pack(folder: Path, target: Path) -> int:
                 gzip.GzipFile("", "wb", COMPRESSION_LEVEL, raw, mtime=0) as packed,
                 tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 16) as archive,
             ):
-                for path in _entries(folder):
-                    _add(archive, path, path.relative_to(folder).as_posix())
+                for name, path in sorted(members(folders).items()):
+                    _add(archive, path, name)
             raw.flush()
             os.fsync(raw.fileno())
         temporary.replace(target)
@@ -44,6 +45,18 @@ def pack(folder: Path, target: Path) -> int:
         temporary.unlink(missing_ok=True)
         raise
     return target.stat().st_size
+
+
+def members(folders: Sequence[Path]) -> dict[str, Path]:
+    """By name; nothing lies below what another folder has as a file."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in _entries(folder):
+            name = path.relative_to(folder)
+            above = (found.get(parent.as_posix()) for parent in name.parents)
+            if name.as_posix() not in found and not any(taken is not None and not taken.is_dir() for taken in above):
+                found[name.as_posix()] = path
+    return found
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -82,13 +82,13 @@ class Bench:
         self.start(script, id, **changes)
         return self.ended(id)
 
-    def printed(self, id: str = "job") -> str:
+    def printed(self, id: str = "job", host: int = 0) -> str:
         with suppress(FileNotFoundError):
-            return self.runtime.output(id).read_text()
+            return self.runtime.output(id, host).read_text()
         return ""
 
-    def says(self, text: str, id: str = "job") -> None:
-        until(lambda: text in self.printed(id), f"{text!r} from {id}")
+    def says(self, text: str, id: str = "job", host: int = 0) -> None:
+        until(lambda: text in self.printed(id, host), f"{text!r} from {id}")
 
     def beside(self) -> LocalRuntime:
         """The runtime of a server that was started after this one."""

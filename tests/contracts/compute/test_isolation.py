@@ -116,7 +116,10 @@ def test_a_mount_whose_source_is_missing_is_told(boxed: Bench) -> None:
 
 def test_host_name_resolves(boxed: Bench) -> None:
     boxed.run("import socket; print(socket.gethostname(), socket.gethostbyname('algo-1'))")
-    assert boxed.printed().split() == ["algo-1", "127.0.0.1"]
+    name, address = boxed.printed().split()
+    assert name == "algo-1"
+    assert address.startswith("127.")
+    assert address != "127.0.0.1"  # which all jobs share
 
 
 @pytest.mark.parametrize("network", [True, False])

@@ -160,8 +160,8 @@ def test_packing_is_the_reverse_and_repeatable(tmp_path: Path) -> None:
     (folder / "inside").symlink_to("a")
     (folder / "outside").symlink_to("/etc/hostname")
     assert not is_empty(folder)
-    size = pack(folder, tmp_path / "one.tar.gz")
-    pack(folder, tmp_path / "two.tar.gz")
+    size = pack(tmp_path / "one.tar.gz", folder)
+    pack(tmp_path / "two.tar.gz", folder)
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
     assert size == (tmp_path / "one.tar.gz").stat().st_size
     unpack(tmp_path / "one.tar.gz", tmp_path / "back")

@@ -16,7 +16,12 @@ from cloche_jobs.contract.loglines import as_stored
 def test_configuration_files_are_read_back(tmp_path: Path) -> None:
     layout = Layout(tmp_path).make()
     channels = [configuration.Channel("train", "text/csv"), configuration.Channel("validation")]
-    configuration.write_configuration(layout, {"eta": "0.1", "text": "ü"}, channels, configuration.Hosts("ml.m5.large"))
+    configuration.write_configuration(
+        layout,
+        {"eta": "0.1", "text": "ü"},
+        channels,
+        configuration.Hosts([configuration.Group(instance_type="ml.m5.large")]),
+    )
     assert configuration.read_hyperparameters(layout) == {"eta": "0.1", "text": "ü"}
     assert configuration.read_input_data_config(layout) == {
         "train": {

@@ -38,7 +38,9 @@ class Job:
             **(hyperparameters or {}),
         }
         channels = [configuration.Channel("train", "text/csv")]
-        configuration.write_configuration(self.layout, given, channels, configuration.Hosts("ml.m5.large"))
+        configuration.write_configuration(
+            self.layout, given, channels, configuration.Hosts([configuration.Group(instance_type="ml.m5.large")])
+        )
         environment = training_environment(
             image="sagemaker-scikit-learn:1.2-1",
             python=sys.executable,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloche.engines.training import Channel
+from cloche.engines.training.hosts import Share
 from cloche.engines.training.sources import Unfit, augmented, of_host, sources
 from cloche.storage.objects import ObjectStore
 
@@ -105,7 +106,7 @@ def test_hosts_share_what_is_sharded_and_each_gets_all_of_the_rest(store: Object
 
     def names(host: int, **changes: object) -> list[str]:
         channel = Channel("train", "data", "in/", **changes)  # type: ignore[arg-type]
-        return [each.name for each in of_host(channel, sources(channel, store), host, 3)]
+        return [each.name for each in of_host(channel, sources(channel, store), Share(host, 3))]
 
     assert names(1) == list("0123456")
     assert [names(host, distribution="ShardedByS3Key") for host in range(3)] == [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloche.engines.training import Channel, Plan
+from cloche.engines.training import Channel, Group, Plan
 from cloche.engines.training.place import Place
 from cloche.engines.training.sources import Unfit, relative_name
 from cloche.engines.training.stage_inputs import GivenUp, stage
@@ -30,7 +30,7 @@ PLAN = Plan(
     image="sagemaker-xgboost:1.7-1",
     output_bucket="data",
     output_prefix="out/j",
-    instance_type="ml.m5.large",
+    groups=(Group("ml.m5.large"),),
     max_runtime_seconds=60,
     channels=(Channel("train", "data", "in/train"),),
 )
@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Iterator[ObjectStore]:
 
 
 def staged(store: ObjectStore, place: Place, plan: Plan = PLAN, *, private_files: bool = True) -> Path:
-    stage(plan, place, store, private_files=private_files, is_wanted=lambda: True)
+    stage(plan, place, store, private_files=private_files, is_wanted=lambda: True, host=plan.hosts[0])
     return place.inputs("train") if private_files else place.layout.channel("train")
 
 
@@ -148,4 +148,4 @@ def test_staging_is_given_up_when_the_job_is_not_wanted(store: ObjectStore, tmp_
     for number in range(200):
         store.put_bytes("data", f"in/train/{number}", b"1")
     with pytest.raises(GivenUp):
-        stage(PLAN, Place(tmp_path / "job"), store, private_files=True, is_wanted=lambda: False)
+        stage(PLAN, Place(tmp_path / "job"), store, private_files=True, is_wanted=lambda: False, host=PLAN.hosts[0])

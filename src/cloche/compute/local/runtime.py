@@ -1,8 +1,9 @@
 """The local backend: a folder and a runner for each process. See ``runner`` for how the two halves agree.
 
 Below ``run_dir/<id>``: ``spec`` (until the runner has read it), ``runner.json`` (who has claimed the folder),
-``process.json`` (since when the process runs), ``output``, ``stop`` (the grace of the last stop asked for) and at
-last ``outcome.json``. Nothing is remembered elsewhere, so a new server knows as much as the old one.
+``process.json`` (since when the process runs), ``output`` (``output-1`` of its second host, and so on), ``stop`` (the
+grace of the last stop asked for) and at last ``outcome.json``. Nothing is remembered elsewhere, so a new server knows
+as much as the old one.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from typing import Any, Final
 
 from cloche.compute.local import processes
 from cloche.compute.local import sandbox as box
-from cloche.compute.local.runner.outside import used_bytes
+from cloche.compute.local.runner.host import output_name
+from cloche.compute.local.runner.measuring import used_bytes
 from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
-from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
+from cloche.compute.runtime import Capabilities, Ended, Host, Limits, Lost, Observation, ProcessSpec, Running, Usage
 from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
 
@@ -113,8 +115,8 @@ class LocalRuntime:
     def disk_bytes(self, folder: Path) -> int:
         return used_bytes(str(folder))
 
-    def output(self, id: str) -> Path:
-        return self._folder(id) / "output"
+    def output(self, id: str, host: int = 0) -> Path:
+        return self._folder(id) / output_name(host)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         adopt = not self._listeners
@@ -147,43 +149,50 @@ class LocalRuntime:
         return self._run_dir / id
 
     def _document(self, spec: ProcessSpec, folder: Path, token: str) -> dict[str, Any]:
-        environment = {**spec.environment, processes.MARK: token}
-        command: list[str] = []
-        directory = spec.directory
+        if spec.more_hosts and not self._capabilities.several_hosts:
+            raise Invalid("a process on several hosts needs a sandbox", field="more_hosts")
         if self._bwrap is not None:
-            hosts = folder / "hosts"
-            hosts.write_text(f"127.0.0.1 localhost {spec.host_name}\n::1 localhost ip6-localhost ip6-loopback\n")
-            command = box.command(self._bwrap, spec, self._runner, self._etc, hosts)
-        else:
-            environment["CLOCHE_ML_ROOT"] = str(spec.ml_root)
-            directory = str(_outside(directory, spec))
+            (folder / "hosts").write_text(box.hosts_file(spec))
+        mark = {"PATH": os.defpath, processes.MARK: token}
         return {
             "token": token,
-            "command": command,
-            "command_environment": {"PATH": os.defpath, processes.MARK: token},
-            "job": {
-                "argv": list(spec.argv),
-                "environment": environment,
-                "directory": directory,
-                "limits": _limits(spec.limits),
-            },
+            "hosts": [self._host(spec, host, folder, mark) for host in spec.hosts],
+            "own_network": bool(spec.more_hosts) and not spec.network,
             "companions": [
                 {
                     "argv": list(argv),
-                    "environment": {
-                        "PATH": os.defpath,
-                        processes.MARK: token,
-                        "CLOCHE_FAILURE": str(folder.resolve() / "companion-failure"),
-                    },
+                    "environment": {**mark, "CLOCHE_FAILURE": str(folder.resolve() / "companion-failure")},
                     "directory": "/",
                     "limits": {},
                 }
                 for argv in spec.companions
             ],
             "output_bytes_max": self._output_bytes_max,
-            "disk": (str(spec.ml_root.resolve()), spec.limits.disk_bytes) if spec.limits.disk_bytes else None,
+            "disk_bytes": spec.limits.disk_bytes,
+            "processes": spec.limits.processes,
             "max_runtime_seconds": spec.max_runtime_seconds,
             "stop_grace_seconds": spec.stop_grace_seconds,
+        }
+
+    def _host(self, spec: ProcessSpec, host: Host, folder: Path, mark: dict[str, str]) -> dict[str, Any]:
+        environment = {**host.environment, processes.MARK: mark[processes.MARK]}
+        command: list[str] = []
+        directory = spec.directory
+        if self._bwrap is not None:
+            command = box.command(self._bwrap, spec, host, self._runner, self._etc, folder / "hosts")
+        else:
+            environment["CLOCHE_ML_ROOT"] = str(host.ml_root)
+            directory = str(_outside(directory, spec))
+        return {
+            "command": command,
+            "command_environment": mark,
+            "ml_root": str(host.ml_root.resolve()),
+            "job": {
+                "argv": list(spec.argv),
+                "environment": environment,
+                "directory": directory,
+                "limits": _limits(spec.limits),
+            },
         }
 
     def _spawn(self, folder: Path) -> None:
@@ -244,6 +253,7 @@ def _sandboxed() -> Capabilities:
         private_files=True,
         private_network=True,
         ml_root_at_opt_ml=True,
+        several_hosts=True,
         explanation="Jobs run in bubblewrap sandboxes: each sees its own /opt/ml and /tmp, and none of your files.",
     )
 
@@ -254,6 +264,7 @@ def _plain(sandbox_name: str) -> Capabilities:
         private_files=False,
         private_network=False,
         ml_root_at_opt_ml=False,
+        several_hosts=False,
         explanation=f"Jobs run as plain processes, {why}: they can read your files and use your network, and /opt/ml"
         " is not there: the environment variable CLOCHE_ML_ROOT and the SM_… variables name a job's folder.",
     )

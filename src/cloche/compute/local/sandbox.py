@@ -7,15 +7,17 @@ travel on this command line, where every user of the machine could read it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import py_compile
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from cloche.compute.runtime import Mount, ProcessSpec
+from cloche.compute.runtime import Host, Mount, ProcessSpec
 
 RUNNER_INSIDE = "/run/cloche"
 _RUNNER = Path(__file__).with_name("runner")
@@ -104,21 +106,30 @@ def make_etc(folder: Path) -> None:
         part.replace(folder / name)
 
 
-def command(bwrap: str, spec: ProcessSpec, runner: Path, etc: Path, hosts: Path) -> list[str]:
+def hosts_file(spec: ProcessSpec) -> str:
+    """``/etc/hosts`` on all of a process's hosts. Each has a loopback address of its own, so that what one listens on
+    is not in another's way, nor in another job's: they share the machine's loopback unless cut from the network."""
+    digest = hashlib.sha256(spec.id.encode()).digest()
+    network = f"127.{digest[0] % 254 + 1}.{digest[1]}"
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    return "\n".join([*lines, *(f"{network}.{number} {host.name}" for number, host in enumerate(spec.hosts, 1))]) + "\n"
+
+
+def command(bwrap: str, spec: ProcessSpec, host: Host, runner: Path, etc: Path, hosts: Path) -> list[str]:
     """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``."""
-    line = [bwrap, *_system(), *APART, "--hostname", spec.host_name, "--die-with-parent", "--new-session"]
+    line = [bwrap, *_system(), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
     line += ["--as-pid-1", "--cap-drop", "ALL"]
-    if not spec.network:
+    if not spec.network and not spec.more_hosts:  # several share one that their runner makes
         line.append("--unshare-net")
     line += ["--proc", "/proc", "--dev", "/dev"]
     for folder in SCRATCH:
         line += ["--size", str(scratch_bytes()), "--tmpfs", folder]
     line += _etc(etc, hosts)
-    for prefix in software(spec):
+    for prefix in software(spec.argv[0], host.environment):
         line += ["--ro-bind", str(prefix), str(prefix)]
     line += ["--ro-bind", str(runner), RUNNER_INSIDE]
-    line += ["--bind", str(spec.ml_root.resolve()), "/opt/ml"]
-    for mount in sorted(spec.mounts, key=lambda mount: mount.target.count("/")):
+    line += ["--bind", str(host.ml_root.resolve()), "/opt/ml"]
+    for mount in sorted(host.mounts, key=lambda mount: mount.target.count("/")):
         line += _bind(mount)
     if spec.socket is not None:
         line += _bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
@@ -153,10 +164,10 @@ def _etc(etc: Path, hosts: Path) -> list[str]:
     return line
 
 
-def software(spec: ProcessSpec) -> list[Path]:
+def software(program: str, environment: Mapping[str, str]) -> list[Path]:
     """Folders the job's interpreter and the runner's need, beyond the system's own."""
     found = dict.fromkeys(_prefixes(interpreter()))
-    for named in (spec.argv[0], f"{spec.environment.get('VIRTUAL_ENV') or '/nowhere'}/bin/python"):
+    for named in (program, f"{environment.get('VIRTUAL_ENV') or '/nowhere'}/bin/python"):
         if named.startswith("/") and Path(named).exists():
             found.update(dict.fromkeys(_prefixes(Path(named))))
     kept: list[Path] = []

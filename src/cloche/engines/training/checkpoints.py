@@ -4,7 +4,7 @@ At a start, everything below ``CheckpointConfig.S3Uri`` is copied into the job's
 looks at that folder every second: a file that is new or has changed becomes an object once it has stood still between
 two looks and nobody has it open for writing, and one that the job has removed is removed from S3 too. What changes
 while it is read is not stored: an object is always a file as it was at one moment. Once the process has ended
-there is a last look, which takes everything.
+there is a last look, which takes everything. Each host of a job has a folder of its own; S3 has one for all of them.
 
 The folder is the job's: it may put links where files were at any moment. So it is entered by descriptors, step by step
 from the job's root, and no link is followed.
@@ -173,7 +173,7 @@ class Checkpoints:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._lock = threading.Lock()
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, list[_Kept]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -183,7 +183,8 @@ class Checkpoints:
             return
         with self._lock:
             if plan.arn not in self._kept:
-                self._kept[plan.arn] = _Kept(plan.checkpoints, place, self._objects)
+                places = [place.of_host(host.number) for host in plan.hosts]
+                self._kept[plan.arn] = [_Kept(plan.checkpoints, each, self._objects) for each in places]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
                 self._thread.start()
@@ -195,7 +196,8 @@ class Checkpoints:
         self.follow(plan, place)
         with self._lock:
             kept = self._kept[plan.arn]
-        kept.look(last=True)
+        for each in kept:
+            each.look(last=True)
         self.drop(plan.arn)
 
     def drop(self, arn: str) -> None:
@@ -210,7 +212,7 @@ class Checkpoints:
     def _run(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             with self._lock:
-                followed = list(self._kept.items())
+                followed = [(arn, each) for arn, kept in self._kept.items() for each in kept]
             for arn, kept in followed:
                 try:
                     kept.look()

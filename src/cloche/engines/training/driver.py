@@ -14,7 +14,8 @@ from cloche.compute.runtime import Limits, Running, Runtime
 from cloche.engines.training.checkpoints import Checkpoints
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.finish import INTERNAL, Ending, ending_of, reason, upload
-from cloche.engines.training.follow import Follower
+from cloche.engines.training.follow import Follower, last_of
+from cloche.engines.training.hosts import TrainingHost
 from cloche.engines.training.machine import (
     ADMITTED,
     ENVIRONMENT_READY,
@@ -33,7 +34,7 @@ from cloche.engines.training.places import Places
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import publish
 from cloche.engines.training.sources import Unfit
-from cloche.engines.training.stage_inputs import GivenUp, mounts_of, stage
+from cloche.engines.training.stage_inputs import GivenUp, stage
 from cloche.engines.training.start import Gateway, process_of
 from cloche.foundation.errors import LimitReached, NotFound
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
@@ -148,18 +149,19 @@ class TrainingDriver:
     def _start(self, item: Item, plan: Plan) -> None:
         process, place = item.data["process"], self._place(item)
         able = self.runtime.capabilities
-        stage(
-            plan,
-            place,
-            self.objects,
-            private_files=able.private_files,
-            is_wanted=lambda: self.reconciler.is_current(item),
-        )
+        for host in plan.hosts:
+            stage(
+                plan,
+                place.of_host(host.number),
+                self.objects,
+                private_files=able.private_files,
+                is_wanted=lambda: self.reconciler.is_current(item),
+                host=host,
+            )
         spec = process_of(
             plan,
             process,
             place,
-            mounts_of(plan, place, private_files=able.private_files),
             self.images.python(catalog.by_key(plan.image)),
             able,
             extra=self.credentials.environment(process, plan.role_arn, "SageMaker"),
@@ -171,12 +173,15 @@ class TrainingDriver:
 
     def _follow(self, item: Item, plan: Plan) -> Outcome:
         process = item.data["process"]
-        followed = self.follower.follow(plan, self.runtime.output(process), item.data["stream"])
+        followed = [
+            self.follower.follow(plan, self.runtime.output(process, host.number), stream_of(item, plan, host))
+            for host in plan.hosts
+        ]
         self.checkpoints.follow(plan, self._place(item))
         observed = self.runtime.observe(process)
         if isinstance(observed, Running):
             return Wait(LOOK_SECONDS)
-        metrics = [[metric.name, metric.value, metric.at] for metric in followed.finish()]
+        metrics = [[metric.name, metric.value, metric.at] for metric in last_of(each.finish() for each in followed)]
         ending = ending_of(observed)
         return Event(PROCESS_ENDED, {"ending": ending.to_data(), "metrics": metrics})
 
@@ -219,6 +224,11 @@ class TrainingDriver:
 
     def _place(self, item: Item) -> Place:
         return Place(self.root / item.data["process"])
+
+
+def stream_of(item: Item, plan: Plan, host: TrainingHost) -> str:
+    """The log stream of one host; the document names the first host's."""
+    return f"{plan.name}/{host.name}-{item.data['stream'].rpartition('-')[2]}"
 
 
 def _gave_up(failure_reason: str) -> Event:

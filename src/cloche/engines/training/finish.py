@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from cloche.compute.runtime import Ended, Lost, Observation
@@ -29,13 +30,15 @@ class Ending:
     exit_code: int = 0
     """Negative: the signal's number."""
     message: str = ""
+    host: int = 0
+    """Whose it is, counted from 0."""
 
     @property
     def is_success(self) -> bool:
         return self.cause == "exited" and self.exit_code == 0
 
     def to_data(self) -> dict[str, Any]:
-        return {"cause": self.cause, "exit_code": self.exit_code, "message": self.message}
+        return {"cause": self.cause, "exit_code": self.exit_code, "message": self.message, "host": self.host}
 
     @staticmethod
     def from_data(data: Mapping[str, Any] | None) -> Ending:
@@ -49,7 +52,7 @@ def ending_of(observed: Observation | None) -> Ending:
         return Ending("lost")
     assert isinstance(observed, Ended), observed
     code = -observed.signal if observed.signal is not None else observed.exit_code or 0
-    return Ending(observed.cause, code, observed.message)
+    return Ending(observed.cause, code, observed.message, observed.host)
 
 
 def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
@@ -57,7 +60,7 @@ def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
     if ending.cause == "exited":
         if ending.exit_code == 0:
             return None
-        return failure_reason(read_failure(place.layout.failure), ending.exit_code)
+        return failure_reason(read_failure(place.of_host(ending.host).layout.failure), ending.exit_code)
     if ending.cause == "not_started":
         whose = "ClientError: The container's entry point" if plan.entrypoint else f"{INTERNAL} (The training process"
         return f"{whose} could not be started: {ending.message}{'' if plan.entrypoint else ')'}"
@@ -75,35 +78,38 @@ def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
 def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, empty_model: bool) -> str | None:
     """Store ``output.tar.gz`` if the job wrote data, and ``model.tar.gz``; the answer is the model's address.
 
+    What all hosts wrote goes into one archive; "they should ensure no file/directory names clash", AWS says
+    (docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html), and here the first host's wins.
     May be repeated. Raises ``Unfit`` when the bucket is gone.
     """
-    layout = place.layout
+    layouts = [place.of_host(host.number).layout for host in plan.hosts]
+    data = [layout.output_data for layout in layouts if layout.output_data.is_dir()]
+    model = [layout.model for layout in layouts if layout.model.is_dir()]
     address = None
     try:
-        if layout.output_data.is_dir() and not packing.is_empty(layout.output_data):
-            _store(plan, place, objects, "output.tar.gz", layout.output_data)
-        if with_model and layout.model.is_dir() and (empty_model or not packing.is_empty(layout.model)):
-            address = _store_model(plan, place, objects)
+        if not all(map(packing.is_empty, data)):
+            _store(plan, place, objects, "output.tar.gz", data)
+        if with_model and model and (empty_model or not all(map(packing.is_empty, model))):
+            address = _store_model(plan, place, objects, model)
     except NotFound as error:
         raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
     return address
 
 
-def _store_model(plan: Plan, place: Place, objects: ObjectStore) -> str:
+def _store_model(plan: Plan, place: Place, objects: ObjectStore, folders: list[Path]) -> str:
     """As one archive, or file by file; these are copied, so that they are all here still for another attempt."""
-    folder = place.layout.model
     if plan.compressed:
-        return _store(plan, place, objects, "model.tar.gz", folder)
-    for path in packing.files(folder):
-        key = f"{plan.output_prefix}/output/model/{path.relative_to(folder).as_posix()}"
-        objects.put_file(plan.output_bucket, key, path, move=False)
+        return _store(plan, place, objects, "model.tar.gz", folders)
+    for name, path in packing.members(folders).items():
+        if path.is_file():
+            objects.put_file(plan.output_bucket, f"{plan.output_prefix}/output/model/{name}", path, move=False)
     return model_address(plan)
 
 
-def _store(plan: Plan, place: Place, objects: ObjectStore, name: str, folder: Any) -> str:
+def _store(plan: Plan, place: Place, objects: ObjectStore, name: str, folders: list[Path]) -> str:
     place.packed.mkdir(parents=True, exist_ok=True)
     packed = place.packed / name
-    packing.pack(folder, packed)
+    packing.pack(packed, *folders)
     key = f"{plan.output_prefix}/output/{name}"
     objects.put_file(plan.output_bucket, key, packed)
     return f"s3://{plan.output_bucket}/{key}"

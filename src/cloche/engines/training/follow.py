@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,17 @@ class FinalMetric:
     at: float
 
 
+def last_of(found: Iterable[Iterable[FinalMetric]]) -> list[FinalMetric]:
+    """Of each metric the value that any host told last."""
+    last: dict[str, FinalMetric] = {}
+    for metric in (metric for each in found for metric in each):
+        if metric.name not in last or metric.at > last[metric.name].at:
+            last[metric.name] = metric
+    return list(last.values())
+
+
 class JobLog:
-    """One job's output on its way. Safe for several threads."""
+    """One job's output on one host, on its way. Safe for several threads."""
 
     def __init__(self, plan: Plan, path: Path, stream: str, logs: LogStore, metrics: MetricStore, clock: Clock) -> None:
         self._plan = plan
@@ -163,18 +172,18 @@ class Follower:
     def __init__(self, logs: LogStore, metrics: MetricStore, clock: Clock) -> None:
         self._logs, self._metrics, self._clock = logs, metrics, clock
         self._lock = threading.Lock()
-        self._followed: dict[str, JobLog] = {}
+        self._followed: dict[tuple[str, str], JobLog] = {}
         self._stop = threading.Event()
         self._some = threading.Event()
         self._thread: threading.Thread | None = None
 
     def follow(self, plan: Plan, path: Path, stream: str) -> JobLog:
-        """The job's log, followed from now on; the same one for the same job."""
+        """The log of one of the job's hosts, followed from now on; the same one for the same stream."""
         with self._lock:
-            found = self._followed.get(plan.arn)
+            found = self._followed.get((plan.arn, stream))
             if found is None:
                 found = JobLog(plan, path, stream, self._logs, self._metrics, self._clock)
-                self._followed[plan.arn] = found
+                self._followed[plan.arn, stream] = found
                 self._some.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log-follower", daemon=True)
@@ -183,18 +192,18 @@ class Follower:
 
     def drop(self, arn: str) -> None:
         with self._lock:
-            found = self._followed.pop(arn, None)
+            found = [self._followed.pop(key) for key in list(self._followed) if key[0] == arn]
             if not self._followed:
                 self._some.clear()
-        if found is not None:
-            found.close()
+        for each in found:
+            each.close()
 
     def close(self) -> None:
         self._stop.set()
         self._some.set()
         if self._thread is not None:
             self._thread.join()
-        for arn in list(self._followed):
+        for arn in {arn for arn, _ in self._followed}:
             self.drop(arn)
 
     def _run(self) -> None:
@@ -202,9 +211,9 @@ class Follower:
             self._some.wait()
             with self._lock:
                 followed = list(self._followed.items())
-            for arn, job in followed:
+            for (arn, stream), job in followed:
                 try:
                     job.pump(lambda: not self._stop.is_set())
                 except Exception:
-                    log.exception("the log of %s could not be stored; it is tried again", arn)
+                    log.exception("the log %s of %s could not be stored; it is tried again", stream, arn)
             self._stop.wait(LOOK_SECONDS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloche.engines.training import feed_pipes
+from cloche.engines.training.hosts import Share, TrainingHost
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Channel, Plan
 from cloche.engines.training.sources import augmented, failed, sources
@@ -21,29 +22,34 @@ from cloche.storage.objects import ObjectInfo, ObjectStore
 _NOTHING: Final = "no objects are left under s3://{bucket}/{prefix} for channel {name}"
 
 
-def stage_pipes(plan: Plan, place: Place, objects: ObjectStore, *, host: int, hosts: int) -> None:
-    """Link what the piped channels stream, and make their first pipes. Raises ``Unfit``."""
-    piped = [channel for channel in plan.channels if channel.is_piped]
+def stage_pipes(plan: Plan, place: Place, objects: ObjectStore, host: TrainingHost) -> None:
+    """Link what one host's piped channels stream, and make their first pipes. Raises ``Unfit``."""
+    piped = _piped(plan, host)
     if not piped:
         return
-    channels = [_staged(channel, place, objects, host, hosts) for channel in piped]
+    channels = [_staged(channel, place, objects, share) for channel, share in piped]
     data, root = place.layout.data, place.layout.root
     document = {"root": str(root.resolve()), "folder": data.relative_to(root).parts, "channels": channels}
     place.feeds.joinpath("document.json").write_text(json.dumps(document), encoding="utf-8")
-    for channel in piped:
+    for channel, _ in piped:
         os.mkfifo(data / f"{channel.name}_0", 0o600)
 
 
-def feeder(plan: Plan, place: Place) -> tuple[tuple[str, ...], ...]:
-    """The programs to run beside the job: one that feeds all its pipes, or none."""
-    if not any(channel.is_piped for channel in plan.channels):
+def feeder(plan: Plan, place: Place, host: TrainingHost) -> tuple[tuple[str, ...], ...]:
+    """The programs to run beside the job on ``host``: one that feeds all its pipes, or none."""
+    if not _piped(plan, host):
         return ()
     python = getattr(sys, "_base_executable", None) or sys.executable
     document = place.feeds.resolve() / "document.json"
     return ((python, "-I", "-S", str(Path(feed_pipes.__file__).resolve()), str(document)),)
 
 
-def _staged(channel: Channel, place: Place, objects: ObjectStore, host: int, hosts: int) -> dict[str, Any]:
+def _piped(plan: Plan, host: TrainingHost) -> list[tuple[Channel, Share]]:
+    shares = ((channel, plan.share(channel, host)) for channel in plan.channels if channel.is_piped)
+    return [(channel, share) for channel, share in shares if share is not None]
+
+
+def _staged(channel: Channel, place: Place, objects: ObjectStore, share: Share) -> dict[str, Any]:
     folder = place.feeds / channel.name
     folder.mkdir(parents=True)
     links = _Links(folder.resolve(), objects)
@@ -58,8 +64,8 @@ def _staged(channel: Channel, place: Place, objects: ObjectStore, host: int, hos
         "gzip": channel.compression == "Gzip",
         "wrap": channel.record_wrapper == "RecordIO",
         "seed": channel.shuffle_seed,
-        "host": host if channel.distribution == "ShardedByS3Key" else 0,
-        "hosts": hosts if channel.distribution == "ShardedByS3Key" else 1,
+        "host": share.number if channel.distribution == "ShardedByS3Key" else 0,
+        "hosts": share.count if channel.distribution == "ShardedByS3Key" else 1,
         "records": records,
     }
 

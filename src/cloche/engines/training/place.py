@@ -16,7 +16,7 @@ PREFIX: Final = "training-"
 @dataclass(frozen=True, slots=True)
 class Place:
     """``folder`` holds ``ml`` (seen as ``/opt/ml``), ``inputs/<channel>`` (bound read-only), ``feeds/<channel>`` (read
-    by the feeder of pipes alone) and ``packed``."""
+    by the feeder of pipes alone) and ``packed``; and the like of the job's other hosts in ``host-<number>``."""
 
     folder: Path
 
@@ -34,6 +34,10 @@ class Place:
     @property
     def feeds(self) -> Path:
         return self.folder / "feeds"
+
+    def of_host(self, number: int) -> Place:
+        """The place of one host, counted from 0; the first host's is the job's own."""
+        return Place(self.folder / f"host-{number}") if number else self
 
     def make_afresh(self) -> Layout:
         """Empty folders; whatever an earlier attempt left is gone."""

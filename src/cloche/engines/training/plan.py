@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cloche.engines.training.hosts import Group, Share, TrainingHost, hosts_of
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -24,6 +26,8 @@ class Channel:
     compression: str = "None"
     shuffle_seed: int | None = None
     attribute_names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Of instances that get it; all do if it names none."""
 
     @property
     def is_piped(self) -> bool:
@@ -31,7 +35,8 @@ class Channel:
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> Channel:
-        return Channel(**{**data, "attribute_names": tuple(data.get("attribute_names", ()))})
+        texts = {name: tuple(data.get(name, ())) for name in ("attribute_names", "groups")}
+        return Channel(**{**data, **texts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class Plan:
     output_bucket: str
     output_prefix: str
     """Key prefix, without slash at its end, of everything this job stores."""
-    instance_type: str
+    groups: tuple[Group, ...]
+    """One, unless the cluster is heterogeneous."""
     max_runtime_seconds: float
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -81,10 +87,19 @@ class Plan:
     """Runs in place of the image's own command."""
     arguments: tuple[str, ...] = ()
     volume_bytes: int | None = None
-    """How much the job may write below ``/opt/ml``."""
+    """How much the job may write below ``/opt/ml``, on each host."""
     compressed: bool = True
     """The model becomes one archive; otherwise an object for each of its files."""
     checkpoints: CheckpointConfig | None = None
+
+    @property
+    def hosts(self) -> tuple[TrainingHost, ...]:
+        return tuple(hosts_of(self.groups))
+
+    def share(self, channel: Channel, host: TrainingHost) -> Share | None:
+        """``host``'s among those the channel is for; ``None`` if it is not one of them."""
+        wanted = [each.number for each in self.hosts if not channel.groups or each.group.name in channel.groups]
+        return Share(wanted.index(host.number), len(wanted)) if host.number in wanted else None
 
     def to_data(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,6 +109,7 @@ class Plan:
         return Plan(
             **{
                 **data,
+                "groups": tuple(Group(**group) for group in data["groups"]),
                 "channels": tuple(Channel.from_data(channel) for channel in data["channels"]),
                 "metrics": tuple(Metric(**metric) for metric in data["metrics"]),
                 "entrypoint": tuple(data["entrypoint"]),

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloche.engines.training.feed_pipes import in_order_of, share
+from cloche.engines.training.hosts import Share
 from cloche.engines.training.plan import Channel
 from cloche.foundation.errors import NotFound
 from cloche.foundation.limits import MANIFEST_BYTES_MAX
@@ -54,12 +55,12 @@ def sources(channel: Channel, objects: ObjectStore) -> Iterator[Source]:
         raise failed(error.message) from None
 
 
-def of_host(channel: Channel, all_sources: Iterator[Source], host: int, hosts: int) -> Iterator[Source]:
-    """The sources that ``host`` (counted from 0) of ``hosts`` gets in the first epoch, in that epoch's order."""
+def of_host(channel: Channel, all_sources: Iterator[Source], part: Share) -> Iterator[Source]:
+    """The sources that one host gets in the first epoch, in that epoch's order."""
     found: Sequence[Source] | Iterator[Source] = all_sources
     if channel.shuffle_seed is not None:
         found = in_order_of(list(all_sources), channel.shuffle_seed, epoch=0)
-    return iter(found) if channel.distribution != "ShardedByS3Key" else share(found, host, hosts)
+    return iter(found) if channel.distribution != "ShardedByS3Key" else share(found, part.number, part.count)
 
 
 def relative_name(prefix: str, key: str) -> str | None:

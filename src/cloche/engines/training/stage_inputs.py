@@ -18,6 +18,7 @@ from typing import Final
 
 from cloche.compute.runtime import Mount
 from cloche.engines.training.checkpoints import restore
+from cloche.engines.training.hosts import TrainingHost
 from cloche.engines.training.pipes import stage_pipes
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Channel, Plan
@@ -29,6 +30,8 @@ from cloche_jobs.contract.layout import ML_ROOT
 from cloche_jobs.contract.sources import bundle_uri
 
 ASK_EVERY_FILES: Final = 200
+LOOPBACK: Final = "lo"
+"""By which several hosts of one machine reach each other: libraries that are told ``eth0`` would not."""
 
 
 class GivenUp(Exception):
@@ -42,22 +45,22 @@ def stage(
     *,
     private_files: bool,
     is_wanted: Callable[[], bool],
-    host: int = 0,
-    hosts: int = 1,
+    host: TrainingHost,
 ) -> None:
-    """Lay out everything below one host's ML root, from nothing; ``host`` counts from 0. Raises ``Unfit`` and
+    """Lay out everything below one host's ML root, from nothing; ``place`` is that host's. Raises ``Unfit`` and
     ``GivenUp``."""
     layout = place.make_afresh()
     for channel in plan.channels:
-        if not channel.is_piped:
+        share = plan.share(channel, host)
+        if share is not None and not channel.is_piped:
             folder = place.inputs(channel.name) if private_files else layout.channel(channel.name)
-            found = of_host(channel, sources(channel, objects), host, hosts)
+            found = of_host(channel, sources(channel, objects), share)
             count = _fetch(channel, folder, found, objects, link=private_files, is_wanted=is_wanted)
-            if count == 0 and host == 0:
+            if count == 0 and share.number == 0:
                 raise failed(
                     f"no objects are left under s3://{channel.bucket}/{channel.prefix} for channel {channel.name}"
                 )
-    stage_pipes(plan, place, objects, host=host, hosts=hosts)
+    stage_pipes(plan, place, objects, host)
     restore(plan, place, objects)
     _fetch_bundle(plan, place, objects)
     configuration.write_configuration(
@@ -72,20 +75,32 @@ def stage(
                 record_wrapper=channel.record_wrapper,
             )
             for channel in plan.channels
+            if plan.share(channel, host) is not None
         ],
-        configuration.Hosts(instance_type=plan.instance_type),
+        _cluster(plan, host),
     )
     if plan.checkpoints is not None:
         configuration.write_checkpoint_config(layout, plan.checkpoints.uri, plan.checkpoints.local_path)
 
 
-def mounts_of(plan: Plan, place: Place, *, private_files: bool) -> tuple[Mount, ...]:
-    """What the staged channels and checkpoints need bound where the job has private files."""
+def _cluster(plan: Plan, host: TrainingHost) -> configuration.Hosts:
+    groups = [
+        configuration.Group(group.name, group.instance_type, [each.name for each in plan.hosts if each.group is group])
+        for group in plan.groups
+    ]
+    interface = LOOPBACK if len(plan.hosts) > 1 else configuration.INTERFACE
+    return configuration.Hosts(groups, host.name, interface)
+
+
+def mounts_of(plan: Plan, place: Place, host: TrainingHost, *, private_files: bool) -> tuple[Mount, ...]:
+    """What the channels and checkpoints staged for ``host`` need bound where the job has private files."""
     if not private_files:
         return ()
     data = ML_ROOT / "input" / "data"
     mounts = [
-        Mount(place.inputs(channel.name), str(data / channel.name)) for channel in plan.channels if not channel.is_piped
+        Mount(place.inputs(channel.name), str(data / channel.name))
+        for channel in plan.channels
+        if not channel.is_piped and plan.share(channel, host) is not None
     ]
     config = plan.checkpoints
     if config is not None and Path(config.local_path) != ML_ROOT / "checkpoints":

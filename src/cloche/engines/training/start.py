@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cloche.compute.runtime import Capabilities, Limits, Mount, ProcessSpec
+from cloche.compute.runtime import Capabilities, Host, Limits, Mount, ProcessSpec
+from cloche.engines.training.hosts import TrainingHost
 from cloche.engines.training.pipes import feeder
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Plan
+from cloche.engines.training.stage_inputs import mounts_of
 from cloche_jobs.contract import PACKAGE_ROOT, command, package_folder
 from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
@@ -42,7 +44,6 @@ def process_of(
     plan: Plan,
     id: str,
     place: Place,
-    mounts: tuple[Mount, ...],
     python: Path,
     capabilities: Capabilities,
     *,
@@ -53,17 +54,16 @@ def process_of(
 ) -> ProcessSpec:
     """``extra`` is what boto3 inside needs: credentials and endpoint. A request's own proxy or bundle wins over the
     gateway's."""
+    shared: tuple[Mount, ...] = (Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),)
     if gateway is not None and plan.network:
         inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
         offered = gateway.environment(inside)
         extra = {**{name: value for name, value in offered.items() if name not in plan.environment}, **extra}
-        mounts = (*mounts, Mount(gateway.certificates, CERTIFICATES_INSIDE))
-    ml_root = ML_ROOT if capabilities.ml_root_at_opt_ml else place.layout.root
-    argv = (*plan.entrypoint, *plan.arguments) if plan.entrypoint else command(python, "train", plan.arguments)
-    return ProcessSpec(
-        id=id,
-        argv=tuple(argv),
-        environment=training_environment(
+        shared = (*shared, Mount(gateway.certificates, CERTIFICATES_INSIDE))
+
+    def made(host: TrainingHost) -> Host:
+        its = place.of_host(host.number)
+        environment = training_environment(
             image=plan.image,
             python=python,
             package_root=str(PACKAGE_ROOT if capabilities.private_files else package_folder().parent),
@@ -72,14 +72,26 @@ def process_of(
             region=plan.region,
             request=plan.environment,
             extra=extra,
-            ml_root=ml_root,
-        ),
-        ml_root=place.layout.root,
-        mounts=(Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")), *mounts),
-        directory=str(ml_root / "code"),
+            ml_root=ML_ROOT if capabilities.ml_root_at_opt_ml else its.layout.root,
+            host=host.name,
+        )
+        mounts = mounts_of(plan, its, host, private_files=capabilities.private_files)
+        return Host(host.name, its.layout.root, environment, (*shared, *mounts))
+
+    first, *others = (made(host) for host in plan.hosts)
+    argv = (*plan.entrypoint, *plan.arguments) if plan.entrypoint else command(python, "train", plan.arguments)
+    return ProcessSpec(
+        id=id,
+        argv=tuple(argv),
+        environment=first.environment,
+        ml_root=first.ml_root,
+        mounts=first.mounts,
+        host_name=first.name,
+        more_hosts=tuple(others),
+        directory=str((ML_ROOT if capabilities.ml_root_at_opt_ml else first.ml_root) / "code"),
         network=plan.network,
         limits=limits,
         max_runtime_seconds=plan.max_runtime_seconds,
         stop_grace_seconds=stop_grace_seconds,
-        companions=feeder(plan, place),
+        companions=tuple(program for host in plan.hosts for program in feeder(plan, place.of_host(host.number), host)),
     )

@@ -7,6 +7,7 @@ import os
 import select
 
 from .launching import PR_SET_CHILD_SUBREAPER, NotStartedError, ending, launch, prctl
+from .measuring import descendants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Sandboxed:
         self.gone = False
         os.set_inheritable(inner, True)
         os.set_inheritable(teller, True)
-        self.pid = os.posix_spawn(
+        self.pid = self.root = os.posix_spawn(
             spec["command"][0],
             [*spec["command"], str(inner), str(teller)],
             spec["command_environment"],
@@ -54,8 +55,13 @@ class Sandboxed:
             raise NotStartedError(self.told[1:].decode("utf-8", "replace"))
         self.told = self.told[2:]
 
+    def reaped(self, pid: int, status: int) -> None:
+        """A child of the runner has ended and its pid may be a stranger's from now on."""
+        self.gone = self.gone or pid == self.pid
+
     def ended(self) -> tuple[int, int] | None:
-        if self.descriptors and select.select([self.status], [], [], 0)[0]:
+        gone = self.gone
+        while self.descriptors and select.select([self.status], [], [], 0)[0]:
             chunk = os.read(self.status, 256)
             self.told += chunk
             if not chunk:
@@ -63,11 +69,7 @@ class Sandboxed:
         if self.told[:1] == b"X" and self.told.endswith(b"\n"):
             code, number = self.told[1:].split()
             return int(code), int(number)
-        pid, _ = os.waitpid(self.pid, os.WNOHANG)
-        if not pid:
-            return None
-        self.gone = True
-        return (-1, int(signal.SIGKILL))  # the namespace itself was killed
+        return (-1, int(signal.SIGKILL)) if gone else None  # the namespace itself was killed
 
     def terminate(self) -> None:
         try:
@@ -77,7 +79,7 @@ class Sandboxed:
 
     def kill(self) -> None:
         if self.gone:
-            return  # the pid may be a stranger's by now
+            return
         try:
             os.kill(self.pid, signal.SIGKILL)  # the namespace's first process dies with it, and all others with that
         except ProcessLookupError:
@@ -91,18 +93,17 @@ class Plain:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.descriptors: list[int] = []
         self.pid = launch(spec["job"], dies_with_parent=True)
+        self.root = os.getpid()
         self.known: tuple[int, int] | None = None
 
     def started(self) -> None:
         pass
 
+    def reaped(self, pid: int, status: int) -> None:
+        if pid == self.pid:
+            self.known = ending(status)
+
     def ended(self) -> tuple[int, int] | None:
-        while self.known is None:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            if pid == self.pid:
-                self.known = ending(status)
         return self.known
 
     def terminate(self) -> None:
@@ -116,7 +117,7 @@ class Plain:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
-        for pid in descendants(os.getpid()):
+        for pid in descendants(self.root):
             if number == signal.SIGKILL or _group(pid) != self.pid:
                 try:
                     os.kill(pid, number)
@@ -150,21 +151,3 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return -1
-
-
-def descendants(root: int) -> list[int]:
-    """All processes below ``root``, as /proc tells; nothing where there is no /proc."""
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208 - lean
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
-                    parents[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
-            except OSError:
-                continue
-    found: list[int] = []
-    wave = [root]
-    while wave:
-        wave = [pid for pid, parent in parents.items() if parent in wave]
-        found += wave
-    return found

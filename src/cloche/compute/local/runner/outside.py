@@ -12,8 +12,10 @@ import select
 import sys
 import time
 
-from .holding import Companion, Plain, Sandboxed, descendants
-from .launching import COPY_BYTES, NotStartedError, drain, wake_pipe
+from .holding import Companion
+from .host import Host
+from .launching import NotStartedError, drain, wake_pipe
+from .measuring import descendants, free_bytes, tasks_of_machine, used_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ else:
 AFTER_DEATH_SECONDS = 5.0
 DISK_LOOK_SECONDS = 2.0
 PROCESSES_LOOK_SECONDS = 0.5
-DISK_FREE_BYTES_MIN = 1 << 30
+HOST_FAILED_GRACE_SECONDS = 10.0
+"""What the others have to end in when one host has failed: what they could still save is of no use."""
 
 
 class Runner:
@@ -35,14 +38,14 @@ class Runner:
             self.spec: dict[str, Any] = marshal.load(file)  # noqa: S302 - from our own server
         self.stop_asked = False
         self.cause = "exited"
-        self.source: int | None = None
         self.kill_at: float | None = None
-        self.room = int(self.spec["output_bytes_max"])
         self.message = ""
+        self.hosts: list[Host] = []
+        self.culprit: Host | None = None
         self.companions: list[Companion] = []
-        self.disk_at = time.monotonic() + DISK_LOOK_SECONDS if self.spec["disk"] else None
+        self.disk_at = time.monotonic() + DISK_LOOK_SECONDS if self.spec["disk_bytes"] else None
         self.processes_at: float | None = None
-        if os.geteuid() == 0 and "RLIMIT_NPROC" in self.spec["job"]["limits"]:  # which does not hold for root
+        if os.geteuid() == 0 and self.spec["processes"]:  # RLIMIT_NPROC does not hold for root
             self.processes_at = time.monotonic() + PROCESSES_LOOK_SECONDS
 
     def run(self) -> None:
@@ -54,14 +57,10 @@ class Runner:
         if not self._claim():
             return
         os.write(1, b"+")  # whoever started this runner waits for it
-        source, sink = os.pipe()
-        nothing = os.open("/dev/null", os.O_RDWR)
-        for standard, descriptor in enumerate((nothing, sink, sink)):
-            os.dup2(descriptor, standard)
-        os.close(sink)
-        self.source = source
-        os.set_blocking(source, False)
-        self.output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.nothing = os.open("/dev/null", os.O_RDWR)
+        os.dup2(self.nothing, 0)
+        room = int(self.spec["output_bytes_max"])
+        self.hosts = [Host(number, spec, room) for number, spec in enumerate(self.spec["hosts"])]
         self.started_at = time.time()
         self.began = time.monotonic()
         self._run()
@@ -84,77 +83,137 @@ class Runner:
         return claimed
 
     def _run(self) -> None:
-        process: Sandboxed | Plain | None = None
         try:
-            process = Sandboxed(self.spec) if self.spec["command"] else Plain(self.spec)
-            process.started()
-            self._note_started(process.pid)
-            self.companions = [Companion(job) for job in self.spec["companions"]]
+            self._start()
         except NotStartedError as error:
-            self._end_all(process)
-            self._close(("not_started", -1, -1), str(error) or self._printed())
+            self._end_all()
+            self._close(("not_started", -1, -1), str(error) or self._told_of().printed())
             return
         except OSError as error:
-            self._close(("not_started", -1, -1), f"{self.spec['command'] or self.spec['job']['argv']}: {error}")
+            self._end_all()
+            self._close(("not_started", -1, -1), f"{self.spec['hosts'][0]['job']['argv'][0]}: {error}")
             return
-        ending = self._watch(process)
-        self._end_all(process)
-        self._close((self.cause, *ending), self.message)
+        self._watch()
+        self._end_all()
+        self._close((self.cause, *(self._told_of().ending or (-1, int(signal.SIGKILL)))), self.message)
 
-    def _note_started(self, pid: int) -> None:
+    def _start(self) -> None:
+        """Start the process on all hosts, then wait until it runs on each. Raises ``NotStartedError``, ``OSError``."""
+        if self.spec["own_network"]:
+            from .network import go_apart
+
+            go_apart()
+        try:
+            for host in self.hosts:
+                host.begin()
+        finally:
+            os.dup2(self.nothing, 1)
+            os.dup2(self.nothing, 2)
+        for host in self.hosts:
+            assert host.process is not None
+            self.culprit = host
+            host.process.started()
+        self.culprit = None
+        self._note_started(self.hosts[0])
+        self.companions = [Companion(job) for job in self.spec["companions"]]
+
+    def _note_started(self, host: Host) -> None:
+        assert host.process is not None
         with open("process.part", "w") as file:  # noqa: PTH123
-            file.write(f'{{"pid": {pid}, "started_at": {self.started_at!r}}}')
+            file.write(f'{{"pid": {host.process.pid}, "started_at": {self.started_at!r}}}')
         os.rename("process.part", "process.json")  # noqa: PTH104
-        os.dup2(0, 1)  # the runner's own ends of the output pipe
-        os.dup2(0, 2)
 
-    def _watch(self, process: Sandboxed | Plain) -> tuple[int, int]:
+    def _watch(self) -> None:
+        """Until it has ended on every host. One that fails takes the others along."""
         maximum = self.spec["max_runtime_seconds"]
         while True:
-            ending = process.ended()
-            if ending is not None:
-                return ending
+            self._reap()
+            for host in self.hosts:
+                host.look()
+            if all(host.ending is not None for host in self.hosts):
+                return
             now = time.monotonic()
+            if self.culprit is None and self.cause == "exited" and any(host.failed for host in self.hosts):
+                self.culprit = next(host for host in self.hosts if host.failed)
+                self._terminate("exited", HOST_FAILED_GRACE_SECONDS, now)
             if self.stop_asked:
                 self.stop_asked = False
-                self._terminate(process, "stopped", _asked_grace(self.spec["stop_grace_seconds"]), now)
-            if maximum is not None and now - self.began >= maximum and self.cause == "exited":
-                self._terminate(process, "max_runtime", self.spec["stop_grace_seconds"], now)
+                self._terminate("stopped", _asked_grace(self.spec["stop_grace_seconds"]), now)
+            if maximum is not None and now - self.began >= maximum and self._goes_on:
+                self._terminate("max_runtime", self.spec["stop_grace_seconds"], now)
             if self.disk_at is not None and now >= self.disk_at:
                 self._look_at_disk(now)
             if self.processes_at is not None and now >= self.processes_at:
                 self._look_at_processes(now)
-            if self.companions and self.cause == "exited":
+            if self.companions and self._goes_on:
                 self._look_at_companions(now)
             if self.kill_at is not None and now >= self.kill_at:
-                process.kill()
+                self._kill()
                 self.kill_at = now + 1.0
-            self._pause(process, now, maximum)
+            self._pause(now, maximum)
 
-    def _terminate(self, process: Sandboxed | Plain, cause: str, grace: float, now: float) -> None:
-        if self.cause == "exited":
+    @property
+    def _goes_on(self) -> bool:
+        """Whether nothing has brought its end about yet."""
+        return self.cause == "exited" and self.culprit is None
+
+    def _told_of(self) -> Host:
+        """Whose ending is the process's: the host that brought it about, else the first that failed, else the first."""
+        failed = (host for host in self.hosts if host.failed)
+        return self.culprit or next(failed, self.hosts[0])
+
+    def _reap(self) -> bool:
+        """Whether there are children left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            for host in self.hosts:
+                if host.process is not None:
+                    host.process.reaped(pid, status)
+
+    def _terminate(self, cause: str, grace: float, now: float) -> None:
+        if self._goes_on:
             self.cause = cause
         kill_at = now + grace
         self.kill_at = kill_at if self.kill_at is None else min(kill_at, self.kill_at)
-        process.terminate()
+        for host in self.hosts:
+            if host.process is not None and host.ending is None:
+                host.process.terminate()
+
+    def _kill(self) -> None:
+        for host in self.hosts:
+            if host.process is not None:
+                host.process.kill()
 
     def _look_at_disk(self, now: float) -> None:
         """End what fills the disk. Looking takes a twentieth of the time at most, however many files there are."""
-        folder, most = self.spec["disk"]
-        used, free = used_bytes(folder), free_bytes(folder)
-        self.disk_at = now + max(DISK_LOOK_SECONDS, 20 * (time.monotonic() - now))
-        if used > most:
-            self._break_off(
-                f"No space left on device: {used} bytes were written below /opt/ml, {most} are allowed", now
-            )
-        elif free < 0:
+        most = self.spec["disk_bytes"]
+        for host in self.hosts:
+            used = used_bytes(host.spec["ml_root"])
+            if used > most:
+                text = f"No space left on device: {used} bytes were written below /opt/ml, {most} are allowed"
+                self._break_off(text, now, host=host)
+                return
+        if free_bytes(self.hosts[0].spec["ml_root"]) < 0:
             self._break_off("No space left on device: the disk of this machine is all but full", now)
+            return
+        self.disk_at = now + max(DISK_LOOK_SECONDS, 20 * (time.monotonic() - now))
 
     def _look_at_processes(self, now: float) -> None:
         self.processes_at = now + PROCESSES_LOOK_SECONDS
-        most = self.spec["job"]["limits"]["RLIMIT_NPROC"]
-        if tasks_of_machine() > most and (count := len(descendants(os.getpid()))) > most + 3 + len(self.companions):
-            self._break_off(f"Resource temporarily unavailable: {count} processes run, {most} are allowed", now)
+        most = self.spec["processes"]
+        if tasks_of_machine() <= most:
+            return
+        for host in self.hosts:
+            count = 0 if host.process is None else len(descendants(host.process.root))
+            if count > most + 3 + len(self.companions):
+                text = f"Resource temporarily unavailable: {count} processes run, {most} are allowed"
+                self._break_off(text, now, host=host)
+                return
 
     def _look_at_companions(self, now: float) -> None:
         try:
@@ -163,81 +222,54 @@ class Runner:
         except FileNotFoundError:
             pass
 
-    def _break_off(self, message: str, now: float, cause: str = "limit_reached") -> None:
-        self.cause, self.message, self.kill_at = cause, message, now
+    def _break_off(self, message: str, now: float, cause: str = "limit_reached", host: Host | None = None) -> None:
+        self.cause, self.message, self.kill_at, self.culprit = cause, message, now, host
         self.disk_at = self.processes_at = None
 
-    def _pause(self, process: Sandboxed | Plain, now: float, maximum: float | None) -> None:
+    def _pause(self, now: float, maximum: float | None) -> None:
         times = [at for at in (self.kill_at, self.disk_at, self.processes_at) if at is not None]
-        if maximum is not None and self.cause == "exited":
+        if maximum is not None and self._goes_on:
             times.append(self.began + maximum)
-        timeout = max(0.0, min(times) - now) if times else None
-        watched = [self.wake, *process.descriptors]
-        if self.source is not None:
-            watched.append(self.source)
-        select.select(watched, [], [], timeout)
+        watched = [self.wake]
+        for host in self.hosts:
+            if host.ending is None and host.process is not None:
+                watched += host.process.descriptors
+            if host.source is not None:
+                watched.append(host.source)
+        select.select(watched, [], [], max(0.0, min(times) - now) if times else None)
         drain(self.wake)
-        self._copy()
+        for host in self.hosts:
+            host.copy()
 
-    def _copy(self) -> None:
-        """Move what was printed into the file; once that is full, read on and drop."""
-        while self.source is not None:
-            try:
-                data = os.read(self.source, COPY_BYTES)
-            except BlockingIOError:
-                return
-            if not data:
-                os.close(self.source)
-                self.source = None
-                return
-            if self.room > 0:
-                self._keep(data[: self.room])
-                self.room -= len(data)
-                if self.room <= 0:
-                    self._keep(b"\n[cloche] the log of this process is full; what follows is not kept\n")
-
-    def _keep(self, data: bytes) -> None:
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(self.output, view) :]
-        except OSError:
-            self.room = 0  # the disk is full: the process goes on, its log does not
-
-    def _end_all(self, process: Sandboxed | Plain | None) -> None:
-        """Kill what is left of the tree, and read what it still had to say."""
+    def _end_all(self) -> None:
+        """Kill what is left of the trees, and read what they still had to say."""
         deadline = time.monotonic() + AFTER_DEATH_SECONDS
         for companion in self.companions:
             companion.kill()
-        os.dup2(0, 1)
-        os.dup2(0, 2)
-        while process is not None:
-            process.kill()
-            try:
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-            except ChildProcessError:
-                break
-            self._copy()
-            if time.monotonic() > deadline:
+        while time.monotonic() < deadline:
+            self._kill()
+            is_rest = self._reap()
+            for host in self.hosts:
+                host.copy()
+            if not is_rest:
                 break
             select.select([self.wake], [], [], 0.01)
             drain(self.wake)
-        while self.source is not None and time.monotonic() < deadline:
-            select.select([self.source], [], [], deadline - time.monotonic())
-            self._copy()
-
-    def _printed(self) -> str:
-        with open("output", "rb") as file:  # noqa: PTH123
-            return file.read(4096).decode("utf-8", "replace").strip()
+        while any(host.source is not None for host in self.hosts) and time.monotonic() < deadline:
+            sources = [host.source for host in self.hosts if host.source is not None]
+            select.select(sources, [], [], max(0.0, deadline - time.monotonic()))
+            for host in self.hosts:
+                host.copy()
 
     def _close(self, ending: tuple[str, int, int], message: str) -> None:
         cause, code, number = ending
         times = f'"started_at": {self.started_at!r}, "ended_at": {time.time()!r}'
         how = f'"exit_code": {code if code >= 0 else "null"}, "signal": {number if number >= 0 else "null"}'
-        os.fsync(self.output)
+        where = f'"host": {self._told_of().number}'
+        for host in self.hosts:
+            os.fsync(host.output)
         with open("outcome.part", "w") as file:  # noqa: PTH123
-            file.write(f'{{"cause": "{cause}", {how}, {times}, "message": {_quoted(message)}}}')
+            file.write(f'{{"cause": "{cause}", {how}, {where}, {times}, "message": {_quoted(message)}}}')
             file.flush()
             os.fsync(file.fileno())
         os.rename("outcome.part", "outcome.json")  # noqa: PTH104
@@ -247,41 +279,6 @@ class Runner:
 
     def _on_stop(self, *_: object) -> None:
         self.stop_asked = True
-
-
-def tasks_of_machine() -> int:
-    """A quick upper bound for what any part of the machine runs; 0 where there is no /proc."""
-    try:
-        with open("/proc/loadavg") as file:  # noqa: PTH123
-            return int(file.read().split()[3].partition("/")[2])
-    except OSError:
-        return 0
-
-
-def used_bytes(folder: str) -> int:
-    """What the files below ``folder`` occupy, each once however many names it has."""
-    total, seen, waiting = 0, set(), [folder]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    elif status.st_nlink == 1:
-                        total += status.st_blocks * 512
-                    elif status.st_ino not in seen:
-                        seen.add(status.st_ino)
-                        total += status.st_blocks * 512
-        except OSError:
-            continue  # removed meanwhile
-    return total
-
-
-def free_bytes(folder: str) -> int:
-    """What is free on its disk, less what must stay so."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize - min(DISK_FREE_BYTES_MIN, disk.f_blocks * disk.f_frsize // 20)
 
 
 def _quoted(text: str) -> str:

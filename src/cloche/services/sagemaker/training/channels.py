@@ -59,6 +59,7 @@ def _channel(channel: Members, where: str, input_mode: str | None) -> Channel:
         compression=channel.get("CompressionType") or "None",
         shuffle_seed=(channel.get("ShuffleConfig") or {}).get("Seed"),
         attribute_names=tuple(source.get("AttributeNames") or ()),
+        groups=tuple(source.get("InstanceGroupNames") or ()),
     )
     _check(made)
     return made

@@ -16,6 +16,7 @@ from cloche.engines.training import Channel, Metric, Plan
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.foundation.limits import GIB
 from cloche.services.sagemaker.training.channels import address, plan_channels
+from cloche.services.sagemaker.training.cluster import check_groups_of_channels, plan_groups
 from cloche.services.sagemaker.training.outputs import check_bucket, check_local_path_outside, plan_checkpoints
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche_jobs import catalog
@@ -49,6 +50,11 @@ def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
         raise NotSupported(
             "EnableNetworkIsolation needs a sandbox, and bubblewrap (bwrap) is not there or does not work here."
         )
+    if len(plan.hosts) > 1 and not ctx.parts.training.runtime.capabilities.several_hosts:
+        raise NotSupported(
+            "Training on more than one instance needs a sandbox for each, and bubblewrap (bwrap) is not there or does "
+            "not work here."
+        )
     ctx.parts.training.check(plan)
     for channel in plan.channels:
         if not _has_objects(ctx, channel):
@@ -72,8 +78,9 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     resources = request.get("ResourceConfig") or {}
     if not algorithm.get("TrainingImage"):
         raise Invalid("AlgorithmSpecification.TrainingImage is required.", field="TrainingImage")
-    if not resources.get("InstanceType") or not resources.get("InstanceCount"):
-        raise Invalid("ResourceConfig needs InstanceType and InstanceCount.", field="ResourceConfig")
+    groups = plan_groups(resources)
+    channels = plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode"))
+    check_groups_of_channels(channels, groups)
     image = find_image(algorithm["TrainingImage"])
     bucket, prefix = address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
     prefix = prefix.rstrip("/")
@@ -87,11 +94,11 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         image=image.key,
         output_bucket=bucket,
         output_prefix=f"{prefix}/{name}" if prefix else name,
-        instance_type=resources["InstanceType"],
+        groups=groups,
         max_runtime_seconds=_max_runtime(request),
         hyperparameters=request.get("HyperParameters") or {},
         environment=request.get("Environment") or {},
-        channels=plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode")),
+        channels=channels,
         metrics=_metrics(image, request),
         network=not request.get("EnableNetworkIsolation"),
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),

@@ -2,7 +2,7 @@
 
 Three things are kept and shown without being acted on, because the SDKs send them unasked: ``DebugHookConfig`` (no
 tensors are collected; the description's ``ProfilingStatus`` says ``Disabled``), ``ProfilerConfig`` without rules, and
-``EnableInterContainerTrafficEncryption`` (a job of one container has no traffic between containers).
+``EnableInterContainerTrafficEncryption`` (what a job's hosts say to each other never leaves this machine).
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("AlgorithmSpecification.AlgorithmName", _given, "algorithm resources and marketplace algorithms; name an image"),
     ("AlgorithmSpecification.TrainingImageConfig", _given, "images from private registries"),
     ("OutputDataConfig.KmsKeyId", _given, "encryption of artifacts with a KMS key"),
-    ("ResourceConfig.InstanceCount", _other_than(1), "training on more than one instance"),
-    ("ResourceConfig.InstanceGroups", _given, "heterogeneous clusters"),
     ("ResourceConfig.InstancePreferences", _given, "a choice among instance types"),
     ("ResourceConfig.InstancePlacementConfig", _given, "placement of instances"),
     ("ResourceConfig.KeepAlivePeriodInSeconds", _given, "warm pools (a job here starts in milliseconds anyway)"),
@@ -59,7 +57,6 @@ REFUSED_IN_CHANNEL: Final[tuple[tuple[str, Test, str], ...]] = (
     ("DataSource.FileSystemDataSource", _given, "file systems as a data source"),
     ("DataSource.DatasetSource", _given, "data sets as a data source"),
     ("DataSource.S3DataSource.S3DataType", lambda value: value == "Converse", "data in the Converse format"),
-    ("DataSource.S3DataSource.InstanceGroupNames", _given, "heterogeneous clusters"),
     ("DataSource.S3DataSource.ModelAccessConfig", _given, "gated models"),
     ("DataSource.S3DataSource.HubAccessConfig", _given, "hubs"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import ClassVar, Final
 
 from cloche.aws.errors import AwsError
@@ -56,14 +57,13 @@ class TrainingJob(Resource):
         check_plan(ctx, request, plan)
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
-        resources = request["ResourceConfig"]
-        count = resources.get("InstanceCount", 1)
-        ctx.parts.quotas.use(
-            tx,
-            record.arn,
-            [Asked(training_quota(resources["InstanceType"]), count), Asked(INSTANCES_OF_JOBS, count)],
-        )
-        ctx.parts.training.submit(tx, plan_training_job(ctx, record.arn, request))
+        plan = plan_training_job(ctx, record.arn, request)
+        of_types = Counter[str]()
+        for group in plan.groups:
+            of_types[group.instance_type] += group.count
+        asked = [Asked(training_quota(instance_type), count) for instance_type, count in of_types.items()]
+        ctx.parts.quotas.use(tx, record.arn, [*asked, Asked(INSTANCES_OF_JOBS, of_types.total())])
+        ctx.parts.training.submit(tx, plan)
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
         raise NotSupported(

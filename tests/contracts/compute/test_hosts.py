@@ -1,0 +1,181 @@
+"""One process on several hosts: names, files, and one end for all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloche.compute.runtime import Ended, Host, Limits, Lost, Running
+from cloche.foundation.errors import Invalid
+
+from .conftest import Bench, is_there, until
+
+WHO = "import os, socket, sys, time\nwho = socket.gethostname()\n"
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+def start(bench: Bench, script: str, count: int = 2, **changes: Any) -> None:
+    more = [Host(f"algo-{number}", bench.folder / f"ml-{number}", ENVIRONMENT) for number in range(2, count + 1)]
+    for host in more:
+        host.ml_root.mkdir()
+    bench.start(WHO + script, more_hosts=tuple(more), **changes)
+
+
+def pids(word: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and word.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return [pid for pid in found if is_there(pid)]
+
+
+def test_without_a_sandbox_there_are_none(bench: Bench) -> None:
+    if bench.runtime.capabilities.several_hosts:
+        pytest.skip("there is a sandbox")
+    with pytest.raises(Invalid, match="several hosts"):
+        start(bench, "")
+
+
+def test_each_has_its_own_name_files_and_output(boxed: Bench) -> None:
+    start(boxed, "open('/opt/ml/' + who, 'w').close(); print(who, sorted(os.listdir('/opt/ml')))", count=3)
+    assert boxed.ended() == Ended("exited", 0, None, boxed.ended().started_at, boxed.ended().ended_at)
+    for number in range(3):
+        name = f"algo-{number + 1}"
+        assert boxed.printed(host=number) == f"{name} ['{name}']\n"
+    assert (boxed.folder / "ml-3" / "algo-3").exists()
+
+
+MEETING = (
+    "if who == 'algo-1':\n"
+    "    server = socket.create_server((who, 7777))\n"
+    "    print(server.accept()[0].recv(99).decode())\n"
+    "else:\n"
+    "    for _ in range(500):\n"
+    "        try: peer = socket.create_connection(('algo-1', 7777)); break\n"
+    "        except OSError: time.sleep(0.01)\n"
+    "    peer.sendall(b'hello from ' + who.encode())\n"
+)
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_they_find_each_other(boxed: Bench, network: bool) -> None:
+    start(boxed, MEETING, network=network)
+    assert boxed.ended().exit_code == 0, boxed.printed() + boxed.printed(host=1)
+    assert boxed.printed() == "hello from algo-2\n"
+
+
+def test_two_processes_use_the_same_port(boxed: Bench) -> None:
+    script = "s = socket.create_server((who, 7788)); print('listens'); sys.stdin.read(); time.sleep(600)"
+    for id in ("one", "two"):
+        boxed.start(WHO + script, id=id)
+    for id in ("one", "two"):
+        boxed.says("listens", id)
+
+
+def test_together_they_are_cut_from_the_network(boxed: Bench) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        abstract = socket.socket(socket.AF_UNIX)
+        abstract.bind(f"\0cloche-test-{os.getpid()}")
+        abstract.listen()
+        script = (
+            f"for family, address in ((socket.AF_INET, ('127.0.0.1', {port})), "
+            f"(socket.AF_UNIX, '\\0cloche-test-{os.getpid()}')):\n"
+            "    try: socket.socket(family).connect(address); print('REACHED', address)\n"
+            "    except OSError as error: print(type(error).__name__)\n"
+        )
+        start(boxed, script, network=False)
+        assert boxed.ended().exit_code == 0
+        abstract.close()
+    for number in range(2):
+        assert boxed.printed(host=number).split() == ["ConnectionRefusedError"] * 2
+
+
+def test_one_that_fails_takes_the_others_along(boxed: Bench) -> None:
+    start(boxed, "sys.exit(3) if who == 'algo-2' else time.sleep(600)", count=3)
+    ended = boxed.ended()
+    assert (ended.cause, ended.exit_code, ended.signal, ended.host) == ("exited", 3, None, 1)
+
+
+def test_one_that_ends_well_leaves_the_others_alone(boxed: Bench) -> None:
+    start(boxed, "time.sleep(0.5 if who == 'algo-2' else 0); print('done')")
+    assert (boxed.ended().exit_code, boxed.ended().host) == (0, 0)
+    assert boxed.printed(host=1) == "done\n"
+
+
+def test_killing_one_host_from_outside(boxed: Bench) -> None:
+    word = f"host-{os.getpid()}-{time.time_ns()}"
+    start(
+        boxed,
+        f"print('up')\nif who == 'algo-2': os.execv('/bin/sh', ['sh', '-c', 'sleep 600', '{word}'])\ntime.sleep(600)",
+    )
+    boxed.says("up", host=1)
+    victim = until(lambda: pids(word))[0]
+    os.kill(victim, signal.SIGKILL)
+    ended = boxed.ended()
+    assert (ended.cause, ended.signal, ended.host) == ("exited", 9, 1)
+
+
+def test_a_stop_reaches_all_and_is_no_failure(boxed: Bench) -> None:
+    script = (
+        "import signal\n"
+        "def end(*_): print('saved'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('up', flush=True)\n"
+        "time.sleep(600)"
+    )
+    start(boxed, script)
+    for number in range(2):
+        boxed.says("up", host=number)
+    boxed.runtime.stop("job", 60.0)
+    assert (boxed.ended().cause, boxed.ended().exit_code) == ("stopped", 0)
+    assert [boxed.printed(host=number) for number in range(2)] == ["up\nsaved\n"] * 2
+
+
+def test_time_is_up_for_all(boxed: Bench) -> None:
+    start(boxed, "time.sleep(600)", max_runtime_seconds=0.3, stop_grace_seconds=0.1)
+    assert boxed.ended().cause == "max_runtime"
+
+
+def test_a_full_disk_on_one(boxed: Bench) -> None:
+    script = "if who == 'algo-2': open('/opt/ml/much', 'wb').write(os.urandom(9 << 20))\ntime.sleep(600)"
+    start(boxed, script, limits=Limits(disk_bytes=8 << 20))
+    assert (boxed.ended().cause, boxed.ended().host) == ("limit_reached", 1)
+
+
+def test_a_new_server_finds_all_of_them(boxed: Bench) -> None:
+    start(boxed, "print('up')\nwhile not os.path.exists('/opt/ml/go'): time.sleep(0.01)\nprint('went')")
+    boxed.says("up", host=1)
+    later = boxed.beside()
+    assert isinstance(later.observe("job"), Running)
+    for folder in ("ml/job", "ml-2"):
+        (boxed.folder / folder / "go").touch()
+    assert boxed.ended(runtime=later).exit_code == 0
+    assert later.output("job", 1).read_text() == "up\nwent\n"
+    later.close()
+
+
+def test_nothing_is_left_when_the_runner_is_killed(boxed: Bench) -> None:
+    word = f"left-{os.getpid()}-{time.time_ns()}"
+    start(boxed, f"print('up')\nos.execv('/bin/sh', ['sh', '-c', 'sleep 600 & wait', '{word}'])")
+    until(lambda: len(pids(word)) == 2)
+    claim = (boxed.folder / "run" / "job" / "runner.json").read_text()
+    os.kill(int(claim.partition('"pid": ')[2].partition(",")[0]), signal.SIGKILL)
+    until(lambda: isinstance(boxed.runtime.observe("job"), Lost))
+    until(lambda: not pids(word), "the end of what was left")
+
+
+def test_a_host_that_cannot_be_made_ends_the_rest(boxed: Bench) -> None:
+    boxed.start(WHO + "time.sleep(600)", more_hosts=(Host("algo-2", boxed.folder / "nowhere", ENVIRONMENT),))
+    ended = boxed.ended()
+    assert (ended.cause, ended.host) == ("not_started", 1)
+    assert "nowhere" in ended.message
