@@ -61,7 +61,7 @@ def _check(world: World) -> None:
             assert item.state == "Stopped"
         if item.state == "Failed":
             assert record.state["failure_reason"]
-        assert world.stored(arn) == world.runtime.printed.get(arn, [])
+        assert world.stored(arn) == [lines for lines in world.runtime.printed.get(arn, []) if lines]
     assert all(count == 1 for count in world.runtime.starts.values())
     world._die()  # what the cleaner had not come to is for the next start
     assert world.runtime.known() == []

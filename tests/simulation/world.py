@@ -60,11 +60,11 @@ class FakeClock:
 @dataclass
 class FakeProcess:
     spec: ProcessSpec
-    output: Path
+    outputs: list[Path]
     lines: int
     exit_code: int
     started_at: float
-    printed: list[str] = field(default_factory=list)
+    printed: list[list[str]] = field(default_factory=list)
     end: Observation | None = None
     stop_asked: bool = False
 
@@ -76,8 +76,8 @@ class FakeRuntime:
         self.folder, self.clock, self.dice = folder, clock, dice
         self.processes: dict[str, FakeProcess] = {}
         self.starts: dict[str, int] = {}
-        self.printed: dict[str, list[str]] = {}
-        """All that was ever printed, by job."""
+        self.printed: dict[str, list[list[str]]] = {}
+        """All that was ever printed, by job and host."""
         self.listeners: list[Callable[[str], None]] = []
         self.capabilities = Capabilities(True, True, True, True, "a simulation")
         folder.mkdir()
@@ -85,14 +85,19 @@ class FakeRuntime:
     def start(self, spec: ProcessSpec) -> None:
         if spec.id in self.processes:
             return
-        assert spec.ml_root.joinpath("input/config/hyperparameters.json").exists()
-        assert all(mount.source.is_dir() for mount in spec.mounts)
         self.starts[spec.id] = self.starts.get(spec.id, 0) + 1
-        (spec.ml_root / "code" / "in-use").touch()
-        output = self.folder / spec.id
-        output.touch()
+        for number, host in enumerate(spec.hosts):
+            assert host.ml_root.joinpath("input/config/hyperparameters.json").exists()
+            assert all(mount.source.is_dir() for mount in host.mounts)
+            (host.ml_root / "code" / "in-use").touch()
+            self.output(spec.id, number).touch()
         self.processes[spec.id] = FakeProcess(
-            spec, output, self.dice.randrange(8), self.dice.choice([0, 0, 0, 1, 3]), self.clock.time()
+            spec,
+            [self.output(spec.id, number) for number in range(len(spec.hosts))],
+            self.dice.randrange(8),
+            self.dice.choice([0, 0, 0, 1, 3]),
+            self.clock.time(),
+            [[] for _ in spec.hosts],
         )
         self.printed[spec.environment["TRAINING_JOB_ARN"]] = self.processes[spec.id].printed
 
@@ -112,8 +117,8 @@ class FakeRuntime:
     def disk_bytes(self, folder: Path) -> int:
         return 0
 
-    def output(self, id: str) -> Path:
-        return self.folder / id
+    def output(self, id: str, host: int = 0) -> Path:
+        return self.folder / f"{id}-{host}"
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         self.listeners.append(listener)
@@ -121,7 +126,8 @@ class FakeRuntime:
     def forget(self, id: str) -> None:
         process = self.processes.pop(id, None)
         if process is not None:
-            process.output.unlink()
+            for output in process.outputs:
+                output.unlink()
 
     def known(self) -> list[str]:
         return sorted(self.processes)
@@ -132,32 +138,34 @@ class FakeRuntime:
         if not running:
             return
         process = self.dice.choice(running)
-        assert (process.spec.ml_root / "code" / "in-use").exists(), "the folder of a running job was touched"
+        for host in process.spec.hosts:
+            assert (host.ml_root / "code" / "in-use").exists(), "the folder of a running job was touched"
+        at = self.dice.randrange(len(process.outputs))
         if process.stop_asked and self.dice.random() < 0.5:
             self._end(process, Ended("stopped", None, 15, process.started_at, self.clock.time()))
-        elif len(process.printed) < process.lines:
-            self._print(process)
+        elif sum(map(len, process.printed)) < process.lines:
+            self._print(process, at)
         elif self.dice.random() < 0.1:
             self._end(process, Lost(process.started_at))
         elif self.dice.random() < 0.1:
             self._end(process, Ended("max_runtime", None, 15, process.started_at, self.clock.time()))
         else:
             if self.dice.random() < 0.5:
-                with process.output.open("a") as file:
+                with process.outputs[at].open("a") as file:
                     file.write("no newline")
-                process.printed.append("no newline")
+                process.printed[at].append("no newline")
             if process.exit_code == 0:
                 (process.spec.ml_root / "model" / "weights").write_text("1 2 3")
-            self._end(process, Ended("exited", process.exit_code, None, process.started_at, self.clock.time()))
+            self._end(process, Ended("exited", process.exit_code, None, process.started_at, self.clock.time(), at))
 
-    def _print(self, process: FakeProcess) -> None:
-        line = f"loss={len(process.printed)}; {secrets.token_hex(4)}"
+    def _print(self, process: FakeProcess, at: int) -> None:
+        line = f"loss={len(process.printed[at])}; {secrets.token_hex(4)}"
         half = self.dice.randrange(len(line))
-        with process.output.open("a") as file:
+        with process.outputs[at].open("a") as file:
             file.write(line[:half])
             file.flush()
             file.write(line[half:] + "\n")
-        process.printed.append(line)
+        process.printed[at].append(line)
 
     def _end(self, process: FakeProcess, end: Observation) -> None:
         process.end = end
@@ -252,7 +260,7 @@ class World:
     def _die(self) -> None:
         self.deaths += 1
         self.deadly = False
-        for arn in list(self.follower._followed):
+        for arn, _ in list(self.follower._followed):
             self.follower.drop(arn)
         self.objects.removal.close()
         self.logs.close()
@@ -305,7 +313,7 @@ class World:
             image="sagemaker-xgboost:1.7-1",
             output_bucket="data",
             output_prefix=f"out/{name}",
-            groups=(Group("ml.m5.large"),),
+            groups=(Group("ml.m5.large", 1 + len(self.jobs) % 2),),
             max_runtime_seconds=3600,
             channels=(Channel("train", "data", "train"),),
             metrics=(Metric("loss", "loss=([0-9]+);", built_in=True),),
@@ -355,8 +363,8 @@ class World:
         if self.to_clean:
             self.cleaner.remove(self.to_clean.pop(0))
 
-    def stored(self, arn: str) -> list[str]:
+    def stored(self, arn: str) -> list[list[str]]:
+        """What each host's stream holds, as far as there is one."""
         streams, _ = self.logs.streams(ACCOUNT, REGION, LOG_GROUP, prefix=arn.rpartition("/")[2] + "/", limit=10)
-        assert len(streams) <= 1
-        events = [self.logs.read(ACCOUNT, REGION, LOG_GROUP, stream.name, from_head=True).events for stream in streams]
-        return [event.message for page in events for event in page]
+        pages = [self.logs.read(ACCOUNT, REGION, LOG_GROUP, stream.name, from_head=True) for stream in streams]
+        return [[event.message for event in page.events] for page in pages]

@@ -135,7 +135,7 @@ def test_a_stop_reaches_all_and_is_no_failure(boxed: Bench) -> None:
     )
     start(boxed, script)
     for number in range(2):
-        boxed.says("up", host=number)
+        boxed.says("up\n", host=number)
     boxed.runtime.stop("job", 60.0)
     assert (boxed.ended().cause, boxed.ended().exit_code) == ("stopped", 0)
     assert [boxed.printed(host=number) for number in range(2)] == ["up\nsaved\n"] * 2

@@ -284,7 +284,6 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
         ({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy"),
         ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig"),
         ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://x/y"}}, "TensorBoardOutputConfig"),
-        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "InstanceCount"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://x/y", "KmsKeyId": "k"}}, "KmsKeyId"),
         ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "AlgorithmName"),
     ],

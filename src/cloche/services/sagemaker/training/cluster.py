@@ -1,6 +1,7 @@
 """The instances of a CreateTrainingJob request: so many of one type, or several groups.
 
-Source: docs.aws.amazon.com/sagemaker/latest/APIReference, pages API_ResourceConfig, API_InstanceGroup, API_S3DataSource.
+Source: docs.aws.amazon.com/sagemaker/latest/APIReference, pages API_ResourceConfig, API_InstanceGroup and
+API_S3DataSource.
 """
 
 from __future__ import annotations

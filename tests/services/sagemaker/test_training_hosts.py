@@ -1,0 +1,238 @@
+"""Training on several instances, told by unmodified boto3 clients to a real server."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import tarfile
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from training_requests import BUCKET, LOG_GROUP, Bench, channel
+
+from cloche.compute.local.sandbox import bubblewrap
+
+pytestmark = pytest.mark.skipif(
+    bubblewrap() is None, reason="bubblewrap cannot make a sandbox here: SEVERAL INSTANCES ARE NOT TESTED"
+)
+TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+GROUPS = {
+    "InstanceGroups": [
+        {"InstanceGroupName": "readers", "InstanceType": "ml.c5.xlarge", "InstanceCount": 1},
+        {"InstanceGroupName": "trainers", "InstanceType": "ml.m5.large", "InstanceCount": 2},
+    ],
+    "VolumeSizeInGB": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def bench(server: Any) -> Bench:
+    bench = Bench(server)
+    for number in range(5):
+        bench.s3.put_object(Bucket=BUCKET, Key=f"parts/{number}.csv", Body=b"%d,0\n" % number)
+    return bench
+
+
+def said(bench: Bench, name: str) -> dict[str, list[str]]:
+    """What each host printed, by its name."""
+    streams = bench.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")["logStreams"]
+    found = {}
+    for stream in (stream["logStreamName"] for stream in streams):
+        events = bench.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True)["events"]
+        found[stream.removeprefix(f"{name}/").rpartition("-")[0]] = [event["message"] for event in events]
+    return found
+
+
+def archive(bench: Bench, key: str) -> dict[str, bytes]:
+    body = bench.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        return {each.name: tar.extractfile(each).read() for each in tar if each.isfile()}  # type: ignore[union-attr]
+
+
+def test_two_instances_from_creation_to_one_model(bench: Bench) -> None:
+    script = (
+        "cd /opt/ml; cat input/config/resourceconfig.json; echo; echo $CURRENT_HOST $(hostname) ;"
+        "ls input/data/all | tr '\\n' ' '; echo; ls input/data/shared | tr '\\n' ' '; echo;"
+        'echo "loss=$(hostname | tail -c 2);";'
+        "echo $(hostname) | tee model/$(hostname) model/name output/data/$(hostname) > /dev/null"
+    )
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/parts/", "S3DataDistributionType": "ShardedByS3Key"}
+    job = bench.run(
+        "hosts-two",
+        'eval "$SCRIPT"',
+        Environment={"SCRIPT": script},
+        ResourceConfig=TWO,
+        InputDataConfig=[
+            channel("all", "parts/"),
+            {"ChannelName": "shared", "DataSource": {"S3DataSource": source}},
+        ],
+    )
+    assert job["TrainingJobStatus"] == "Completed", (job, said(bench, "hosts-two"))
+    assert job["ResourceConfig"] == TWO
+    printed = said(bench, "hosts-two")
+    assert list(printed) == ["algo-1", "algo-2"]
+    shares = []
+    for host, (resources, who, everything, share, _) in printed.items():
+        assert who == f"{host} {host}"
+        document = json.loads(resources)
+        assert document == {
+            "current_host": host,
+            "current_instance_type": "ml.m5.large",
+            "current_group_name": "homogeneousCluster",
+            "hosts": ["algo-1", "algo-2"],
+            "instance_groups": [
+                {
+                    "instance_group_name": "homogeneousCluster",
+                    "instance_type": "ml.m5.large",
+                    "hosts": ["algo-1", "algo-2"],
+                }
+            ],
+            "network_interface_name": "lo",
+        }
+        assert everything.split() == [f"{number}.csv" for number in range(5)]
+        shares.append(share.split())
+    assert shares == [["0.csv", "2.csv", "4.csv"], ["1.csv", "3.csv"]]
+    model = archive(bench, "output/hosts-two/output/model.tar.gz")
+    assert model == {"algo-1": b"algo-1\n", "algo-2": b"algo-2\n", "name": b"algo-1\n"}
+    assert archive(bench, "output/hosts-two/output/output.tar.gz") == {"algo-1": b"algo-1\n", "algo-2": b"algo-2\n"}
+
+
+def test_groups_of_instances(bench: Bench) -> None:
+    for_readers = channel("rows", "parts/")
+    for_readers["DataSource"]["S3DataSource"]["InstanceGroupNames"] = ["readers"]
+    script = "cat /opt/ml/input/config/resourceconfig.json; echo; cat /opt/ml/input/config/inputdataconfig.json; echo"
+    job = bench.run(
+        "hosts-grouped", script, ResourceConfig=GROUPS, InputDataConfig=[for_readers, channel("all", "parts/")]
+    )
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert job["ResourceConfig"] == GROUPS
+    assert job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["InstanceGroupNames"] == ["readers"]
+    seen = {host: [json.loads(line) for line in lines] for host, lines in said(bench, "hosts-grouped").items()}
+    assert {host: resources["current_group_name"] for host, (resources, _) in seen.items()} == {
+        "algo-1": "readers",
+        "algo-2": "trainers",
+        "algo-3": "trainers",
+    }
+    assert seen["algo-3"][0]["current_instance_type"] == "ml.m5.large"
+    assert seen["algo-3"][0]["instance_groups"] == [
+        {"instance_group_name": "readers", "instance_type": "ml.c5.xlarge", "hosts": ["algo-1"]},
+        {"instance_group_name": "trainers", "instance_type": "ml.m5.large", "hosts": ["algo-2", "algo-3"]},
+    ]
+    assert {host: sorted(channels) for host, (_, channels) in seen.items()} == {
+        "algo-1": ["all", "rows"],
+        "algo-2": ["all"],
+        "algo-3": ["all"],
+    }
+
+
+MEET = (
+    "import socket, time\n"
+    "who = socket.gethostname()\n"
+    "if who == 'algo-1':\n"
+    "    print('heard', socket.create_server((who, 7000)).accept()[0].recv(9).decode())\n"
+    "else:\n"
+    "    for _ in range(500):\n"
+    "        try: peer = socket.create_connection(('algo-1', 7000)); break\n"
+    "        except OSError: time.sleep(0.01)\n"
+    "    peer.sendall(who.encode())\n"
+)
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_instances_talk_to_each_other(bench: Bench, isolated: bool) -> None:
+    name = f"hosts-talk-{str(isolated).lower()}"
+    job = bench.run(
+        name,
+        'python3 -u -c "$SCRIPT"',
+        Environment={"SCRIPT": MEET},
+        ResourceConfig=TWO,
+        EnableNetworkIsolation=isolated,
+    )
+    assert job["TrainingJobStatus"] == "Completed", (job, said(bench, name))
+    assert said(bench, name)["algo-1"] == ["heard algo-2"]
+
+
+def test_each_instance_has_its_own_pipe(bench: Bench) -> None:
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/parts/", "S3DataDistributionType": "ShardedByS3Key"}
+    piped = {"ChannelName": "rows", "InputMode": "Pipe", "DataSource": {"S3DataSource": source}}
+    job = bench.run("hosts-pipes", "cat /opt/ml/input/data/rows_0", ResourceConfig=TWO, InputDataConfig=[piped])
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert said(bench, "hosts-pipes") == {"algo-1": ["0,0", "2,0", "4,0"], "algo-2": ["1,0", "3,0"]}
+
+
+def test_one_that_fails_fails_the_job_with_its_reason(bench: Bench) -> None:
+    script = (
+        "[ $(hostname) = algo-1 ] && sleep 600; mkdir -p /opt/ml/output;"
+        "echo 'no luck on algo-2' > /opt/ml/output/failure; exit 4"
+    )
+    job = bench.run("hosts-unlucky", script, ResourceConfig=TWO)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "AlgorithmError: no luck on algo-2, exit code: 4"
+
+
+def test_stopping_keeps_what_each_saved(bench: Bench) -> None:
+    script = "trap 'echo saved > /opt/ml/model/$(hostname); exit 0' TERM; echo up; while :; do sleep 0.05; done"
+    bench.create("hosts-stopped", script, ResourceConfig=TWO)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if said(bench, "hosts-stopped") == {"algo-1": ["up"], "algo-2": ["up"]}:
+                break
+        except bench.logs.exceptions.ResourceNotFoundException:
+            pass
+        time.sleep(0.05)
+    bench.sagemaker.stop_training_job(TrainingJobName="hosts-stopped")
+    assert bench.ended("hosts-stopped")["TrainingJobStatus"] == "Stopped"
+    assert sorted(archive(bench, "output/hosts-stopped/output/model.tar.gz")) == ["algo-1", "algo-2"]
+
+
+def test_time_is_up_for_all(bench: Bench) -> None:
+    limit = {"MaxRuntimeInSeconds": 1}
+    job = bench.run("hosts-endless", "exec sleep 600", ResourceConfig=TWO, StoppingCondition=limit)
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_a_server_that_is_killed_finds_all_instances_again(start_server: Any) -> None:
+    server = start_server()
+    bench = Bench(server)
+    script = "echo before; while [ ! -e /opt/ml/go ]; do sleep 0.05; done; echo after"
+    bench.create("hosts-adopted", script, ResourceConfig=TWO)
+    bench.says("hosts-adopted", "before")
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    for folder in server.data.glob("run/training/training-hosts-adopted-*/**/ml"):
+        (folder / "go").touch()
+    again = start_server(data=server.data)
+    bench = Bench(again)
+    job = bench.ended("hosts-adopted")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert said(bench, "hosts-adopted") == {"algo-1": ["before", "after"], "algo-2": ["before", "after"]}
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ({"InstanceType": "ml.m5.large", "InstanceCount": 65}, "64"),
+        ({**GROUPS, "InstanceType": "ml.m5.large"}, "only one may be given"),
+        ({**GROUPS, "InstanceGroups": [GROUPS["InstanceGroups"][0]] * 2}, "called readers"),  # type: ignore[index]
+        (
+            {"InstanceGroups": [{"InstanceGroupName": "g", "InstanceType": "ml.m5.large", "InstanceCount": 0}]},
+            "no inst",
+        ),
+        ({"VolumeSizeInGB": 1}, "InstanceGroups"),
+    ],
+)
+def test_clusters_that_cannot_be(bench: Bench, resources: dict[str, Any], words: str) -> None:
+    with pytest.raises(ClientError, match=words) as caught:
+        bench.create("never", ResourceConfig={"VolumeSizeInGB": 1, **resources})
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_a_channel_for_a_group_that_is_not_there(bench: Bench) -> None:
+    lost = channel("rows", "parts/")
+    lost["DataSource"]["S3DataSource"]["InstanceGroupNames"] = ["nobody"]
+    with pytest.raises(ClientError, match="nobody"):
+        bench.create("never", ResourceConfig=GROUPS, InputDataConfig=[lost])
