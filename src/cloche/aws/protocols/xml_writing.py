@@ -22,13 +22,14 @@ Write = Callable[[list[str], str, Any], None]
 """Append an element called as told, with the value."""
 
 _SPECIAL: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\x85\u2028]')
-_WRITTEN: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+_CONTROL: Final = re.compile("[\r\x00-\x08\x0b\x0c\x0e-\x1f\x85\u2028]")
 
 
 def escape(text: str) -> str:
     if _SPECIAL.search(text) is None:
         return text
-    return _SPECIAL.sub(lambda found: _WRITTEN.get(found[0]) or f"&#x{ord(found[0]):X};", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return _CONTROL.sub(lambda found: f"&#x{ord(found[0]):X};", text)
 
 
 class XmlWriter:
