@@ -51,6 +51,12 @@ def parse_date(text: str) -> int:
 
 def parse_credential(credential: str, signed_headers: str) -> Scope:
     """``AKID/20261125/us-east-1/sts/aws4_request`` and ``host;x-amz-date``."""
+    if len(credential) + len(signed_headers) <= 1024:
+        return _known_credential(credential, signed_headers)
+    return _read_credential(credential, signed_headers)
+
+
+def _read_credential(credential: str, signed_headers: str) -> Scope:
     parts = credential.split("/")
     if len(parts) != 5 or parts[4] != "aws4_request":
         raise Malformed("Credential must have five slash-delimited parts and end in aws4_request")
@@ -61,6 +67,10 @@ def parse_credential(credential: str, signed_headers: str) -> Scope:
     if not all(map(_HEADER_NAME, signed)) or len(set(signed)) != len(signed):
         raise Malformed("SignedHeaders must be names in lower case, each once, separated by semicolons")
     return Scope(access_key, day, region, service, signed)
+
+
+_known_credential = lru_cache(maxsize=1024)(_read_credential)
+"""The same for a client's every like request of a day."""
 
 
 def parse_authorization(value: str) -> tuple[Scope, str]:
@@ -76,7 +86,7 @@ def parse_authorization(value: str) -> tuple[Scope, str]:
 
 @lru_cache(maxsize=1024)
 def _front(front: str) -> Scope:
-    """All but the signature is the same for a client's every like request of a day."""
+    """All but the signature, which is as often the same."""
     return _scope(_fields(front))
 
 
