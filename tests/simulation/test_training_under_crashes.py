@@ -61,11 +61,33 @@ def _check(world: World) -> None:
             assert item.state == "Stopped"
         if item.state == "Failed":
             assert record.state["failure_reason"]
-        assert world.stored(arn) == [lines for lines in world.runtime.printed.get(arn, []) if lines]
+        assert world.stored(arn) == [run for run in world.runtime.printed.get(arn, []) if run]
+        plan = item.data["plan"]
+        if "Interrupted" in history or item.state == "MaxWaitTimeExceeded":
+            assert plan["max_wait_seconds"]
+        assert history.count("Retrying") <= plan["retries"]
     assert all(count == 1 for count in world.runtime.starts.values())
     world._die()  # what the cleaner had not come to is for the next start
     assert world.runtime.known() == []
     assert list((world.folder / "training").iterdir()) == []
+
+
+def test_the_simulation_does_interrupt_and_retry(folder: Path) -> None:
+    wanted = {"Interrupting", "Interrupted", "Retrying"}
+    entered: set[str] = set()
+    for seed in range(100, 120):
+        if wanted <= entered:
+            return
+        folder.joinpath(str(seed)).mkdir()
+        world = World(folder / str(seed), seed)
+        for number in range(120):
+            if number % 25 == 0:
+                world.submit()
+            world.step()
+        world.settle()
+        entered |= {step.state for arn in world.jobs for step in world.reconciler.transitions(arn)}
+        world.close()
+    raise AssertionError(f"never entered: {wanted - entered}")
 
 
 def test_the_simulation_does_kill(folder: Path) -> None:

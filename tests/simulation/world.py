@@ -77,7 +77,7 @@ class FakeRuntime:
         self.processes: dict[str, FakeProcess] = {}
         self.starts: dict[str, int] = {}
         self.printed: dict[str, list[list[str]]] = {}
-        """All that was ever printed, by job and host."""
+        """All that was ever printed, by job, and by process and host."""
         self.listeners: list[Callable[[str], None]] = []
         self.capabilities = Capabilities(True, True, True, True, "a simulation")
         folder.mkdir()
@@ -99,7 +99,8 @@ class FakeRuntime:
             self.clock.time(),
             [[] for _ in spec.hosts],
         )
-        self.printed[spec.environment["TRAINING_JOB_ARN"]] = self.processes[spec.id].printed
+        runs = self.printed.setdefault(spec.environment["TRAINING_JOB_ARN"], [])
+        runs += self.processes[spec.id].printed
 
     def observe(self, id: str) -> Observation | None:
         process = self.processes.get(id)
@@ -281,7 +282,7 @@ class World:
     def step(self) -> None:
         self.clock.seconds += self.dice.random() * 3
         happenings: list[Callable[[], None]] = [self._work] * 6 + [self.runtime.tick] * 4 + [self._pump] * 2
-        happenings += [self._stop_one, self._clean]
+        happenings += [self._stop_one, self._clean, self._interrupt_one]
         self.deadly = True
         try:
             self.dice.choice(happenings)()
@@ -317,6 +318,8 @@ class World:
             max_runtime_seconds=3600,
             channels=(Channel("train", "data", "train"),),
             metrics=(Metric("loss", "loss=([0-9]+);", built_in=True),),
+            max_wait_seconds=self.dice.choice([None, 600, 86_400]),
+            retries=self.dice.choice([0, 2]),
         )
 
         def insert(tx: Any) -> None:
@@ -359,12 +362,24 @@ class World:
             else:
                 self.told_it_stops.add(arn)
 
+    def _interrupt_one(self) -> None:
+        if self.jobs:
+            arn = self.dice.choice(self.jobs)
+            try:
+                away = self.dice.choice([0.0, 5.0])
+                self.database.write(lambda tx: self.training.interrupt(tx, arn, away_seconds=away))
+            except Conflict:
+                pass  # it is no spot training, or is not on its machines
+
     def _clean(self) -> None:
         if self.to_clean:
             self.cleaner.remove(self.to_clean.pop(0))
 
     def stored(self, arn: str) -> list[list[str]]:
-        """What each host's stream holds, as far as there is one."""
-        streams, _ = self.logs.streams(ACCOUNT, REGION, LOG_GROUP, prefix=arn.rpartition("/")[2] + "/", limit=10)
-        pages = [self.logs.read(ACCOUNT, REGION, LOG_GROUP, stream.name, from_head=True) for stream in streams]
+        """What its log holds, run by run and host by host."""
+        streams, _ = self.logs.streams(ACCOUNT, REGION, LOG_GROUP, prefix=arn.rpartition("/")[2] + "/", limit=50)
+        names = sorted(
+            (stream.name for stream in streams), key=lambda name: [int(part) for part in name.split("-")[-2:]][::-1]
+        )
+        pages = [self.logs.read(ACCOUNT, REGION, LOG_GROUP, name, from_head=True) for name in names]
         return [[event.message for event in page.events] for page in pages]

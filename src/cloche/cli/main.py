@@ -13,7 +13,7 @@ _COMMANDS: Final = {
     "env": 'Print what a shell or program needs: eval "$(cloche env)".',
     "run": "Run one command against Cloche.",
     "status": "Say where Cloche is and what runs now.",
-    "jobs": "List training jobs.",
+    "jobs": "List training jobs; interrupt spot training.",
     "endpoints": "List endpoints.",
     "logs": "Print the log of a job or an endpoint.",
     "images": "List the images Cloche stands in for; build them.",

@@ -5,18 +5,14 @@
     POST /_cloche/reset          {"account": "…"}                 empty it (home, where none is named)
     POST /_cloche/provider-keys  {"provider": ARN, "jwks": "…"}   the key set of an OpenID Connect provider
 
-They are for whoever may read the data directory: they want the token in ``keys/console.token`` as a bearer. A reset
-wants none where every key is welcome anyway (``--any-credentials``, which listens on loopback alone). A web page
-cannot send either (see ``guard``).
+They are for whoever may read the data directory (see ``own_routes``). A reset wants no token where every key is welcome
+anyway (``--any-credentials``, which listens on loopback alone).
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
@@ -24,12 +20,12 @@ from cloche.engines.identity import Account, Identity
 from cloche.engines.identity.ledger import account_in
 from cloche.engines.identity.web_identity import checked_keys
 from cloche.foundation.clock import to_iso
-from cloche.foundation.errors import AlreadyExists, ClocheError, Conflict, Invalid, NotFound
+from cloche.foundation.errors import Invalid, NotFound
+from cloche.server.own_routes import answered, members_of, require_token, text_of
 
 ACCOUNTS: Final = "/_cloche/accounts"
 RESET: Final = "/_cloche/reset"
 PROVIDER_KEYS: Final = "/_cloche/provider-keys"
-STATUSES: Final = ((NotFound, 404), (AlreadyExists, 409), (Conflict, 409), (Invalid, 400))
 
 
 class AccountRoutes:
@@ -49,32 +45,25 @@ class AccountRoutes:
         allowed = ("GET", "POST") if request.path == ACCOUNTS else ("POST",)
         if request.method not in allowed:
             raise AwsError("MethodNotAllowed", f"This is for {' and '.join(allowed)}.", 405)
-        if request.path == RESET and self._open_reset:
-            return
-        given = request.headers.get("authorization").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise AwsError("AccessDenied", "This wants the token in keys/console.token as a bearer token.", 403)
+        if not (request.path == RESET and self._open_reset):
+            require_token(request, self._token)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """May block for as long as processes take to end. Raises ``AwsError``."""
         self.admit(request)
-        try:
-            return _json(self._answer(request))
-        except ClocheError as error:
-            status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
-            raise AwsError(type(error).__name__, error.message, status) from None
+        return answered(lambda: self._answer(request))
 
     def _answer(self, request: HttpRequest) -> object:
         if request.method == "GET":
             return {"accounts": [self._view(each) for each in self._identity.accounts()]}
-        given = _members(request.body)
+        given = members_of(request.body)
         if request.path == PROVIDER_KEYS:
-            return self._take_keys(_text(given, "provider"), _text(given, "jwks"))
-        number = _text(given, "account", self._identity.account)
+            return self._take_keys(text_of(given, "provider"), text_of(given, "jwks"))
+        number = text_of(given, "account", self._identity.account)
         if request.path == RESET:
             self._clear(number)
             return {"account": number}
-        return self._view(self._identity.add_account(number, _text(given, "name", "")))
+        return self._view(self._identity.add_account(number, text_of(given, "name", "")))
 
     def _view(self, account: Account) -> dict[str, object]:
         return {
@@ -96,27 +85,3 @@ class AccountRoutes:
             raise Invalid(str(error), field="jwks") from None
         account.things.change(found, lambda details: {**details, "jwks": keys})
         return {"provider": provider, "keys": len(keys["keys"])}
-
-
-def _members(body: bytes) -> dict[str, Any]:
-    if not body:
-        return {}
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        said = None
-    if not isinstance(said, dict):
-        raise Invalid("the body is a JSON object")
-    return said
-
-
-def _text(members: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = members.get(name, default)
-    if not isinstance(value, str):
-        raise Invalid(f"{name} is missing, or no text", field=name)
-    return value
-
-
-def _json(content: object) -> HttpResponse:
-    headers = [("content-type", "application/json"), ("cache-control", "no-store")]
-    return HttpResponse(200, headers, orjson.dumps(content))

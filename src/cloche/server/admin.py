@@ -1,13 +1,15 @@
 """The few routes that are Cloche's own and not the console's, under ``/_cloche/``.
 
-Those about accounts are in ``accounts``. ``health`` says that the server answers. ``credentials/<name>`` is the
-container-credentials endpoint that AWS's SDKs read inside a job (``AWS_CONTAINER_CREDENTIALS_FULL_URI``): temporary
-keys of the job's role against a token that the engine which started the job has registered.
+Those for the owner of the data directory are in ``accounts`` and ``interruptions``. ``health`` says that the server
+answers. ``credentials/<name>`` is the container-credentials endpoint that AWS's SDKs read inside a job
+(``AWS_CONTAINER_CREDENTIALS_FULL_URI``): temporary keys of the job's role against a token that the engine which started
+the job has registered.
 Source: docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -15,37 +17,42 @@ import orjson
 from cloche import __version__
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest, HttpResponse
-from cloche.server.accounts import AccountRoutes
 from cloche.server.fallback import Fallback
 from cloche.server.job_tokens import CREDENTIALS_PATH, JobTokens
+from cloche.server.own_routes import OwnRoutes
 
 PREFIX: Final = "/_cloche/"
 
 
 class Admin:
+    """``owners`` are the routes that only the owner of the data directory may ask."""
+
     def __init__(
-        self, tokens: JobTokens | None, fallback: Fallback | None = None, accounts: AccountRoutes | None = None
+        self, tokens: JobTokens | None, fallback: Fallback | None = None, owners: Sequence[OwnRoutes] = ()
     ) -> None:
         self._tokens = tokens
-        self._accounts = accounts
+        self._owners = owners
         self._fallback = fallback
 
     def owns(self, path: str) -> bool:
-        if self._accounts is not None and self._accounts.owns(path):
-            return True
-        return path == "/_cloche/health" or path.startswith(CREDENTIALS_PATH)
+        return path == "/_cloche/health" or path.startswith(CREDENTIALS_PATH) or self._owners_of(path) is not None
+
+    def _owners_of(self, path: str) -> OwnRoutes | None:
+        return next((routes for routes in self._owners if routes.owns(path)), None)
 
     def wants_body(self, request: HttpRequest) -> bool:
         """Whether its body is to be read first. Raises ``AwsError`` where it is not even for that."""
-        if self._accounts is None or not self._accounts.owns(request.path):
+        routes = self._owners_of(request.path)
+        if routes is None:
             return False
-        self._accounts.admit(request)
+        routes.admit(request)
         return request.method == "POST"
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """May block on storage. Raises ``AwsError``."""
-        if self._accounts is not None and self._accounts.owns(request.path):
-            return self._accounts.answer(request)
+        routes = self._owners_of(request.path)
+        if routes is not None:
+            return routes.answer(request)
         if request.method not in ("GET", "HEAD"):
             raise AwsError("MethodNotAllowed", "This is for GET.", 405)
         if request.path == "/_cloche/health":

@@ -45,7 +45,9 @@ from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
+from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
+from cloche.server.own_routes import OwnRoutes
 from cloche.server.perform import Perform
 from cloche.server.running import Runner
 from cloche.server.tls import Tls, prepare
@@ -167,7 +169,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
         dispatch=dispatch,
         authorize=Authorization(used=parts.identity.keys.used),
         runner=runner,
-        admin=Admin(tokens, fallback, _account_routes(settings, layout, parts)),
+        admin=Admin(tokens, fallback, _owners_routes(settings, layout, parts)),
     )
     chain.fallback = fallback
     return Wiring(
@@ -266,9 +268,12 @@ def _verifier(settings: Settings, identity: Identity) -> Verifier:
     return Verifier(identity.credentials, open_as=open_as, old_header=settings.s3_before_2023)
 
 
-def _account_routes(settings: Settings, layout: Layout, parts: Parts) -> AccountRoutes:
-    clear = Clearing(parts).clear
-    return AccountRoutes(parts.identity, clear, _console_token(layout), open_reset=settings.any_credentials)
+def _owners_routes(settings: Settings, layout: Layout, parts: Parts) -> tuple[OwnRoutes, ...]:
+    token, clear = _console_token(layout), Clearing(parts).clear
+    return (
+        AccountRoutes(parts.identity, clear, token, open_reset=settings.any_credentials),
+        InterruptionRoutes(parts.training, parts.database, token),
+    )
 
 
 def _console_token(layout: Layout) -> str:

@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from cloche.compute.images import EnvironmentFailed
 from cloche.compute.runtime import Limits, Running, Runtime
+from cloche.engines.training import attempts
 from cloche.engines.training.checkpoints import Checkpoints
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.finish import INTERNAL, Ending, ending_of, reason, upload
@@ -20,13 +21,17 @@ from cloche.engines.training.machine import (
     ADMITTED,
     ENVIRONMENT_READY,
     GAVE_UP,
+    INTERRUPTED,
     LIFECYCLE,
     PROCESS_ENDED,
     PROCESS_STARTED,
     QUEUED,
+    RETRIED,
     STORED,
     STORED_AFTER_FAILURE,
     STORED_AFTER_MAX_RUNTIME,
+    STORED_AFTER_MAX_WAIT,
+    WAITED_TOO_LONG,
     State,
 )
 from cloche.engines.training.place import Place
@@ -36,6 +41,7 @@ from cloche.engines.training.publish import publish
 from cloche.engines.training.sources import Unfit
 from cloche.engines.training.stage_inputs import GivenUp, stage
 from cloche.engines.training.start import Gateway, process_of
+from cloche.foundation.clock import Clock
 from cloche.foundation.errors import LimitReached, NotFound
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
 from cloche.lifecycle.reconciler import Reconciler
@@ -78,6 +84,9 @@ class TrainingDriver:
     follower: Follower
     checkpoints: Checkpoints
     cleaner: Cleaner
+    clock: Clock
+    processes: dict[str, str]
+    """Which job a process that may end is of."""
     places: Places
     credentials: JobCredentials
     gateway: Gateway | None
@@ -93,9 +102,12 @@ class TrainingDriver:
         steps: dict[State, Callable[[Item, Plan], Outcome]] = {
             State.Submitted: self._admit,
             State.Pending: self._admit,
+            State.Interrupted: self._come_back,
+            State.Retrying: self._admit,
             State.Starting: self._ready_environment,
             State.Downloading: self._stage_and_start,
             State.Training: self._follow,
+            State.Interrupting: self._interrupt,
             State.Stopping: self._stop,
             State.Uploading: self._upload,
             State.Saving: self._save,
@@ -104,8 +116,10 @@ class TrainingDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
-        if State[item.state].is_terminal:
-            process = item.data["process"]
+        state = State[item.state]
+        left = attempts.left_behind(item.data) if state in (State.Interrupted, State.Retrying) else None
+        if state.is_terminal or left is not None:
+            process = left or item.data["process"]
 
             def ended() -> None:
                 self.follower.drop(item.id)
@@ -119,18 +133,28 @@ class TrainingDriver:
     # -- one step for each state -------------------------------------------------------------------------
 
     def _admit(self, item: Item, plan: Plan) -> Outcome:
+        now, until = self.clock.time(), attempts.waits_until(item, plan)
+        if now >= until:
+            return Event(WAITED_TOO_LONG)
         if self.places.let_in(item.id):
             return Event(ADMITTED)
         if item.state == State.Submitted.name:
             many = f"{self.places.count} training jobs run at once on this machine"
             return Event(QUEUED, message=f"{State.Pending.message}: {many}")
-        return Wait()  # whoever ends wakes the next
+        return Wait(until - now if plan.is_spot else None)  # whoever ends wakes the next
+
+    def _come_back(self, item: Item, plan: Plan) -> Outcome:
+        """An interrupted job waits for capacity first."""
+        now = self.clock.time()
+        back_at = item.entered_at + item.data.get("away_seconds", 0.0)
+        until = attempts.waits_until(item, plan)
+        return Wait(min(back_at, until) - now) if now < min(back_at, until) else self._admit(item, plan)
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
         try:
             self.images.python(catalog.by_key(plan.image))
         except EnvironmentFailed as error:
-            return _gave_up(f"{INTERNAL} ({error.message})")
+            return self._gave_up(item, plan, f"{INTERNAL} ({error.message})")
         return Event(ENVIRONMENT_READY)
 
     def _stage_and_start(self, item: Item, plan: Plan) -> Outcome:
@@ -139,11 +163,11 @@ class TrainingDriver:
             try:
                 self._start(item, plan)
             except Unfit as error:
-                return _gave_up(str(error))
+                return self._gave_up(item, plan, str(error))
             except GivenUp:
                 return Wait(0.0)
             except LimitReached as error:
-                return _gave_up(f"{INTERNAL} ({error.message})")
+                return self._gave_up(item, plan, f"{INTERNAL} ({error.message})")
         return Event(PROCESS_STARTED)
 
     def _start(self, item: Item, plan: Plan) -> None:
@@ -158,8 +182,9 @@ class TrainingDriver:
                 is_wanted=lambda: self.reconciler.is_current(item),
                 host=host,
             )
+        self.processes[process] = item.id
         spec = process_of(
-            plan,
+            attempts.limited(item, plan, self.clock.time()),
             process,
             place,
             self.images.python(catalog.by_key(plan.image)),
@@ -185,6 +210,21 @@ class TrainingDriver:
         ending = ending_of(observed)
         return Event(PROCESS_ENDED, {"ending": ending.to_data(), "metrics": metrics})
 
+    def _interrupt(self, item: Item, plan: Plan) -> Outcome:
+        """What the job saved in its checkpoints by the end of its notice is all that remains of this run."""
+        process, ran_seconds = item.data["process"], 0.0
+        if self.runtime.observe(process) is not None:
+            self.runtime.stop(process)
+            ended = self._follow(item, plan)
+            if isinstance(ended, Wait):
+                return ended
+            ran_seconds = ended.changes["ending"]["seconds"]
+        try:
+            self._keep_checkpoints(plan, self._place(item))
+        except Unfit as error:
+            return self._gave_up(item, plan, str(error))
+        return Event(INTERRUPTED, attempts.next_run(item, plan, self.clock.time(), ran_seconds=ran_seconds))
+
     def _stop(self, item: Item, plan: Plan) -> Outcome:
         process = item.data["process"]
         if self.runtime.observe(process) is None:
@@ -199,11 +239,15 @@ class TrainingDriver:
             self._keep_checkpoints(plan, place)
             address = upload(plan, place, self.objects, with_model=failure is None, empty_model=ending.is_success)
         except Unfit as error:
-            return _gave_up(failure or str(error))
+            return self._gave_up(item, plan, failure or str(error), ending.seconds)
         if failure is not None:
+            if attempts.may_retry(item, plan, failure):
+                return self._gave_up(item, plan, failure, ending.seconds)
             return Event(STORED_AFTER_FAILURE, {"failure_reason": failure})
-        event = STORED_AFTER_MAX_RUNTIME if ending.cause == "max_runtime" else STORED
-        return Event(event, {"model_artifacts": address})
+        if ending.cause != "max_runtime":
+            return Event(STORED, {"model_artifacts": address})
+        waited = attempts.has_waited_too_long(item, plan, ending)
+        return Event(STORED_AFTER_MAX_WAIT if waited else STORED_AFTER_MAX_RUNTIME, {"model_artifacts": address})
 
     def _save(self, item: Item, plan: Plan) -> Outcome:
         """What a stopped job saved is kept; that it could not be is no reason to call it anything but stopped."""
@@ -225,12 +269,14 @@ class TrainingDriver:
     def _place(self, item: Item) -> Place:
         return Place(self.root / item.data["process"])
 
+    def _gave_up(self, item: Item, plan: Plan, failure_reason: str, ran_seconds: float = 0.0) -> Event:
+        """The end, or another run where the failure was ours and the job may be retried."""
+        if attempts.may_retry(item, plan, failure_reason):
+            now = self.clock.time()
+            return Event(RETRIED, attempts.next_run(item, plan, now, ran_seconds=ran_seconds, retried=True))
+        return Event(GAVE_UP, {"failure_reason": failure_reason[:1024]})
+
 
 def stream_of(item: Item, plan: Plan, host: TrainingHost) -> str:
     """The log stream of one host; the document names the first host's."""
     return f"{plan.name}/{host.name}-{item.data['stream'].rpartition('-')[2]}"
-
-
-def _gave_up(failure_reason: str) -> Event:
-    changes: dict[str, Any] = {"failure_reason": failure_reason[:1024]}
-    return Event(GAVE_UP, changes)

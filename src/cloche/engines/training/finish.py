@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,13 +32,16 @@ class Ending:
     message: str = ""
     host: int = 0
     """Whose it is, counted from 0."""
+    started_at: float = 0.0
+    seconds: float = 0.0
+    """How long the process ran."""
 
     @property
     def is_success(self) -> bool:
         return self.cause == "exited" and self.exit_code == 0
 
     def to_data(self) -> dict[str, Any]:
-        return {"cause": self.cause, "exit_code": self.exit_code, "message": self.message, "host": self.host}
+        return asdict(self)
 
     @staticmethod
     def from_data(data: Mapping[str, Any] | None) -> Ending:
@@ -49,10 +52,11 @@ def ending_of(observed: Observation | None) -> Ending:
     if observed is None:
         return Ending("none")
     if isinstance(observed, Lost):
-        return Ending("lost")
+        return Ending("lost", started_at=observed.started_at)
     assert isinstance(observed, Ended), observed
     code = -observed.signal if observed.signal is not None else observed.exit_code or 0
-    return Ending(observed.cause, code, observed.message, observed.host)
+    seconds = observed.ended_at - observed.started_at
+    return Ending(observed.cause, code, observed.message, observed.host, observed.started_at, seconds)
 
 
 def reason(plan: Plan, place: Place, ending: Ending) -> str | None:

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import Final
 
-from cloche.engines.training.machine import KIND, PLACED
+from cloche.engines.training.machine import KIND, PLACED, WAITING, State
 from cloche.lifecycle.reconciler import Reconciler
 
 PLACES_MIN: Final = 2
@@ -18,7 +18,8 @@ def places_of_machine() -> int:
 
 class Places:
     """Given in the order the jobs were created. What holds a place is read from the jobs' states; only those who
-    were let in and have not entered the next state yet are remembered here."""
+    were let in and have not entered the next state yet are remembered here. Interrupted jobs for which there is no
+    capacity yet do not ask, and hold up nobody."""
 
     def __init__(self, reconciler: Reconciler, count: int) -> None:
         self.count = count
@@ -31,7 +32,11 @@ class Places:
             active = self._reconciler.active(KIND)
             self._let_in &= {id for id, state in active if state not in PLACED}
             taken = sum(state in PLACED for _, state in active) + len(self._let_in)
-            waiting = [id for id, state in active if state not in PLACED and id not in self._let_in]
+            waiting = [
+                id
+                for id, state in active
+                if state not in PLACED and id not in self._let_in and (id == arn or state != State.Interrupted.name)
+            ]
             if arn in self._let_in:
                 return True
             if arn not in waiting[: max(0, self.count - taken)]:
@@ -41,4 +46,4 @@ class Places:
 
     def waiting(self) -> list[str]:
         """Those who wait, in the order they are next."""
-        return [id for id, state in self._reconciler.active(KIND) if state == "Pending"]
+        return [id for id, state in self._reconciler.active(KIND) if state in WAITING]

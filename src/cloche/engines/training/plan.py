@@ -91,6 +91,14 @@ class Plan:
     compressed: bool = True
     """The model becomes one archive; otherwise an object for each of its files."""
     checkpoints: CheckpointConfig | None = None
+    max_wait_seconds: float | None = None
+    """Of managed spot training: from the job's creation to its end. Only such a job can be interrupted."""
+    retries: int = 0
+    """How often a failure that was Cloche's own starts the job anew."""
+
+    @property
+    def is_spot(self) -> bool:
+        return self.max_wait_seconds is not None
 
     @property
     def hosts(self) -> tuple[TrainingHost, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cloche.engines.training.finish import INTERNAL
-from cloche.engines.training.machine import LIFECYCLE, State
+from cloche.engines.training.machine import LIFECYCLE, WAITING, State
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Item
 from cloche.storage.metadata import records
@@ -32,6 +32,8 @@ class TrainingState:
     started_at: float | None
     """When a place was taken and the inputs were begun to be fetched."""
     ended_at: float | None
+    billable_seconds: float
+    """Of an ended job: how long it held a place, without what lay between an interruption and the next start."""
     metrics: tuple[tuple[str, float, float], ...]
     """(name, value, time), the last seen of each."""
     model_artifacts: str | None
@@ -48,10 +50,21 @@ def state_of(item: Item, history: list[rows.Transition]) -> TrainingState:
         transitions=transitions,
         started_at=next((step.at for step in history if step.state == State.Downloading.name), None),
         ended_at=item.ended_at,
+        billable_seconds=_billable_seconds(history),
         metrics=tuple((name, value, at) for name, value, at in item.data.get("metrics", ())),
         model_artifacts=item.data.get("model_artifacts"),
         failure_reason=(item.data.get("failure_reason") or f"{INTERNAL} ({item.message})") if failed else None,
     )
+
+
+def _billable_seconds(history: list[rows.Transition]) -> float:
+    total, since = 0.0, None
+    for step in history:
+        if step.state == State.Downloading.name and since is None:
+            since = step.at
+        elif since is not None and (step.state in WAITING or State[step.state].is_terminal):
+            total, since = total + step.at - since, None
+    return total
 
 
 def _transitions(history: list[rows.Transition], state: State) -> tuple[Transition, ...]:
@@ -84,6 +97,7 @@ def to_document(state: TrainingState) -> dict[str, Any]:
         "transitions": [[step.status, step.message, step.started_at, step.ended_at] for step in state.transitions],
         "started_at": state.started_at,
         "ended_at": state.ended_at,
+        "billable_seconds": state.billable_seconds,
         "metrics": [list(metric) for metric in state.metrics],
         "model_artifacts": state.model_artifacts,
         "failure_reason": state.failure_reason,
@@ -98,6 +112,7 @@ def from_document(status: str, document: Mapping[str, Any]) -> TrainingState:
         transitions=tuple(Transition(*step) for step in document["transitions"]),
         started_at=document["started_at"],
         ended_at=document["ended_at"],
+        billable_seconds=document.get("billable_seconds", 0.0),
         metrics=tuple((name, value, at) for name, value, at in document["metrics"]),
         model_artifacts=document["model_artifacts"],
         failure_reason=document["failure_reason"],

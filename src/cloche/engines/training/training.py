@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from pathlib import Path
 
 from cloche.compute.runtime import Limits, Runtime
 from cloche.engines.training import scraping
+from cloche.engines.training.attempts import first_run
 from cloche.engines.training.checkpoints import Checkpoints
 from cloche.engines.training.clean import Cleaner
 from cloche.engines.training.driver import Images, JobCredentials, TrainingDriver
 from cloche.engines.training.finish import model_address
 from cloche.engines.training.follow import Follower
-from cloche.engines.training.machine import KIND, STOP_ASKED, State
-from cloche.engines.training.place import PREFIX
+from cloche.engines.training.machine import INTERRUPT_ASKED, KIND, STOP_ASKED, State
 from cloche.engines.training.places import Places, places_of_machine
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import TrainingState, state_of
 from cloche.engines.training.start import Gateway
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict, NotFound
-from cloche.foundation.ids import short_id
 from cloche.foundation.limits import STOP_GRACE_SECONDS
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Event
@@ -76,6 +74,8 @@ class Training:
                 follower=self._follower,
                 checkpoints=self._checkpoints,
                 cleaner=self._cleaner,
+                clock=clock,
+                processes=self._processes,
                 places=Places(reconciler, places or places_of_machine()),
                 credentials=credentials,
                 gateway=gateway,
@@ -107,10 +107,7 @@ class Training:
 
     def submit(self, tx: sqlite3.Connection, plan: Plan) -> None:
         """Begin the job in the transaction that inserts its record."""
-        process = f"{PREFIX}{re.sub(r'[^A-Za-z0-9-]', '-', plan.name)}-{short_id()}"
-        stream = f"{plan.name}/algo-1-{int(self._clock.time())}"
-        self._processes[process] = plan.arn
-        data = {"plan": plan.to_data(), "process": process, "stream": stream}
+        data = {"plan": plan.to_data(), **first_run(plan, self._clock.time())}
         self._reconciler.submit(tx, KIND, plan.arn, data)
 
     def stop(self, tx: sqlite3.Connection, arn: str) -> None:
@@ -120,6 +117,16 @@ class Training:
         except Conflict:
             if self._state_in(tx, arn).is_terminal:
                 raise
+
+    def interrupt(self, tx: sqlite3.Connection, arn: str, *, away_seconds: float = 0.0) -> None:
+        """Take the machines of managed spot training away: the notice is given now, and there is capacity again
+        ``away_seconds`` after the job's end on them. Raises ``NotFound`` and ``Conflict``."""
+        item = rows.read(tx, arn)
+        if item is None:
+            raise NotFound(f"{arn} is not there")
+        if not Plan.from_data(item.data["plan"]).is_spot:
+            raise Conflict(f"{arn} is no managed spot training: only such a job can be interrupted")
+        self._reconciler.post(tx, arn, Event(INTERRUPT_ASKED, {"away_seconds": away_seconds}))
 
     def delete(self, tx: sqlite3.Connection, arn: str) -> None:
         """Drop the job's history. Raises ``Conflict`` while it has not ended."""

@@ -40,6 +40,16 @@ NO_OBJECTS: Final = fact(
     '"{role}" has "s3:ListBucket" permissions on bucket "{bucket}".',
     source="aws/amazon-sagemaker-examples#2489",
 )
+WAIT_WITHOUT_SPOT: Final = fact(
+    "ValidationException",
+    "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true",
+    source="Kenza-AI/sagify#111, aws/sagemaker-python-sdk#4140",
+)
+WAIT_TOO_SHORT: Final = fact(
+    "ValidationException",
+    "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds",
+    source="rule: docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html; words: Cloche's own",
+)
 
 
 def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
@@ -85,6 +95,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     bucket, prefix = address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
     prefix = prefix.rstrip("/")
     name = request["TrainingJobName"]
+    max_runtime = _max_runtime(request)
     return Plan(
         arn=arn,
         name=name,
@@ -95,7 +106,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         output_bucket=bucket,
         output_prefix=f"{prefix}/{name}" if prefix else name,
         groups=groups,
-        max_runtime_seconds=_max_runtime(request),
+        max_runtime_seconds=max_runtime,
         hyperparameters=request.get("HyperParameters") or {},
         environment=request.get("Environment") or {},
         channels=channels,
@@ -106,6 +117,8 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         volume_bytes=resources["VolumeSizeInGB"] * GIB if resources.get("VolumeSizeInGB") else None,
         compressed=request["OutputDataConfig"].get("CompressionType") != "NONE",
         checkpoints=plan_checkpoints(request.get("CheckpointConfig")),
+        max_wait_seconds=_max_wait(request, max_runtime),
+        retries=(request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0),
     )
 
 
@@ -152,6 +165,18 @@ def _max_runtime(request: Members) -> float:
             f"MaxRuntimeInSeconds is {seconds}; the maximum is {MAX_RUNTIME_SECONDS_MAX} (28 days).",
             field="MaxRuntimeInSeconds",
         )
+    return float(seconds)
+
+
+def _max_wait(request: Members, max_runtime: float) -> float | None:
+    """``None`` but for managed spot training."""
+    seconds = (request.get("StoppingCondition") or {}).get("MaxWaitTimeInSeconds")
+    if not request.get("EnableManagedSpotTraining"):
+        if seconds is not None:
+            raise WAIT_WITHOUT_SPOT.error()
+        return None
+    if seconds is None or seconds < max_runtime:
+        raise WAIT_TOO_SHORT.error()
     return float(seconds)
 
 

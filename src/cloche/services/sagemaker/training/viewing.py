@@ -7,6 +7,7 @@ aws/amazon-sagemaker-examples.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from cloche.aws.operation import Members
@@ -38,7 +39,7 @@ def view_training_job(record: Record) -> Members:
         "ModelArtifacts": {"S3ModelArtifacts": f"{prefix}/{record.name}/output/{model}"},
         "EnableNetworkIsolation": bool(request.get("EnableNetworkIsolation")),
         "EnableInterContainerTrafficEncryption": bool(request.get("EnableInterContainerTrafficEncryption")),
-        "EnableManagedSpotTraining": False,
+        "EnableManagedSpotTraining": bool(request.get("EnableManagedSpotTraining")),
         "ProfilingStatus": "Disabled",
         "FinalMetricDataList": [
             {"MetricName": name, "Value": value, "Timestamp": from_epoch(at)} for name, value, at in state.metrics
@@ -64,8 +65,8 @@ def _times(state: TrainingState) -> Members:
     times: Members = {"TrainingStartTime": from_epoch(state.started_at)}
     if state.ended_at is not None:
         # Billed by the second (aws.amazon.com/sagemaker/pricing): a second that was begun counts.
-        seconds = max(1, -int(-(state.ended_at - state.started_at) // 1))
-        times["TrainingTimeInSeconds"] = times["BillableTimeInSeconds"] = seconds
+        times["TrainingTimeInSeconds"] = max(1, ceil(state.ended_at - state.started_at))
+        times["BillableTimeInSeconds"] = max(1, ceil(state.billable_seconds))
     return times
 
 
