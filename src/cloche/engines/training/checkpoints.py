@@ -64,7 +64,7 @@ def restore(plan: Plan, place: Place, objects: ObjectStore) -> None:
 
 @dataclass(slots=True)
 class _Kept:
-    """The folder on one of a job's hosts, and what of it is in S3."""
+    """One job's folder and what of it is in S3."""
 
     config: CheckpointConfig
     place: Place
@@ -215,8 +215,7 @@ class Checkpoints:
                 followed = [(arn, each) for arn, kept in self._kept.items() for each in kept]
             for arn, kept in followed:
                 try:
-                    for each in kept:
-                        each.look()
+                    kept.look()
                 except (OSError, ClocheError) as error:
                     log.warning("the checkpoints of %s could not be stored; it is tried again: %s", arn, error)
                 except Exception:
