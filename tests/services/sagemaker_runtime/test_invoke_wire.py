@@ -71,6 +71,8 @@ def wire(server: Any) -> Iterator[Wire]:
         (b"0.5,1.0", {**CSV, "X-Amzn-SageMaker-Inference-Id": "one two"}, 200),
         (b"0.5,1.0", {**CSV, "X-Amzn-SageMaker-Inference-Id": "x" * 65}, 400),
         (b"0.5,1.0", {**CSV, "X-Amzn-SageMaker-Session-Id": "none"}, 400),
+        (b"0.5,1.0", {**CSV, "X-Amzn-SageMaker-Inference-Component": "none"}, 400),
+        (b"0.5,1.0", {**CSV, "X-Amzn-SageMaker-Inference-Component": "-none"}, 400),
         (b"", CSV, 200),
         (b"not,numbers", CSV, 424),
         (b"0.5,1.0", {"Content-Type": "image/png"}, 424),

@@ -7,22 +7,25 @@ from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
 from cloche.engines.hosting.instances import Images, JobCredentials
 from cloche.engines.hosting.invocation import Invoker, Outcome, request_bytes
 from cloche.engines.hosting.plan import (
+    COMPONENT,
     INSTANCES_PER_VARIANT_MAX,
     Capacity,
     EndpointPlan,
     FleetPlan,
     VariantPlan,
 )
-from cloche.engines.hosting.router import ANY, Wanted
+from cloche.engines.hosting.router import ANY, ComponentWanted, ScaledToNone, Wanted
 from cloche.engines.hosting.streaming import AnswerStream, stream
 
 __all__ = [
     "ANY",
+    "COMPONENT",
     "INSTANCES_PER_VARIANT_MAX",
     "MIGRATIONS",
     "Answer",
     "AnswerStream",
     "Capacity",
+    "ComponentWanted",
     "EndpointPlan",
     "EndpointUnknown",
     "FleetPlan",
@@ -33,6 +36,7 @@ __all__ = [
     "JobCredentials",
     "NothingServes",
     "Outcome",
+    "ScaledToNone",
     "SessionUnknown",
     "TimedOut",
     "Unanswered",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Final
 
-from cloche.engines.hosting.router import Key, Router, Target, Variant, Wanted
+from cloche.engines.hosting.router import ComponentWanted, Key, Router, ScaledToNone, Target, Variant, Wanted
 from cloche.foundation.errors import NotFound
 
 LOOK_SECONDS: Final = 0.05
@@ -25,6 +25,9 @@ class VariantUnknown(NotFound):
 
 class SessionUnknown(NotFound):
     """No instance holds that session: it never was, has ended, or its instance has."""
+
+
+REFUSALS: Final = (EndpointUnknown, VariantUnknown, SessionUnknown, ComponentWanted, ScaledToNone)
 
 
 class NothingServes(Exception):
@@ -52,8 +55,7 @@ class Choosing:
         return self.variant.name if self.variant is not None else ""
 
     def target(self) -> Target | None:
-        """The next instance to ask, ``None`` where none is there at the moment. Raises ``EndpointUnknown``,
-        ``VariantUnknown`` and ``SessionUnknown``."""
+        """The next instance to ask, ``None`` where none is there at the moment. Raises one of ``REFUSALS``."""
         route = self._router.get(self.key)
         if route is None:
             raise EndpointUnknown("no endpoint of that name serves")
@@ -64,6 +66,8 @@ class Choosing:
             if wanted.instance:
                 raise SessionUnknown("no instance holds that session")
             raise VariantUnknown("the endpoint has no such variant")
+        if variant.refusal is not None:
+            raise variant.refusal(f"nothing of {variant.name} is ever to answer this request")
         found = variant.named(wanted.instance) if wanted.instance else variant.choose(self._tried)
         if found is None and wanted.instance:
             raise SessionUnknown("the instance that held the session is gone")

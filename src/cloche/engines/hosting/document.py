@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan, VariantPlan
+from cloche.engines.hosting.plan import COMPONENT, Capacity, EndpointPlan, FleetPlan, VariantPlan
 from cloche.foundation.errors import Invalid
 from cloche.lifecycle.machine import Item
 
@@ -102,6 +102,11 @@ class Endpoint:
     pending: Fleet | None
     instances: Mapping[str, Instance]
 
+    @property
+    def component(self) -> str:
+        """The inference component that this is; empty for an endpoint."""
+        return self.name.partition(COMPONENT)[2]
+
     @staticmethod
     def of(item: Item) -> Endpoint:
         data = item.data
@@ -132,7 +137,7 @@ def bring(fleet: FleetPlan) -> dict[str, Any]:
     instances: dict[str, Any] = {}
     variants: list[Serving] = []
     for plan in fleet.variants:
-        ids = tuple(new_instance_id() for _ in range(plan.instance_count))
+        ids = tuple(new_instance_id() for _ in range(0 if plan.hosts_only else plan.instance_count))
         instances |= {id: Instance(id, plan).document() for id in ids}
         variants.append(Serving(plan, ids))
     return {"pending": Fleet(fleet.configuration, tuple(variants)).document(), "instances": instances}
@@ -154,7 +159,7 @@ def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
         count = variant.plan.instance_count if capacity.instance_count is None else capacity.instance_count
         weight = variant.plan.weight if capacity.weight is None else capacity.weight
         plan = replace(variant.plan, weight=weight, instance_count=count)
-        added = [new_instance_id() for _ in range(count - len(variant.instances))]
+        added = [new_instance_id() for _ in range(0 if plan.hosts_only else count - len(variant.instances))]
         instances |= {id: Instance(id, plan).document() for id in added}
         variants.append(Serving(plan, (*variant.instances[:count], *added)))
     return {"pending": Fleet(serving.configuration, tuple(variants)).document(), "instances": instances}

@@ -14,6 +14,7 @@ from typing import Final
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.choosing import (
     LOOK_SECONDS,
+    REFUSALS,
     Choosing,
     EndpointUnknown,
     NothingServes,
@@ -21,7 +22,7 @@ from cloche.engines.hosting.choosing import (
     VariantUnknown,
 )
 from cloche.engines.hosting.connection import Data, Full, Pool, TimedOut, Unanswered, Unreachable
-from cloche.engines.hosting.router import Key, Router, Target, Wanted
+from cloche.engines.hosting.router import ComponentWanted, Key, Router, ScaledToNone, Target, Wanted
 
 INVOCATION_SECONDS: Final = 60.0
 """Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html."""
@@ -32,7 +33,18 @@ per invocation: 60 seconds for regular responses and 8 minutes for streaming res
 RECOVERY_SECONDS: Final = 15.0
 
 
-Outcome = Answer | TimedOut | Unanswered | NothingServes | Full | EndpointUnknown | VariantUnknown | SessionUnknown
+Outcome = (
+    Answer
+    | TimedOut
+    | Unanswered
+    | NothingServes
+    | Full
+    | EndpointUnknown
+    | VariantUnknown
+    | SessionUnknown
+    | ComponentWanted
+    | ScaledToNone
+)
 Done = Callable[[str, Outcome], None]
 """Called once with the variant's name (empty where none was chosen) and what came of the request."""
 
@@ -66,7 +78,7 @@ class _Call:
     def begin(self) -> None:
         try:
             target = self._target = self._choosing.target()
-        except (EndpointUnknown, VariantUnknown, SessionUnknown) as unknown:
+        except REFUSALS as unknown:
             self._done("", unknown)
             return
         if target is None:

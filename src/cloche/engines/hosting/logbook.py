@@ -30,6 +30,8 @@ MIGRATIONS: Final = [
     )
 ]
 GROUP: Final = "/aws/sagemaker/Endpoints/{name}"
+COMPONENT_GROUP: Final = "/aws/sagemaker/InferenceComponents/{name}"
+"""docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html"""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,8 @@ class Logbook:
             return
         row = self._database.reader.execute("SELECT taken FROM hosting_logs WHERE process = ?", (process,)).fetchone()
         follower = LineFollower(self._runtime.output(process), row["taken"] if row else 0)
-        group = GROUP.format(name=endpoint.name)
+        component = endpoint.component
+        group = COMPONENT_GROUP.format(name=component) if component else GROUP.format(name=endpoint.name)
         stream = f"{instance.plan.name}/{instance.id}"
         with self._lock:
             self._followed.setdefault(process, _Followed(endpoint.account, endpoint.region, group, stream, follower))

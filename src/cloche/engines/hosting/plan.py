@@ -33,6 +33,8 @@ class VariantPlan:
     instance_count: int = 1
     startup_seconds: float | None = None
     network: bool = True
+    hosts_only: bool = False
+    """No model of its own: instances for inference components, which bring theirs. Nothing runs for it."""
     at_random: bool = False
     """Instances by lot instead of by how busy they are (``RoutingStrategy`` ``RANDOM``)."""
 
@@ -53,8 +55,15 @@ class FleetPlan:
     variants: tuple[VariantPlan, ...]
 
 
+COMPONENT: Final = "/"
+"""Between an endpoint's name and that of a component on it: no name holds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointPlan:
+    """``name`` is what requests are sent to: an endpoint, or ``ENDPOINT/COMPONENT``, an inference component on one,
+    which is a fleet like any other, of one variant whose instances are the component's copies."""
+
     arn: str
     name: str
     account: str

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from cloche.engines.hosting.connection import Pool
 from cloche.engines.hosting.traffic import Traffic
+from cloche.foundation.errors import NotFound
 
 
 class Target:
@@ -31,19 +32,36 @@ class Target:
         return self.streams if self.pool is None else self.pool.outstanding + self.streams
 
 
+class ComponentWanted(NotFound):
+    """The variant holds inference components; the request names none."""
+
+
+class ScaledToNone(NotFound):
+    """It is there, but has been scaled to no copy at all."""
+
+
 class Variant:
     """A variant's share of the traffic. ``credit`` is the running sum of smooth weighted round robin."""
 
-    __slots__ = ("at_random", "credit", "name", "targets", "traffic", "turn", "weight")
+    __slots__ = ("at_random", "credit", "name", "refusal", "targets", "traffic", "turn", "weight")
 
     def __init__(
-        self, name: str, weight: float, targets: Sequence[Target], traffic: Traffic, *, at_random: bool = False
+        self,
+        name: str,
+        weight: float,
+        targets: Sequence[Target],
+        traffic: Traffic,
+        *,
+        at_random: bool = False,
+        refusal: type[ComponentWanted | ScaledToNone] | None = None,
     ) -> None:
         self.name = name
         self.weight = weight
         self.targets = tuple(targets)
         self.traffic = traffic
         self.at_random = at_random
+        self.refusal = refusal
+        """What a request is told where nothing is ever to answer it."""
         self.credit = 0.0
         self.turn = 0
 

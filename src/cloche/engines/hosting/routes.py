@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cloche.engines.hosting.document import Endpoint, Fleet, Instance
-from cloche.engines.hosting.router import Key, Route, Router, Target, Variant
+from cloche.engines.hosting.router import ComponentWanted, Key, Route, Router, ScaledToNone, Target, Variant
 from cloche.engines.hosting.traffic import Traffic
 
 
@@ -83,6 +83,8 @@ class Routes:
                     variant.plan.name,
                     variant.plan.weight,
                     variant.plan.at_random,
+                    variant.plan.hosts_only,
+                    variant.plan.instance_count,
                     tuple(
                         instance.process
                         for id in variant.instances
@@ -101,12 +103,20 @@ class Routes:
             self._arns[key] = endpoint.arn
 
     def _variant(
-        self, endpoint: Endpoint, name: str, weight: float, at_random: bool, processes: tuple[str, ...]
+        self,
+        endpoint: Endpoint,
+        name: str,
+        weight: float,
+        at_random: bool,
+        hosts_only: bool,
+        count: int,
+        processes: tuple[str, ...],
     ) -> Variant:
         by_process = {instance.process: instance for instance in endpoint.instances.values()}
         targets = [self._target(by_process[process]) for process in processes]
         traffic = self._traffic.setdefault((endpoint.arn, name), Traffic())
-        return Variant(name, weight, targets, traffic, at_random=at_random)
+        refusal = ComponentWanted if hosts_only else ScaledToNone if count == 0 else None
+        return Variant(name, weight, targets, traffic, at_random=at_random, refusal=refusal)
 
     def _target(self, instance: Instance) -> Target:
         target = self._targets.get(instance.process)
@@ -141,7 +151,7 @@ class Routes:
     def instance_count(self, arn: str, variant: str) -> int:
         """How many instances of the variant are on the route now."""
         members: Any = self._published.get(arn) or ()
-        return next((len(processes) for name, _, _, processes in members if name == variant), 0)
+        return next((len(processes) for name, *_, processes in members if name == variant), 0)
 
     def is_published(self, arn: str) -> bool:
         return arn in self._published

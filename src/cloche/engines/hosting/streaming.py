@@ -15,11 +15,9 @@ from typing import Final
 from cloche.engines.hosting.answer import CHUNK_LINE_BYTES_MAX, BadAnswer, Head, chunk_size, header_of, read_head
 from cloche.engines.hosting.choosing import (
     LOOK_SECONDS,
+    REFUSALS,
     Choosing,
-    EndpointUnknown,
     NothingServes,
-    SessionUnknown,
-    VariantUnknown,
 )
 from cloche.engines.hosting.connection import Data, TimedOut, Unanswered, Unreachable
 from cloche.engines.hosting.invocation import Invoker, Outcome, count_failure
@@ -172,7 +170,7 @@ async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: Data) -> tupl
             if not choosing.may_wait():
                 raise NothingServes("no model server of the endpoint could be reached")
             await asyncio.sleep(LOOK_SECONDS)
-    except (EndpointUnknown, VariantUnknown, SessionUnknown) as unknown:
+    except REFUSALS as unknown:
         return "", unknown
     except (TimedOut, Unanswered, NothingServes) as error:
         count_failure(choosing, error)

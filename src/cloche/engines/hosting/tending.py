@@ -90,9 +90,15 @@ class Tending:
                     self._routes.drop_traffic(arn)
                 continue
             _, _, _, region, account, resource = arn.split(":", 5)
-            dimensions = (("EndpointName", resource.removeprefix("endpoint/")), ("VariantName", variant))
+            kind, _, name = resource.partition("/")
+            dimensions: tuple[tuple[str, str], ...]
+            if kind == "endpoint":
+                dimensions = (("EndpointName", name), ("VariantName", variant))
+            else:
+                dimensions = (("InferenceComponentName", name),)
             instances = max(1, self._routes.instance_count(arn, variant))
-            self._metrics.put(account, region, NAMESPACE, data(counts, dimensions, now, instances))
+            share = "InvocationsPerInstance" if kind == "endpoint" else "InvocationsPerCopy"
+            self._metrics.put(account, region, NAMESPACE, data(counts, dimensions, now, instances, share))
 
     def ping(self) -> None:
         """Find servers that hang."""
@@ -108,12 +114,12 @@ class Tending:
                 self._stop_process(process)
 
 
-def data(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, instances: int) -> list[Datum]:
+def data(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, instances: int, share: str) -> list[Datum]:
     """The interval's metrics. A request counts once in each of the first five, as 0 or 1 (or its share)."""
     total = counts.invocations
     found = [
         _times("Invocations", dimensions, at, total, total, 1.0),
-        _times("InvocationsPerInstance", dimensions, at, total, total, 1.0 / instances),
+        _times(share, dimensions, at, total, total, 1.0 / instances),
         _times("Invocation4XXErrors", dimensions, at, total, counts.errors_4xx, 1.0),
         _times("Invocation5XXErrors", dimensions, at, total, counts.errors_5xx, 1.0),
         _times("InvocationModelErrors", dimensions, at, total, counts.model_errors, 1.0),

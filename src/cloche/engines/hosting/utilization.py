@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.runtime import Runtime, Usage
+from cloche.engines.hosting.plan import COMPONENT
 from cloche.engines.hosting.routes import Member, Routes
 from cloche.foundation.clock import Clock
 from cloche.foundation.limits import MODEL_SERVER_DISK_BYTES_MAX
@@ -41,7 +42,7 @@ class Utilization:
 
     def look(self) -> None:
         """Measure, and write what was used since the last look; the first look at a process only begins."""
-        members = self._routes.members()
+        members = [member for member in self._routes.members() if COMPONENT not in member.endpoint]
         now = time.monotonic()
         seconds, self._looked_at = now - self._looked_at, now
         before, self._before = self._before, self._runtime.usage([member.process for member in members])

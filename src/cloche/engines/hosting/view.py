@@ -41,7 +41,7 @@ def _variants(fleet: Mapping[str, Any], pending: Mapping[str, Any] | None, at: f
                 "name": plan["name"],
                 "image": plan["image"],
                 "weight": plan["weight"],
-                "instance_count": len(variant["instances"]),
+                "instance_count": plan["instance_count"] if plan.get("hosts_only") else len(variant["instances"]),
                 "desired_weight": desired["weight"],
                 "desired_instance_count": desired["instance_count"],
                 "resolved_at": at,

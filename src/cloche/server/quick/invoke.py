@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.routing import route
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import ANY, Answer, Outcome, Wanted, request_bytes
+from cloche.engines.hosting import ANY, COMPONENT, Answer, Outcome, Wanted, request_bytes
 from cloche.server.app import Chain
 from cloche.server.quick.cycle import QuickCycle
 from cloche.services.sagemaker_runtime.outcomes import refusal
@@ -30,7 +30,9 @@ _FORWARDED: Final = ("content-type", "accept", "x-amzn-sagemaker-custom-attribut
 _ATTRIBUTES: Final = b"x-amzn-sagemaker-custom-attributes"
 _TARGET_VARIANT: Final = "x-amzn-sagemaker-target-variant"
 _INFERENCE_ID: Final = "x-amzn-sagemaker-inference-id"
-_PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT, _INFERENCE_ID})
+_COMPONENT: Final = "x-amzn-sagemaker-inference-component"
+_COMPONENT_NAME: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+_PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT, _INFERENCE_ID, _COMPONENT})
 
 
 class QuickInvoke:
@@ -59,16 +61,20 @@ def _has_plain_members(headers: Headers) -> bool:
     variant, inference = headers.get(_TARGET_VARIANT), headers.get(_INFERENCE_ID)
     if inference and _ID.fullmatch(inference) is None:
         return False
+    if component := headers.get(_COMPONENT):
+        return not variant and _COMPONENT_NAME.fullmatch(component) is not None
     return not variant or (len(variant) <= 63 and _VARIANT.fullmatch(variant) is not None)
 
 
 class InvokeCycle(QuickCycle):
-    __slots__ = ("_name", "_quick", "_region")
+    __slots__ = ("_asked", "_name", "_quick", "_region")
 
     def __init__(self, quick: QuickInvoke, protocol: HttpProtocol, path: str, name: str, headers: Headers) -> None:
         super().__init__(quick.chain, protocol, path, headers)
         self._quick = quick
         self._name = name
+        self._asked = name
+        """The endpoint, or the component on it."""
         self._region = ""
 
     def names(self) -> tuple[str, str]:
@@ -89,7 +95,9 @@ class InvokeCycle(QuickCycle):
         chain.authorize(context, SERVICE, offered.operation(OPERATION), {"EndpointName": self._name})
         get = self.headers.get
         forwarded = [(name.encode(), get(name).encode("latin-1")) for name in _FORWARDED if get(name)]
-        key = (caller.account, self._region, self._name)
+        if component := get(_COMPONENT):
+            self._asked = self._name + COMPONENT + component
+        key = (caller.account, self._region, self._asked)
         data = request_bytes(forwarded, request.body)
         variant = get(_TARGET_VARIANT)
         chain.parts.hosting.invoker.send(key, Wanted(variant) if variant else ANY, data, self._answered)
@@ -99,7 +107,7 @@ class InvokeCycle(QuickCycle):
         exchange = self.exchange
         if type(outcome) is not Answer or not 200 <= outcome.status < 300:
             account = exchange.caller.account if exchange.caller is not None else ""
-            self.refuse(refusal(outcome, variant, name=self._name, account=account, region=self._region))
+            self.refuse(refusal(outcome, variant, name=self._asked, account=account, region=self._region))
             return
         headers = [
             (b"x-amzn-requestid", exchange.request_id.encode()),

@@ -13,6 +13,7 @@ SERVICE = Service(
         "cloche.services.sagemaker.hosting.model",
         "cloche.services.sagemaker.hosting.endpoint_config",
         "cloche.services.sagemaker.hosting.endpoint",
+        "cloche.services.sagemaker.hosting.inference_component",
     ),
     errors=CODES,
 )

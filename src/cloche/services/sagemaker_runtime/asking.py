@@ -8,13 +8,12 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
-from cloche.engines.hosting import Wanted, request_bytes
+from cloche.engines.hosting import COMPONENT, Wanted, request_bytes
 from cloche.foundation.errors import Invalid, NotSupported
 
 REFUSED: Final = {
     "TargetModel": "several models behind one endpoint",
     "TargetContainerHostname": "calling one of several containers",
-    "InferenceComponentName": "inference components",
     "EnableExplanations": "explanations beside predictions",
     "PrefixAwareId": "routing by what a request says",
 }
@@ -38,6 +37,7 @@ class Asked:
 
     @property
     def name(self) -> str:
+        """The endpoint's, and the component's after a ``COMPONENT``."""
         return self.key[2]
 
 
@@ -51,7 +51,12 @@ async def asked(ctx: Context, request: Members) -> Asked:
         data = request_bytes(headers, request.get("Body") or b"")
     except ValueError as error:
         raise Invalid(str(error)) from None
-    key = (ctx.account, ctx.region, request["EndpointName"])
+    name = request["EndpointName"]
+    if component := request.get("InferenceComponentName"):
+        if request.get("TargetVariant"):
+            raise Invalid("A request names an inference component or a variant, not both.", field="TargetVariant")
+        name += COMPONENT + component
+    key = (ctx.account, ctx.region, name)
     instance = ""
     session = request.get("SessionId") or NEW_SESSION
     if session != NEW_SESSION:

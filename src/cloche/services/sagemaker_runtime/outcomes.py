@@ -6,10 +6,13 @@ from typing import Final
 
 from cloche.aws.errors import AwsError, fact
 from cloche.engines.hosting import (
+    COMPONENT,
     Answer,
+    ComponentWanted,
     EndpointUnknown,
     Full,
     Outcome,
+    ScaledToNone,
     SessionUnknown,
     TimedOut,
     Unanswered,
@@ -22,6 +25,12 @@ NOT_FOUND: Final = fact(
     "Endpoint {name} of account {account} not found.",
     source="aws/amazon-sagemaker-examples#559, #293",
 )
+COMPONENT_WANTED: Final = fact(
+    "ValidationError",
+    "Inference Component Name header is required for endpoints to which you plan to deploy inference components. "
+    "Please include Inference Component Name header or consider using SageMaker models.",
+    source="aws-samples/amazon-kendra-langchain-extensions#64",
+)
 TIMED_OUT: Final = (
     "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
     "each container in Amazon CloudWatch, resolve the issue, and try again."
@@ -32,6 +41,13 @@ MESSAGE_BYTES_MAX: Final = 8_192
 
 def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: str) -> AwsError:
     """The error for any outcome but a 2xx answer."""
+    if isinstance(outcome, ComponentWanted):
+        return COMPONENT_WANTED.error()
+    endpoint, _, component = name.partition(COMPONENT)
+    if isinstance(outcome, ScaledToNone):
+        return AwsError("ValidationError", f"{component or endpoint} has no copies to answer requests with.")
+    if isinstance(outcome, EndpointUnknown) and component:
+        return AwsError("ValidationError", f"Endpoint {endpoint} has no inference component {component} that serves.")
     if isinstance(outcome, EndpointUnknown):
         return NOT_FOUND.error(name=name, account=account)
     if isinstance(outcome, VariantUnknown):
@@ -59,7 +75,8 @@ def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: 
 def model_error(status: int, text: str, *, name: str, account: str, region: str) -> AwsError:
     """``ModelError``, worded as in aws/sagemaker-huggingface-inference-toolkit#122."""
     fault = "client" if 400 <= status < 500 else "server"
-    group = f"/aws/sagemaker/Endpoints/{name}"
+    endpoint, _, component = name.partition(COMPONENT)
+    group = f"/aws/sagemaker/InferenceComponents/{component}" if component else f"/aws/sagemaker/Endpoints/{endpoint}"
     message = (
         f'Received {fault} error ({status}) from primary with message "{text}". See '
         f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group} "

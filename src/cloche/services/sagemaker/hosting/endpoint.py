@@ -13,6 +13,7 @@ from cloche.engines.quotas import Asked, endpoint_quota
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
+from cloche.services.sagemaker.hosting.placing import components_on
 from cloche.services.sagemaker.hosting.planning import plan_fleet
 from cloche.services.sagemaker.hosting.refusing import not_supported
 from cloche.storage.metadata import records
@@ -55,6 +56,7 @@ class Endpoint(Resource):
         fleet = _planned(ctx, tx, request["EndpointConfigName"])
         if request.get("RetainAllVariantProperties"):
             fleet = _retaining(fleet, record, request.get("ExcludeRetainedVariantProperties") or ())
+        _refuse_with_components(tx, record, "updated")
         _use(ctx, tx, record.arn, fleet)
         try:
             ctx.parts.hosting.update(tx, record.arn, fleet)
@@ -68,6 +70,7 @@ class Endpoint(Resource):
         return kept
 
     def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
+        _refuse_with_components(tx, record, "deleted")
         try:
             ctx.parts.hosting.delete(tx, record.arn)
         except Conflict:
@@ -99,8 +102,11 @@ def update_endpoint_weights_and_capacities(ctx: Context, request: Members) -> Me
     arn = f"arn:aws:sagemaker:{ctx.region}:{ctx.account}:endpoint/{name}"
 
     def change(tx: sqlite3.Connection) -> None:
-        if records.find_arn(tx, arn) is None:
+        record = records.find_arn(tx, arn)
+        if record is None:
             raise Endpoint.missing.error(arn=arn, name=name)
+        if any(each.instance_count is not None for each in capacities):
+            _refuse_with_components(tx, record, "scaled")
         ctx.parts.hosting.rescale(tx, arn, capacities)
         counts = {each.variant: each.instance_count for each in capacities if each.instance_count is not None}
         ctx.parts.quotas.rescale(tx, arn, counts)
@@ -110,6 +116,14 @@ def update_endpoint_weights_and_capacities(ctx: Context, request: Members) -> Me
     except Conflict:
         raise BUSY.error(arn=arn) from None
     return {"EndpointArn": arn}
+
+
+def _refuse_with_components(tx: sqlite3.Connection, record: Record, what: str) -> None:
+    """Its instances are what components were placed on."""
+    if components_on(tx, record.account, record.region, record.name):
+        raise Invalid(
+            f'Endpoint "{record.arn}" cannot be {what} while it has inference components.', field="EndpointName"
+        )
 
 
 def _use(ctx: Context, tx: sqlite3.Connection, arn: str, fleet: FleetPlan) -> None:
@@ -172,15 +186,14 @@ def _check_deployment(request: Members) -> None:
 
 
 def _variant(state: Mapping[str, Any]) -> Members:
+    deployed = {
+        "SpecifiedImage": state["image"],
+        "ResolvedImage": state["image"],
+        "ResolutionTime": from_epoch(state["resolved_at"]),
+    }
     return {
         "VariantName": state["name"],
-        "DeployedImages": [
-            {
-                "SpecifiedImage": state["image"],
-                "ResolvedImage": state["image"],
-                "ResolutionTime": from_epoch(state["resolved_at"]),
-            }
-        ],
+        "DeployedImages": [deployed] if state["image"] else None,
         "CurrentWeight": state["weight"],
         "DesiredWeight": state["desired_weight"],
         "CurrentInstanceCount": state["instance_count"],

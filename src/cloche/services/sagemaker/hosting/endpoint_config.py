@@ -9,8 +9,9 @@ from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.hosting.plan import INSTANCES_PER_VARIANT_MAX
 from cloche.foundation.errors import Invalid, LimitReached
+from cloche.services.sagemaker.hosting.instance_types import capacity_of
 from cloche.services.sagemaker.hosting.model import find_model
-from cloche.services.sagemaker.hosting.refusing import not_supported, refuse
+from cloche.services.sagemaker.hosting.refusing import is_set, not_supported, refuse
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -28,7 +29,9 @@ _REFUSED: Final = {
     "VpcConfig": "an endpoint in your network",
     "MetricsConfig": "enhanced metrics",
     "CrossRegionTrafficConfig": "traffic across regions",
-    "ExecutionRoleArn": "a role for inference components",
+}
+_OF_COMPONENTS: Final = {
+    "ExecutionRoleArn": "the role of inference components",
     "EnableNetworkIsolation": "isolation of inference components; a model has its own EnableNetworkIsolation",
 }
 _REFUSED_OF_VARIANT: Final = {
@@ -75,6 +78,15 @@ class EndpointConfig(Resource):
             raise Invalid(f"VariantName {twice[0]} is given to more than one variant.", field="ProductionVariants")
         for at, variant in enumerate(variants, 1):
             _check_variant(variant, f"ProductionVariants.{at}.member.")
+        if not any(variant.get("ModelName") for variant in variants):
+            _check_hosts(ctx, request)
+            return
+        for member, purpose in _OF_COMPONENTS.items():
+            if is_set(request.get(member)):
+                raise Invalid(f"{member} is for variants without a ModelName ({purpose}).", field=member)
+        for variant in variants:
+            if not variant.get("ModelName"):
+                raise Invalid("Either every variant has a ModelName or none has one.", field="ModelName")
             find_model(ctx, ctx.parts.database.reader, variant["ModelName"])
 
     def shown(self, ctx: Context, record: Record) -> Members:
@@ -82,7 +94,8 @@ class EndpointConfig(Resource):
             {"InitialVariantWeight": WEIGHT_DEFAULT, "InitialInstanceCount": 1, **variant}
             for variant in record.request["ProductionVariants"]
         ]
-        return {"ProductionVariants": variants, "EnableNetworkIsolation": False}
+        isolated = bool(record.request.get("EnableNetworkIsolation"))
+        return {"ProductionVariants": variants, "EnableNetworkIsolation": isolated}
 
 
 def find_endpoint_config(ctx: Context, connection: sqlite3.Connection, name: str) -> Record:
@@ -96,14 +109,26 @@ def find_endpoint_config(ctx: Context, connection: sqlite3.Connection, name: str
 
 def _check_variant(variant: Members, prefix: str) -> None:
     refuse(variant, _REFUSED_OF_VARIANT, prefix)
-    if not variant.get("ModelName"):
-        raise not_supported(f"{prefix}ModelName left out", "inference components")
     if not variant.get("InstanceType"):
         raise Invalid(f"{prefix}InstanceType must be given.", field="InstanceType")
     strategy = (variant.get("RoutingConfig") or {}).get("RoutingStrategy", ROUTED[0])
     if strategy not in ROUTED:
         raise not_supported(f"{prefix}RoutingConfig.RoutingStrategy {strategy}", "routing by what a request says")
     check_count(variant.get("InitialInstanceCount", 1), f"{prefix}InitialInstanceCount")
+
+
+def _check_hosts(ctx: Context, request: Members) -> None:
+    """Variants that inference components are placed on. Their role is the configuration's."""
+    role = request.get("ExecutionRoleArn")
+    if not role:
+        raise Invalid("Variants without a ModelName need the configuration's ExecutionRoleArn.", field="ModelName")
+    if not ctx.parts.identity.trusts(role, "sagemaker.amazonaws.com", account=ctx.account):
+        raise Invalid(f"SageMaker may not assume the role {role}, or it does not exist.", field="ExecutionRoleArn")
+    for at, variant in enumerate(request["ProductionVariants"], 1):
+        if capacity_of(variant["InstanceType"]) is None:
+            raise not_supported(
+                f"ProductionVariants.{at}.member.InstanceType {variant['InstanceType']}", "inference components on it"
+            )
 
 
 def check_count(count: int, member: str) -> None:

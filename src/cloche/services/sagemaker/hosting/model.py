@@ -63,7 +63,7 @@ class Model(Resource):
         role = request.get("ExecutionRoleArn", "")
         url = artefact_url(container)
         if url is not None:
-            _check_artefact(ctx, url, role)
+            check_artefact(ctx, url, role)
 
     def shown(self, ctx: Context, record: Record) -> Members:
         members: Members = {"EnableNetworkIsolation": bool(record.request.get("EnableNetworkIsolation"))}
@@ -116,13 +116,19 @@ def _check_container(container: Members) -> None:
         raise not_supported("ImageConfig.RepositoryAccessMode Vpc", "a registry in your network")
     if not container.get("Image"):
         raise Invalid("The container must name an Image.", field="Image")
+    check_image(container)
+
+
+def check_image(container: Members) -> None:
+    """Raises ``Invalid`` for an image that nothing here stands in for."""
     try:
         catalog.find(container["Image"])
     except catalog.ImageUnknown as unknown:
         raise Invalid(str(unknown), field="Image") from None
 
 
-def _check_artefact(ctx: Context, url: str, role: str) -> None:
+def check_artefact(ctx: Context, url: str, role: str) -> None:
+    """Raises AWS's words where the artefact or the role is not there."""
     refusal = NO_ACCESS.error(url=url, role=role, region=ctx.region)
     if role and not ctx.parts.identity.trusts(role, "sagemaker.amazonaws.com", account=ctx.account):
         raise refusal

@@ -15,8 +15,27 @@ from cloche.storage.metadata.records import Record
 def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Record) -> FleetPlan:
     """A snapshot of ``configuration`` and its models. Raises AWS's words for a model that is not there (any more)."""
     variants = configuration.request["ProductionVariants"]
-    plans = [_plan(variant, find_model(ctx, connection, variant["ModelName"])) for variant in variants]
+    plans = [
+        _plan(variant, find_model(ctx, connection, variant["ModelName"]))
+        if variant.get("ModelName")
+        else _hosts(variant, configuration)
+        for variant in variants
+    ]
     return FleetPlan(configuration.name, tuple(plans))
+
+
+def _hosts(variant: Members, configuration: Record) -> VariantPlan:
+    return VariantPlan(
+        name=variant["VariantName"],
+        model_name="",
+        image="",
+        model_data=None,
+        role_arn=configuration.request["ExecutionRoleArn"],
+        weight=float(variant.get("InitialVariantWeight", WEIGHT_DEFAULT)),
+        instance_count=variant.get("InitialInstanceCount", 1),
+        network=not configuration.request.get("EnableNetworkIsolation", False),
+        hosts_only=True,
+    )
 
 
 def _plan(variant: Members, model: Record) -> VariantPlan:
