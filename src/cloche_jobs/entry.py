@@ -91,4 +91,9 @@ def _load(name: str) -> Callable[[Layout], Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if code != EXIT_SUCCESS:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a library that is torn down in the middle of its work may crash, and hide the code
+    sys.exit(code)

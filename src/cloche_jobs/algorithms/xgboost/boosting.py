@@ -52,9 +52,10 @@ class Matrices:
 
 
 class Boosting:
-    """One run of ``num_round`` rounds, from the last checkpoint in ``checkpoints`` where there is such a folder."""
+    """One run of ``num_round`` rounds, from the last checkpoint in ``checkpoints`` where there is such a folder. Of
+    several hosts that train together one ``tells``: it prints the metrics and writes the checkpoints."""
 
-    def __init__(self, values: Values, matrices: Matrices, checkpoints: Path | None) -> None:
+    def __init__(self, values: Values, matrices: Matrices, checkpoints: Path | None, *, tells: bool = True) -> None:
         values = dict(values)
         self.matrices = matrices
         self.rounds: int = values.pop("num_round")
@@ -64,9 +65,9 @@ class Boosting:
         self.parameters = _engine_parameters(values, matrices.train.num_row() * matrices.train.num_col())
         self.checkpoints = Checkpoints(checkpoints) if checkpoints is not None else None
         self.rounds_done = self.checkpoints.rounds_done if self.checkpoints is not None else 0
-        self.callbacks: list[Any] = [Printer(number_format(), self.rounds_done)]
+        self.callbacks: list[Any] = [Printer(number_format(), self.rounds_done)] if tells else []
         if self.checkpoints is not None:
-            self.callbacks.append(self.checkpoints)
+            self.callbacks += [self.checkpoints] if tells else []
             if self.rounds_done:
                 log.info("Checkpoint loaded from %s", self.checkpoints.model)
                 log.info("Resuming from iteration %d", self.rounds_done)

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from cloche_jobs.algorithms.xgboost.engine import save, xgboost
+from xgboost import collective
+
+from cloche_jobs.algorithms.xgboost.engine import numpy, save, xgboost
 
 CHECKPOINT: Final = "xgboost-checkpoint"
 CHECKPOINTS_KEPT: Final = 5
@@ -37,7 +39,8 @@ class Printer(xgboost.callback.TrainingCallback):  # type: ignore[misc]
 
 
 class StopOnTerm(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """After SIGTERM the round under way is finished, then training ends and the model so far is saved."""
+    """After SIGTERM the round under way is finished, then training ends and the model so far is saved. Of several hosts
+    all end after the same round."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +51,9 @@ class StopOnTerm(xgboost.callback.TrainingCallback):  # type: ignore[misc]
         self.asked = True
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        if collective.is_distributed():
+            asked = numpy.array([int(self.asked)], dtype=numpy.int32)
+            self.asked = bool(collective.allreduce(asked, collective.Op.MAX)[0])
         return self.asked
 
 

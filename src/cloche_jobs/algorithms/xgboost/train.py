@@ -1,7 +1,7 @@
 """Training of built-in XGBoost, in the order AWS's container goes: hyperparameters, channels, data, rounds, model.
 
 Source: ``algorithm_mode/train.py`` and ``callback.py`` of aws/sagemaker-xgboost-container. Not done, and refused by
-name: GPUs, more than one host.
+name: GPUs, cross-validation on several hosts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def main(layout: Layout) -> None:
     """Train as the files below ``layout`` say. Raises ``JobError``."""
     values = HYPERPARAMETERS.validate(configuration.read_hyperparameters(layout))
     channels = CHANNELS.validate(configuration.read_input_data_config(layout))
-    _refuse_what_is_missing(values, configuration.read_resource_config(layout))
+    resources = configuration.read_resource_config(layout)
+    hosts: list[str] = resources.get("hosts", ["algo-1"])
+    _refuse_what_is_missing(values, hosts)
     log.info("Running XGBoost Sagemaker in algorithm mode")
     said = image_note()
     if said:
@@ -44,34 +46,54 @@ def main(layout: Layout) -> None:
             check_pipes(form, mode)
             sources[name] = channel_sources(layout, name, mode)
     _warn_of_twins(sources)
-    train = _matrix(sources["train"], f"training channel path {layout.channel('train')}", form, weights)
-    validation = (
-        _matrix(sources["validation"], f"validation channel path {layout.channel('validation')}", form, weights)
-        if "validation" in sources
-        else None
-    )
-    log.info("Single node training.")
-    log.info("Train matrix has %d rows and %d columns", train.num_row(), train.num_col())
-    if validation is not None:
-        log.info("Validation matrix has %d rows", validation.num_row())
+    has_data = len(hosts) == 1 or bool(sources["train"])
+    train, validation = _matrices(layout, sources, form, weights) if has_data else (None, None)
     layout.model.mkdir(parents=True, exist_ok=True)
+
+    def boost(tells: bool) -> None:
+        _tell_sizes(train, validation)
+        folder = configuration.checkpoint_folder(layout)
+        booster = Boosting(values, Matrices(train, validation), folder, tells=tells).run()
+        if tells:
+            save(booster, layout.model / MODEL_FILE)
+
+    if len(hosts) > 1:
+        from cloche_jobs.algorithms.xgboost.cluster import train_together
+
+        train_together(hosts, resources["current_host"], has_data, boost)
+        return
+    log.info("Single node training.")
     if "_kfold" in values:
+        _tell_sizes(train, validation)
         both = [source for found in sources.values() for source in found]
         whole = train if validation is None else _matrix(both, "both channels", form, weights)
         cross_validate(values, Matrices(train, validation), whole, layout)
         return
-    booster = Boosting(values, Matrices(train, validation), configuration.checkpoint_folder(layout)).run()
-    save(booster, layout.model / MODEL_FILE)
+    boost(True)
 
 
-def _refuse_what_is_missing(values: Values, resources: dict[str, Any]) -> None:
+def _matrices(layout: Layout, sources: dict[str, list[Source]], form: Form, weights: bool) -> tuple[Any, Any]:
+    train = _matrix(sources["train"], f"training channel path {layout.channel('train')}", form, weights)
+    if "validation" not in sources:
+        return train, None
+    where = f"validation channel path {layout.channel('validation')}"
+    return train, _matrix(sources["validation"], where, form, weights)
+
+
+def _tell_sizes(train: Any, validation: Any) -> None:
+    log.info("Train matrix has %d rows and %d columns", train.num_row(), train.num_col())
+    if validation is not None:
+        log.info("Validation matrix has %d rows", validation.num_row())
+
+
+def _refuse_what_is_missing(values: Values, hosts: list[str]) -> None:
     if values.get("use_dask_gpu_training") == "true":
         raise UserError("use_dask_gpu_training is not supported: there is no GPU training in Cloche.")
     for name, value in (("tree_method", "gpu_hist"), ("predictor", "gpu_predictor")):
         if values.get(name) == value:
             raise UserError(f"{name} {value} is not supported: there is no GPU training in Cloche.")
-    if len(resources.get("hosts", ["algo-1"])) > 1:
-        raise UserError("Distributed training on several hosts is not supported by Cloche yet.")
+    if len(hosts) > 1 and "_kfold" in values:
+        raise UserError("Cross-validation (_kfold) on several hosts is not supported by Cloche.")
 
 
 def _matrix(sources: list[Source], where: str, form: Form, weights: bool) -> Any:
