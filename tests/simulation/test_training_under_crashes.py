@@ -9,6 +9,7 @@ import pytest
 
 from cloche.engines.training.follow import Follower
 from cloche.engines.training.machine import LIFECYCLE, State
+from cloche.engines.training.utilization import Utilization
 from cloche.storage.metadata import records
 
 from .world import World
@@ -19,6 +20,7 @@ SEEDS = [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in ran
 @pytest.fixture(autouse=True)
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Follower, "_run", lambda self: None)
+    monkeypatch.setattr(Utilization, "_run", lambda self: None)
 
 
 @pytest.fixture

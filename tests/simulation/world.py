@@ -115,6 +115,9 @@ class FakeRuntime:
     def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
         return {}
 
+    def usage_on_hosts(self, ids: Iterable[str]) -> dict[str, tuple[Usage, ...]]:
+        return {}
+
     def disk_bytes(self, folder: Path) -> int:
         return 0
 

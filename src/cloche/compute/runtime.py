@@ -154,6 +154,10 @@ class Runtime(Protocol):
         """What those use that run; empty where this system does not tell."""
         ...
 
+    def usage_on_hosts(self, ids: Iterable[str]) -> dict[str, tuple[Usage, ...]]:
+        """The same, apart for each host, without the runner; a host that has ended uses nothing."""
+        ...
+
     def disk_bytes(self, folder: Path) -> int:
         """What the files below a process's folder occupy."""
         ...

@@ -51,3 +51,12 @@ def test_disk_is_what_the_folder_holds(bench: Any) -> None:
     before = bench.runtime.disk_bytes(spec.ml_root)
     (spec.ml_root / "file").write_bytes(b"x" * MIB)
     assert MIB <= bench.runtime.disk_bytes(spec.ml_root) - before < 2 * MIB
+
+
+def test_a_host_is_told_without_its_runner(bench: Any) -> None:
+    bench.start(IDLE)
+    bench.says("up")
+    (alone,) = bench.runtime.usage_on_hosts(["job"])["job"]
+    assert alone.memory_bytes > 0
+    assert alone.memory_bytes < bench.runtime.usage(["job"])["job"].memory_bytes
+    assert bench.runtime.usage_on_hosts(["never-was"]) == {}

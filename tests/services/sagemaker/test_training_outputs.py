@@ -144,3 +144,31 @@ def test_xgboost_goes_on_from_its_checkpoints(bench: Bench) -> None:
     assert bench.ended("boosted-2")["TrainingJobStatus"] == "Completed"
     rounds = [line for line in bench.lines("boosted-2") if line.startswith("[") and "train-" in line]
     assert [line.split("#011")[0] for line in rounds] == ["[6]", "[7]", "[8]"]
+
+
+def test_what_a_host_uses_is_in_cloudwatch(bench: Bench) -> None:
+    bench.create("measured-host", "while :; do :; done")
+    names = {"CPUUtilization", "MemoryUtilization", "DiskUtilization"}
+    dimensions = [{"Name": "Host", "Value": "measured-host/algo-1"}]
+
+    def measured() -> dict[str, float]:
+        end = time.time() + 60
+        found = {
+            name: bench.cloudwatch.get_metric_statistics(
+                Namespace="/aws/sagemaker/TrainingJobs",
+                MetricName=name,
+                Dimensions=dimensions,
+                StartTime=end - 900,
+                EndTime=end,
+                Period=900,
+                Statistics=["Maximum"],
+            )["Datapoints"]
+            for name in names
+        }
+        return {name: points[0]["Maximum"] for name, points in found.items() if points}
+
+    until(lambda: set(measured()) == names, "all three metrics")
+    bench.sagemaker.stop_training_job(TrainingJobName="measured-host")
+    bench.ended("measured-host")
+    assert measured()["CPUUtilization"] > 0
+    assert 0 < measured()["MemoryUtilization"] < 100

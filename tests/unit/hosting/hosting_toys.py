@@ -117,6 +117,9 @@ class ToyRuntime:
     def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
         return {id: self.spent[id] for id in ids if id in self.spent}
 
+    def usage_on_hosts(self, ids: Iterable[str]) -> dict[str, tuple[Usage, ...]]:
+        return {}
+
     def disk_bytes(self, folder: Path) -> int:
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 

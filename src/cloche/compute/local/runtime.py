@@ -106,11 +106,28 @@ class LocalRuntime:
         processes.send(runner["pid"], runner["identity"], signal.SIGTERM)
 
     def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
+        return usage_of(self._runners_alive(ids))
+
+    def usage_on_hosts(self, ids: Iterable[str]) -> dict[str, tuple[Usage, ...]]:
+        hosts: dict[str, list[int]] = {}
+        for id in self._runners_alive(ids):
+            noted = _read(self._folder(id) / "process.json")
+            if noted is not None:
+                hosts[id] = noted.get("pids") or [noted["pid"]]
+        used = usage_of({f"{id}/{number}": pid for id, pids in hosts.items() for number, pid in enumerate(pids)})
+        nothing = Usage(0.0, 0)
+        return {
+            id: tuple(used.get(f"{id}/{number}", nothing) for number in range(len(pids))) for id, pids in hosts.items()
+        }
+
+    def _runners_alive(self, ids: Iterable[str]) -> dict[str, int]:
+        """Their pids."""
         claims = {id: _claim_of(self._folder(id)) for id in ids}
-        runners = {id: claim for id, claim in claims.items() if claim is not None}
-        return usage_of(
-            {id: each["pid"] for id, each in runners.items() if processes.is_alive(each["pid"], each["identity"])}
-        )
+        return {
+            id: claim["pid"]
+            for id, claim in claims.items()
+            if claim is not None and processes.is_alive(claim["pid"], claim["identity"])
+        }
 
     def disk_bytes(self, folder: Path) -> int:
         return used_bytes(str(folder))

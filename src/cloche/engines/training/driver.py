@@ -41,6 +41,7 @@ from cloche.engines.training.publish import publish
 from cloche.engines.training.sources import Unfit
 from cloche.engines.training.stage_inputs import GivenUp, stage
 from cloche.engines.training.start import Gateway, process_of
+from cloche.engines.training.utilization import Utilization
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import LimitReached, NotFound
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
@@ -83,6 +84,7 @@ class TrainingDriver:
     reconciler: Reconciler
     follower: Follower
     checkpoints: Checkpoints
+    utilization: Utilization
     cleaner: Cleaner
     clock: Clock
     processes: dict[str, str]
@@ -124,6 +126,7 @@ class TrainingDriver:
             def ended() -> None:
                 self.follower.drop(item.id)
                 self.checkpoints.drop(item.id)
+                self.utilization.drop(item.id)
                 self.cleaner.later(process)
                 for arn in self.places.waiting()[: self.places.count]:
                     self.reconciler.wake(arn)
@@ -203,6 +206,7 @@ class TrainingDriver:
             for host in plan.hosts
         ]
         self.checkpoints.follow(plan, self._place(item))
+        self.utilization.follow(plan, self._place(item), process)
         observed = self.runtime.observe(process)
         if isinstance(observed, Running):
             return Wait(LOOK_SECONDS)

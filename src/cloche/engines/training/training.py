@@ -18,6 +18,7 @@ from cloche.engines.training.places import Places, places_of_machine
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import TrainingState, state_of
 from cloche.engines.training.start import Gateway
+from cloche.engines.training.utilization import Utilization
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.foundation.limits import STOP_GRACE_SECONDS
@@ -60,6 +61,7 @@ class Training:
         self._reconciler = reconciler
         self._follower = Follower(logs, metrics, clock)
         self._checkpoints = Checkpoints(objects)
+        self._utilization = Utilization(runtime, metrics, clock)
         self._cleaner = Cleaner(folder, runtime, credentials.forget)
         self._processes: dict[str, str] = {}
         self.runtime = runtime
@@ -73,6 +75,7 @@ class Training:
                 reconciler=reconciler,
                 follower=self._follower,
                 checkpoints=self._checkpoints,
+                utilization=self._utilization,
                 cleaner=self._cleaner,
                 clock=clock,
                 processes=self._processes,
@@ -96,6 +99,7 @@ class Training:
         """Follow no more. Processes run on and are found again by the next server."""
         self._follower.close()
         self._checkpoints.close()
+        self._utilization.close()
         self._cleaner.close()
 
     # -- what services call ------------------------------------------------------------------------------
@@ -142,6 +146,7 @@ class Training:
         for item in mine:
             self._follower.drop(item.id)
             self._checkpoints.drop(item.id)
+            self._utilization.drop(item.id)
             self._processes.pop(item.data["process"], None)
             self._cleaner.remove(item.data["process"])
 

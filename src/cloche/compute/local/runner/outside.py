@@ -114,13 +114,13 @@ class Runner:
             self.culprit = host
             host.process.started()
         self.culprit = None
-        self._note_started(self.hosts[0])
+        self._note_started()
         self.companions = [Companion(job) for job in self.spec["companions"]]
 
-    def _note_started(self, host: Host) -> None:
-        assert host.process is not None
+    def _note_started(self) -> None:
+        pids = [host.process.pid for host in self.hosts if host.process is not None]
         with open("process.part", "w") as file:  # noqa: PTH123
-            file.write(f'{{"pid": {host.process.pid}, "started_at": {self.started_at!r}}}')
+            file.write(f'{{"pid": {pids[0]}, "pids": {pids}, "started_at": {self.started_at!r}}}')
         os.rename("process.part", "process.json")  # noqa: PTH104
 
     def _watch(self) -> None:

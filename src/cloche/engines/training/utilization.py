@@ -1,0 +1,106 @@
+"""CPU, memory and disk of the hosts that train, measured and written as AWS's metrics of the same names.
+
+``CPUUtilization`` counts every core as 100 percent, as AWS's does. A host's memory is this machine's, since nothing smaller
+is promised to it; its disk is ``VolumeSizeInGB``. AWS measures every minute; jobs here often take less, so the first
+look that tells anything comes after a few seconds. Without a GPU there is no metric of one.
+Source: docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html ("Processing job, training job ... metrics")
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from cloche.compute.runtime import Runtime, Usage
+from cloche.engines.training.follow import NAMESPACE
+from cloche.engines.training.hosts import TrainingHost
+from cloche.engines.training.place import Place
+from cloche.engines.training.plan import Plan
+from cloche.foundation.clock import Clock
+from cloche.storage.metrics import Datum, MetricStore
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    plan: Plan
+    place: Place
+    process: str
+
+
+class Utilization:
+    """The thread that measures. It starts with the first job."""
+
+    def __init__(self, runtime: Runtime, metrics: MetricStore, clock: Clock) -> None:
+        self._runtime, self._metrics, self._clock = runtime, metrics, clock
+        self._lock = threading.Lock()
+        self._jobs: dict[str, _Job] = {}
+        self._before: dict[str, tuple[Usage, ...]] = {}
+        self._looked_at = 0.0
+        self._memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        self._some = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, plan: Plan, place: Place, process: str) -> None:
+        """Measure the job's process from now on; once more is no harm."""
+        with self._lock:
+            self._jobs[plan.arn] = _Job(plan, place, process)
+            self._some.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="utilization", daemon=True)
+                self._thread.start()
+
+    def drop(self, arn: str) -> None:
+        with self._lock:
+            self._jobs.pop(arn, None)
+            if not self._jobs:
+                self._some.clear()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def look(self) -> None:
+        """Measure, and write what was used since the last look; the first look at a process only begins."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        now = time.monotonic()
+        seconds, self._looked_at = now - self._looked_at, now
+        before, self._before = self._before, self._runtime.usage_on_hosts([job.process for job in jobs])
+        for job in jobs:
+            starts, ends = before.get(job.process), self._before.get(job.process)
+            if starts is None or ends is None:
+                continue
+            data: list[Datum] = []
+            for host, start, end in zip(job.plan.hosts, starts, ends, strict=True):
+                percent = 100.0 * max(0.0, end.cpu_seconds - start.cpu_seconds) / seconds
+                data += self._data(job, host, percent, end.memory_bytes)
+            self._metrics.put(job.plan.account, job.plan.region, NAMESPACE, data)
+
+    def _data(self, job: _Job, host: TrainingHost, cpu_percent: float, memory_bytes: int) -> list[Datum]:
+        dimensions = (("Host", f"{job.plan.name}/{host.name}"),)
+        percents = [("CPUUtilization", cpu_percent), ("MemoryUtilization", 100.0 * memory_bytes / self._memory_bytes)]
+        if job.plan.volume_bytes:
+            used = self._runtime.disk_bytes(job.place.of_host(host.number).layout.root)
+            percents.append(("DiskUtilization", 100.0 * used / job.plan.volume_bytes))
+        at = self._clock.time()
+        return [Datum(name, dimensions, at, percent, "Percent") for name, percent in percents]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._some.wait()
+            try:
+                self.look()
+            except Exception:
+                log.exception("what the training jobs use could not be stored; it is measured again")
+            self._stop.wait(LOOK_SECONDS)
