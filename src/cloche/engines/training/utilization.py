@@ -1,8 +1,8 @@
 """CPU, memory and disk of the hosts that train, measured and written as AWS's metrics of the same names.
 
-``CPUUtilization`` counts every core as 100 percent, as AWS's does. A host's memory is this machine's, since nothing smaller
-is promised to it; its disk is ``VolumeSizeInGB``. AWS measures every minute; jobs here often take less, so the first
-look that tells anything comes after a few seconds. Without a GPU there is no metric of one.
+``CPUUtilization`` counts every core as 100 percent, as AWS's does. A host's memory is this machine's, since nothing
+smaller is promised to it; its disk is ``VolumeSizeInGB``. AWS measures every minute; jobs here often take less, so the
+first look that tells anything comes after a few seconds. Without a GPU there is no metric of one.
 Source: docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html ("Processing job, training job ... metrics")
 """
 
