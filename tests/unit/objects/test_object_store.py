@@ -20,6 +20,7 @@ from cloche.storage.objects import (
     ObjectStore,
     WriteCondition,
     blobs,
+    writer,
 )
 from cloche.storage.objects.blobs import BLOB_BYTES_MAX, is_blob
 from cloche.storage.objects.writer import opened as stream_of
@@ -51,6 +52,30 @@ def test_small_contents_lie_in_the_database_and_large_ones_in_files(store: Objec
     assert opened.files() == set()
     large = store.put_bytes("bucket", "large", LARGE)
     assert opened.files() == {large.file}
+
+
+def test_small_files_of_an_older_store_are_what_they_were(store: ObjectStore, opened, monkeypatch, tmp_path) -> None:
+    """Before there were blobs, every content was a file."""
+    monkeypatch.setattr(writer, "BLOB_BYTES_MAX", -1)
+    upload = store.uploads.create("bucket", "parts", Details())
+    with store.writer() as made:
+        made.write(b"part")
+        etag = store.uploads.put_part(upload, 1, made.finish()).etag
+    for key in ("kept", "replaced", "deleted"):
+        store.put_bytes("bucket", key, b"old")
+    assert len(opened.files()) == 4
+    monkeypatch.undo()
+    again = opened.reopen()
+    again.put_bytes("bucket", "replaced", b"new")
+    again.delete("bucket", "deleted")
+    again.uploads.complete(upload, [(1, etag)])
+    again.link_into(again.head("bucket", "kept"), tmp_path / "linked", link=True)
+    again.commit("bucket", "copy", again.duplicate(*again.open("bucket", "kept")), Details())
+    again.removal.close()
+    again.removal.collect()
+    assert opened.files() == {again.head("bucket", key).file for key in ("kept", "parts", "copy")}
+    assert [content(again, key) for key in ("kept", "replaced", "parts", "copy")] == [b"old", b"new", b"part", b"old"]
+    assert (tmp_path / "linked").read_bytes() == b"old"
 
 
 def test_a_data_file_is_read_only_and_not_named_after_its_key(store: ObjectStore) -> None:

@@ -70,7 +70,8 @@ class _Body:
     def __init__(self, writer: ContentWriter) -> None:
         self.writer = writer
         self._loop = asyncio.get_running_loop()
-        self._lanes = (_Lane(writer.store, self._told), _Lane(writer.digest, self._told))
+        self._storing, self._hashing = self._lanes = (_Lane(self._told), _Lane(self._told))
+        self._is_large = False
         self._small: list[bytes] = []
         self._small_bytes = 0
         self._moved: asyncio.Future[None] | None = None
@@ -87,14 +88,17 @@ class _Body:
 
     def _hand_on(self) -> None:
         batch = self._small[0] if len(self._small) == 1 else b"".join(self._small)
-        self._small, self._small_bytes = [], 0
-        for lane in self._lanes:
-            lane.add(batch)
+        self._small, self._small_bytes, self._is_large = [], 0, True
+        self._storing.add(lambda: self.writer.store(batch))
+        self._hashing.add(lambda: self.writer.digest(batch))
 
     async def settled(self) -> None:
-        """All is in the content and in the hashes, or a thread has raised."""
-        if any(lane.waiting for lane in self._lanes) and self._small:
-            self._hand_on()
+        """All is in the content and in the hashes, or a thread has raised. The hash is always the last to be done, so
+        the file is synced meanwhile."""
+        if self._is_large:
+            if self._small:
+                self._hand_on()
+            self._storing.add(self.writer.sync)
         while any(lane.waiting for lane in self._lanes):
             await self._moving()
         for lane in self._lanes:
@@ -112,7 +116,7 @@ class _Body:
             self._moved.set_result(None)
 
     def finish_rest(self) -> None:
-        """In a thread: what was too little to be handed on."""
+        """In a thread: a body that was too little to be handed on."""
         for piece in self._small:
             self.writer.write(piece)
 
@@ -124,21 +128,20 @@ class _Body:
 
 
 class _Lane:
-    """One kind of work on pieces, in their order, in a thread that is held only while there is some."""
+    """Work on pieces in their order, in a thread that is held only while there is some."""
 
-    def __init__(self, work: Callable[[bytes], None], moved: Callable[[], None]) -> None:
+    def __init__(self, moved: Callable[[], None]) -> None:
         self.waiting = 0
-        """Pieces that are not worked off."""
-        self._work = work
+        """What is not worked off."""
         self._moved = moved
-        self._pieces: deque[bytes] = deque()
+        self._works: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
         self._failure: Exception | None = None
 
-    def add(self, piece: bytes) -> None:
+    def add(self, work: Callable[[], None]) -> None:
         self.raise_failure()
         with self._lock:
-            self._pieces.append(piece)
+            self._works.append(work)
             self.waiting += 1
             idle = self.waiting == 1
         if idle:
@@ -146,10 +149,10 @@ class _Lane:
 
     def _run(self) -> None:
         while True:
-            piece = self._pieces.popleft()
+            work = self._works.popleft()
             try:
                 if self._failure is None:
-                    self._work(piece)
+                    work()
             except Exception as error:
                 self._failure = error
             with self._lock:

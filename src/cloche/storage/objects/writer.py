@@ -69,6 +69,7 @@ class ContentWriter:
         self._held: list[bytes] = []
         self._file, self._descriptor = "", -1
         self._written_back = 0
+        self._synced = -1
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Store and digest."""
@@ -130,6 +131,15 @@ class ContentWriter:
             finally:
                 os.close(descriptor)
 
+    def sync(self) -> None:
+        """Wait until what was stored so far is on the disk, for ``finish`` to find that done. Nothing to wait for where
+        the bytes are still held in memory."""
+        with self._lock:
+            self._assert_open()
+            if self._file:
+                os.fsync(self._descriptor)
+                self._synced = self.size
+
     def md5(self) -> str:
         """The hexadecimal MD5 of what was written so far."""
         return self._md5.hexdigest()
@@ -144,7 +154,8 @@ class ContentWriter:
             self._assert_open()
             data = None if self._file else b"".join(self._held)
             if self._file:
-                os.fsync(self._descriptor)
+                if self._synced != self.size:
+                    os.fsync(self._descriptor)
                 self._files.publish(self._file)
             self._close()
         return Written(self._file, self.size, md5 or self.md5(), self.checksums(), data)
