@@ -75,10 +75,12 @@ def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("cloche.server.fallback").setLevel(logging.INFO)  # what is passed on is never silent
+    from cloche.server.arenas import share_arenas
     from cloche.server.open_files import allow_open_files
     from cloche.server.run import serve
 
     allow_open_files()
+    share_arenas()
     try:
         serve(Settings(data=data, **chosen), _ready, _console)
     except ClocheError as error:

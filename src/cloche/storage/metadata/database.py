@@ -25,6 +25,9 @@ Change = Callable[[sqlite3.Connection], T]
 
 GROUP_MAX: Final = 256
 QUEUE_MAX: Final = 10_000
+READER_CACHE_KIB: Final = 512
+"""Of each thread's connection. What is not in the log is read from mapped memory, which all of them share; SQLite's
+2 MiB would be filled by each in the course of an hour."""
 _STOP: Final = object()
 
 
@@ -171,5 +174,6 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA temp_store=MEMORY")
     connection.execute("PRAGMA mmap_size=67108864")
     if read_only:
+        connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
         connection.execute("PRAGMA query_only=ON")
     return connection
