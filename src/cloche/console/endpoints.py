@@ -1,4 +1,4 @@
-"""Endpoints: the list, and one endpoint with its traffic, its latency and a box to try it."""
+"""Endpoints: the list, and one endpoint with its components, traffic, latency, use and a box to try it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,6 +23,30 @@ ANSWER_BYTES_SHOWN = 256 * 1024
 FORM_BYTES_MAX = 1024 * 1024
 MINUTES_SHOWN = 60
 LINES_SHOWN = 300
+COMPONENTS_SHOWN = 20
+_WANTED = (
+    ("AWS/SageMaker", "Invocations", "Sum"),
+    ("AWS/SageMaker", "ModelLatency", "Average"),
+    ("AWS/SageMaker", "OverheadLatency", "Average"),
+    ("/aws/sagemaker/Endpoints", "CPUUtilization", "Average"),
+    ("/aws/sagemaker/Endpoints", "MemoryUtilization", "Average"),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a line of a chart is about."""
+
+    label: str
+    dimensions: list[dict[str, str]]
+
+    @staticmethod
+    def variant(endpoint: str, name: str) -> Subject:
+        return Subject(name, [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": name}])
+
+    @staticmethod
+    def component(name: str) -> Subject:
+        return Subject(name, [{"Name": "InferenceComponentName", "Value": name}])
 
 
 class EndpointPages:
@@ -53,9 +78,28 @@ class EndpointPages:
         except AwsError as error:
             return self._pages.show("missing.html", 404, message=error.message)
         variants = [variant["VariantName"] for variant in endpoint.get("ProductionVariants", [])]
-        charts, logs = await asyncio.gather(self._charts(name, variants), self._logs(name, variants))
+        components = await self._components(name)
+        subjects = [Subject.variant(name, variant) for variant in variants]
+        subjects += [Subject.component(each["InferenceComponentName"]) for each in components]
+        charts, logs = await asyncio.gather(self._charts(subjects), self._logs(name, variants))
         template = "_endpoint.html" if "hx-request" in request.headers else "endpoint.html"
-        return self._pages.show(template, endpoint=endpoint, charts=charts, events=logs, json=json.dumps)
+        return self._pages.show(
+            template, endpoint=endpoint, components=components, charts=charts, events=logs, json=json.dumps
+        )
+
+    async def _components(self, endpoint: str) -> list[Members]:
+        """Descriptions of the inference components on it."""
+        asked = {"EndpointNameEquals": endpoint, "MaxResults": COMPONENTS_SHOWN, "SortBy": "Name"}
+        nothing: Members = {"InferenceComponents": []}
+        listed = await ask_or(self._ask, "sagemaker", "ListInferenceComponents", asked, nothing)
+        names = [each["InferenceComponentName"] for each in listed["InferenceComponents"]]
+        described = await asyncio.gather(
+            *(
+                ask_or(self._ask, "sagemaker", "DescribeInferenceComponent", {"InferenceComponentName": each}, {})
+                for each in names
+            )
+        )
+        return [each for each in described if each]
 
     async def attempt(self, request: Request) -> Response:
         """Send what is in the box to the endpoint, as any client would, and show what came back."""
@@ -67,6 +111,8 @@ class EndpointPages:
         }
         if accept := form.get("accept"):
             members["Accept"] = accept
+        if component := form.get("component"):
+            members["InferenceComponentName"] = component
         began = time.perf_counter()
         try:
             answer = await self._ask("sagemaker-runtime", "InvokeEndpoint", members)
@@ -80,17 +126,16 @@ class EndpointPages:
             shown = {"good": False, "text": error.message, "about": f"{error.code} ({error.status})"}
         return self._pages.show("_try.html", answer=shown, milliseconds=(time.perf_counter() - began) * 1000)
 
-    async def _charts(self, endpoint: str, variants: list[str]) -> list[dict[str, Any]]:
-        """Requests a minute, and model and overhead latency in milliseconds, for the last hour."""
-        if not variants:
+    async def _charts(self, subjects: list[Subject]) -> list[dict[str, Any]]:
+        """Requests a minute, model and overhead latency in milliseconds, and use in percent, for the last hour."""
+        if not subjects:
             return []
         end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         begin = end - timedelta(minutes=MINUTES_SHOWN)
-        wanted = [("Invocations", "Sum"), ("ModelLatency", "Average"), ("OverheadLatency", "Average")]
         queries = [
-            _query(f"m{i}v{j}", metric, statistic, endpoint, variant)
-            for i, (metric, statistic) in enumerate(wanted)
-            for j, variant in enumerate(variants)
+            _query(f"m{i}v{j}", namespace, metric, statistic, subject)
+            for i, (namespace, metric, statistic) in enumerate(_WANTED)
+            for j, subject in enumerate(subjects)
         ]
         members = {"MetricDataQueries": queries, "StartTime": begin, "EndTime": end, "ScanBy": "TimestampAscending"}
         answer = await ask_or(self._ask, "cloudwatch", "GetMetricData", members, {"MetricDataResults": []})
@@ -103,15 +148,22 @@ class EndpointPages:
             return {"label": label, "values": [_scaled(values.get(at), scale, absent) for at in minutes]}
 
         x = [at.timestamp() for at in minutes]
-        traffic = [line(0, j, variant, 1, 0) for j, variant in enumerate(variants)]
-        latency = [
-            line(i, j, f"{variant} {part}", 1000, None)
-            for j, variant in enumerate(variants)
-            for i, part in ((1, "model"), (2, "overhead"))
-        ]
+        traffic = [line(0, j, subject.label, 1, 0) for j, subject in enumerate(subjects)]
+
+        def lines(parts: tuple[tuple[int, str], ...], scale: float) -> list[dict[str, Any]]:
+            found = [
+                line(i, j, f"{subject.label} {part}", scale, None)
+                for j, subject in enumerate(subjects)
+                for i, part in parts
+            ]
+            return [each for each in found if any(value is not None for value in each["values"])] or found[:1]
+
+        latency = lines(((1, "model"), (2, "overhead")), 1000)
+        use = lines(((3, "CPU"), (4, "memory")), 1)
         return [
             {"title": "requests a minute", "x": x, "x_is": "time", "series": traffic},
             {"title": "latency, ms (average)", "x": x, "x_is": "time", "series": latency},
+            {"title": "use of an instance, % (average)", "x": x, "x_is": "time", "series": use},
         ]
 
     async def _logs(self, endpoint: str, variants: list[str]) -> list[Members]:
@@ -121,9 +173,8 @@ class EndpointPages:
         return await log_tail(self._ask, group, await newest_stream(self._ask, group, f"{variants[0]}/"), LINES_SHOWN)
 
 
-def _query(id: str, metric: str, statistic: str, endpoint: str, variant: str) -> Members:
-    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
-    named = {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": dimensions}
+def _query(id: str, namespace: str, metric: str, statistic: str, subject: Subject) -> Members:
+    named = {"Namespace": namespace, "MetricName": metric, "Dimensions": subject.dimensions}
     return {"Id": id, "MetricStat": {"Metric": named, "Period": 60, "Stat": statistic}, "ReturnData": True}
 
 

@@ -111,13 +111,40 @@ def test_an_endpoint_is_tried(page: Browser, world: Any, endpoint: str) -> None:
     assert "ModelError" in page.text("#answer")
     page.wait("requests in the chart", lambda: _points(page, "requests a minute") > 0)
     page.wait("latency in the chart", lambda: _points(page, "latency, ms (average)") > 0)
-    assert page.run("return document.querySelectorAll('.uplot canvas').length") == 2
+    assert page.run("return document.querySelectorAll('.uplot canvas').length") == 3
     assert page.text("#endpoint-log")
     page.run("document.querySelector('details').open = false; document.querySelector('textarea').focus()")
     page.run("return new Promise(done => document.addEventListener('htmx:afterSwap', done, {once: true}))")
     assert page.run("return document.querySelector('details').open") is False
     assert page.run("return document.activeElement.name") == "body"
     assert page.run("return document.querySelector('textarea').value") == "not,numbers"
+
+
+def test_a_component_of_an_endpoint_is_seen_and_tried(page: Browser, world: Any, endpoint: str) -> None:
+    sagemaker, name = world.client("sagemaker"), "console-shared"
+    variant = {"VariantName": "All", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    role = sagemaker.describe_model(ModelName=endpoint)["ExecutionRoleArn"]
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ExecutionRoleArn=role, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    sagemaker.create_inference_component(
+        InferenceComponentName="one-of-some",
+        EndpointName=name,
+        VariantName="All",
+        Specification={"ModelName": endpoint, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 512}},
+        RuntimeConfig={"CopyCount": 1},
+    )
+    page.open(f"{world.server.url}/_cloche/endpoints/{name}")
+    page.wait("the component in service", lambda: "InService" in page.text("#components"))
+    assert "one-of-some" in page.text("#components") and "1 of 1" in page.text("#components")
+    page.open(f"{world.server.url}/_cloche/endpoints/{name}")
+    page.fill("textarea", "1,2,-0.5,0.25")
+    page.click("form.try button")
+    page.wait_text("answered", "#answer")
+    sagemaker.delete_inference_component(InferenceComponentName="one-of-some")
+    page.wait("no component", lambda: not page.run("return document.querySelector('#components')"))
+    sagemaker.delete_endpoint(EndpointName=name)
+    names = sagemaker.list_endpoints
+    page.wait("no endpoint", lambda: name not in {each["EndpointName"] for each in names()["Endpoints"]})
 
 
 def _points(page: Browser, title: str) -> float:

@@ -290,3 +290,37 @@ def test_answers_are_passed_on_whatever_their_status(world: World) -> None:
     name, outcome = world.invoke("e", body=b"x" * 100_000)
     assert name == "AllTraffic"
     assert isinstance(outcome, Answer)
+
+
+def test_weights_and_capacities_change_under_load_without_a_lost_request(world: World) -> None:
+    slow = {"PAUSE": "0.01"}
+    world.create("e", variant("A", says="a", environment=slow), variant("B", says="b", weight=0.0, environment=slow))
+    world.until_status("e", "InService")
+    said: list[str] = []
+    ending = threading.Event()
+
+    def load() -> None:
+        while not ending.is_set():
+            said.append(world.said("e"))
+
+    threads = [threading.Thread(target=load) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+
+    def ask(*capacities: Capacity) -> None:
+        world.database.write(lambda tx: world.hosting.rescale(tx, world.arn("e"), capacities))
+        world.until_status("e", "InService")
+
+    before = set(world.runtime.known())
+    ask(Capacity("A", None, 3), Capacity("B", 1.0, 2))
+    assert before <= set(world.runtime.known()), "what served goes on"
+    world.until(lambda: said[-20:].count("b") > 4)
+    ask(Capacity("A", 0.0, 1), Capacity("B", None, 1))
+    world.until(lambda: len(world.runtime.known()) == 2)
+    began = len(said)
+    world.until(lambda: len(said) > began + 30)
+    ending.set()
+    for thread in threads:
+        thread.join()
+    assert set(said) == {"a", "b"}
+    assert set(said[began + 8 :]) == {"b"}
