@@ -45,6 +45,12 @@ ANSWERS: dict[str, Members] = {
             {"VariantName": "A", "CurrentWeight": 1.0, "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
         ],
     },
+    "ListInferenceComponents": {"InferenceComponents": [{"InferenceComponentName": "part"}]},
+    "DescribeInferenceComponent": {
+        "InferenceComponentName": "part",
+        "InferenceComponentStatus": "Creating",
+        "RuntimeConfig": {"CurrentCopyCount": 0, "DesiredCopyCount": 2},
+    },
     "GetMetricData": {"MetricDataResults": [{"Id": "m0v0", "Timestamps": [], "Values": []}]},
     "DescribeLogStreams": {"logStreams": [{"logStreamName": "job-1/algo-1-1"}]},
     "GetLogEvents": {"events": [{"message": line} for line in LOG], "nextForwardToken": "f/1"},
@@ -114,6 +120,7 @@ PAGES = [
     ("/_cloche/training/job-1", "", "validation:auc"),
     ("/_cloche/endpoints", "", "InService"),
     ("/_cloche/endpoints/e", "", "requests a minute"),
+    ("/_cloche/endpoints/e", "part=2", "0 of 2"),
     ("/_cloche/s3", "", "/_cloche/s3/b"),
     ("/_cloche/s3/b", "prefix=a/", "prefix=a/b%3F/"),
     ("/_cloche/s3/b/object", "key=a/x.csv", "1,2,3"),
@@ -121,7 +128,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("path", "query", "shown"), PAGES, ids=[path for path, _, _ in PAGES])
+@pytest.mark.parametrize(("path", "query", "shown"), PAGES, ids=[f"{path}?{query}" for path, query, _ in PAGES])
 @pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
 def test_pages_show_what_the_operations_answer(path: str, query: str, shown: str, fragment: bool) -> None:
     status, text, _ = get(path, query=query, **({"hx_request": "true"} if fragment else {}))
