@@ -126,6 +126,7 @@ RAGGED = [[1, 1, 2, 3], [0, 1, 2]]
         (protobuf([[1, 2, 3]])[:-4], "d ends at byte"),
         (protobuf([[1, 2, 3], [float("nan"), 2, 3]]), "d, record 2: the label is missing or infinite."),
     ],
+    ids=["empty", "text", "cut", "no label"],
 )
 def test_protobuf_that_is_none(content: bytes, why: str, train: Train) -> None:
     ended = train(HYPERPARAMETERS, {"train": {"d": content}}, content_type="application/x-recordio-protobuf")
