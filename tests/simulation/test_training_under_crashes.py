@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cloche.engines.training import warm_pools
 from cloche.engines.training.follow import Follower
 from cloche.engines.training.machine import LIFECYCLE, State
 from cloche.engines.training.utilization import Utilization
@@ -68,10 +69,20 @@ def _check(world: World) -> None:
         if "Interrupted" in history or item.state == "MaxWaitTimeExceeded":
             assert plan["max_wait_seconds"]
         assert history.count("Retrying") <= plan["retries"]
+        pool = world.reconciler.item(warm_pools.id_of(arn))
+        assert (pool is not None) == bool(plan["keep_alive_seconds"])
+        if pool is not None:
+            assert pool.state != "InUse"
+            assert record.state["warm_pool"]["status"] == pool.state
     assert all(count == 1 for count in world.runtime.starts.values())
     world._die()  # what the cleaner had not come to is for the next start
     assert world.runtime.known() == []
     assert list((world.folder / "training").iterdir()) == []
+    held = world.reconciler.items(warm_pools.KIND, active_only=True)
+    caches = world.folder / "warm-pools"
+    assert (
+        {path.name for path in caches.iterdir()} <= {item.data["cache"] for item in held} if caches.is_dir() else True
+    )
 
 
 def test_the_simulation_does_interrupt_and_retry(folder: Path) -> None:

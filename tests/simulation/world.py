@@ -323,6 +323,7 @@ class World:
             metrics=(Metric("loss", "loss=([0-9]+);", built_in=True),),
             max_wait_seconds=self.dice.choice([None, 600, 86_400]),
             retries=self.dice.choice([0, 2]),
+            keep_alive_seconds=self.dice.choice([0, 60]),
         )
 
         def insert(tx: Any) -> None:

@@ -302,11 +302,14 @@ def test_metric_expressions_that_cannot_be_used_are_refused(bench: Bench, regex:
     assert "slow-metric" in message
 
 
-def test_update_is_refused(bench: Bench) -> None:
+def test_updates_that_are_not_done_are_refused(bench: Bench) -> None:
     bench.run("unchanged")
-    code, message = refused(lambda: bench.sagemaker.update_training_job(TrainingJobName="unchanged"))
-    assert code == "ValidationException"
-    assert "UpdateTrainingJob" in message
+    for changes in ({"ProfilerConfig": {"DisableProfiler": True}}, {"RemoteDebugConfig": {"EnableRemoteDebug": True}}):
+        code, message = refused(lambda: bench.sagemaker.update_training_job(TrainingJobName="unchanged", **changes))  # noqa: B023
+        assert (code, message.split(" yet")[0]) == (
+            "ValidationException",
+            f"Cloche does not support {next(iter(changes))}",
+        )
 
 
 # -- listing and deleting ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ than passed over, because a list that ignores a filter is a wrong answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -91,13 +92,16 @@ def _scan(sort_by: str, filters: tuple[str, ...]) -> tuple[tuple[str, ...], tupl
     return key, ("account = ?", "region = ?", "kind = ?", *filters), ", ".join(("id", "version", *key))
 
 
-def derive_listing(family: Family, operation: str, kind: str, order: tuple[str, str]) -> Listing:
+def derive_listing(
+    family: Family, operation: str, kind: str, order: tuple[str, str], own: Mapping[str, str] | None = None
+) -> Listing:
+    """``own`` are the noun's conditions for members that none can be derived for."""
     filters: dict[str, str] = {}
     refused: set[str] = set()
     for name in family.input_members(operation):
         if name in PAGING:
             continue
-        condition = _condition(name, family.create_members)
+        condition = (own or {}).get(name) or _condition(name, family.create_members)
         if condition is None:
             refused.add(name)
         else:

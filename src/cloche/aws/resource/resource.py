@@ -14,7 +14,7 @@ depend on the record alone**: whatever else it needs belongs into the published 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar, Final
 
@@ -56,6 +56,8 @@ class Resource:
     duplicate: ClassVar[Fact]
     listed_by: ClassVar[tuple[str, str]] = ("CreationTime", "Descending")
     """SortBy and SortOrder of a list that asks for none, as AWS's reference documents it for the operation."""
+    filters: ClassVar[Mapping[str, str]] = {}
+    """Of the list, those that the model does not tell: input member → SQL condition with one argument."""
     service: ClassVar[str] = "sagemaker"
     """botocore's name of the service."""
 
@@ -246,7 +248,7 @@ class Resource:
     def _listing(self) -> Listing:
         name = self._family.named("List")
         assert name is not None
-        return derive_listing(self._family, name, self.kind, self.listed_by)
+        return derive_listing(self._family, name, self.kind, self.listed_by, self.filters)
 
     @cached_property
     def _description(self) -> Projector:

@@ -42,6 +42,7 @@ from cloche.engines.training.sources import Unfit
 from cloche.engines.training.stage_inputs import GivenUp, stage
 from cloche.engines.training.start import Gateway, process_of
 from cloche.engines.training.utilization import Utilization
+from cloche.engines.training.warm_pools import WarmPools
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import LimitReached, NotFound
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
@@ -90,6 +91,7 @@ class TrainingDriver:
     processes: dict[str, str]
     """Which job a process that may end is of."""
     places: Places
+    pools: WarmPools
     credentials: JobCredentials
     gateway: Gateway | None
     after_commit: Callable[[Callable[[], None]], None]
@@ -119,6 +121,8 @@ class TrainingDriver:
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
         state = State[item.state]
+        if state.is_terminal:
+            self.pools.job_ended(tx, item)
         left = attempts.left_behind(item.data) if state in (State.Interrupted, State.Retrying) else None
         if state.is_terminal or left is not None:
             process = left or item.data["process"]
@@ -196,6 +200,7 @@ class TrainingDriver:
             gateway=self.gateway,
             stop_grace_seconds=self.stop_grace_seconds,
             limits=replace(self.limits, disk_bytes=plan.volume_bytes),
+            caches=self.pools.caches(plan, place, private_files=able.private_files),
         )
         self.runtime.start(spec)
 

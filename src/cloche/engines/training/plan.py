@@ -93,6 +93,8 @@ class Plan:
     checkpoints: CheckpointConfig | None = None
     max_wait_seconds: float | None = None
     """Of managed spot training: from the job's creation to its end. Only such a job can be interrupted."""
+    keep_alive_seconds: int = 0
+    """How long the job's warm pool is kept after its end; 0: it has none."""
     retries: int = 0
     """How often a failure that was Cloche's own starts the job anew."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cloche.engines.training import warm_pools
 from cloche.engines.training.finish import INTERNAL
 from cloche.engines.training.machine import LIFECYCLE, WAITING, State
 from cloche.lifecycle import rows
@@ -88,7 +89,8 @@ def _transitions(history: list[rows.Transition], state: State) -> tuple[Transiti
 def publish(tx: sqlite3.Connection, item: Item) -> None:
     """In the transaction in which ``item`` entered its state."""
     state = state_of(item, rows.transitions(tx, item.id))
-    records.set_status(tx, item.id, state.status, item.entered_at, state=to_document(state))
+    document = {**to_document(state), "warm_pool": warm_pools.document(tx, item.id)}
+    records.set_status(tx, item.id, state.status, item.entered_at, state=document)
 
 
 def to_document(state: TrainingState) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cloche.engines.training.pipes import feeder
 from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.stage_inputs import mounts_of
+from cloche.engines.training.warm_pools import CACHE
 from cloche_jobs.contract import PACKAGE_ROOT, command, package_folder
 from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
@@ -51,9 +52,10 @@ def process_of(
     gateway: Gateway | None,
     stop_grace_seconds: float,
     limits: Limits,
+    caches: Mapping[int, Path],
 ) -> ProcessSpec:
-    """``extra`` is what boto3 inside needs: credentials and endpoint. A request's own proxy or bundle wins over the
-    gateway's."""
+    """``caches`` are the hosts' parts of a warm pool's cache. ``extra`` is what boto3 inside needs: credentials and
+    endpoint. A request's own proxy or bundle wins over the gateway's."""
     shared: tuple[Mount, ...] = (Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),)
     if gateway is not None and plan.network:
         inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
@@ -76,6 +78,8 @@ def process_of(
             host=host.name,
         )
         mounts = mounts_of(plan, its, host, private_files=capabilities.private_files)
+        if host.number in caches and capabilities.private_files:
+            mounts = (*mounts, Mount(caches[host.number], CACHE, writable=True))
         return Host(host.name, its.layout.root, environment, (*shared, *mounts))
 
     first, *others = (made(host) for host in plan.hosts)

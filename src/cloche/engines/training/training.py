@@ -19,6 +19,7 @@ from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import TrainingState, state_of
 from cloche.engines.training.start import Gateway
 from cloche.engines.training.utilization import Utilization
+from cloche.engines.training.warm_pools import WarmPools
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.foundation.limits import STOP_GRACE_SECONDS
@@ -66,6 +67,8 @@ class Training:
         self._processes: dict[str, str] = {}
         self.runtime = runtime
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._pools = WarmPools(folder.with_name("warm-pools"), reconciler, clock, database.after_commit)
+        reconciler.add(self._pools)
         reconciler.add(
             TrainingDriver(
                 root=folder,
@@ -79,6 +82,7 @@ class Training:
                 cleaner=self._cleaner,
                 clock=clock,
                 processes=self._processes,
+                pools=self._pools,
                 places=Places(reconciler, places or places_of_machine()),
                 credentials=credentials,
                 gateway=gateway,
@@ -93,6 +97,7 @@ class Training:
         active = self._reconciler.items(KIND, active_only=True)
         self._processes.update({item.data["process"]: item.id for item in active})
         self._cleaner.sweep({item.data["process"] for item in active})
+        self._pools.sweep()
         self.runtime.on_change(self._process_ended)
 
     def close(self) -> None:
@@ -113,6 +118,7 @@ class Training:
         """Begin the job in the transaction that inserts its record."""
         data = {"plan": plan.to_data(), **first_run(plan, self._clock.time())}
         self._reconciler.submit(tx, KIND, plan.arn, data)
+        self._pools.begin(tx, plan)
 
     def stop(self, tx: sqlite3.Connection, arn: str) -> None:
         """Ask the job to stop; once more is no harm. Raises ``NotFound``, and ``Conflict`` once it has ended."""
@@ -133,14 +139,22 @@ class Training:
         self._reconciler.post(tx, arn, Event(INTERRUPT_ASKED, {"away_seconds": away_seconds}))
 
     def delete(self, tx: sqlite3.Connection, arn: str) -> None:
-        """Drop the job's history. Raises ``Conflict`` while it has not ended."""
+        """Drop the job's history. Raises ``Conflict`` while it has not ended, or its warm pool is available."""
         if not self._state_in(tx, arn).is_terminal:
             raise Conflict(f"{arn} has not ended")
+        if self._pools.is_available(tx, arn):
+            raise Conflict(f"{arn} has an available warm pool")
         self._reconciler.forget(tx, arn)
+        self._pools.forget(tx, arn)
+
+    def keep_pool_for(self, tx: sqlite3.Connection, arn: str, seconds: int) -> None:
+        """Change how long the ended job's warm pool is kept; 0 ends it. Raises ``Conflict`` where none is available."""
+        self._pools.keep_for(tx, arn, seconds)
 
     def abandon(self, account: str) -> None:
         """End the account's jobs at once and drop them: none of them runs or writes when this returns. Their records
         are the caller's."""
+        self._pools.abandon(account)
         mine = [item for item in self._reconciler.items(KIND) if item.data["plan"]["account"] == account]
         self._reconciler.abandon([item.id for item in mine])
         for item in mine:

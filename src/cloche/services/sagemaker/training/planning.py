@@ -118,6 +118,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         compressed=request["OutputDataConfig"].get("CompressionType") != "NONE",
         checkpoints=plan_checkpoints(request.get("CheckpointConfig")),
         max_wait_seconds=_max_wait(request, max_runtime),
+        keep_alive_seconds=resources.get("KeepAlivePeriodInSeconds") or 0,
         retries=(request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0),
     )
 

@@ -34,7 +34,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("OutputDataConfig.KmsKeyId", _given, "encryption of artifacts with a KMS key"),
     ("ResourceConfig.InstancePreferences", _given, "a choice among instance types"),
     ("ResourceConfig.InstancePlacementConfig", _given, "placement of instances"),
-    ("ResourceConfig.KeepAlivePeriodInSeconds", _given, "warm pools (a job here starts in milliseconds anyway)"),
     ("ResourceConfig.TrainingPlanArn", _given, "training plans"),
     ("ResourceConfig.VolumeKmsKeyId", _given, "encryption of the training volume with a KMS key"),
     ("VpcConfig", _given, "virtual private clouds"),
@@ -64,6 +63,18 @@ def refuse_what_is_not_done(request: Members) -> None:
     _look("", request, REFUSED)
     for number, channel in enumerate(request.get("InputDataConfig") or (), 1):
         _look(f"InputDataConfig.{number}.", channel, REFUSED_IN_CHANNEL)
+
+
+REFUSED_UPDATES: Final[tuple[tuple[str, Test, str], ...]] = (
+    ("ProfilerConfig", _given, "profiling"),
+    ("ProfilerRuleConfigurations", _given, "profiler rules"),
+    ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
+)
+
+
+def refuse_updates_not_done(request: Members) -> None:
+    """The same for an UpdateTrainingJob."""
+    _look("", request, REFUSED_UPDATES)
 
 
 def _look(prefix: str, members: Members, table: tuple[tuple[str, Test, str], ...]) -> None:

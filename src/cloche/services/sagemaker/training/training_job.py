@@ -11,8 +11,9 @@ from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.quotas import INSTANCES_OF_JOBS, Asked, training_quota
 from cloche.engines.training import from_document
-from cloche.foundation.errors import Conflict, NotSupported
+from cloche.foundation.errors import Conflict
 from cloche.services.sagemaker.training.planning import check_plan, plan_training_job
+from cloche.services.sagemaker.training.refusals import refuse_updates_not_done
 from cloche.services.sagemaker.training.viewing import view_summary, view_training_job
 from cloche.storage.metadata.records import Record
 
@@ -25,6 +26,16 @@ IN_USE: Final = fact(
     "ResourceInUse",
     "The training job {name} is in status {status}: only a job that has ended can be deleted.",
     source="code: the operation's errors in the model; words: Cloche's own",
+)
+HAS_POOL: Final = fact(
+    "ResourceInUse",
+    "The training job {name} has an available warm pool: only a job without one can be deleted.",
+    source="rule: docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteTrainingJob.html; words: Cloche's own",
+)
+NO_POOL: Final = fact(
+    "ValidationException",
+    "The training job {name} has no available warm pool: the retention of no other can be changed.",
+    source="rule: docs.aws.amazon.com/sagemaker/latest/dg/train-warm-pools-how-to-use.html; words: Cloche's own",
 )
 
 
@@ -42,6 +53,7 @@ class TrainingJob(Resource):
     arn: ClassVar = "training-job/{TrainingJobName}"
     status: ClassVar = "TrainingJobStatus"
     listed_by: ClassVar[tuple[str, str]] = ("CreationTime", "Ascending")
+    filters: ClassVar = {"WarmPoolStatusEquals": "json_extract(state, '$.warm_pool.status') = ?"}
     missing: ClassVar[Fact] = fact(
         "ValidationException", "Requested resource not found.", source="boto/boto3#2808, aws/aws-sdk#165"
     )
@@ -66,9 +78,16 @@ class TrainingJob(Resource):
         ctx.parts.training.submit(tx, plan)
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
-        raise NotSupported(
-            "Cloche does not support UpdateTrainingJob yet: it changes profiling and warm pools, and there are neither."
-        )
+        refuse_updates_not_done(request)
+        keep = (request.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds")
+        if keep is None:
+            return record.request
+        try:
+            ctx.parts.training.keep_pool_for(tx, record.arn, keep)
+        except Conflict:
+            raise NO_POOL.error(name=record.name) from None
+        resources = {**record.request["ResourceConfig"], "KeepAlivePeriodInSeconds": keep}
+        return {**record.request, "ResourceConfig": resources}
 
     def stopping(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
         try:
@@ -80,14 +99,15 @@ class TrainingJob(Resource):
         try:
             ctx.parts.training.delete(tx, record.arn)
         except Conflict:
-            raise self._in_status(IN_USE, record) from None
+            ended = from_document(record.status, record.state).ended_at is not None
+            raise self._in_status(HAS_POOL if ended else IN_USE, record) from None
         super().deleted(ctx, tx, record)
 
     def shown(self, ctx: Context, record: Record) -> Members:
         return view_training_job(record)
 
     def listed(self, ctx: Context, record: Record) -> Members:
-        return view_summary(from_document(record.status, record.state))
+        return view_summary(from_document(record.status, record.state), record.state.get("warm_pool"))
 
     @staticmethod
     def _in_status(fact: Fact, record: Record) -> AwsError:

@@ -47,16 +47,27 @@ def view_training_job(record: Record) -> Members:
         or None,
         "SecondaryStatusTransitions": [_transition(step) for step in state.transitions],
         "FailureReason": state.failure_reason,
-        **view_summary(state),
+        **view_summary(state, record.state.get("warm_pool")),
         **_times(state),
     }
 
 
-def view_summary(state: TrainingState) -> Members:
+def view_summary(state: TrainingState, pool: Members | None) -> Members:
     return {
+        "WarmPoolStatus": _warm_pool(pool) if pool else None,
         "SecondaryStatus": state.secondary_status,
         "TrainingEndTime": None if state.ended_at is None else from_epoch(state.ended_at),
     }
+
+
+def _warm_pool(pool: Members) -> Members:
+    """Billed by the second for as long as it was available (dg/train-warm-pools.html, "Billing")."""
+    shown: Members = {"Status": pool["status"]}
+    if pool["available_at"] is not None and pool["ended_at"] is not None:
+        shown["ResourceRetainedBillableTimeInSeconds"] = ceil(pool["ended_at"] - pool["available_at"])
+    if pool["reused_by"] is not None:
+        shown["ReusedByJob"] = pool["reused_by"]
+    return shown
 
 
 def _times(state: TrainingState) -> Members:
