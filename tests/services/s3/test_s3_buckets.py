@@ -137,6 +137,8 @@ def test_the_words_are_s3s(s3, bucket, refused) -> None:
     copy = {**named, "PartNumber": 1, "CopySource": f"{bucket}/key"}
     for span, code in (("bytes=0-100", "InvalidArgument"), ("bytes=100-200", "InvalidRequest")):
         assert refused(s3.upload_part_copy, **copy, CopySourceRange=span).code == code
+    assert refused(s3.complete_multipart_upload, **named).code == "MalformedXML"
+    s3.upload_part(**named, PartNumber=1, Body=b"part")
     refusal = refused(s3.complete_multipart_upload, **named)
     assert (refusal.code, refusal.message) == ("InvalidRequest", "You must specify at least one part")
     refusal = refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource="wrongformat")
