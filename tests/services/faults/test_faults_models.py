@@ -37,6 +37,14 @@ def transform_fn(model, body, content_type, accept):
             time.sleep(600)
     if body == "close everything":
         os.closerange(3, 1000)
+    if body == "leak":
+        import mmap
+        held = []
+        try:
+            while True:
+                held.append(mmap.mmap(-1, 256 * 2**20))
+        except OSError as error:
+            return f"{len(held) / 4} GiB", "text/csv"
     if body == "end the process group":
         os.kill(0, 9)
     time.sleep(0.02)
@@ -83,6 +91,23 @@ def test_what_a_model_does_to_itself_costs_its_own_request_alone(hosting: Hostin
         assert error.response["Error"]["Code"] == "ModelError", error
     assert ask("1") == "it:1"
     assert ask("2") == "it:2"
+
+
+@pytest.mark.slow
+def test_a_model_that_leaks_meets_its_own_bound(hosting: Hosting) -> None:
+    """Not the machine's: an instance of this type has 4 GiB, and libraries may map 4 more."""
+    name = unique("leaks")
+    variant = {"VariantName": "All", "ModelName": model_of(hosting, "it:"), "InstanceType": "ml.c5.large"}
+    hosting.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=hosting.config(variant))
+    assert hosting.settled(name)["EndpointStatus"] == "InService"
+
+    def ask(body: str) -> str:
+        answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType="text/csv")
+        return str(answer["Body"].read().decode())
+
+    assert 3.0 < float(ask("leak").split()[0]) <= 8.0
+    assert ask("1") == "it:1"
+    hosting.gone(name)
 
 
 # -- kills during an update -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ endpoint's failure reason, never an exception to whoever asks.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from cloche.foundation.limits import (
     ARCHIVE_BYTES_MAX,
     ARCHIVE_MEMBERS_MAX,
     ARCHIVE_RATIO_MAX,
+    GIB,
+    MIB,
     MODEL_SERVER_DISK_BYTES_MAX,
 )
 from cloche.storage.objects import ObjectStore
@@ -38,7 +41,15 @@ from cloche_jobs.contract.unpacking import ArchiveRefused, Limits, unpack
 
 STOP_GRACE_SECONDS: Final = 30.0
 """Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html (SIGTERM, then SIGKILL)."""
+MAPPED_BYTES_UNUSED: Final = 4 * GIB
 _COMPLETE: Final = ".complete"
+
+
+def mapped_bytes_max(memory_mb: int | None) -> int:
+    """How much a model server may map: its instance's memory (this machine's, where that is less or not known) and
+    what libraries map and never use. A leak ends in the model's own ``MemoryError``, not with everybody's memory."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (machine if memory_mb is None else min(machine, memory_mb * MIB)) + MAPPED_BYTES_UNUSED
 
 
 class Unfit(Exception):
@@ -164,7 +175,9 @@ class Seat:
                 mounts=(Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),),
                 directory=str(ML_ROOT if own_root else ml_root),
                 network=instance.plan.network,
-                limits=ProcessLimits(disk_bytes=MODEL_SERVER_DISK_BYTES_MAX),
+                limits=ProcessLimits(
+                    memory_bytes=mapped_bytes_max(instance.plan.memory_mb), disk_bytes=MODEL_SERVER_DISK_BYTES_MAX
+                ),
                 host_name=instance.id,
                 stop_grace_seconds=STOP_GRACE_SECONDS,
                 socket=socket,

@@ -33,6 +33,8 @@ class VariantPlan:
     instance_count: int = 1
     startup_seconds: float | None = None
     network: bool = True
+    memory_mb: int | None = None
+    """What an instance of its type has; ``None`` where that is not known."""
     hosts_only: bool = False
     """No model of its own: instances for inference components, which bring theirs. Nothing runs for it."""
     at_random: bool = False

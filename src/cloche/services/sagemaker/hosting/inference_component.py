@@ -12,7 +12,7 @@ from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.endpoint import Endpoint
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
-from cloche.services.sagemaker.hosting.instance_types import capacity_of
+from cloche.services.sagemaker.hosting.instance_types import capacity_of, memory_of
 from cloche.services.sagemaker.hosting.model import check_artefact, check_image, container_of, find_model
 from cloche.services.sagemaker.hosting.model_data import object_at
 from cloche.services.sagemaker.hosting.placing import COMPONENT_KIND, Need, components_on, fits
@@ -183,6 +183,7 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
         role_arn=role,
         instance_count=request["RuntimeConfig"]["CopyCount"],
         startup_seconds=None if seconds is None else float(seconds),
+        memory_mb=memory_of(variants[name]["InstanceType"]),
         network=network and not configuration.request.get("EnableNetworkIsolation", False),
     )
 

@@ -1,4 +1,4 @@
-"""What an instance of a type has, for placing inference components: by the rule of its family.
+"""What an instance of a type has, by the rule of its family.
 
 In AWS's families of general purpose, compute and memory an ``xlarge`` has four virtual CPUs, an ``Nxlarge`` N times as
 many, a ``large`` half and a ``medium`` a quarter; a virtual CPU comes with a fixed share of memory.
@@ -23,6 +23,12 @@ _CPUS: Final = {"medium": 1, "large": 2, "xlarge": 4}
 class Capacity:
     cpu_cores: float
     memory_mb: int
+
+
+def memory_of(instance_type: str) -> int | None:
+    """In MB; ``None`` where it is not known."""
+    capacity = capacity_of(instance_type)
+    return None if capacity is None else capacity.memory_mb
 
 
 def capacity_of(instance_type: str) -> Capacity | None:

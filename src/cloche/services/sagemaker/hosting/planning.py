@@ -7,6 +7,7 @@ import sqlite3
 from cloche.aws.operation import Context, Members
 from cloche.engines.hosting.plan import FleetPlan, VariantPlan
 from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
+from cloche.services.sagemaker.hosting.instance_types import memory_of
 from cloche.services.sagemaker.hosting.model import artefact_url, container_of, find_model
 from cloche.services.sagemaker.hosting.model_data import object_at
 from cloche.storage.metadata.records import Record
@@ -52,6 +53,7 @@ def _plan(variant: Members, model: Record) -> VariantPlan:
         weight=float(variant.get("InitialVariantWeight", WEIGHT_DEFAULT)),
         instance_count=variant.get("InitialInstanceCount", 1),
         startup_seconds=None if seconds is None else float(seconds),
+        memory_mb=memory_of(variant["InstanceType"]),
         at_random=(variant.get("RoutingConfig") or {}).get("RoutingStrategy") == "RANDOM",
         network=not model.request.get("EnableNetworkIsolation", False),
     )
