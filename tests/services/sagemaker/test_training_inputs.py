@@ -204,3 +204,23 @@ def test_a_channel_may_not_be_called_like_a_pipe(bench: Bench) -> None:
     channels = [piped("many/"), channel("train_1", "many/")]
     code, message = refused(lambda: bench.create("refused", InputDataConfig=channels))
     assert (code, message) == ("ValidationException", "Channel train_1 has the name of a pipe of channel train.")
+
+
+def test_xgboost_trains_on_a_pipe_as_on_files(bench: Bench) -> None:
+    rows = [f"{n % 2},{n % 7},{n % 3}\n" for n in range(60)]
+    for number in range(3):
+        bench.s3.put_object(Bucket=BUCKET, Key=f"boosted/{number}.csv", Body="".join(rows[number::3]))
+    image = bench.request("x")["AlgorithmSpecification"]["TrainingImage"]
+    said = {}
+    for mode in ("File", "Pipe"):
+        bench.create(
+            f"boosted-{mode.lower()}",
+            AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": mode},
+            HyperParameters={"num_round": "4", "objective": "binary:logistic"},
+            InputDataConfig=[channel("train", "boosted/")],
+        )
+        job = bench.ended(f"boosted-{mode.lower()}")
+        assert job["TrainingJobStatus"] == "Completed", job
+        said[mode] = [line for line in bench.lines(job["TrainingJobName"]) if line.startswith("[") and "train-" in line]
+    assert len(said["File"]) == 4
+    assert said["Pipe"] == said["File"]

@@ -62,6 +62,9 @@ class Boosting:
         patience = values.pop("early_stopping_rounds", None)
         on_termination = values.pop("save_model_on_termination", "false") == "true"
         metrics, self.evaluate = _metrics(values)
+        if values.get("objective") == "survival:aft":
+            for matrix, _ in matrices.watched():
+                _bound_by_labels(matrix)
         self.parameters = _engine_parameters(values, matrices.train.num_row() * matrices.train.num_col())
         self.checkpoints = Checkpoints(checkpoints) if checkpoints is not None else None
         self.rounds_done = self.checkpoints.rounds_done if self.checkpoints is not None else 0
@@ -85,6 +88,8 @@ class Boosting:
     def run(self, train: Any = None, results: dict[str, Any] | None = None) -> Any:
         """The booster; ``train`` in place of the training matrix, which is watched all the same. Raises
         ``JobError``."""
+        if train is not None and self.parameters.get("objective") == "survival:aft":
+            _bound_by_labels(train)
         warnings.filterwarnings("ignore", "`feval` is deprecated")
         try:
             return xgboost.train(
@@ -105,6 +110,14 @@ class Boosting:
             if any(known in text for known in CUSTOMER_ERRORS):
                 raise UserError(text) from error
             raise AlgorithmError(f"XGB train call failed with exception:\n {text}") from error
+
+
+def _bound_by_labels(matrix: Any) -> None:
+    """Give the survival objective the bounds it wants: none of AWS's forms of data has any, and its container, which
+    hands over labels alone, ends such a job. A label is the time at which something happened, known exactly."""
+    labels = matrix.get_label()
+    matrix.set_float_info("label_lower_bound", labels)
+    matrix.set_float_info("label_upper_bound", labels)
 
 
 def _metrics(values: Values) -> tuple[list[str], dict[str, Any]]:
