@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,35 @@ def _runner(folder: Path) -> int:
     import json
 
     return int(json.loads((folder / "runner.json").read_text())["pid"])
+
+
+# -- a server that is killed ---------------------------------------------------------------------------------
+
+ACROSS = """
+cd $CLOCHE_ML_ROOT
+cat input/data/train_0; echo first > checkpoints/first; echo ready
+sleep 5
+cat input/data/train_1; echo second > checkpoints/second
+"""
+
+
+def test_pipes_checkpoints_and_pools_outlive_a_killed_server(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    bench = Bench(server)
+    bench.s3.put_object(Bucket=BUCKET, Key="code/across.sh", Body=ACROSS.encode())
+    bench.s3.put_object(Bucket=BUCKET, Key="streamed/a", Body=b"streamed\n")
+    channels = [channel("code", "code/"), channel("train", "streamed/", InputMode="Pipe")]
+    given = {**spot("across"), "InputDataConfig": channels}
+    resources = {**bench.request("x")["ResourceConfig"], "KeepAlivePeriodInSeconds": 600}
+    script = "exec sh $CLOCHE_ML_ROOT/input/data/code/across.sh"
+    bench.create("across", script, **given, ResourceConfig=resources)
+    bench.says("across", "ready")
+    server.stop(signal.SIGKILL)
+    server.start()
+    bench.connect()
+    job = bench.ended("across")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert bench.lines("across") == ["streamed", "ready", "streamed"]
+    stored = bench.s3.list_objects_v2(Bucket=BUCKET, Prefix="spot/across/")["Contents"]
+    assert [each["Key"].rpartition("/")[2] for each in stored] == ["first", "second"]
+    assert job["WarmPoolStatus"]["Status"] in ("InUse", "Available")
