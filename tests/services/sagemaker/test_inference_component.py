@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -214,3 +215,26 @@ def test_a_component_needs_an_endpoint_without_models(hosting: Hosting) -> None:
     with pytest.raises(ClientError) as error:
         hosting.config({"VariantName": "All"})
     assert "ExecutionRoleArn" in refused(error)[1]
+
+
+@pytest.mark.slow
+def test_a_component_outlives_the_server(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    hosting = Hosting(server.client)
+    endpoint = hosts(hosting)
+    name = created(hosting, request(endpoint, container(hosting, 1)))
+    expected = pytest.approx(trained(1)[1], abs=1e-6)
+    assert ask(hosting, endpoint, name) == expected
+
+    def processes() -> set[str]:
+        return {path.name for path in (server.data / "run" / "processes").glob("endpoint-*")}
+
+    before = processes()
+    server.stop(signal.SIGKILL)
+    server.start()
+    hosting = Hosting(server.client)
+    assert ask(hosting, endpoint, name) == expected
+    assert processes() == before and len(before) == 1, "the model was loaded anew"
+    gone(hosting, name)
+    hosting.gone(endpoint)
+    assert processes() == set()
