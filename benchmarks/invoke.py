@@ -210,14 +210,16 @@ def signed(url: str, row: str, keys: dict[str, str]) -> dict[str, str]:
     return signed_request(url, row, keys, {"Content-Type": "text/csv"})
 
 
-def signed_request(url: str, body: str, keys: dict[str, str], headers: dict[str, str]) -> dict[str, str]:
-    """``headers`` and those that sign them for SageMaker."""
+def signed_request(
+    url: str, body: str, keys: dict[str, str], headers: dict[str, str], service: str = "sagemaker"
+) -> dict[str, str]:
+    """``headers`` and those that sign them for that service."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
     request = AWSRequest("POST", url, headers=headers, data=body.encode())
-    SigV4Auth(Credentials(keys["AccessKeyId"], keys["SecretAccessKey"]), "sagemaker", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(keys["AccessKeyId"], keys["SecretAccessKey"]), service, "us-east-1").add_auth(request)
     return dict(request.headers.items())
 
 

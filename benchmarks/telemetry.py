@@ -3,7 +3,7 @@
 
 Both are measured in turns in one run, on the same disk; the ratio is the figure, the rates only say how large it
 was made. Metric samples (``record``, kept in memory), durable puts of data points and an expression over a day of
-minutes are counted too.
+minutes are counted too. At last signed requests over the wire, eight clients of wrk, beside a bare echo.
 
     python benchmarks/telemetry.py [--seconds 1.0] [--rounds 3] [--events 1000000] [--directory DIR]
 """
@@ -15,11 +15,15 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from invoke import Subject, _server, signed_request
+from invoke_clients import echo
 
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.foundation.clock import SystemClock
@@ -160,6 +164,83 @@ def rate(call: Callable[[int], None], threads: int, seconds: float) -> float:
     return sum(counts) / (time.perf_counter() - start)
 
 
+def calls() -> dict[str, tuple[str, dict[str, str], dict[str, object]]]:
+    """Name: (service to sign for, headers, body)."""
+    now = time.time()
+    dimensions = [{"Name": "Of", "Value": "bench"}]
+    data = [{"MetricName": f"m{n}", "Value": n + 0.5, "Dimensions": dimensions} for n in range(10)]
+    metric = {"Namespace": "Bench", "MetricName": "m1", "Dimensions": dimensions}
+    query = {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "p90"}}
+    stream = {"logGroupName": "bench", "logStreamName": "s"}
+    events = [{"timestamp": int(now * 1000), "message": LINE}] * 10
+    spanned = {"MetricDataQueries": [query], "StartTime": now - 3_600, "EndTime": now + 60}
+    cloudwatch, logs = "GraniteServiceVersion20100801", "Logs_20140328"
+    asked: dict[str, tuple[str, str, str, dict[str, object]]] = {
+        "PutMetricData, 10 points": ("monitoring", cloudwatch, "1.0", {"Namespace": "Bench", "MetricData": data}),
+        "GetMetricData, an hour": ("monitoring", cloudwatch, "1.0", spanned),
+        "PutLogEvents, 10 events": ("logs", logs, "1.1", {**stream, "logEvents": events}),
+        "GetLogEvents, 100 events": ("logs", logs, "1.1", {**stream, "limit": 100}),
+        "DescribeLogGroups": ("logs", logs, "1.1", {}),
+    }
+    return {
+        name: (
+            service,
+            {
+                "Content-Type": f"application/x-amz-json-{version}",
+                "X-Amz-Target": f"{prefix}.{name.partition(',')[0]}",
+            },
+            body,
+        )
+        for name, (service, prefix, version, body) in asked.items()
+    }
+
+
+def over_the_wire(folder: Path, seconds: int, rounds: int) -> dict[str, object]:
+    """Requests a second of a server of its own and of the echo, in turns; answers other than 2xx void the run."""
+    command = [sys.executable, "-m", "cloche.cli.main", "up", "--port", "0", "--data", str(folder / "data")]
+    with (folder / "cloche.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{_server(folder / 'data', process)['port']}/"
+        keys = json.loads((folder / "data" / "keys" / "root.json").read_text())
+        with echo(folder) as echo_url:
+            prepare(url, keys)
+            urls = (url, f"{echo_url}/")
+            return {name: _beside(name, asked, urls, keys, folder, seconds, rounds) for name, asked in calls().items()}
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def prepare(url: str, keys: dict[str, str]) -> None:
+    import boto3
+
+    access = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
+    logs = boto3.client("logs", region_name="us-east-1", endpoint_url=url, **access)
+    logs.create_log_group(logGroupName="bench")
+    logs.create_log_stream(logGroupName="bench", logStreamName="s")
+
+
+def _beside(
+    name: str,
+    asked: tuple[str, dict[str, str], dict[str, object]],
+    urls: tuple[str, str],
+    keys: dict[str, str],
+    folder: Path,
+    seconds: int,
+    rounds: int,
+) -> dict[str, object]:
+    service, headers, members = asked
+    body = json.dumps(members)
+    subjects = [
+        Subject(f"{label}-{name.partition(',')[0]}", url, signed_request(url, body, keys, headers, service), body)
+        for label, url in zip(("cloche", "echo"), urls, strict=True)
+    ]
+    turns = [[each.measure(8, seconds, folder).requests_per_second for each in subjects] for _ in range(rounds)]
+    own, bare = (statistics.median(of_one) for of_one in zip(*turns, strict=True))
+    return {"cloche_per_second": round(own), "echo_per_second": round(bare), "ratio": round(own / bare, 2)}
+
+
 def measure(root: Path, seconds: float, rounds: int, events: int) -> dict[str, object]:
     database = Database(root / "cloche.db")
     migrate(database, [*logs.MIGRATIONS, *metrics.MIGRATIONS])
@@ -183,7 +264,8 @@ def measure(root: Path, seconds: float, rounds: int, events: int) -> dict[str, o
     store.close()
     database.close()
     samples = {"samples_recorded_per_second": round(recorded), **put}
-    return {"cpus": os.cpu_count(), "appends": cases, "searches": found, "metrics": samples}
+    wire = over_the_wire(root, max(1, round(seconds)), rounds)
+    return {"cpus": os.cpu_count(), "appends": cases, "searches": found, "metrics": samples, "wire": wire}
 
 
 def main() -> None:

@@ -264,9 +264,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         cycle: Any = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.more_body or self.flow.read_paused:
+        if cycle is None or cycle.response_complete or not cycle.more_body:
             return
-        if getattr(cycle, "waiting_for_100_continue", False) or now - self._heard_at <= STALLED_SECONDS_MAX:
+        if self.flow.read_paused or getattr(cycle, "waiting_for_100_continue", False):
+            self._heard_at = now
+        if now - self._heard_at <= STALLED_SECONDS_MAX:
             return
         if getattr(cycle, "response_started", False):
             self.transport.abort()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.foundation.errors import AlreadyExists, Broken, NotFound
-from cloche.storage.logs import MIGRATIONS, LogStore, Question, Sieve, files, finding, stream
+from cloche.storage.logs import MIGRATIONS, LogStore, Question, Sieve, files, finding, frames, stream
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 
@@ -406,6 +406,25 @@ def test_streams_that_follow_each_other_are_not_open_together(store: LogStore, m
         page = store.find(*OWNER, "/g", Question(matches, newest_first=newest_first))
         assert len(page.events) == 40
     assert max(used) == 1
+
+
+def test_a_page_reads_no_more_appends_of_one_moment_than_it_shows(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        store.append(*OWNER, "/g", "s", [(1_000, f"{number}.{line}") for line in range(10)])
+    read = []
+    real = frames.read_events
+    monkeypatch.setattr(frames, "read_events", lambda fd, frame, sieve=None: read.append(1) or real(fd, frame, sieve))
+    newest = store.read(*OWNER, "/g", "s", limit=20)
+    assert [event.message for event in newest.events] == [
+        f"{number}.{line}" for number in (48, 49) for line in range(10)
+    ]
+    oldest = store.read(*OWNER, "/g", "s", from_head=True, limit=20)
+    assert [event.message for event in oldest.events] == [f"{number}.{line}" for number in (0, 1) for line in range(10)]
+    found = store.find(*OWNER, "/g", Question(lambda text: True), limit=20)
+    assert [event.message for _, event in found.events] == [event.message for event in oldest.events]
+    assert len(read) <= 12
 
 
 def test_a_screen_leaves_whole_appends_unread(store: LogStore) -> None:

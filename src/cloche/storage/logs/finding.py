@@ -88,7 +88,7 @@ def _forwards(files: OpenStreams, stream: LogStream, question: Question, at: Pos
             if frame is not None:
                 if frame.earliest_ms >= question.end_ms:
                     return
-                earliest = (max(frame.earliest_ms, start[0]), stream.id, 0)
+                earliest = max((frame.earliest_ms, stream.id, frame.first), (start[0], stream.id, 0))
                 yield (max(earliest, at) if at is not None else earliest), stream, None, frame.length
             elif event is not None and event.timestamp_ms >= question.end_ms:
                 return
@@ -111,7 +111,7 @@ def _backwards(files: OpenStreams, stream: LogStream, question: Question, at: Po
             if frame is not None:
                 if frame.latest_ms < question.start_ms:
                     return
-                latest = (min(frame.latest_ms, end[0]), stream.id, _LAST)
+                latest = min((frame.latest_ms, stream.id, frame.last), (end[0], stream.id, _LAST))
                 yield (min(latest, at) if at is not None else latest), stream, None, frame.length
             elif event is not None and event.timestamp_ms < question.start_ms:
                 return

@@ -56,6 +56,11 @@ class Frame:
         return self.offset + _HEAD.size + self.length
 
     @property
+    def last(self) -> int:
+        """The ordinal of its last event."""
+        return self.first + self.count - 1
+
+    @property
     def stored_bytes(self) -> int:
         """As AWS counts: the messages in UTF-8 and 26 bytes for each event."""
         return self.length - BATCH_BYTES + self.count * (EVENT_OVERHEAD_BYTES - _EVENT.size)

@@ -2,7 +2,7 @@
 
 Batches are chronological inside but may overlap each other (a late writer). A frame tells the span of its
 times, so frames are taken in the order of their earliest (backwards: latest) time, and an event is given out
-once no frame still unread can hold one before it.
+once no frame still unread can hold one before it; of frames with the same time the ordinals tell.
 
 A place in time is a *boundary*: the gap before the event of that (timestamp, ordinal). Going backwards that is all
 there is to know: what has been seen lies behind it.
@@ -30,8 +30,8 @@ START: Final[Boundary] = (0, 0)
 END: Final[Boundary] = (2**62, 0)
 
 Step = tuple[Frame, None] | tuple[None, LogEvent]
-"""A frame is about to be read, or here is an event. When a frame is announced, every event before its earliest
-(backwards: after its latest) timestamp has been given."""
+"""A frame is about to be read, or here is an event. When a frame is announced, every event before its earliest time
+and first ordinal (backwards: after its latest and last) has been given."""
 
 
 def forward_steps(
@@ -41,13 +41,13 @@ def forward_steps(
     heap: list[tuple[Boundary, LogEvent]] = []
     frames = walk_forward(files, start[0], since, until)
     for at, frame in enumerate(frames):
-        while heap and heap[0][0][0] < frame.earliest_ms:
+        while heap and heap[0][0] < _first_of(frame):
             yield None, heapq.heappop(heap)[1]
         yield frame, None
         keyed = [(key_of(event), event) for event in files.events(frame, sieve)]
         if frame.earliest_ms <= start[0]:
             keyed = [pair for pair in keyed if pair[0] >= start]
-        alone = not heap and (at + 1 == len(frames) or frame.latest_ms < frames[at + 1].earliest_ms)
+        alone = not heap and (at + 1 == len(frames) or _last_of(frame) < _first_of(frames[at + 1]))
         if alone:  # nothing overlaps it: no need to sort it in among others
             keyed.sort(key=lambda pair: pair[0])
             for _, event in keyed:
@@ -63,7 +63,7 @@ def backward_steps(files: StreamFiles, end: Boundary, *, sieve: Sieve | None = N
     """Events before ``end``, latest first."""
     heap: list[tuple[Boundary, LogEvent]] = []
     for frame in walk_backward(files, end[0]):
-        while heap and -heap[0][0][0] > frame.latest_ms:
+        while heap and key_of(heap[0][1]) > _last_of(frame):
             yield None, heapq.heappop(heap)[1]
         yield frame, None
         for event in files.events(frame, sieve):
@@ -82,3 +82,13 @@ def events_of(steps: Iterable[Step]) -> Iterator[LogEvent]:
 
 def key_of(event: LogEvent) -> Boundary:
     return event.timestamp_ms, event.ordinal
+
+
+def _first_of(frame: Frame) -> Boundary:
+    """No event of the frame comes before that."""
+    return frame.earliest_ms, frame.first
+
+
+def _last_of(frame: Frame) -> Boundary:
+    """No event of the frame comes after that."""
+    return frame.latest_ms, frame.last
