@@ -92,9 +92,9 @@ def _sklearn(version: str, environment: str, library: str, note: str = "") -> Im
     )
 
 
-# What 1.7.6 predicts beside the engines it stands in for, measured on 2026-11-25 with wheels of 0.90, 1.0.2, 1.2.1, 1.3.3
-# and 1.5.2: breast cancer (defaults; and with subsampling, gamma and min_child_weight), diabetes, three classes; 50
-# rounds each, one thread.
+# What 1.7.6 predicts beside the engines it stands in for was measured on 2026-11-25 with wheels of 0.90, 1.0.2, 1.2.1,
+# 1.3.3 and 1.5.2: breast cancer (defaults; and with subsampling, gamma and min_child_weight), diabetes, three classes;
+# 50 rounds each, one thread.
 _SAME = "predictions are the same bit for bit"
 _SIX_DIGITS = "predictions of two classes are the same bit for bit, others to six digits"
 _OLD_ENGINE = "the 0.72 engine runs on no Python of today, so how near the figures are is not measured"
