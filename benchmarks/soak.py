@@ -3,9 +3,9 @@
 Ten kinds of clients ask at fixed rates, well below what the machine can do, for objects, uploads in parts, versions,
 logs, metrics, identities, descriptions, refusals, new connections, predictions, and now and then for a training. They
 keep to a bounded set of names, so that what is stored stops growing where the kind of thing can be deleted. The server
-process is sampled (``smaps_rollup``; jobs and model servers are processes of their own): after ``--warm-up`` neither its
-resident nor its anonymous memory may leave its median by more than 5 %, and the slope is told beside it. PSS is told
-too; it moves with whoever else has the same libraries open.
+process is sampled (``smaps_rollup``; jobs and model servers are processes of their own): after ``--warm-up`` neither
+its resident nor its anonymous memory may leave its median by more than 5 %, and the slope is told beside it. PSS is
+told too; it moves with whoever else has the same libraries open.
 
     python benchmarks/soak.py [--minutes 60] [--warm-up 10] [--rate 1.0] [--only LOAD ...] [--every 5]
                               [--directory DIR] [--samples FILE]

@@ -233,6 +233,25 @@ def test_delete_takes_the_files(store: LogStore, tmp_path: Path) -> None:
         store.group(*OWNER, "/g")
 
 
+def test_reading_writes_nothing_while_nothing_is_new(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.append(*OWNER, "/g", "s", [(1_000, "one")])
+    store.append(*OWNER, "/g", "other", [(1_000, "one")])
+    database = store._database
+    written = []
+    real = database.write
+    monkeypatch.setattr(database, "write", lambda change: written.append(1) or real(change))
+    for _ in range(3):
+        assert store.streams(*OWNER, "/g", limit=10)[0][1].last_ms == 1_000
+    assert len(written) == 1
+    store.append(*OWNER, "/g", "s", [(2_000, "two")])
+    for _ in range(3):
+        assert store.streams(*OWNER, "/g", limit=10)[0][1].last_ms == 2_000
+    assert len(written) == 2
+    store.delete_stream(*OWNER, "/g", "s")
+    store.append(*OWNER, "/g", "s", [(3_000, "again")])
+    assert store.streams(*OWNER, "/g", limit=10)[0][1].last_ms == 3_000
+
+
 def test_more_streams_than_may_be_open(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "OPEN_STREAMS_MAX", 3)
     for turn in range(3):

@@ -25,6 +25,9 @@ class OpenStreams:
         self._lock = threading.RLock()
         self._open: OrderedDict[int, StreamFiles] = OrderedDict()
         self._writing: set[int] = set()
+        self._telling = threading.Lock()
+        self._told: dict[int, Held] = {}
+        """What the index knows of open streams: readers ask often, and mostly nothing is new."""
 
     def path(self, stream_id: int) -> Path:
         return self._root / f"{stream_id % 256:02x}" / str(stream_id)
@@ -54,16 +57,20 @@ class OpenStreams:
             self._writing.add(stream_id)
 
     def write_times(self) -> None:
-        """Bring the index up to date with what was appended."""
-        with self._lock:
-            times = {number: self._open[number].held for number in self._writing if number in self._open}
+        """Bring the index up to date with what was appended since it was last told."""
+        with self._telling:
+            with self._lock:
+                held = {number: self._open[number].held for number in self._writing if number in self._open}
+                times = {number: new for number, new in held.items() if new is not self._told.get(number)}
 
-        def change(tx: sqlite3.Connection) -> None:
-            for number, held in times.items():
-                index.set_times(tx, number, held, active=True)
+            def change(tx: sqlite3.Connection) -> None:
+                for number, held in times.items():
+                    index.set_times(tx, number, held, active=True)
 
-        if times:
-            self._database.write(change)
+            if times:
+                self._database.write(change)
+            with self._lock:
+                self._told.update((number, new) for number, new in times.items() if number in self._open)
 
     def keep_times(self, stream_id: int, files: StreamFiles) -> None:
         """Write to the index what the files hold now."""
@@ -76,6 +83,7 @@ class OpenStreams:
             with self._lock:
                 files = self._open.pop(stream_id, None)
                 self._writing.discard(stream_id)
+                self._told.pop(stream_id, None)
             if files is not None:
                 files.close()
             shutil.rmtree(self.path(stream_id), ignore_errors=True)
@@ -115,6 +123,7 @@ class OpenStreams:
         with self._lock:
             for number in numbers:
                 files = self._open.pop(number)
+                self._told.pop(number, None)
                 if number in self._writing:
                     times[number] = files.held
                     self._writing.discard(number)
