@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "endpoints": "List endpoints.",
     "logs": "Print the log of a job or an endpoint.",
     "images": "List the images Cloche stands in for; build them.",
+    "doctor": "Say how jobs are kept apart on this machine, and what could be better.",
     "explain": "Say where an operation is answered, or why it is not.",
     "accounts": "Add and list accounts; print their keys.",
     "identity-provider": "Give an OpenID Connect provider its keys.",

@@ -147,7 +147,9 @@ def test_time_is_up_for_all(boxed: Bench) -> None:
 
 
 def test_a_full_disk_on_one(boxed: Bench) -> None:
-    script = "if who == 'algo-2': open('/opt/ml/much', 'wb').write(os.urandom(9 << 20))\ntime.sleep(600)"
+    script = (
+        "if who == 'algo-2': [open(f'/opt/ml/{n}', 'wb').write(os.urandom(3 << 20)) for n in range(3)]\ntime.sleep(600)"
+    )
     start(boxed, script, limits=Limits(disk_bytes=8 << 20))
     assert (boxed.ended().cause, boxed.ended().host) == ("limit_reached", 1)
 

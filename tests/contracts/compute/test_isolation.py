@@ -201,7 +201,8 @@ def test_processes_are_bounded(boxed: Bench) -> None:
         "except OSError: print('no more')\n"
     )
     ended = boxed.run(script, limits=Limits(processes=50))
-    if os.geteuid() == 0:  # whom the system's own limit does not bind
+    held = "pids" in boxed.runtime.control_groups.folders
+    if os.geteuid() == 0 and not held:  # whom the system's own limit does not bind
         assert (ended.cause, ended.signal) == ("limit_reached", 9)
         assert "50 are allowed" in ended.message
     else:

@@ -23,13 +23,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cloche.compute.local import processes
+from cloche.compute.local import cgroups, processes
 from cloche.compute.local import sandbox as box
 from cloche.compute.local.runner.host import output_name
 from cloche.compute.local.runner.measuring import used_bytes
 from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
-from cloche.compute.runtime import Capabilities, Ended, Host, Limits, Lost, Observation, ProcessSpec, Running, Usage
+from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
 from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
 
@@ -49,6 +49,7 @@ class LocalRuntime:
         self._output_bytes_max = output_bytes_max
         self._bwrap = _chosen(sandbox)
         self._etc = run_dir / ".etc"
+        self.control_groups = cgroups.found() if self._bwrap else cgroups.ControlGroups()
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runner = box.compiled_runner(run_dir.resolve() / ".runner")
         self._listeners: list[Callable[[str], None]] = []
@@ -90,7 +91,7 @@ class LocalRuntime:
         outcome = _read(folder / "outcome.json")  # it may have ended between the two looks
         if outcome is not None:
             return Ended(**outcome)
-        processes.sweep(runner["token"])
+        self._sweep(runner["token"])
         return Lost(started_at)
 
     def stop(self, id: str, grace_seconds: float | None = None) -> None:
@@ -173,7 +174,7 @@ class LocalRuntime:
         mark = {"PATH": os.defpath, processes.MARK: token}
         return {
             "token": token,
-            "hosts": [self._host(spec, host, folder, mark) for host in spec.hosts],
+            "hosts": [self._host(spec, number, folder, mark) for number in range(len(spec.hosts))],
             "own_network": bool(spec.more_hosts) and not spec.network,
             "companions": [
                 {
@@ -191,7 +192,8 @@ class LocalRuntime:
             "stop_grace_seconds": spec.stop_grace_seconds,
         }
 
-    def _host(self, spec: ProcessSpec, host: Host, folder: Path, mark: dict[str, str]) -> dict[str, Any]:
+    def _host(self, spec: ProcessSpec, number: int, folder: Path, mark: dict[str, str]) -> dict[str, Any]:
+        host = spec.hosts[number]
         environment = {**host.environment, processes.MARK: mark[processes.MARK]}
         command: list[str] = []
         directory = spec.directory
@@ -203,12 +205,14 @@ class LocalRuntime:
         return {
             "command": command,
             "command_environment": mark,
+            "groups": self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
             "ml_root": str(host.ml_root.resolve()),
             "job": {
                 "argv": list(spec.argv),
                 "environment": environment,
                 "directory": directory,
-                "limits": _limits(spec.limits),
+                "limits": _limits(spec.limits, has_groups=bool(self.control_groups.folders)),
+                "shares_network": spec.network,
             },
         }
 
@@ -249,7 +253,11 @@ class LocalRuntime:
                 break
             time.sleep(0.005)
         if not (self._folder(id) / "outcome.json").exists():
-            processes.sweep(runner["token"])
+            self._sweep(runner["token"])
+
+    def _sweep(self, token: str) -> None:
+        processes.sweep(token)
+        self.control_groups.remove(token)
 
     def _tell(self, id: str) -> None:
         for listener in list(self._listeners):
@@ -287,12 +295,14 @@ def _plain(sandbox_name: str) -> Capabilities:
     )
 
 
-def _limits(limits: Limits) -> dict[str, int]:
+def _limits(limits: Limits, *, has_groups: bool) -> dict[str, int]:
+    """What each process is bound by itself. No file can be larger than all that may be written; address space is not
+    memory, so it is bound only where memory cannot be."""
     named = {
-        "RLIMIT_AS": limits.memory_bytes,
+        "RLIMIT_AS": None if has_groups else limits.memory_bytes,
         "RLIMIT_NPROC": limits.processes,
         "RLIMIT_NOFILE": limits.open_files,
-        "RLIMIT_FSIZE": limits.file_bytes,
+        "RLIMIT_FSIZE": limits.file_bytes or limits.disk_bytes,
     }
     return {name: value for name, value in named.items() if value is not None}
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -38,7 +39,12 @@ ETC_KEPT = (
 )
 SCRATCH = ("/tmp", "/var/tmp", "/root", "/dev/shm")  # noqa: S108
 """Where a job may write beside its own folder: in memory, each up to ``scratch_bytes``."""
-APART = ("--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+APART = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+USERS = (("--unshare-user", "--disable-userns"), ("--unshare-user-try",))
+"""Best first. A user namespace within the job's would give it privileges over namespaces of its own, and with
+them much more of the kernel to attack; bubblewrap before 0.8 cannot forbid them."""
+PROC = ("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--ro-bind-try", "/proc/fs", "/proc/fs")
+"""A job of root's is root to the kernel's own settings, privileges or none: without this it could write them."""
 
 
 @cache
@@ -50,15 +56,20 @@ def scratch_bytes() -> int:
 @cache
 def bubblewrap() -> str | None:
     """Path of a bubblewrap that really works on this machine, tried once."""
+    return shutil.which("bwrap") if users() is not None else None
+
+
+@cache
+def users() -> tuple[str, ...] | None:
+    """The best of ``USERS`` that works here; ``None`` without a bubblewrap that works."""
     path = shutil.which("bwrap")
-    if path is None:
-        return None
-    trial = [path, *_system(), *APART, "--hostname", "algo-1", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
-    try:
-        tried = subprocess.run([*trial, "--cap-drop", "ALL", "/bin/true"], capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return path if tried.returncode == 0 else None
+    for options in USERS if path is not None else ():
+        trial = [str(path), *_system(), *options, *APART, "--hostname", "algo-1", *PROC, "--dev", "/dev"]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            line = [*trial, "--tmpfs", "/tmp", "--cap-drop", "ALL", "/bin/true"]  # noqa: S108
+            if subprocess.run(line, capture_output=True, timeout=10, check=False).returncode == 0:
+                return options
+    return None
 
 
 def interpreter() -> Path:
@@ -117,11 +128,11 @@ def hosts_file(spec: ProcessSpec) -> str:
 
 def command(bwrap: str, spec: ProcessSpec, host: Host, runner: Path, etc: Path, hosts: Path) -> list[str]:
     """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``."""
-    line = [bwrap, *_system(), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
+    line = [bwrap, *_system(), *(users() or ()), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
     line += ["--as-pid-1", "--cap-drop", "ALL"]
     if not spec.network and not spec.more_hosts:  # several share one that their runner makes
         line.append("--unshare-net")
-    line += ["--proc", "/proc", "--dev", "/dev"]
+    line += [*PROC, "--dev", "/dev"]
     for folder in SCRATCH:
         line += ["--size", str(scratch_bytes()), "--tmpfs", folder]
     line += _etc(etc, hosts)

@@ -13,7 +13,7 @@ from cloche.engines.training.plan import Plan
 from cloche.engines.training.sources import Unfit
 from cloche.foundation.errors import NotFound
 from cloche.storage.objects import ObjectStore
-from cloche_jobs.contract import packing
+from cloche_jobs.contract import Layout, packing
 from cloche_jobs.contract.failure import REASON_CHARACTERS_MAX, failure_reason, read_failure
 
 INTERNAL: Final = "InternalServerError: We encountered an internal error. Please try again."
@@ -64,7 +64,7 @@ def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
     if ending.cause == "exited":
         if ending.exit_code == 0:
             return None
-        return failure_reason(read_failure(place.of_host(ending.host).layout.failure), ending.exit_code)
+        return failure_reason(_told(place.of_host(ending.host).layout), ending.exit_code)
     if ending.cause == "not_started":
         whose = "ClientError: The container's entry point" if plan.entrypoint else f"{INTERNAL} (The training process"
         return f"{whose} could not be started: {ending.message}{'' if plan.entrypoint else ')'}"
@@ -79,6 +79,10 @@ def reason(plan: Plan, place: Place, ending: Ending) -> str | None:
     return None
 
 
+def _told(layout: Layout) -> str:
+    return read_failure(layout.failure) if _is_own_folder(layout.output, layout.root) else ""
+
+
 def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, empty_model: bool) -> str | None:
     """Store ``output.tar.gz`` if the job wrote data, and ``model.tar.gz``; the answer is the model's address.
 
@@ -87,8 +91,8 @@ def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, 
     May be repeated. Raises ``Unfit`` when the bucket is gone.
     """
     layouts = [place.of_host(host.number).layout for host in plan.hosts]
-    data = [layout.output_data for layout in layouts if layout.output_data.is_dir()]
-    model = [layout.model for layout in layouts if layout.model.is_dir()]
+    data = [layout.output_data for layout in layouts if _is_own_folder(layout.output_data, layout.root)]
+    model = [layout.model for layout in layouts if _is_own_folder(layout.model, layout.root)]
     address = None
     try:
         if not all(map(packing.is_empty, data)):
@@ -98,6 +102,15 @@ def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, 
     except NotFound as error:
         raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
     return address
+
+
+def _is_own_folder(folder: Path, root: Path) -> bool:
+    """The job may have put a link in place of any folder of its own: what lies beyond is not its to send away."""
+    while folder != root:
+        if folder.is_symlink() or not folder.is_dir():
+            return False
+        folder = folder.parent
+    return True
 
 
 def _store_model(plan: Plan, place: Place, objects: ObjectStore, folders: list[Path]) -> str:

@@ -6,6 +6,7 @@ import marshal
 import os
 import select
 
+from .groups import Groups
 from .launching import PR_SET_CHILD_SUBREAPER, NotStartedError, ending, launch, prctl
 from .measuring import descendants
 
@@ -20,7 +21,7 @@ else:
 class Sandboxed:
     """The job behind ``command``, which sets up a namespace and runs ``init`` in it."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
+    def __init__(self, spec: dict[str, Any], groups: Groups | None) -> None:
         job = marshal.dumps(spec["job"])
         inner, self.control = os.pipe()
         self.status, teller = os.pipe()
@@ -28,10 +29,8 @@ class Sandboxed:
         self.gone = False
         os.set_inheritable(inner, True)
         os.set_inheritable(teller, True)
-        self.pid = self.root = os.posix_spawn(
-            spec["command"][0],
-            [*spec["command"], str(inner), str(teller)],
-            spec["command_environment"],
+        self.pid = self.root = _spawned(
+            [*spec["command"], str(inner), str(teller)], spec["command_environment"], groups
         )
         os.close(inner)
         os.close(teller)
@@ -84,6 +83,22 @@ class Sandboxed:
             os.kill(self.pid, signal.SIGKILL)  # the namespace's first process dies with it, and all others with that
         except ProcessLookupError:
             pass
+
+
+def _spawned(line: list[str], environment: dict[str, str], groups: Groups | None) -> int:
+    """The pid of ``line``'s process, which is in ``groups`` from its first moment."""
+    if groups is None:
+        return os.posix_spawn(line[0], line, environment)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            groups.enter()
+            os.execve(line[0], line, environment)  # noqa: S606 - no shell is wanted
+        except BaseException as error:
+            os.write(2, f"{line[0]}: {error}".encode("utf-8", "replace"))
+        finally:
+            os._exit(127)
+    return pid
 
 
 class Plain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .groups import Groups
 from .holding import Plain, Sandboxed
 from .launching import COPY_BYTES
 
@@ -20,6 +21,7 @@ class Host:
         self.spec = spec
         self.room = room
         self.process: Sandboxed | Plain | None = None
+        self.groups: Groups | None = None
         self.ending: tuple[int, int] | None = None
         self.source: int | None = None
         self.output = os.open(output_name(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -31,7 +33,9 @@ class Host:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         os.close(sink)
-        self.process = Sandboxed(self.spec) if self.spec["command"] else Plain(self.spec)
+        if self.spec["groups"]:
+            self.groups = Groups(self.spec["groups"])
+        self.process = Sandboxed(self.spec, self.groups) if self.spec["command"] else Plain(self.spec)
 
     def look(self) -> None:
         """Note whether it has ended."""
@@ -43,6 +47,10 @@ class Host:
     @property
     def failed(self) -> bool:
         return self.ending is not None and self.ending != (0, -1)
+
+    @property
+    def memory_ran_out(self) -> bool:
+        return self.groups is not None and self.failed and self.groups.memory_ran_out()
 
     def copy(self) -> None:
         """Move what was printed into the file; once that is full, read on and drop."""

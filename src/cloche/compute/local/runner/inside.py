@@ -31,8 +31,13 @@ def init(control: int, status: int) -> None:
     job = bytearray()
     while len(job) < size:
         job += os.read(control, size - len(job)) or os._exit(1)
+    document = marshal.loads(bytes(job))  # noqa: S302 - from our own runner
+    if document["shares_network"]:
+        from .landlock import keep_to_own_sockets
+
+        keep_to_own_sockets()
     try:
-        pid = launch(marshal.loads(bytes(job)), dies_with_parent=False)  # noqa: S302 - from our own runner
+        pid = launch(document, dies_with_parent=False)
     except NotStartedError as error:
         os.write(status, b"N" + str(error).encode()[:4096])
         return

@@ -45,7 +45,8 @@ class Runner:
         self.companions: list[Companion] = []
         self.disk_at = time.monotonic() + DISK_LOOK_SECONDS if self.spec["disk_bytes"] else None
         self.processes_at: float | None = None
-        if os.geteuid() == 0 and self.spec["processes"]:  # RLIMIT_NPROC does not hold for root
+        is_held = all(host["groups"] and host["groups"]["holds_processes"] for host in self.spec["hosts"])
+        if os.geteuid() == 0 and self.spec["processes"] and not is_held:  # RLIMIT_NPROC does not hold for root
             self.processes_at = time.monotonic() + PROCESSES_LOOK_SECONDS
 
     def run(self) -> None:
@@ -94,6 +95,7 @@ class Runner:
             self._close(("not_started", -1, -1), f"{self.spec['hosts'][0]['job']['argv'][0]}: {error}")
             return
         self._watch()
+        self._look_at_memory()
         self._end_all()
         self._close((self.cause, *(self._told_of().ending or (-1, int(signal.SIGKILL)))), self.message)
 
@@ -215,6 +217,14 @@ class Runner:
                 self._break_off(text, now, host=host)
                 return
 
+    def _look_at_memory(self) -> None:
+        """Whether it was the kernel that ended a host: then nobody else could say why."""
+        for host in self.hosts:
+            if self.cause == "exited" and host.memory_ran_out:
+                most = host.spec["groups"]["memory_bytes"]
+                self.cause, self.culprit = "limit_reached", host
+                self.message = f"Out of memory: {most} bytes are allowed"
+
     def _look_at_companions(self, now: float) -> None:
         try:
             with open("companion-failure", encoding="utf-8") as file:  # noqa: PTH123
@@ -251,6 +261,7 @@ class Runner:
             is_rest = self._reap()
             for host in self.hosts:
                 host.copy()
+                is_rest = not (host.groups is None or host.groups.end()) or is_rest
             if not is_rest:
                 break
             select.select([self.wake], [], [], 0.01)

@@ -1,0 +1,68 @@
+"""The control groups of one host of a process. What ``cloche.compute.local.cgroups`` has found out comes as a document.
+
+The sandbox is in them from its first moment, the runner never: it is not what the kernel ends when memory runs out.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+else:
+    import _signal as signal
+
+
+class Groups:
+    """Raises ``OSError`` where one cannot be made."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.folders = list(document["files"])
+        self.killed_file: str = document["killed"]
+        self.holds_processes: bool = document["holds_processes"]
+        for folder, files in document["files"].items():
+            os.mkdir(folder, 0o755)  # noqa: PTH102
+            for name, value in files.items():
+                try:
+                    _write(f"{folder}/{name}", value)
+                except FileNotFoundError:
+                    pass  # a kernel without swap accounting, say
+
+    def enter(self) -> None:
+        """Put the calling process there."""
+        for folder in self.folders:
+            _write(f"{folder}/cgroup.procs", "0")
+
+    def memory_ran_out(self) -> bool:
+        """Whether the kernel ended a process for want of memory."""
+        try:
+            with open(self.killed_file) as file:  # noqa: PTH123
+                return any(line.split()[0] == "oom_kill" and int(line.split()[1]) > 0 for line in file)
+        except OSError:
+            return False
+
+    def end(self) -> bool:
+        """Kill what is left in them and remove them; whether that is done."""
+        for folder in list(self.folders):
+            try:
+                with open(f"{folder}/cgroup.procs") as file:  # noqa: PTH123
+                    pids = file.read().split()
+                for pid in pids:
+                    os.kill(int(pid), signal.SIGKILL)
+                os.rmdir(folder)  # noqa: PTH106
+            except FileNotFoundError:
+                pass
+            except OSError:
+                continue
+            self.folders.remove(folder)
+        return not self.folders
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
