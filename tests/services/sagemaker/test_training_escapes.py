@@ -32,7 +32,7 @@ def test_the_servers_data_and_keys_are_not_there(bench: Bench) -> None:
     script = (
         "import os\n"
         "root = os.environ['WHERE']\n"
-        "for path in (root, '/proc/1/root' + root, '/proc/1/cwd', '/proc/self/root/' + root):\n"
+        "for path in (root, '/proc/1/root' + root, '/proc/1/cwd', '/proc/self/cwd'):\n"
         "    if os.path.exists(path + '/cloche.db') or os.path.exists(path + '/keys'): print('SEES', path)\n"
         "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
         "    told = open(f'/proc/{pid}/environ', 'rb').read() + open(f'/proc/{pid}/cmdline', 'rb').read()\n"
