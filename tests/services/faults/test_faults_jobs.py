@@ -250,7 +250,10 @@ def test_no_secret_lies_about(bench: Bench) -> None:
     }
     bench.ended("holder")
     console = secrets.pop("console's token")
-    files = [path for path in server.data.rglob("*") if path.is_file() and "keys" not in path.parts]
+    files = [
+        Path(folder, name) for folder, _, names in os.walk(server.data) for name in names
+    ]  # while jobs are tidied up
+    files = [path for path in files if path.is_file() and "keys" not in path.parts]
     files += [server.data.parent / f"{server.data.name}.log"]
     kept = [path for path in files if not path.name.startswith("cloche.db")]
     faults = []
