@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvicorn
 
 from cloche.server import crowd, http_protocol
+from cloche.server.authority import Authority
 from cloche.server.crowd import Crowd
 from cloche.server.http_protocol import HttpProtocol
 
@@ -97,7 +101,7 @@ class Client:
         """The next answer's status; 0 where the connection ended instead."""
         try:
             head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             return 0
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or b"0")
         await self.reader.readexactly(length)
@@ -111,9 +115,13 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(application: Slow, most: int) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
+async def serving(
+    application: Slow, most: int, authority: Authority | None = None
+) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
     config = uvicorn.Config(application, http=HttpProtocol, ws="none", lifespan="off", port=0, log_config=None)
     config.crowd = Crowd(most)  # type: ignore[attr-defined]
+    if authority is not None:
+        config.tls = SimpleNamespace(context=authority.context("localhost"))  # type: ignore[attr-defined]
     server = _Quiet(config)
     task = asyncio.create_task(server.serve())
     watching = asyncio.create_task(crowd.watch(server.server_state.connections))
@@ -163,6 +171,29 @@ def test_a_crowd_of_idle_and_dribbling_connections_keeps_nobody_out() -> None:
             assert set(still) <= set(crowd[-20:]), "the longest waiting went first"
             slow.let.set()
             assert [await client.status() for client in asking] == [200] * 5
+
+    asyncio.run(run())
+
+
+def test_handshakes_and_tunnels_that_dribble_in_are_of_the_crowd_too(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.ensure()
+    trusting = ssl.create_default_context(cafile=str(authority.bundle))
+
+    async def run() -> None:
+        slow = Slow()
+        async with serving(slow, most=6, authority=authority) as connect:
+            secured = {"ssl": trusting, "server_hostname": "localhost"}
+            asking = await connect(REQUEST % b"later", **secured)
+            await slow.arrived.acquire()
+            kept = await connect(REQUEST % b"now", **secured)
+            assert await kept.status() == 200
+            crowd = [await connect(b"\x16\x03\x01" if number % 2 else b"CONNECT a:1 H") for number in range(30)]
+            assert await kept.status() == 0
+            assert await (await connect(REQUEST % b"now", **secured)).status() == 200
+            await wait_until(lambda: sum(not client.reader.at_eof() for client in crowd) <= 4)
+            slow.let.set()
+            assert await asking.status() == 200
 
     asyncio.run(run())
 
