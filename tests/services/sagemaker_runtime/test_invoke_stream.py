@@ -71,7 +71,7 @@ def parts_of(answer: Any) -> Generator[bytes, None, None]:
 
 
 def test_parts_come_while_the_model_makes_them(hosting: Hosting, endpoint: str) -> None:
-    answer = streamed(hosting, endpoint, parts=4, pause=0.3)
+    answer = streamed(hosting, endpoint, parts=4, pause=0.6)
     assert answer["ContentType"] == "text/event-stream; charset=utf-8"
     assert answer["InvokedProductionVariant"] == "AllTraffic"
     came = []

@@ -124,9 +124,9 @@ def test_a_worker_that_dies_is_replaced_and_loses_only_its_own_request(tmp_path:
 def test_the_end_lets_answers_go_out(tmp_path: Path) -> None:
     with serving(tmp_path / "s", "2") as process:
         found: list[int] = []
-        asking = threading.Thread(target=lambda: found.append(pid_of(tmp_path / "s", "0.8")))
+        asking = threading.Thread(target=lambda: found.append(pid_of(tmp_path / "s", "3")))
         asking.start()
-        time.sleep(0.3)
+        time.sleep(1.0)  # it has been asked by then, and has not answered
         process.terminate()
         asking.join()
         assert len(found) == 1
