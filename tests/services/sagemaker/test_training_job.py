@@ -302,6 +302,14 @@ def test_metric_expressions_that_cannot_be_used_are_refused(bench: Bench, regex:
     assert "slow-metric" in message
 
 
+def test_a_limit_on_waiting_is_for_accelerated_instances(bench: Bench) -> None:
+    condition = {"MaxRuntimeInSeconds": 60, "MaxPendingTimeInSeconds": 7200}
+    assert bench.run("patient", StoppingCondition=condition)["StoppingCondition"] == condition
+    resources = {**bench.request("x")["ResourceConfig"], "InstanceType": "ml.g5.xlarge"}
+    code, message = refused(lambda: bench.create("refused", StoppingCondition=condition, ResourceConfig=resources))
+    assert (code, "StoppingCondition.MaxPendingTimeInSeconds" in message) == ("ValidationException", True)
+
+
 def test_updates_that_are_not_done_are_refused(bench: Bench) -> None:
     bench.run("unchanged")
     for changes in ({"ProfilerConfig": {"DisableProfiler": True}}, {"RemoteDebugConfig": {"EnableRemoteDebug": True}}):

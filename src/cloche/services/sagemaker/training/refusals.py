@@ -37,7 +37,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ResourceConfig.TrainingPlanArn", _given, "training plans"),
     ("ResourceConfig.VolumeKmsKeyId", _given, "encryption of the training volume with a KMS key"),
     ("VpcConfig", _given, "virtual private clouds"),
-    ("StoppingCondition.MaxPendingTimeInSeconds", _given, "a limit on the time a job waits"),
     ("DebugRuleConfigurations", _given, "Debugger rules"),
     ("ProfilerRuleConfigurations", _given, "profiler rules"),
     ("TensorBoardOutputConfig", _given, "synchronised TensorBoard output"),
@@ -56,20 +55,34 @@ REFUSED_IN_CHANNEL: Final[tuple[tuple[str, Test, str], ...]] = (
     ("DataSource.S3DataSource.ModelAccessConfig", _given, "gated models"),
     ("DataSource.S3DataSource.HubAccessConfig", _given, "hubs"),
 )
-
-
-def refuse_what_is_not_done(request: Members) -> None:
-    """Raises ``NotSupported`` for the first member that asks for something Cloche does not do."""
-    _look("", request, REFUSED)
-    for number, channel in enumerate(request.get("InputDataConfig") or (), 1):
-        _look(f"InputDataConfig.{number}.", channel, REFUSED_IN_CHANNEL)
-
-
+PENDING_TIME: Final[tuple[tuple[str, Test, str], ...]] = (
+    ("StoppingCondition.MaxPendingTimeInSeconds", _given, "a limit on the time a job waits for accelerated instances"),
+)
 REFUSED_UPDATES: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ProfilerConfig", _given, "profiling"),
     ("ProfilerRuleConfigurations", _given, "profiler rules"),
     ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
 )
+
+
+def refuse_what_is_not_done(request: Members) -> None:
+    """Raises ``NotSupported`` for the first member that asks for something Cloche does not do."""
+    _look("", request, REFUSED)
+    _refuse_pending_time(request)
+    for number, channel in enumerate(request.get("InputDataConfig") or (), 1):
+        _look(f"InputDataConfig.{number}.", channel, REFUSED_IN_CHANNEL)
+
+
+def _refuse_pending_time(request: Members) -> None:
+    """AWS heeds it for accelerated instances alone; for all others it is kept, shown and means nothing there either
+    (docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html)."""
+    resources = request.get("ResourceConfig") or {}
+    types = [
+        resources.get("InstanceType"),
+        *(each.get("InstanceType") for each in resources.get("InstanceGroups") or ()),
+    ]
+    if any(str(each).startswith(("ml.p", "ml.g", "ml.trn")) for each in types):
+        _look("", request, PENDING_TIME)
 
 
 def refuse_updates_not_done(request: Members) -> None:
