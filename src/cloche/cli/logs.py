@@ -24,7 +24,7 @@ _LOOK_SECONDS: Final = 0.5
 @click.argument("name")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended (an endpoint: until Ctrl+C).")
 def command(data: Path, name: str, follow: bool) -> None:
-    """Print the log of a training job or of an endpoint."""
+    """Print the log of a training job or of an endpoint. Where a job ran on several hosts, each line names its own."""
     client = Client(*running_on(data))
     job = _status(client, "DescribeTrainingJob", "TrainingJobName", name, "TrainingJobStatus")
     if job is not None:
@@ -52,8 +52,9 @@ def _print(client: Client, group: str, prefix: str | None, follow: bool, is_over
     tokens: dict[str, str] = {}
     while True:
         last_round = not follow or is_over()
-        for stream in _streams(client, group, prefix):
-            _print_new(client, group, stream, tokens)
+        streams = _streams(client, group, prefix)
+        for stream in streams:
+            _print_new(client, group, stream, tokens, _host(stream, streams) if prefix is not None else "")
         if last_round:
             return
         time.sleep(_LOOK_SECONDS)
@@ -69,7 +70,13 @@ def _streams(client: Client, group: str, prefix: str | None) -> list[str]:
     return [stream["logStreamName"] for stream in answer["logStreams"]]
 
 
-def _print_new(client: Client, group: str, stream: str, tokens: dict[str, str]) -> None:
+def _host(stream: str, streams: list[str]) -> str:
+    """What goes before a line of ``stream``: its host (``job/algo-2-1795633211``) where there are several."""
+    hosts = {each.rpartition("/")[2].rpartition("-")[0] for each in streams}
+    return f"[{stream.rpartition('/')[2].rpartition('-')[0]}] " if len(hosts) > 1 else ""
+
+
+def _print_new(client: Client, group: str, stream: str, tokens: dict[str, str], before: str) -> None:
     while True:
         answer = client.call(
             "logs",
@@ -80,7 +87,7 @@ def _print_new(client: Client, group: str, stream: str, tokens: dict[str, str]) 
             nextToken=tokens.get(stream),
         )
         for event in answer["events"]:
-            click.echo(event["message"])
+            click.echo(before + event["message"])
         moved = tokens.get(stream) != answer["nextForwardToken"]
         tokens[stream] = answer["nextForwardToken"]
         if not moved or not answer["events"]:

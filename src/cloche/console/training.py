@@ -58,7 +58,7 @@ class TrainingPages:
             job = await self._ask("sagemaker", "DescribeTrainingJob", {"TrainingJobName": name})
         except AwsError as error:
             return self._pages.show("missing.html", 404, message=error.message)
-        stream = await newest_stream(self._ask, LOG_GROUP, f"{name}/")
+        stream = await newest_stream(self._ask, LOG_GROUP, f"{name}/algo-1-")
         events, (charts, is_read) = await asyncio.gather(
             log_tail(self._ask, LOG_GROUP, stream, LINES_SHOWN), self._charts(job, stream)
         )

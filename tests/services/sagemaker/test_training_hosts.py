@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import signal
+import subprocess
+import sys
 import tarfile
 import time
 from typing import Any
@@ -187,6 +189,16 @@ def test_stopping_keeps_what_each_saved(bench: Bench) -> None:
     bench.sagemaker.stop_training_job(TrainingJobName="hosts-stopped")
     assert bench.ended("hosts-stopped")["TrainingJobStatus"] == "Stopped"
     assert sorted(archive(bench, "output/hosts-stopped/output/model.tar.gz")) == ["algo-1", "algo-2"]
+
+
+def test_the_command_names_the_host_of_a_line(bench: Bench) -> None:
+    bench.run("hosts-lines", "echo here", ResourceConfig=TWO)
+    command = [sys.executable, "-m", "cloche.cli.main", "logs", "hosts-lines", "--data", str(bench.server.data)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["[algo-1] here", "[algo-2] here"]
+    bench.run("hosts-line", "echo here")
+    ran = subprocess.run([*command[:4], "hosts-line", *command[5:]], capture_output=True, text=True, check=True)
+    assert ran.stdout == "here\n"
 
 
 def test_time_is_up_for_all(bench: Bench) -> None:
