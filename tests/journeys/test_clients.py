@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from environments import client_python
 
+from cloche.compute.local.sandbox import bubblewrap
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 CLOCHE = str(Path(sys.executable).with_name("cloche"))
@@ -101,3 +103,14 @@ def test_every_example_is_listed_and_run() -> None:
     assert folders == clients | set(EXPECTED)
     page = (EXAMPLES / "README.md").read_text()
     assert all(f"]({name})" in page and (EXAMPLES / name / "README.md").exists() for name in folders)
+
+
+@pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
+def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "several_instances/main.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    losses = result(output)
+    assert losses["loss_of_1"] < 0.3
+    assert abs(losses["loss_of_2"] - losses["loss_of_1"]) < 0.1
+    assert losses["loss_of_groups"] < 0.3
+    assert "Distributed node training with 3 hosts: ['algo-1', 'algo-2', 'algo-3']" in output
