@@ -83,6 +83,7 @@ def fill(data: Path, count: int) -> None:
         transitions=tuple(Transition(step, "done", now - 5, now) for step in steps),
         started_at=now - 4,
         ended_at=now,
+        billable_seconds=4.0,
         metrics=(("validation:auc", 0.99, now),),
         model_artifacts="s3://bucket/output/model.tar.gz",
         failure_reason=None,
