@@ -191,6 +191,46 @@ def test_stopping_keeps_what_each_saved(bench: Bench) -> None:
     assert sorted(archive(bench, "output/hosts-stopped/output/model.tar.gz")) == ["algo-1", "algo-2"]
 
 
+COUNTING = (
+    "cd /opt/ml/checkpoints; trap 'echo notice; exit 0' TERM; me=$(hostname); n=0; [ -e $me ] && n=$(cat $me);"
+    'echo "from $n"; while [ $n -lt 20 ]; do n=$((n + 1)); echo $n > .$me; mv .$me $me; echo "round $n"; '
+    "sleep 0.2; done;"
+    "ls | tr '\\n' ' '; echo"
+)
+
+
+def test_an_interrupted_job_goes_on_on_all_hosts(bench: Bench) -> None:
+    """Their checkpoints lie together in S3; each host finds its own, and the others' as they were at the start."""
+    bench.create(
+        "hosts-spot",
+        'eval "$SCRIPT"',
+        Environment={"SCRIPT": COUNTING},
+        ResourceConfig=TWO,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/hosts-spot"},
+    )
+    bench.says("hosts-spot", "round 3")
+    command = [sys.executable, "-m", "cloche.cli.main", "jobs", "interrupt", "hosts-spot", "--away", "1"]
+    subprocess.run([*command, "--data", str(bench.server.data)], check=True, capture_output=True)
+    job = bench.ended("hosts-spot")
+    assert job["TrainingJobStatus"] == "Completed", job
+    streams = bench.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix="hosts-spot/")["logStreams"]
+    runs: dict[str, list[list[str]]] = {"algo-1": [], "algo-2": []}
+    for name in (stream["logStreamName"] for stream in streams):
+        events = bench.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=name, startFromHead=True)["events"]
+        runs[name.removeprefix("hosts-spot/").rpartition("-")[0]].append([event["message"] for event in events])
+    for first, second in runs.values():
+        assert first[0] == "from 0"
+        assert first[-1] == "notice"
+        done = int([line for line in first if line.startswith("round")][-1].split()[1])
+        assert second[0] in (f"from {done}", f"from {done + 1}")  # notice may come before the last is told
+        assert second[-2] == "round 20"
+        assert second[-1].split() == ["algo-1", "algo-2"]
+    for host in runs:
+        assert bench.s3.get_object(Bucket=BUCKET, Key=f"hosts-spot/{host}")["Body"].read() == b"20\n"
+
+
 def test_the_command_names_the_host_of_a_line(bench: Bench) -> None:
     bench.run("hosts-lines", "echo here", ResourceConfig=TWO)
     command = [sys.executable, "-m", "cloche.cli.main", "logs", "hosts-lines", "--data", str(bench.server.data)]
