@@ -42,6 +42,7 @@ class Mount:
 @dataclass(frozen=True, slots=True)
 class Limits:
     memory_bytes: int | None = None
+    """What each process may map, and, where the backend can hold that, what all of one host may use together."""
     processes: int | None = 4096
     open_files: int | None = 65_536
     file_bytes: int | None = None

@@ -291,12 +291,8 @@ def test_forget_kills_and_removes(bench: Bench) -> None:
 
 def test_memory_limit(bench: Bench) -> None:
     ended = bench.run("x = bytearray(2 * 1024**3)", limits=Limits(memory_bytes=512 * 1024**2))
-    if "memory" in bench.runtime.control_groups.folders:
-        assert (ended.cause, ended.signal) == ("limit_reached", 9)
-        assert "Out of memory" in ended.message
-    else:
-        assert ended.exit_code == 1
-        assert "MemoryError" in bench.printed()
+    assert ended.exit_code == 1
+    assert "MemoryError" in bench.printed()
 
 
 def test_ids_are_file_names(bench: Bench) -> None:

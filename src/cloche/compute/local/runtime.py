@@ -211,7 +211,7 @@ class LocalRuntime:
                 "argv": list(spec.argv),
                 "environment": environment,
                 "directory": directory,
-                "limits": _limits(spec.limits, has_groups=bool(self.control_groups.folders)),
+                "limits": _limits(spec.limits),
                 "shares_network": spec.network,
             },
         }
@@ -295,11 +295,10 @@ def _plain(sandbox_name: str) -> Capabilities:
     )
 
 
-def _limits(limits: Limits, *, has_groups: bool) -> dict[str, int]:
-    """What each process is bound by itself. No file can be larger than all that may be written; address space is not
-    memory, so it is bound only where memory cannot be."""
+def _limits(limits: Limits) -> dict[str, int]:
+    """What each process is bound by itself. No file can be larger than all that may be written."""
     named = {
-        "RLIMIT_AS": None if has_groups else limits.memory_bytes,
+        "RLIMIT_AS": limits.memory_bytes,
         "RLIMIT_NPROC": limits.processes,
         "RLIMIT_NOFILE": limits.open_files,
         "RLIMIT_FSIZE": limits.file_bytes or limits.disk_bytes,
