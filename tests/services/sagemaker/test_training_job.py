@@ -324,10 +324,10 @@ def test_updates_that_are_not_done_are_refused(bench: Bench) -> None:
 
 
 def test_lists_filter_by_status(bench: Bench) -> None:
-    bench.run("filtered-well")
-    bench.run("filtered-badly", "exit 1")
-    for status, name in (("Completed", "filtered-well"), ("Failed", "filtered-badly")):
-        found = bench.sagemaker.list_training_jobs(NameContains="filtered-", StatusEquals=status)["TrainingJobSummaries"]
+    bench.run("sifted-well")
+    bench.run("sifted-badly", "exit 1")
+    for status, name in (("Completed", "sifted-well"), ("Failed", "sifted-badly")):
+        found = bench.sagemaker.list_training_jobs(NameContains="sifted-", StatusEquals=status)["TrainingJobSummaries"]
         assert [(job["TrainingJobName"], job["TrainingJobStatus"]) for job in found] == [(name, status)]
         assert found[0]["TrainingEndTime"] >= found[0]["CreationTime"]
 
