@@ -99,7 +99,7 @@ def test_boto3(server: object, name: str, tmp_path: Path) -> None:
 
 def test_every_example_is_listed_and_run() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and any(path.glob("main.*"))}
-    clients = {"train_and_deploy", "sagemaker_sdk_v2", "sagemaker_sdk_v3", "aws_cli"}
+    clients = {"train_and_deploy", "sagemaker_sdk_v2", "sagemaker_sdk_v3", "aws_cli", "several_instances"}
     assert folders == clients | set(EXPECTED)
     page = (EXAMPLES / "README.md").read_text()
     assert all(f"]({name})" in page and (EXAMPLES / name / "README.md").exists() for name in folders)

@@ -84,6 +84,14 @@ def gone(hosting: Hosting, name: str) -> None:
         time.sleep(0.05)
 
 
+def assert_logged(logs: Any, group: str, words: str) -> None:
+    """What a model server writes is taken over some moments later."""
+    end = time.monotonic() + 30
+    while words not in "\n".join(event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]):
+        assert time.monotonic() < end, f"{words!r} is not in {group}"
+        time.sleep(0.1)
+
+
 def ask(hosting: Hosting, endpoint: str, component: str) -> float:
     return hosting.ask(endpoint, InferenceComponentName=component)
 
@@ -121,8 +129,7 @@ def test_two_models_on_one_instance(hosting: Hosting, endpoint: str, client: Any
     with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
         hosting.ask(endpoint, "a,b", InferenceComponentName=first)
     assert error.value.response["LogStreamArn"].endswith(f":log-group:/aws/sagemaker/InferenceComponents/{first}")
-    logs = client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/InferenceComponents/{first}")["events"]
-    assert any("could not convert" in event["message"] for event in logs)
+    assert_logged(client("logs"), f"/aws/sagemaker/InferenceComponents/{first}", "could not convert")
 
     with pytest.raises(ClientError) as busy:
         hosting.sagemaker.delete_endpoint(EndpointName=endpoint)
