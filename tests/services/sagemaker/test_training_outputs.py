@@ -135,11 +135,11 @@ def test_xgboost_goes_on_from_its_checkpoints(bench: Bench) -> None:
     common = {
         "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "FastFile"},
         "InputDataConfig": [channel("train", "boost/")],
-        **checkpointed("boosted"),
+        **checkpointed("boosting-goes-on"),
     }
     bench.create("boosted-1", HyperParameters={"num_round": "6"}, **common)
     assert bench.ended("boosted-1")["TrainingJobStatus"] == "Completed", bench.lines("boosted-1")
-    assert sorted(keys(bench, "boosted/")) == [f"xgboost-checkpoint.{n}" for n in range(1, 6)]
+    assert sorted(keys(bench, "boosting-goes-on/")) == [f"xgboost-checkpoint.{n}" for n in range(1, 6)]
     bench.create("boosted-2", HyperParameters={"num_round": "9"}, **common)
     assert bench.ended("boosted-2")["TrainingJobStatus"] == "Completed"
     rounds = [line for line in bench.lines("boosted-2") if line.startswith("[") and "train-" in line]
