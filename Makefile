@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test quick lint types layers docs s3-tests bench clean dev
+.PHONY: setup lock demo test quick lint types layers docs s3-tests bench fuzz crash clean dev
 
 setup: $(STAMP)
 

@@ -86,13 +86,15 @@ class QuickObjects:
             return None
         if not _OPEN.issuperset(bucket.configuration):
             return None
-        place = (protocol, str(path, "ascii"), str(query, "latin-1"), headers, bucket, key)
+        place = (protocol, str(method, "ascii"), str(path, "ascii"), str(query, "latin-1"), headers, bucket, key)
         if method == b"PUT":
             return PutCycle(self, *place)
         seen = self.store.glance(bucket.name, key)
         if seen is None or (method == b"GET" and seen[1] is None):
             return None
-        return GetCycle(self, *place, *seen)
+        cycle = GetCycle(self, *place)
+        cycle.row, cycle.data = seen
+        return cycle
 
     def seen(self, bucket: Bucket, key: str, row: tuple[Any, ...]) -> Seen:
         """What is known of the object of that row."""
@@ -158,7 +160,7 @@ class Seen:
 
 
 class ObjectCycle(QuickCycle):
-    __slots__ = ("_bucket", "_key", "_members", "_quick")
+    __slots__ = ("_bucket", "_key", "_quick")
 
     def __init__(
         self,
@@ -197,24 +199,12 @@ class ObjectCycle(QuickCycle):
 
 
 class GetCycle(ObjectCycle):
-    __slots__ = ("_data", "_row")
+    """``row`` and ``data`` are the object's as the headers of the request came; a HEAD may have no data."""
 
-    def __init__(
-        self,
-        quick: QuickObjects,
-        protocol: HttpProtocol,
-        path: str,
-        query: str,
-        headers: Headers,
-        bucket: Bucket,
-        key: str,
-        row: tuple[Any, ...],
-        data: bytes | None,
-    ) -> None:
-        method = "HEAD" if protocol.parser.get_method() == b"HEAD" else "GET"
-        super().__init__(quick, protocol, method, path, query, headers, bucket, key)
-        self._row = row
-        self._data = data or b""
+    __slots__ = ("data", "row")
+
+    row: tuple[Any, ...]
+    data: bytes | None
 
     def begin(self, request: HttpRequest) -> None:
         members: Members = {"Bucket": self._bucket.name, "Key": self._key}
@@ -223,23 +213,23 @@ class GetCycle(ObjectCycle):
             members["ChecksumMode"] = "ENABLED"
         context, _ = self.admit(request)
         self.authorize(context, members)
-        seen = self._quick.seen(self._bucket, self._key, self._row)
+        seen = self._quick.seen(self._bucket, self._key, self.row)
         block = seen.blocks.get((self._method, sums))
         if block is None:
             block = seen.blocks[self._method, sums] = self._made(context, members)
-        self.send(200, self.ids() + block, self._data, tells_length=True)
+        self.send(200, self.ids() + block, self.data or b"", tells_length=True)
 
     def _made(self, context: Context, members: Members) -> bytes:
         """The headers but for the ids, as the ordinary handler has them."""
         from cloche.services.s3.get import content_answer, head_answer
         from cloche.services.s3.handling import placing
 
-        info = object_from(self._row)
+        info = object_from(self.row)
         with placing(members):
             if self._method == "HEAD":
                 answer = head_answer(context, members, info)
             else:
-                answer = content_answer(context, members, info, self._data)
+                answer = content_answer(context, members, info, self.data or b"")
         target = self._quick.routed(self.names()[1], context.http)
         response = serialize_response(
             target.service, target.operation, target.protocol, answer.members, context.http, ""
@@ -249,18 +239,6 @@ class GetCycle(ObjectCycle):
 
 class PutCycle(ObjectCycle):
     __slots__ = ()
-
-    def __init__(
-        self,
-        quick: QuickObjects,
-        protocol: HttpProtocol,
-        path: str,
-        query: str,
-        headers: Headers,
-        bucket: Bucket,
-        key: str,
-    ) -> None:
-        super().__init__(quick, protocol, "PUT", path, query, headers, bucket, key)
 
     def begin(self, request: HttpRequest) -> None:
         from cloche.services.s3.handling import check_key, placing
