@@ -111,6 +111,9 @@ class Context:
     now: datetime
     http: HttpRequest
     parts: Any
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """What an engine that acts through the API adds to the thing it creates: members that no client can send
+    (``foundation/api.py``)."""
 
     @property
     def account(self) -> str:

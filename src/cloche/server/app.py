@@ -7,7 +7,7 @@ puts that into the form of the protocol that was asked, as far as it is known by
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -166,9 +166,16 @@ class Chain:
         self.authorize(context, service, operation, members)
         return await self.runner.run(operation, context, members)
 
-    def context(self, request_id: str, caller: Caller, region: str, request: HttpRequest) -> Context:
+    def context(
+        self,
+        request_id: str,
+        caller: Caller,
+        region: str,
+        request: HttpRequest,
+        origin: Mapping[str, Any] | None = None,
+    ) -> Context:
         region = region or self.settings.region
-        return Context(caller, region, request_id, self.clock.now(), request, self.parts)
+        return Context(caller, region, request_id, self.clock.now(), request, self.parts, origin or {})
 
     # -- stages --------------------------------------------------------------------------------------------
 

@@ -7,18 +7,23 @@ from the wire, only without bytes and signature.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+from collections.abc import Mapping
+from typing import Any, Final
 
 from cloche.aws.errors import ErrorCodes, translate
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.model.load import service_model
 from cloche.aws.operation import Caller, Members
 from cloche.aws.validation import validate
-from cloche.foundation.errors import ClocheError
+from cloche.foundation.errors import Broken, ClocheError
 from cloche.foundation.ids import request_id
 from cloche.server.app import Chain
 from cloche.server.dispatch import not_offered
 
 _NO_REQUEST = HttpRequest("POST", "/", "", Headers())
+_LOOK_SECONDS: Final = 0.5
+"""How long a thread that waits for an answer may not notice that the server ends."""
 
 
 class Perform:
@@ -32,10 +37,20 @@ class Perform:
         """Called once by the server when its loop runs."""
         self._loop = loop
 
+    def unbind(self) -> None:
+        """The server ends: whoever waits in ``from_thread`` is let go."""
+        self._loop = None
+
     async def perform(
-        self, service: str, operation: str, request: Members, caller: Caller, region: str = ""
+        self,
+        service: str,
+        operation: str,
+        request: Members,
+        caller: Caller,
+        region: str = "",
+        origin: Mapping[str, Any] | None = None,
     ) -> Members:
-        """The operation's answer, from the server's loop."""
+        """The operation's answer, from the server's loop. ``origin``: see ``Context``."""
         chain = self._chain
         offered = chain.dispatch.ready(service) or await chain.runner.in_thread(chain.dispatch.offered, service)
         if offered is None:
@@ -43,14 +58,33 @@ class Perform:
         found = offered.operation(operation)
         model = service_model(service)
         validate(model, model.operation_model(operation), request)
-        context = chain.context(request_id(), caller, region, _NO_REQUEST)
+        context = chain.context(request_id(), caller, region, _NO_REQUEST, origin)
         try:
             return (await chain.act(context, service, found, request)).members
         except ClocheError as error:
             raise translate(error, offered.service.errors) from error
 
-    def from_thread(self, service: str, operation: str, request: Members, caller: Caller, region: str = "") -> Members:
-        """The same for engines, which run in threads; waits for the answer. Never call it on the loop."""
-        assert self._loop is not None
-        work = self.perform(service, operation, request, caller, region)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def from_thread(
+        self,
+        service: str,
+        operation: str,
+        request: Members,
+        caller: Caller,
+        region: str = "",
+        origin: Mapping[str, Any] | None = None,
+    ) -> Members:
+        """The same for engines, which run in threads; waits for the answer. Never call it on the loop. Raises
+        ``Broken`` where the server ends meanwhile: whether the operation was done is then to be looked up."""
+        loop = self._loop
+        if loop is None:
+            raise Broken("the server does not answer: it starts or ends")
+        work = self.perform(service, operation, request, caller, region, origin)
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        while True:
+            try:
+                return future.result(_LOOK_SECONDS)
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    raise
+                if self._loop is None:
+                    raise Broken("the server ended before it answered") from None

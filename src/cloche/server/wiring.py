@@ -34,6 +34,7 @@ from cloche.lifecycle.reconciler import Reconciler
 from cloche.server import job_tokens
 from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
+from cloche.server.api_for_engines import ApiForEngines
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
@@ -54,7 +55,9 @@ from cloche.server.tls import Tls, prepare
 from cloche.services.parts import Parts
 from cloche.storage import logs, metrics, objects
 from cloche.storage.logs import LogStore
+from cloche.storage.metadata import changes as record_changes
 from cloche.storage.metadata import records
+from cloche.storage.metadata.changes import Changes
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import Migration, migrate
 from cloche.storage.metrics import MetricStore
@@ -73,6 +76,7 @@ MIGRATIONS: list[Migration] = [
     *job_tokens.MIGRATIONS,
     *tagging.MIGRATIONS,
     *quotas.MIGRATIONS,
+    *record_changes.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -89,6 +93,7 @@ class Wiring:
     isolation: str
     """How jobs are kept apart on this machine, in a sentence."""
     runtime: Runtime
+    api: ApiForEngines
     tls: Tls | None = None
     when_stopping: list[Callable[[], None]] = field(default_factory=list)
     """Called on the loop when a stop is asked for, before requests in flight are waited for."""
@@ -97,6 +102,7 @@ class Wiring:
 
     def __post_init__(self) -> None:
         self.when_stopping.append(self.parts.logs.announce_close)
+        self.api.bind(self.perform)
         self.lifecycle = Lifecycle(self.parts.objects, self.parts.clock)
         parts = self.parts
         self.housekeeping = Housekeeping(
@@ -108,6 +114,7 @@ class Wiring:
         self.perform.bind(loop)
         self.parts.hosting.start()
         self.parts.training.start()
+        self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
 
@@ -126,10 +133,12 @@ class Wiring:
 
     def close(self) -> None:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
+        self.perform.unbind()
         self.chain.runner.close()
         self.lifecycle.stop()
         self.housekeeping.stop()
         self.parts.reconciler.stop()
+        self.parts.changes.stop()
         self.parts.training.close()
         self.parts.hosting.stop()
         self.parts.metric_filters.close()
@@ -153,7 +162,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
     database = Database(layout.database)
     try:
         migrate(database, MIGRATIONS)
-        parts, tokens, runtime = _parts(settings, layout, clock, bus, database)
+        parts, tokens, runtime, api = _parts(settings, layout, clock, bus, database)
     except BaseException:
         database.close()
         raise
@@ -173,17 +182,27 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
     )
     chain.fallback = fallback
     return Wiring(
-        parts, chain, Perform(chain), authority, _console_token(layout), runtime.capabilities.explanation, runtime, tls
+        parts,
+        chain,
+        Perform(chain),
+        authority,
+        _console_token(layout),
+        runtime.capabilities.explanation,
+        runtime,
+        api,
+        tls,
     )
 
 
 def _parts(
     settings: Settings, layout: Layout, clock: Clock, bus: Bus, database: Database
-) -> tuple[Parts, JobTokens, Runtime]:
+) -> tuple[Parts, JobTokens, Runtime, ApiForEngines]:
     store = ObjectStore(layout.objects, database, clock)
     log_store = LogStore(layout.logs, database, clock)
     metric_store = MetricStore(database, clock)
     principals = Identity(database, clock, settings, layout.keys)
+    changes = Changes(database)
+    api = ApiForEngines(principals, clock)
     reconciler = Reconciler(database, clock, bus)
     tokens = JobTokens(database, clock, principals, _url_for_jobs(settings))
     runtime = LocalRuntime(layout.processes, settings.sandbox)
@@ -229,6 +248,7 @@ def _parts(
         logs=log_store,
         metrics=metric_store,
         identity=principals,
+        changes=changes,
         reconciler=reconciler,
         training=training,
         hosting=hosting,
@@ -245,7 +265,7 @@ def _parts(
         exports=exports,
         metric_filters=metric_filters,
     )
-    return parts, tokens, runtime
+    return parts, tokens, runtime, api
 
 
 def _url_for_jobs(settings: Settings) -> str:

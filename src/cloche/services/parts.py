@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloche.engines.training import Training
     from cloche.lifecycle.reconciler import Reconciler
     from cloche.storage.logs import LogStore
+    from cloche.storage.metadata.changes import Changes
     from cloche.storage.metrics import MetricStore
     from cloche.storage.objects import ObjectStore
 
@@ -34,6 +35,7 @@ class Parts:
     logs: LogStore
     metrics: MetricStore
     identity: Identity
+    changes: Changes
     reconciler: Reconciler
     training: Training
     hosting: Hosting

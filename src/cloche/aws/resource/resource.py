@@ -147,6 +147,7 @@ class Resource:
         pairs = tagging.tag_pairs(request.get("Tags") or ())
         self.check(ctx, request)
         kept = {key: value for key, value in request.items() if key not in ("Tags", family.token_member)}
+        kept.update(ctx.origin)
 
         def insert(tx: sqlite3.Connection) -> Record:
             record = records.insert(

@@ -45,6 +45,7 @@ class Database:
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
         self._closed = False
         self._after_commit: list[Callable[[], None]] = []
+        self._after_each_commit: list[Callable[[sqlite3.Connection], None]] = []
         try:
             self._writer = _connect(path)
         except sqlite3.DatabaseError as error:
@@ -78,6 +79,11 @@ class Database:
         For hints only ("look again"): it is also made when this very change was undone but its group was not.
         """
         self._after_commit.append(call)
+
+    def after_each_commit(self, call: Callable[[sqlite3.Connection], None]) -> None:
+        """From now on have ``call(connection)`` made on the writer's thread after each commit. Microseconds only: the
+        next group waits for it."""
+        self._after_each_commit.append(call)
 
     def _write_loop(self) -> None:
         while True:
@@ -131,6 +137,8 @@ class Database:
         calls, self._after_commit = self._after_commit, []
         for call in calls:
             call()
+        for look in self._after_each_commit:
+            look(connection)
 
     # -- reading -----------------------------------------------------------------------------------------
 

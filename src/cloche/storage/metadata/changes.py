@@ -1,0 +1,249 @@
+"""What happened to records, in order: for those who follow everybody's things, such as events and lineage.
+
+A change is a row written by a trigger, so that it is one transaction with its cause whoever caused it. A *follower*
+is handed changes inside a transaction that also moves its cursor: what it writes there happens exactly once, whatever
+is killed when. What all followers have been handed is deleted.
+
+    records ──trigger──► changes ──► follower "lineage"  (cursor 41)
+                                └──► follower "events"   (cursor 42)
+
+A follower that is new begins with what happens from then on. One that fails is tried again, then alone with each
+change; a change it cannot take is logged and passed over, so that one row does not hold up all that follow.
+
+``on_commit`` tells the same in memory and at once, for those who only want to look again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.documents import from_text
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 200
+TRIES: Final = 5
+PAUSE_SECONDS: Final = 0.2
+KEPT_MAX: Final = 1000
+"""Changes that are kept where nobody follows."""
+
+_COLUMNS: Final = "what, arn, account, region, kind, name, status, before, at, request, state"
+_NEW: Final = "NEW.arn, NEW.account, NEW.region, NEW.kind, NEW.name, NEW.status"
+
+# A migration's statements end at the end of a line; those inside of a trigger do not.
+MIGRATIONS: Final[list[tuple[str, str]]] = [
+    (
+        "changes-1",
+        f"""
+CREATE TABLE changes (sequence INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT NOT NULL, arn TEXT NOT NULL,
+    account TEXT NOT NULL, region TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
+    before TEXT NOT NULL, at REAL NOT NULL, request TEXT, state TEXT) STRICT;
+CREATE TABLE change_followers (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TRIGGER record_created AFTER INSERT ON records
+    BEGIN INSERT INTO changes ({_COLUMNS}) VALUES ('created', {_NEW}, '', NEW.created_at, NULL, NULL); END;
+CREATE TRIGGER record_status AFTER UPDATE OF status, state ON records
+    WHEN OLD.status IS NOT NEW.status OR OLD.state IS NOT NEW.state
+    BEGIN INSERT INTO changes ({_COLUMNS}) VALUES ('status', {_NEW}, OLD.status, NEW.modified_at, NULL, NEW.state); END;
+CREATE TRIGGER record_updated AFTER UPDATE OF request ON records WHEN OLD.request IS NOT NEW.request
+    BEGIN INSERT INTO changes ({_COLUMNS})
+    VALUES ('updated', {_NEW}, OLD.status, NEW.modified_at, OLD.request, NULL); END;
+CREATE TRIGGER record_removed AFTER DELETE ON records
+    BEGIN INSERT INTO changes ({_COLUMNS}) VALUES ('removed', OLD.arn, OLD.account, OLD.region, OLD.kind, OLD.name,
+    OLD.status, OLD.status, OLD.modified_at, OLD.request, OLD.state); END
+""",  # noqa: S608 - all of it is written here
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened to one record. ``status`` is the one after it, ``before`` that before it."""
+
+    sequence: int
+    what: Literal["created", "status", "updated", "removed"]
+    arn: str
+    account: str
+    region: str
+    kind: str
+    """The noun's, as its records are filed: ``sagemaker/TrainingJob``."""
+    name: str
+    status: str
+    before: str
+    at: float
+    """Seconds since 1970."""
+    request: dict[str, Any] | None
+    """For ``updated`` the request as it was before, for ``removed`` the last one."""
+    state: dict[str, Any] | None
+    """For ``status`` what was published with it, for ``removed`` the last that was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A record to look at again."""
+
+    what: str
+    arn: str
+    kind: str
+    status: str
+
+
+Handler = Callable[[sqlite3.Connection, Sequence[Change]], None]
+"""Writes what follows from the changes to the transaction. Quick: all other writes wait for it."""
+
+
+@dataclass(slots=True)
+class _Follower:
+    name: str
+    handle: Handler
+    failures: int = field(default=0)
+
+
+class Changes:
+    """Followers and listeners are added before ``start``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._followers: list[_Follower] = []
+        self._listeners: list[Callable[[Sequence[Hint]], None]] = []
+        self._some = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._seen = 0
+
+    def follow(self, name: str, handle: Handler) -> None:
+        """Have ``handle`` called with all that happens from now on; under a name of before, from where it was."""
+        self._followers.append(_Follower(name, handle))
+
+    def on_commit(self, listener: Callable[[Sequence[Hint]], None]) -> None:
+        """Have ``listener`` called once changes are on the disk: on the writer's thread, so it must be quick."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        names = [follower.name for follower in self._followers]
+
+        def begin(tx: sqlite3.Connection) -> int:
+            last = _last(tx)
+            marks = ", ".join("?" * len(names))
+            tx.execute(f"DELETE FROM change_followers WHERE name NOT IN ({marks})", names)  # noqa: S608 - marks only
+            tx.executemany("INSERT OR IGNORE INTO change_followers VALUES (?, ?)", [(name, last) for name in names])
+            return last
+
+        self._seen = self._database.write(begin)
+        self._database.after_each_commit(self._committed)
+        self._some.set()
+        self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch under way. What was not handed over is, after the next start."""
+        self._stopping = True
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _committed(self, connection: sqlite3.Connection) -> None:
+        last = _last(connection)
+        if last == self._seen:
+            return
+        rows = connection.execute(
+            "SELECT what, arn, kind, status FROM changes WHERE sequence > ? ORDER BY sequence", (self._seen,)
+        ).fetchall()
+        self._seen = last
+        self._some.set()
+        hints = [Hint(*row) for row in rows]
+        for listener in self._listeners:
+            try:
+                listener(hints)
+            except Exception:
+                log.exception("a listener to changes of records failed")
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._some.wait()
+            self._some.clear()
+            behind = [follower for follower in self._followers if self._advance(follower)]
+            if not self._followers:
+                self._trim()
+            if behind and not self._stopping:
+                if any(follower.failures for follower in behind):
+                    threading.Event().wait(PAUSE_SECONDS)
+                self._some.set()
+
+    def _advance(self, follower: _Follower) -> bool:
+        """Hand over one batch; whether there is more to do."""
+        size = 1 if follower.failures >= TRIES else BATCH
+        if not _after(self._database.reader, _cursor(self._database.reader, follower.name), 1):
+            return False
+        try:
+            count = self._database.write(lambda tx: _hand_over(tx, follower, size))
+        except Exception:
+            follower.failures += 1
+            log.exception("%s could not follow the changes of records; it is tried again", follower.name)
+            if follower.failures >= 2 * TRIES:
+                self._pass_over(follower)
+            return True
+        if count < size:
+            follower.failures = 0
+        return count == size
+
+    def _pass_over(self, follower: _Follower) -> None:
+        def skip(tx: sqlite3.Connection) -> None:
+            for change in _after(tx, _cursor(tx, follower.name), 1):
+                log.error("%s never took change %s of %s; passed over", follower.name, change.what, change.arn)
+                _move(tx, follower.name, change.sequence)
+
+        self._database.write(skip)
+        follower.failures = TRIES
+
+    def _trim(self) -> None:
+        """Where nobody follows, nobody else deletes."""
+        reader = self._database.reader
+        first = reader.execute("SELECT min(sequence) FROM changes").fetchone()[0]
+        last = _last(reader)
+        if first is not None and last - first > KEPT_MAX:
+            self._database.write(lambda tx: _delete(tx, last))
+
+
+def _delete(tx: sqlite3.Connection, until: int) -> None:
+    tx.execute("DELETE FROM changes WHERE sequence <= ?", (until,))
+
+
+def _hand_over(tx: sqlite3.Connection, follower: _Follower, size: int) -> int:
+    found = _after(tx, _cursor(tx, follower.name), size)
+    if found:
+        follower.handle(tx, found)
+        _move(tx, follower.name, found[-1].sequence)
+        _delete(tx, tx.execute("SELECT min(sequence) FROM change_followers").fetchone()[0])
+    return len(found)
+
+
+def _after(connection: sqlite3.Connection, cursor: int, size: int) -> list[Change]:
+    found = connection.execute("SELECT * FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?", (cursor, size))
+    return [_change(row) for row in found]
+
+
+def _change(row: sqlite3.Row) -> Change:
+    columns: dict[str, Any] = dict(row)
+    for name in ("request", "state"):
+        columns[name] = None if columns[name] is None else from_text(columns[name])
+    return Change(**columns)
+
+
+def _cursor(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute("SELECT sequence FROM change_followers WHERE name = ?", (name,)).fetchone()[0])
+
+
+def _move(tx: sqlite3.Connection, name: str, sequence: int) -> None:
+    tx.execute("UPDATE change_followers SET sequence = ? WHERE name = ?", (sequence, name))
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    """The number of the newest change there ever was."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    return 0 if row is None else int(row[0])
