@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cloche.engines.training import warm_pools
-from cloche.engines.training.follow import Follower
 from cloche.engines.training.machine import LIFECYCLE, State
-from cloche.engines.training.utilization import Utilization
+from cloche.jobs.following import Follower
+from cloche.jobs.utilization import Utilization
 from cloche.storage.metadata import records
 
 from .world import World

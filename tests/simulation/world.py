@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running, Usage
-from cloche.engines.training import Channel, Group, Metric, Plan, Training
-from cloche.engines.training.clean import Cleaner
-from cloche.engines.training.follow import LOG_GROUP, Follower
+from cloche.engines.training import Channel, Metric, Plan, Training
+from cloche.engines.training.driver import LOG_GROUP
 from cloche.foundation.bus import Bus
 from cloche.foundation.errors import Conflict
+from cloche.jobs.cleaning import Cleaner
+from cloche.jobs.equipment import Equipment
+from cloche.jobs.hosts import Group
 from cloche.lifecycle import rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage import logs, metrics, objects
@@ -217,8 +219,7 @@ class World:
         self.logs = LogStore(self.folder / "logs", self.database, self.clock)
         self.metrics = MetricStore(self.database, self.clock)
         self.reconciler = Reconciler(self.database, self.clock, Bus(), workers=1)
-        self.training = Training(
-            folder=self.folder / "training",
+        self.equipment = Equipment(
             database=self.database,
             clock=self.clock,
             objects=self.objects,
@@ -228,9 +229,10 @@ class World:
             images=Images(),
             reconciler=self.reconciler,
             credentials=Credentials(),
-            places=2,
+            place_count=2,
         )
-        self.follower: Follower = self.training._follower
+        self.training = Training(self.folder / "training", self.equipment)
+        self.follower = self.equipment.follower
         self.cleaner: Cleaner = self.training._cleaner
         self.to_clean: list[str] = []
         self.cleaner.later = self.to_clean.append  # type: ignore[method-assign]

@@ -96,9 +96,9 @@ class Reconciler:
     def items(self, kind: str, *, active_only: bool = False) -> list[Item]:
         return rows.of_kind(self._database.reader, kind, active_only=active_only)
 
-    def active(self, kind: str) -> list[tuple[str, str]]:
-        """(id, state) of those that have not ended, oldest first. Quick: no document is read."""
-        return rows.active(self._database.reader, kind)
+    def active(self, *kinds: str) -> list[tuple[str, str, str]]:
+        """(id, kind, state) of those that have not ended, oldest first. Quick: no document is read."""
+        return rows.active(self._database.reader, *kinds)
 
     def transitions(self, id: str) -> list[rows.Transition]:
         return rows.transitions(self._database.reader, id)

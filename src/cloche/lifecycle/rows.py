@@ -74,12 +74,15 @@ def of_kind(connection: sqlite3.Connection, kind: str, *, active_only: bool = Fa
     return [_item(row) for row in rows]
 
 
-def active(connection: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
-    """(id, state) of those that have not ended, oldest first; answered by an index, however many have ended."""
+def active(connection: sqlite3.Connection, *kinds: str) -> list[tuple[str, str, str]]:
+    """(id, kind, state) of those that have not ended, oldest first; answered by an index, however many have ended."""
+    marks = ", ".join("?" for _ in kinds)
     rows = connection.execute(
-        "SELECT id, state FROM lifecycles WHERE kind = ? AND ended_at IS NULL ORDER BY created_at, id", (kind,)
+        f"SELECT id, kind, state FROM lifecycles WHERE kind IN ({marks}) AND ended_at IS NULL"  # noqa: S608
+        " ORDER BY created_at, id",
+        kinds,
     )
-    return [(id, state) for id, state in rows]
+    return [(id, kind, state) for id, kind, state in rows]
 
 
 def transitions(connection: sqlite3.Connection, id: str) -> list[Transition]:

@@ -25,10 +25,12 @@ from cloche.engines.log_export import LogExports
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
-from cloche.engines.training import Gateway, Training
+from cloche.engines.training import Training
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
 from cloche.foundation.settings import Settings
+from cloche.jobs.equipment import Equipment
+from cloche.jobs.outside import Gateway
 from cloche.lifecycle import rows as lifecycle_rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.server import job_tokens
@@ -139,6 +141,7 @@ class Wiring:
         self.housekeeping.stop()
         self.parts.reconciler.stop()
         self.parts.changes.stop()
+        self.parts.equipment.close()
         self.parts.training.close()
         self.parts.hosting.stop()
         self.parts.metric_filters.close()
@@ -220,8 +223,7 @@ def _parts(
         images=images,
         credentials=tokens,
     )
-    training = Training(
-        folder=layout.run / "training",
+    equipment = Equipment(
         database=database,
         clock=clock,
         reconciler=reconciler,
@@ -234,6 +236,7 @@ def _parts(
         gateway=Gateway(_url_for_jobs(settings), Authority(layout.keys).bundle),
         stop_grace_seconds=settings.stop_grace_seconds,
     )
+    training = Training(layout.run / "training", equipment)
     exports = LogExports(database, reconciler, log_store, store)
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
     log_store.when_appended = metric_filters.appended
@@ -250,6 +253,7 @@ def _parts(
         identity=principals,
         changes=changes,
         reconciler=reconciler,
+        equipment=equipment,
         training=training,
         hosting=hosting,
         quotas=limits,

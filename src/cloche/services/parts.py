@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
+    from cloche.jobs.equipment import Equipment
     from cloche.lifecycle.reconciler import Reconciler
     from cloche.storage.logs import LogStore
     from cloche.storage.metadata.changes import Changes
@@ -37,6 +38,7 @@ class Parts:
     identity: Identity
     changes: Changes
     reconciler: Reconciler
+    equipment: Equipment
     training: Training
     hosting: Hosting
     tagging: Tagging

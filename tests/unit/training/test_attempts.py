@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloche.engines.training import attempts
-from cloche.engines.training.finish import Ending
+from cloche.jobs.ending import Ending
 from cloche.lifecycle.machine import Item
 
 from .test_stage_inputs import PLAN

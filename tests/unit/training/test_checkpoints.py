@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cloche.engines.training import CheckpointConfig
-from cloche.engines.training.checkpoints import Checkpoints, restore
-from cloche.engines.training.place import Place
-from cloche.engines.training.sources import Unfit
+from cloche.engines.training.checkpoints import folders_of, restore
+from cloche.jobs.folders import Folders
+from cloche.jobs.place import Place
+from cloche.jobs.sources import Unfit
 from cloche.storage.objects import ObjectStore
 
 from .test_stage_inputs import PLAN, store
@@ -41,11 +42,11 @@ def test_links_are_followed_nowhere(store: ObjectStore, place: Place, tmp_path: 
     (place.layout.checkpoints / "folder").symlink_to(secret)
     (place.layout.checkpoints / "own").write_text("1")
     os.mkfifo(place.layout.checkpoints / "pipe")
-    Checkpoints(store).finish(KEPT, place)
+    Folders(store).finish(KEPT.arn, folders_of(KEPT, place))
     assert keys(store) == ["kept/own"]
     os.rename(place.layout.checkpoints, tmp_path / "aside")
     place.layout.checkpoints.symlink_to(secret)
-    Checkpoints(store).finish(KEPT, place)
+    Folders(store).finish(KEPT.arn, folders_of(KEPT, place))
     assert keys(store) == ["kept/own"]
 
 
@@ -55,7 +56,7 @@ def test_what_is_in_s3_already_is_not_stored_again(store: ObjectStore, place: Pl
     before = store.head("data", "kept/same").file, store.head("data", "kept/same").last_modified
     (place.layout.checkpoints / "same").write_bytes(b"same")
     (place.layout.checkpoints / "other").write_bytes(b"wxyz")
-    Checkpoints(store).finish(KEPT, place)
+    Folders(store).finish(KEPT.arn, folders_of(KEPT, place))
     assert (store.head("data", "kept/same").file, store.head("data", "kept/same").last_modified) == before
     assert store.read_bytes("data", "kept/other", size_max=9) == b"wxyz"
 

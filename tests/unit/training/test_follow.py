@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cloche.engines.training import Metric
-from cloche.engines.training.follow import LOG_GROUP, NAMESPACE, JobLog
+from cloche.engines.training.driver import LOG_GROUP, NAMESPACE
+from cloche.engines.training.scraping import Scraper
 from cloche.foundation.clock import SystemClock
 from cloche.foundation.limits import LOG_LINE_BYTES_MAX
+from cloche.jobs.following import JobLog, Metrics, Stream
 from cloche.storage import logs, metrics
 from cloche.storage.logs import LogStore
 from cloche.storage.metadata.database import Database
@@ -20,7 +22,14 @@ from cloche.storage.metrics import MetricStore
 
 from .test_stage_inputs import PLAN
 
-FOLLOWED = replace(PLAN, metrics=(Metric("loss", "loss=([0-9.]+)"),))
+FOLLOWED = Stream(
+    PLAN.arn,
+    PLAN.account,
+    PLAN.region,
+    LOG_GROUP,
+    "j/algo-1-1",
+    Metrics(NAMESPACE, (("TrainingJobName", "j"),), lambda: Scraper([Metric("loss", "loss=([0-9.]+)")])),
+)
 
 
 @dataclass
@@ -31,7 +40,7 @@ class Desk:
     database: Database
 
     def follow(self) -> JobLog:
-        return JobLog(FOLLOWED, self.path, "j/algo-1-1", self.logs, self.metrics, SystemClock())
+        return JobLog(self.path, FOLLOWED, self.logs, self.metrics, SystemClock())
 
     def write(self, text: str | bytes) -> None:
         with self.path.open("ab") as file:

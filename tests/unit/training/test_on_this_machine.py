@@ -16,6 +16,7 @@ from cloche.engines.training import Channel, Plan, Training, TrainingState
 from cloche.engines.training.machine import State
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import SystemClock
+from cloche.jobs.equipment import Equipment
 from cloche.lifecycle import rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage import logs, metrics, objects
@@ -98,8 +99,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
     metric_store = MetricStore(database, clock)
     reconciler = Reconciler(database, clock, Bus())
     runtime = LocalRuntime(tmp_path / "processes", request.param)
-    training = Training(
-        folder=tmp_path / "training",
+    equipment = Equipment(
         database=database,
         clock=clock,
         objects=store,
@@ -111,6 +111,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
         credentials=NoCredentials(),
         stop_grace_seconds=0.3,
     )
+    training = Training(tmp_path / "training", equipment)
     training.start()
     reconciler.start()
     store.buckets.create("data", PLAN.account, PLAN.region)
@@ -118,6 +119,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
     for id in runtime.known():
         runtime.forget(id)
     reconciler.stop()
+    equipment.close()
     training.close()
     runtime.close()
     metric_store.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloche.engines.training import Channel
-from cloche.engines.training.hosts import Share
-from cloche.engines.training.sources import Unfit, augmented, of_host, sources
+from cloche.jobs.hosts import Share
+from cloche.jobs.sources import Unfit, augmented, of_host, sources
 from cloche.storage.objects import ObjectStore
 
 from .test_stage_inputs import store

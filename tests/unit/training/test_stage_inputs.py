@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cloche.engines.training import Channel, Group, Plan
-from cloche.engines.training.place import Place
-from cloche.engines.training.sources import Unfit, relative_name
-from cloche.engines.training.stage_inputs import GivenUp, stage
+from cloche.engines.training import Channel, Plan
+from cloche.engines.training.stage_inputs import stage
 from cloche.foundation.clock import SystemClock
+from cloche.jobs.hosts import Group
+from cloche.jobs.place import Place
+from cloche.jobs.sources import Unfit, relative_name
+from cloche.jobs.staging import GivenUp
 from cloche.storage import objects as object_store
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from cloche.compute.runtime import Usage
-from cloche.engines.training import Group, utilization
-from cloche.engines.training.place import Place
-from cloche.engines.training.utilization import Utilization
+from cloche.engines.training.driver import measured as measured_job
 from cloche.foundation.clock import SystemClock
 from cloche.foundation.limits import GIB
+from cloche.jobs import utilization
+from cloche.jobs.hosts import Group
+from cloche.jobs.place import Place
+from cloche.jobs.utilization import Utilization
 
 from .test_stage_inputs import PLAN
 
@@ -47,7 +49,7 @@ def test_every_host_has_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setattr(Utilization, "_run", lambda self: None)
     measured = Utilization(machine, machine, SystemClock())
     plan = replace(PLAN, groups=(Group("ml.m5.large", 2),), volume_bytes=4 * GIB)
-    measured.follow(plan, Place(tmp_path), "p")
+    measured.follow(measured_job(plan, Place(tmp_path), "p"))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     machine.used = {"p": (Usage(1.0, 0), Usage(2.0, 0))}
     measured.look()

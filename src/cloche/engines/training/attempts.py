@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from cloche.engines.training.finish import Ending
-from cloche.engines.training.place import PREFIX
 from cloche.engines.training.plan import Plan
 from cloche.foundation.ids import short_id
+from cloche.jobs.ending import Ending
 from cloche.lifecycle.machine import Item
 
+MARK: Final = "training-"
+"""Every process and folder of this engine begins so."""
 OURS: Final = "InternalServerError"
 """How the reason of a failure begins that is retried (API_RetryStrategy)."""
 
@@ -69,7 +70,7 @@ def left_behind(data: Mapping[str, Any]) -> str | None:
 
 
 def _process(plan: Plan) -> str:
-    return f"{PREFIX}{re.sub(r'[^A-Za-z0-9-]', '-', plan.name)}-{short_id()}"
+    return f"{MARK}{re.sub(r'[^A-Za-z0-9-]', '-', plan.name)}-{short_id()}"
 
 
 def _stream(plan: Plan, at: int) -> str:

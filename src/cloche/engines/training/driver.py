@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from cloche.compute.images import EnvironmentFailed
-from cloche.compute.runtime import Limits, Running, Runtime
+from cloche.compute.runtime import Running
 from cloche.engines.training import attempts
-from cloche.engines.training.checkpoints import Checkpoints
-from cloche.engines.training.clean import Cleaner
-from cloche.engines.training.finish import INTERNAL, Ending, ending_of, reason, upload
-from cloche.engines.training.follow import Follower, last_of
-from cloche.engines.training.hosts import TrainingHost
+from cloche.engines.training.checkpoints import folders_of
+from cloche.engines.training.finish import reason, upload
 from cloche.engines.training.machine import (
     ADMITTED,
     ENVIRONMENT_READY,
@@ -34,20 +31,24 @@ from cloche.engines.training.machine import (
     WAITED_TOO_LONG,
     State,
 )
-from cloche.engines.training.place import Place
-from cloche.engines.training.places import Places
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import publish
-from cloche.engines.training.sources import Unfit
-from cloche.engines.training.stage_inputs import GivenUp, stage
-from cloche.engines.training.start import Gateway, process_of
-from cloche.engines.training.utilization import Utilization
+from cloche.engines.training.scraping import Scraper
+from cloche.engines.training.stage_inputs import stage
+from cloche.engines.training.start import process_of
 from cloche.engines.training.warm_pools import WarmPools
-from cloche.foundation.clock import Clock
 from cloche.foundation.errors import LimitReached, NotFound
+from cloche.jobs.cleaning import Cleaner
+from cloche.jobs.ending import INTERNAL, Ending, ending_of
+from cloche.jobs.equipment import Equipment
+from cloche.jobs.following import Metrics, Stream, last_of
+from cloche.jobs.hosts import JobHost
+from cloche.jobs.outside import world
+from cloche.jobs.place import Place
+from cloche.jobs.sources import Unfit
+from cloche.jobs.staging import GivenUp
+from cloche.jobs.utilization import Measured
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
-from cloche.lifecycle.reconciler import Reconciler
-from cloche.storage.objects import ObjectStore
 from cloche_jobs import catalog
 
 log = logging.getLogger(__name__)
@@ -55,48 +56,18 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 15.0
 """The end of a process is told at once; this is for the case that the telling went wrong."""
 
-
-QUEUE_LOOK_SECONDS: Final = 120.0
-"""Those who wait are woken when a place is free; so this is too."""
-
-
-class Images(Protocol):
-    def python(self, image: catalog.Image) -> Path:
-        """The interpreter of the image's environment, built first if need be. Raises ``EnvironmentFailed``."""
-        ...
-
-
-class JobCredentials(Protocol):
-    def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
-        """Variables by which the SDKs inside find Cloche and the role's keys; an earlier answer is void."""
-        ...
-
-    def forget(self, name: str) -> None:
-        """What ``environment`` answered for ``name`` gives nothing any more."""
-        ...
+LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
+NAMESPACE: Final = "/aws/sagemaker/TrainingJobs"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingDriver:
     root: Path
-    objects: ObjectStore
-    runtime: Runtime
-    images: Images
-    reconciler: Reconciler
-    follower: Follower
-    checkpoints: Checkpoints
-    utilization: Utilization
+    equipment: Equipment
     cleaner: Cleaner
-    clock: Clock
     processes: dict[str, str]
     """Which job a process that may end is of."""
-    places: Places
     pools: WarmPools
-    credentials: JobCredentials
-    gateway: Gateway | None
-    after_commit: Callable[[Callable[[], None]], None]
-    stop_grace_seconds: float
-    limits: Limits
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -128,45 +99,42 @@ class TrainingDriver:
             process = left or item.data["process"]
 
             def ended() -> None:
-                self.follower.drop(item.id)
-                self.checkpoints.drop(item.id)
-                self.utilization.drop(item.id)
+                self.equipment.drop(item.id)
                 self.cleaner.later(process)
-                for arn in self.places.waiting()[: self.places.count]:
-                    self.reconciler.wake(arn)
+                self.equipment.places.wake_next()
 
-            self.after_commit(ended)
+            self.equipment.after_commit(ended)
 
     # -- one step for each state -------------------------------------------------------------------------
 
     def _admit(self, item: Item, plan: Plan) -> Outcome:
-        now, until = self.clock.time(), attempts.waits_until(item, plan)
+        now, until = self.equipment.clock.time(), attempts.waits_until(item, plan)
         if now >= until:
             return Event(WAITED_TOO_LONG)
-        if self.places.let_in(item.id):
+        if self.equipment.places.let_in(item.id):
             return Event(ADMITTED)
         if item.state == State.Submitted.name:
-            many = f"{self.places.count} training jobs run at once on this machine"
+            many = f"{self.equipment.places.count} jobs run at once on this machine"
             return Event(QUEUED, message=f"{State.Pending.message}: {many}")
         return Wait(until - now if plan.is_spot else None)  # whoever ends wakes the next
 
     def _come_back(self, item: Item, plan: Plan) -> Outcome:
         """An interrupted job waits for capacity first."""
-        now = self.clock.time()
+        now = self.equipment.clock.time()
         back_at = item.entered_at + item.data.get("away_seconds", 0.0)
         until = attempts.waits_until(item, plan)
         return Wait(min(back_at, until) - now) if now < min(back_at, until) else self._admit(item, plan)
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
         try:
-            self.images.python(catalog.by_key(plan.image))
+            self.equipment.images.python(catalog.by_key(plan.image))
         except EnvironmentFailed as error:
             return self._gave_up(item, plan, f"{INTERNAL} ({error.message})")
         return Event(ENVIRONMENT_READY)
 
     def _stage_and_start(self, item: Item, plan: Plan) -> Outcome:
         process = item.data["process"]
-        if self.runtime.observe(process) is None:
+        if self.equipment.runtime.observe(process) is None:
             try:
                 self._start(item, plan)
             except Unfit as error:
@@ -179,40 +147,45 @@ class TrainingDriver:
 
     def _start(self, item: Item, plan: Plan) -> None:
         process, place = item.data["process"], self._place(item)
-        able = self.runtime.capabilities
+        able = self.equipment.runtime.capabilities
         for host in plan.hosts:
             stage(
                 plan,
                 place.of_host(host.number),
-                self.objects,
+                self.equipment.objects,
                 private_files=able.private_files,
-                is_wanted=lambda: self.reconciler.is_current(item),
+                is_wanted=lambda: self.equipment.reconciler.is_current(item),
                 host=host,
             )
         self.processes[process] = item.id
         spec = process_of(
-            attempts.limited(item, plan, self.clock.time()),
+            attempts.limited(item, plan, self.equipment.clock.time()),
             process,
             place,
-            self.images.python(catalog.by_key(plan.image)),
+            self.equipment.images.python(catalog.by_key(plan.image)),
             able,
-            extra=self.credentials.environment(process, plan.role_arn, "SageMaker"),
-            gateway=self.gateway,
-            stop_grace_seconds=self.stop_grace_seconds,
-            limits=replace(self.limits, disk_bytes=plan.volume_bytes),
+            world=world(
+                able,
+                self.equipment.gateway if plan.network else None,
+                self.equipment.credentials.environment(process, plan.role_arn, "SageMaker"),
+                request=plan.environment,
+            ),
+            stop_grace_seconds=self.equipment.stop_grace_seconds,
+            limits=replace(self.equipment.limits, disk_bytes=plan.volume_bytes),
             caches=self.pools.caches(plan, place, private_files=able.private_files),
         )
-        self.runtime.start(spec)
+        self.equipment.runtime.start(spec)
 
     def _follow(self, item: Item, plan: Plan) -> Outcome:
         process = item.data["process"]
+        place, runtime = self._place(item), self.equipment.runtime
         followed = [
-            self.follower.follow(plan, self.runtime.output(process, host.number), stream_of(item, plan, host))
+            self.equipment.follower.follow(runtime.output(process, host.number), stream_of(item, plan, host))
             for host in plan.hosts
         ]
-        self.checkpoints.follow(plan, self._place(item))
-        self.utilization.follow(plan, self._place(item), process)
-        observed = self.runtime.observe(process)
+        self.equipment.folders.follow(plan.arn, folders_of(plan, place))
+        self.equipment.utilization.follow(measured(plan, place, process))
+        observed = self.equipment.runtime.observe(process)
         if isinstance(observed, Running):
             return Wait(LOOK_SECONDS)
         metrics = [[metric.name, metric.value, metric.at] for metric in last_of(each.finish() for each in followed)]
@@ -222,8 +195,8 @@ class TrainingDriver:
     def _interrupt(self, item: Item, plan: Plan) -> Outcome:
         """What the job saved in its checkpoints by the end of its notice is all that remains of this run."""
         process, ran_seconds = item.data["process"], 0.0
-        if self.runtime.observe(process) is not None:
-            self.runtime.stop(process)
+        if self.equipment.runtime.observe(process) is not None:
+            self.equipment.runtime.stop(process)
             ended = self._follow(item, plan)
             if isinstance(ended, Wait):
                 return ended
@@ -232,13 +205,13 @@ class TrainingDriver:
             self._keep_checkpoints(plan, self._place(item))
         except Unfit as error:
             return self._gave_up(item, plan, str(error))
-        return Event(INTERRUPTED, attempts.next_run(item, plan, self.clock.time(), ran_seconds=ran_seconds))
+        return Event(INTERRUPTED, attempts.next_run(item, plan, self.equipment.clock.time(), ran_seconds=ran_seconds))
 
     def _stop(self, item: Item, plan: Plan) -> Outcome:
         process = item.data["process"]
-        if self.runtime.observe(process) is None:
+        if self.equipment.runtime.observe(process) is None:
             return Event(PROCESS_ENDED)
-        self.runtime.stop(process)
+        self.equipment.runtime.stop(process)
         return self._follow(item, plan)
 
     def _upload(self, item: Item, plan: Plan) -> Outcome:
@@ -246,7 +219,9 @@ class TrainingDriver:
         failure = reason(plan, place, ending)
         try:
             self._keep_checkpoints(plan, place)
-            address = upload(plan, place, self.objects, with_model=failure is None, empty_model=ending.is_success)
+            address = upload(
+                plan, place, self.equipment.objects, with_model=failure is None, empty_model=ending.is_success
+            )
         except Unfit as error:
             return self._gave_up(item, plan, failure or str(error), ending.seconds)
         if failure is not None:
@@ -263,7 +238,7 @@ class TrainingDriver:
         place = self._place(item)
         try:
             self._keep_checkpoints(plan, place)
-            address = upload(plan, place, self.objects, with_model=True, empty_model=False)
+            address = upload(plan, place, self.equipment.objects, with_model=True, empty_model=False)
         except Unfit as error:
             log.warning("%s was stopped; %s", item.id, error)
             return Event(GAVE_UP)
@@ -271,7 +246,7 @@ class TrainingDriver:
 
     def _keep_checkpoints(self, plan: Plan, place: Place) -> None:
         try:
-            self.checkpoints.finish(plan, place)
+            self.equipment.folders.finish(plan.arn, folders_of(plan, place))
         except NotFound as error:
             raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
 
@@ -281,11 +256,19 @@ class TrainingDriver:
     def _gave_up(self, item: Item, plan: Plan, failure_reason: str, ran_seconds: float = 0.0) -> Event:
         """The end, or another run where the failure was ours and the job may be retried."""
         if attempts.may_retry(item, plan, failure_reason):
-            now = self.clock.time()
+            now = self.equipment.clock.time()
             return Event(RETRIED, attempts.next_run(item, plan, now, ran_seconds=ran_seconds, retried=True))
         return Event(GAVE_UP, {"failure_reason": failure_reason[:1024]})
 
 
-def stream_of(item: Item, plan: Plan, host: TrainingHost) -> str:
+def stream_of(item: Item, plan: Plan, host: JobHost) -> Stream:
     """The log stream of one host; the document names the first host's."""
-    return f"{plan.name}/{host.name}-{item.data['stream'].rpartition('-')[2]}"
+    name = f"{plan.name}/{host.name}-{item.data['stream'].rpartition('-')[2]}"
+    metrics = Metrics(NAMESPACE, (("TrainingJobName", plan.name),), lambda: Scraper(plan.metrics))
+    return Stream(plan.arn, plan.account, plan.region, LOG_GROUP, name, metrics)
+
+
+def measured(plan: Plan, place: Place, process: str) -> Measured:
+    return Measured(
+        plan.arn, plan.name, plan.account, plan.region, NAMESPACE, plan.hosts, plan.volume_bytes, place, process
+    )

@@ -95,6 +95,8 @@ WAITING: Final = ("Submitted", "Pending", "Interrupted", "Retrying")
 BEFORE_THE_PROCESS: Final = (*WAITING, "Starting", "Downloading")
 PLACED: Final = frozenset({"Starting", "Downloading", "Training", "Interrupting", "Stopping", "Uploading", "Saving"})
 """States in which a job holds one of the places there are."""
+AWAY: Final = frozenset({"Interrupted"})
+"""There is no capacity for it yet."""
 
 _WAY = {
     ("Submitted", QUEUED): "Pending",

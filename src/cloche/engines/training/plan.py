@@ -6,28 +6,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cloche.engines.training.hosts import Group, Share, TrainingHost, hosts_of
+from cloche.jobs.hosts import Group, JobHost, Share, hosts_of
+from cloche.jobs.inputs import S3Input
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(S3Input):
     """What ``/opt/ml/input/data/<name>`` holds (``File``, ``FastFile``) or what streams through
     ``/opt/ml/input/data/<name>_<epoch>`` (``Pipe``). Words are AWS's."""
 
-    name: str
-    bucket: str
-    prefix: str
-    """Of the objects' keys; with a manifest, the manifest's own key."""
     content_type: str | None = None
-    distribution: str = "FullyReplicated"
-    record_wrapper: str = "None"
     input_mode: str = "File"
-    data_type: str = "S3Prefix"
-    compression: str = "None"
-    shuffle_seed: int | None = None
-    attribute_names: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     """Of instances that get it; all do if it names none."""
+
+    @property
+    def title(self) -> str:
+        return f"channel {self.name}"
 
     @property
     def is_piped(self) -> bool:
@@ -103,10 +98,10 @@ class Plan:
         return self.max_wait_seconds is not None
 
     @property
-    def hosts(self) -> tuple[TrainingHost, ...]:
+    def hosts(self) -> tuple[JobHost, ...]:
         return tuple(hosts_of(self.groups))
 
-    def share(self, channel: Channel, host: TrainingHost) -> Share | None:
+    def share(self, channel: Channel, host: JobHost) -> Share | None:
         """``host``'s among those the channel is for; ``None`` if it is not one of them."""
         wanted = [each.number for each in self.hosts if not channel.groups or each.group.name in channel.groups]
         return Share(wanted.index(host.number), len(wanted)) if host.number in wanted else None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cloche.engines.training import warm_pools
-from cloche.engines.training.finish import INTERNAL
 from cloche.engines.training.machine import LIFECYCLE, WAITING, State
+from cloche.jobs.ending import INTERNAL
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Item
 from cloche.storage.metadata import records

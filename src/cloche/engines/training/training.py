@@ -5,92 +5,42 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from cloche.compute.runtime import Limits, Runtime
 from cloche.engines.training import scraping
-from cloche.engines.training.attempts import first_run
-from cloche.engines.training.checkpoints import Checkpoints
-from cloche.engines.training.clean import Cleaner
-from cloche.engines.training.driver import Images, JobCredentials, TrainingDriver
+from cloche.engines.training.attempts import MARK, first_run
+from cloche.engines.training.driver import TrainingDriver
 from cloche.engines.training.finish import model_address
-from cloche.engines.training.follow import Follower
-from cloche.engines.training.machine import INTERRUPT_ASKED, KIND, STOP_ASKED, State
-from cloche.engines.training.places import Places, places_of_machine
+from cloche.engines.training.machine import AWAY, INTERRUPT_ASKED, KIND, PLACED, STOP_ASKED, WAITING, State
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import TrainingState, state_of
-from cloche.engines.training.start import Gateway
-from cloche.engines.training.utilization import Utilization
 from cloche.engines.training.warm_pools import WarmPools
-from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict, NotFound
-from cloche.foundation.limits import STOP_GRACE_SECONDS
+from cloche.jobs.cleaning import Cleaner
+from cloche.jobs.equipment import Equipment
+from cloche.jobs.places import Queue
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Event
-from cloche.lifecycle.reconciler import Reconciler
-from cloche.storage.logs import LogStore
-from cloche.storage.metadata.database import Database
-from cloche.storage.metrics import MetricStore
-from cloche.storage.objects import ObjectStore
 
 
 class Training:
     """Made before the reconciler is started; ``start`` after it was made, ``close`` after the reconciler stopped.
 
     ``folder`` is where jobs' folders lie; inputs are hard links only if it is on the object store's file system.
-    ``places`` is how many training processes run at once (by default as many as the machine has processors, at
-    least two).
     """
 
-    def __init__(
-        self,
-        *,
-        folder: Path,
-        database: Database,
-        clock: Clock,
-        objects: ObjectStore,
-        logs: LogStore,
-        metrics: MetricStore,
-        runtime: Runtime,
-        images: Images,
-        reconciler: Reconciler,
-        credentials: JobCredentials,
-        gateway: Gateway | None = None,
-        places: int | None = None,
-        stop_grace_seconds: float = STOP_GRACE_SECONDS,
-        limits: Limits | None = None,
-    ) -> None:
-        self._clock = clock
-        self._reconciler = reconciler
-        self._follower = Follower(logs, metrics, clock)
-        self._checkpoints = Checkpoints(objects)
-        self._utilization = Utilization(runtime, metrics, clock)
-        self._cleaner = Cleaner(folder, runtime, credentials.forget)
+    def __init__(self, folder: Path, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._clock = equipment.clock
+        self._reconciler = equipment.reconciler
+        self._cleaner = Cleaner(MARK, folder, equipment.runtime, equipment.credentials.forget)
         self._processes: dict[str, str] = {}
-        self.runtime = runtime
+        self.runtime = equipment.runtime
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._pools = WarmPools(folder.with_name("warm-pools"), reconciler, clock, database.after_commit)
-        reconciler.add(self._pools)
-        reconciler.add(
-            TrainingDriver(
-                root=folder,
-                objects=objects,
-                runtime=runtime,
-                images=images,
-                reconciler=reconciler,
-                follower=self._follower,
-                checkpoints=self._checkpoints,
-                utilization=self._utilization,
-                cleaner=self._cleaner,
-                clock=clock,
-                processes=self._processes,
-                pools=self._pools,
-                places=Places(reconciler, places or places_of_machine()),
-                credentials=credentials,
-                gateway=gateway,
-                after_commit=database.after_commit,
-                stop_grace_seconds=stop_grace_seconds,
-                limits=limits or Limits(),
-            )
+        self._pools = WarmPools(
+            folder.with_name("warm-pools"), equipment.reconciler, equipment.clock, equipment.after_commit
         )
+        equipment.places.add(KIND, Queue(PLACED, frozenset(WAITING), AWAY))
+        self._reconciler.add(self._pools)
+        self._reconciler.add(TrainingDriver(folder, equipment, self._cleaner, self._processes, self._pools))
 
     def start(self) -> None:
         """Remove what a former server could not, and hear of processes that end. Before the reconciler starts."""
@@ -101,10 +51,7 @@ class Training:
         self.runtime.on_change(self._process_ended)
 
     def close(self) -> None:
-        """Follow no more. Processes run on and are found again by the next server."""
-        self._follower.close()
-        self._checkpoints.close()
-        self._utilization.close()
+        """Finish the cleaning that was asked for."""
         self._cleaner.close()
 
     # -- what services call ------------------------------------------------------------------------------
@@ -158,9 +105,7 @@ class Training:
         mine = [item for item in self._reconciler.items(KIND) if item.data["plan"]["account"] == account]
         self._reconciler.abandon([item.id for item in mine])
         for item in mine:
-            self._follower.drop(item.id)
-            self._checkpoints.drop(item.id)
-            self._utilization.drop(item.id)
+            self._equipment.drop(item.id)
             self._processes.pop(item.data["process"], None)
             self._cleaner.remove(item.data["process"])
 

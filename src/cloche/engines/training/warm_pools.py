@@ -23,11 +23,11 @@ from typing import Any, Final
 
 from cloche.engines.training.attempts import OURS
 from cloche.engines.training.machine import State
-from cloche.engines.training.place import Place
 from cloche.engines.training.plan import Plan
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Conflict
 from cloche.foundation.ids import short_id
+from cloche.jobs.place import Place
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import BROKEN, Event, Item, Lifecycle, Outcome, Wait
 from cloche.lifecycle.reconciler import Reconciler

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cloche.aws.operation import Members
-from cloche.engines.training import Channel, Group
+from cloche.engines.training import Channel
 from cloche.foundation.errors import Invalid
 from cloche.foundation.limits import INSTANCES_PER_JOB_MAX
+from cloche.jobs.hosts import Group
 
 
 def plan_groups(resources: Members) -> tuple[Group, ...]:

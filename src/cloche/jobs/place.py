@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from cloche_jobs.contract import Layout
-
-PREFIX: Final = "training-"
-"""Every process and folder of this engine begins so: the compute backend is shared with others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``folder`` holds ``ml`` (seen as ``/opt/ml``), ``inputs/<channel>`` (bound read-only), ``feeds/<channel>`` (read
-    by the feeder of pipes alone) and ``packed``; and the like of the job's other hosts in ``host-<number>``."""
+    """``folder`` holds ``ml`` (seen as ``/opt/ml``), ``inputs/<name>`` (bound read-only), ``feeds/<name>`` (read by the
+    feeder of pipes alone) and ``packed``; and the like of the job's other hosts in ``host-<number>``."""
 
     folder: Path
 
@@ -28,8 +24,8 @@ class Place:
     def packed(self) -> Path:
         return self.folder / "packed"
 
-    def inputs(self, channel: str) -> Path:
-        return self.folder / "inputs" / channel
+    def inputs(self, name: str) -> Path:
+        return self.folder / "inputs" / name
 
     @property
     def feeds(self) -> Path:
@@ -47,3 +43,12 @@ class Place:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def is_own_folder(folder: Path, root: Path) -> bool:
+    """The job may have put a link in place of any folder of its own: what lies beyond is not its to send away."""
+    while folder != root:
+        if folder.is_symlink() or not folder.is_dir():
+            return False
+        folder = folder.parent
+    return True

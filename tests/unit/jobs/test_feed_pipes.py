@@ -15,9 +15,19 @@ from typing import Any
 
 import pytest
 
-from cloche.engines.training import feed_pipes
+from cloche.jobs import feed_pipes
 
 Feed = Callable[..., "Fed"]
+GIVEN: dict[str, Any] = {
+    "title": "channel train",
+    "folder": ["input", "data"],
+    "name": "train",
+    "gzip": False,
+    "wrap": False,
+    "seed": None,
+    "host": 0,
+    "hosts": 1,
+}
 
 
 class Fed:
@@ -26,7 +36,7 @@ class Fed:
         self.data.mkdir(parents=True)
         self.failure = folder / "failure"
         document = folder / "document.json"
-        document.write_text(json.dumps({"root": str(folder / "ml"), "folder": ["input", "data"], "channels": channels}))
+        document.write_text(json.dumps({"root": str(folder / "ml"), "inputs": channels}))
         for channel in channels:
             os.mkfifo(self.data / f"{channel['name']}_0")
         self.process = subprocess.Popen(
@@ -56,8 +66,7 @@ def feed(tmp_path: Path) -> Iterator[Feed]:
             path = tmp_path / f"object-{number}"
             path.write_bytes(content)
             records.append([{"file": str(path), "key": f"s3://b/{number}"}])
-        given = {"name": "train", "gzip": False, "wrap": False, "seed": None, "host": 0, "hosts": 1}
-        fed.append(Fed(tmp_path, [{**given, "records": records, **changes}]))
+        fed.append(Fed(tmp_path, [{**GIVEN, "records": records, **changes}]))
         return fed[-1]
 
     yield start
@@ -168,8 +177,8 @@ def test_a_folder_that_became_a_link_is_not_entered(tmp_path: Path) -> None:
     (tmp_path / "ml" / "input").mkdir(parents=True)
     (tmp_path / "ml" / "input" / "data").symlink_to(elsewhere)
     document = tmp_path / "document.json"
-    channel = {"name": "t", "gzip": False, "wrap": False, "seed": None, "host": 0, "hosts": 1, "records": []}
-    document.write_text(json.dumps({"root": str(tmp_path / "ml"), "folder": ["input", "data"], "channels": [channel]}))
+    channel = {**GIVEN, "records": []}
+    document.write_text(json.dumps({"root": str(tmp_path / "ml"), "inputs": [channel]}))
     ended = subprocess.run([sys.executable, "-I", "-S", feed_pipes.__file__, str(document)], timeout=20, check=False)
     assert ended.returncode == 0
     assert list(elsewhere.iterdir()) == []

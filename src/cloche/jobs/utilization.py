@@ -1,4 +1,4 @@
-"""CPU, memory and disk of the hosts that train, measured and written as AWS's metrics of the same names.
+"""CPU, memory and disk of the hosts that jobs run on, measured and written as AWS's metrics of the same names.
 
 ``CPUUtilization`` counts every core as 100 percent, as AWS's does. A host's memory is this machine's, since nothing
 smaller is promised to it; its disk is ``VolumeSizeInGB``. AWS measures every minute; jobs here often take less, so the
@@ -12,15 +12,14 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cloche.compute.runtime import Runtime, Usage
-from cloche.engines.training.follow import NAMESPACE
-from cloche.engines.training.hosts import TrainingHost
-from cloche.engines.training.place import Place
-from cloche.engines.training.plan import Plan
 from cloche.foundation.clock import Clock
+from cloche.jobs.hosts import JobHost
+from cloche.jobs.place import Place
 from cloche.storage.metrics import Datum, MetricStore
 
 log = logging.getLogger(__name__)
@@ -29,8 +28,16 @@ LOOK_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    plan: Plan
+class Measured:
+    """Whose process is measured, and where that goes."""
+
+    arn: str
+    name: str
+    account: str
+    region: str
+    namespace: str
+    hosts: Sequence[JobHost]
+    volume_bytes: int | None
     place: Place
     process: str
 
@@ -41,7 +48,7 @@ class Utilization:
     def __init__(self, runtime: Runtime, metrics: MetricStore, clock: Clock) -> None:
         self._runtime, self._metrics, self._clock = runtime, metrics, clock
         self._lock = threading.Lock()
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Measured] = {}
         self._before: dict[str, tuple[Usage, ...]] = {}
         self._looked_at = 0.0
         self._memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -49,10 +56,10 @@ class Utilization:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def follow(self, plan: Plan, place: Place, process: str) -> None:
+    def follow(self, job: Measured) -> None:
         """Measure the job's process from now on; once more is no harm."""
         with self._lock:
-            self._jobs[plan.arn] = _Job(plan, place, process)
+            self._jobs[job.arn] = job
             self._some.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="utilization", daemon=True)
@@ -82,17 +89,17 @@ class Utilization:
             if starts is None or ends is None:
                 continue
             data: list[Datum] = []
-            for host, start, end in zip(job.plan.hosts, starts, ends, strict=True):
+            for host, start, end in zip(job.hosts, starts, ends, strict=True):
                 percent = 100.0 * max(0.0, end.cpu_seconds - start.cpu_seconds) / seconds
                 data += self._data(job, host, percent, end.memory_bytes)
-            self._metrics.put(job.plan.account, job.plan.region, NAMESPACE, data)
+            self._metrics.put(job.account, job.region, job.namespace, data)
 
-    def _data(self, job: _Job, host: TrainingHost, cpu_percent: float, memory_bytes: int) -> list[Datum]:
-        dimensions = (("Host", f"{job.plan.name}/{host.name}"),)
+    def _data(self, job: Measured, host: JobHost, cpu_percent: float, memory_bytes: int) -> list[Datum]:
+        dimensions = (("Host", f"{job.name}/{host.name}"),)
         percents = [("CPUUtilization", cpu_percent), ("MemoryUtilization", 100.0 * memory_bytes / self._memory_bytes)]
-        if job.plan.volume_bytes:
+        if job.volume_bytes:
             used = self._runtime.disk_bytes(job.place.of_host(host.number).layout.root)
-            percents.append(("DiskUtilization", 100.0 * used / job.plan.volume_bytes))
+            percents.append(("DiskUtilization", 100.0 * used / job.volume_bytes))
         at = self._clock.time()
         return [Datum(name, dimensions, at, percent, "Percent") for name, percent in percents]
 
@@ -102,5 +109,5 @@ class Utilization:
             try:
                 self.look()
             except Exception:
-                log.exception("what the training jobs use could not be stored; it is measured again")
+                log.exception("what the jobs use could not be stored; it is measured again")
             self._stop.wait(LOOK_SECONDS)

@@ -1,7 +1,7 @@
 """When a job has ended: its process, its folder and its credentials go.
 
 That is done after the end is on the disk, by a thread that nobody waits for. If the server is killed before, the
-next start does it: whatever bears this engine's mark and belongs to no active job is removed.
+next start does it: whatever bears the engine's mark and belongs to no active job is removed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.runtime import Runtime
-from cloche.engines.training.place import PREFIX, Place
+from cloche.jobs.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,10 @@ _STOP: Final = ""
 
 
 class Cleaner:
-    def __init__(self, root: Path, runtime: Runtime, forget_credentials: Callable[[str], None]) -> None:
+    """``mark`` is how every process and folder of one engine begins: the compute backend is shared with others."""
+
+    def __init__(self, mark: str, root: Path, runtime: Runtime, forget_credentials: Callable[[str], None]) -> None:
+        self._mark = mark
         self._root = root
         self._runtime = runtime
         self._forget_credentials = forget_credentials
@@ -34,14 +37,14 @@ class Cleaner:
         """Have the job whose process this is removed. Returns at once; from any thread."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="training-cleaner", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=f"{self._mark}cleaner", daemon=True)
                 self._thread.start()
         self._queue.put(process)
 
     def sweep(self, active: set[str]) -> None:
         """Remove all that belongs to no active job's process."""
         found = {path.name for path in self._root.iterdir()} if self._root.is_dir() else set()
-        found |= {id for id in self._runtime.known() if id.startswith(PREFIX)}
+        found |= {id for id in self._runtime.known() if id.startswith(self._mark)}
         for process in sorted(found - active):
             self.remove(process)
 

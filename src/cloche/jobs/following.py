@@ -1,4 +1,4 @@
-"""A job's output becomes its log stream and its metrics, while it runs.
+"""A job's output becomes its log stream, and what is found in it its metrics, while it runs.
 
 What has been stored is told by the stream itself: a job's n-th line is the stream's n-th event. So after a restart
 of the server the file is read from its beginning and the first lines, as many as the stream holds, are passed over
@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
-from cloche.engines.training.plan import Plan
-from cloche.engines.training.scraping import Scraper
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import NotFound
 from cloche.foundation.limits import LOG_LINE_BYTES_MAX
@@ -27,11 +25,41 @@ from cloche_jobs.contract.loglines import as_stored
 
 log = logging.getLogger(__name__)
 
-LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
-NAMESPACE: Final = "/aws/sagemaker/TrainingJobs"
 LOOK_SECONDS: Final = 0.1
 READ_BYTES: Final = 1 << 18
 """One batch for the log store: small enough for one of its frames, whatever the lines are."""
+
+
+class Scraper(Protocol):
+    """Finds metrics in lines."""
+
+    def find(self, lines: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """For each line, the metrics it tells and their values."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What is looked for in a job's output, and where it goes."""
+
+    namespace: str
+    dimensions: tuple[tuple[str, str], ...]
+    scraper: Callable[[], Scraper]
+    """Makes one; called once for each stream that is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Where the output of one of a job's hosts goes."""
+
+    arn: str
+    account: str
+    region: str
+    group: str
+    name: str
+    metrics: Metrics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +81,14 @@ def last_of(found: Iterable[Iterable[FinalMetric]]) -> list[FinalMetric]:
 class JobLog:
     """One job's output on one host, on its way. Safe for several threads."""
 
-    def __init__(self, plan: Plan, path: Path, stream: str, logs: LogStore, metrics: MetricStore, clock: Clock) -> None:
-        self._plan = plan
+    def __init__(self, path: Path, stream: Stream, logs: LogStore, metrics: MetricStore, clock: Clock) -> None:
         self._path = path
         self._stream = stream
         self._logs = logs
         self._metrics = metrics
         self._clock = clock
         self._lock = threading.Lock()
-        self._scraper = Scraper(plan.metrics)
+        self._scraper = stream.metrics.scraper() if stream.metrics is not None else None
         self._last: dict[str, tuple[float, float]] = {}
         self._file: IO[bytes] | None = None
         self._rest = b""
@@ -92,7 +119,8 @@ class JobLog:
             if self._file is not None:
                 self._file.close()
                 self._file = None
-            self._scraper.close()
+            if self._scraper is not None:
+                self._scraper.close()
 
     def _pump(self, goes_on: Callable[[], bool] = lambda: True) -> None:
         if self._file is None:
@@ -132,28 +160,29 @@ class JobLog:
         events: list[tuple[int, str]] = []
         data: list[Datum] = []
         texts = [as_stored(line.removesuffix(b"\r").decode("utf-8", "replace")) for line in lines]
-        for text, found in zip(texts, self._scraper.find(texts), strict=True):
+        told: list[list[tuple[str, float]]] = self._scraper.find(texts) if self._scraper else [[] for _ in texts]
+        for text, found in zip(texts, told, strict=True):
             self._last.update({name: (value, now_ms / 1000) for name, value in found})
             self._seen += 1
             if self._seen > self._stored:
                 events.append((now_ms, text))
                 data += [self._datum(name, value, now_ms / 1000) for name, value in found]
-        plan = self._plan
+        stream = self._stream
         if events:
-            self._logs.append(plan.account, plan.region, LOG_GROUP, self._stream, events)
+            self._logs.append(stream.account, stream.region, stream.group, stream.name, events)
             self._stored += len(events)
-        if data:
-            self._metrics.put(plan.account, plan.region, NAMESPACE, data)
+        if data and stream.metrics is not None:
+            self._metrics.put(stream.account, stream.region, stream.metrics.namespace, data)
 
     def _datum(self, name: str, value: float, at: float) -> Datum:
-        return Datum(name, (("TrainingJobName", self._plan.name),), at, value, resolution=1)
+        dimensions = self._stream.metrics.dimensions if self._stream.metrics is not None else ()
+        return Datum(name, dimensions, at, value, resolution=1)
 
     def _already(self) -> tuple[int, int]:
         """(events the stream holds, time of the last of them)."""
+        stream = self._stream
         with suppress(NotFound):
-            page = self._logs.read(
-                self._plan.account, self._plan.region, LOG_GROUP, self._stream, from_head=False, limit=1
-            )
+            page = self._logs.read(stream.account, stream.region, stream.group, stream.name, from_head=False, limit=1)
             if page.events:
                 return page.events[-1].ordinal + 1, page.events[-1].timestamp_ms
         return 0, 0
@@ -177,13 +206,13 @@ class Follower:
         self._some = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def follow(self, plan: Plan, path: Path, stream: str) -> JobLog:
+    def follow(self, path: Path, stream: Stream) -> JobLog:
         """The log of one of the job's hosts, followed from now on; the same one for the same stream."""
         with self._lock:
-            found = self._followed.get((plan.arn, stream))
+            found = self._followed.get((stream.arn, stream.name))
             if found is None:
-                found = JobLog(plan, path, stream, self._logs, self._metrics, self._clock)
-                self._followed[plan.arn, stream] = found
+                found = JobLog(path, stream, self._logs, self._metrics, self._clock)
+                self._followed[stream.arn, stream.name] = found
                 self._some.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log-follower", daemon=True)

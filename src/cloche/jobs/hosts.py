@@ -1,4 +1,4 @@
-"""The hosts of a training job: how many there are, of which group and type, and what part of a channel each gets."""
+"""The hosts of a job: how many there are, of which group and type, and what part of an input each gets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingHost:
+class JobHost:
     """``number`` counts from 0 through all groups."""
 
     number: int
@@ -31,16 +31,16 @@ class TrainingHost:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The ``number``-th (counted from 0) of ``count`` hosts that get a channel."""
+    """The ``number``-th (counted from 0) of ``count`` hosts that get an input."""
 
     number: int
     count: int
 
 
-def hosts_of(groups: Sequence[Group]) -> Iterator[TrainingHost]:
+def hosts_of(groups: Sequence[Group]) -> Iterator[JobHost]:
     """``algo-1``, ``algo-2`` and so on, group after group."""
     number = 0
     for group in groups:
         for _ in range(group.count):
-            yield TrainingHost(number, f"algo-{number + 1}", group)
+            yield JobHost(number, f"algo-{number + 1}", group)
             number += 1

@@ -1,17 +1,17 @@
-"""Streams channels through named pipes, epoch after epoch, as long as its job runs. Run beside the job as a program of
-its own (``python -I -S feed_pipes.py DOCUMENT``); the standard library alone.
+"""Streams a job's inputs through named pipes, epoch after epoch, as long as the job runs. Run beside the job as a
+program of its own (``python -I -S feed_pipes.py DOCUMENT``); the standard library alone.
 
-A channel's pipe of epoch ``n`` is ``<channel>_<n>``. The one being read and the next are always there: a reader that
+An input's pipe of epoch ``n`` is ``<name>_<n>``. The one being read and the next are always there: a reader that
 comes to the end of one finds the next at once. Whoever closes a pipe early has had enough of that epoch.
 
-The job may do what it likes in the folder the pipes lie in, and this program runs outside its sandbox. So no step of
+The job may do what it likes in the folders the pipes lie in, and this program runs outside its sandbox. So no step of
 the way from the job's root to a pipe may be a link, and nothing is written into what is no pipe.
 
-``DOCUMENT`` is JSON: ``root`` (the job's ``/opt/ml``), ``folder`` (the way from there), and ``channels``, each with
-``name``, ``gzip``, ``wrap`` (RecordIO), ``seed`` (``null``: as listed), ``host`` and ``hosts`` (the share of them it
-gets; 0 of 1: all) and ``records``: what is kept together when the order is drawn. A record is a list of pieces,
-``{"file": path, "key": what it is called}`` or ``{"text": text}``. ``CLOCHE_FAILURE`` names the file that is told why
-it cannot go on; the job ends with it.
+``DOCUMENT`` is JSON: ``root`` (the job's ``/opt/ml``) and ``inputs``, each with ``title`` (what its owner calls it),
+``folder`` (the way from there to its pipes), ``name``, ``gzip``, ``wrap`` (RecordIO), ``seed`` (``null``: as listed),
+``host`` and ``hosts`` (the share of them it gets; 0 of 1: all) and ``records``: what is kept together when the order is
+drawn. A record is a list of pieces, ``{"file": path, "key": what it is called}`` or ``{"text": text}``.
+``CLOCHE_FAILURE`` names the file that is told why it cannot go on; the job ends with it.
 
 RecordIO: a magic number, a length of 29 bits, the bytes, zeros up to a multiple of four
 (docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html; ``recordio.py`` of aws/sagemaker-python-sdk).
@@ -46,7 +46,7 @@ class Unreadable(Exception):
 
 
 class TakenAway(Exception):
-    """The job removed the pipe or put something else in its place: it wants no more of that channel."""
+    """The job removed the pipe or put something else in its place: it wants no more of that input."""
 
 
 def in_order_of(records: Iterable[Kept], seed: int, *, epoch: int) -> list[Kept]:
@@ -62,13 +62,14 @@ def share(records: Iterable[Kept], host: int, hosts: int) -> Iterator[Kept]:
 
 
 class Feed:
-    """One channel's pipes in the folder held open as ``folder``."""
+    """One input's pipes in the folder held open as ``folder``."""
 
-    def __init__(self, channel: dict[str, Any], folder: int) -> None:
-        self.name: str = channel["name"]
-        self.gzip: bool = channel["gzip"]
-        self.wrap: bool = channel["wrap"]
-        self.channel = channel
+    def __init__(self, input: dict[str, Any], folder: int) -> None:
+        self.title: str = input["title"]
+        self.name: str = input["name"]
+        self.gzip: bool = input["gzip"]
+        self.wrap: bool = input["wrap"]
+        self.input = input
         self.folder = folder
 
     def run(self) -> None:
@@ -81,10 +82,10 @@ class Feed:
                 epoch += 1
 
     def records(self, epoch: int) -> Iterable[Sequence[dict[str, str]]]:
-        records: list[list[dict[str, str]]] = self.channel["records"]
-        if self.channel["seed"] is not None:
-            records = in_order_of(records, self.channel["seed"], epoch=epoch)
-        return share(records, self.channel["host"], self.channel["hosts"])
+        records: list[list[dict[str, str]]] = self.input["records"]
+        if self.input["seed"] is not None:
+            records = in_order_of(records, self.input["seed"], epoch=epoch)
+        return share(records, self.input["host"], self.input["hosts"])
 
     def _make(self, epoch: int) -> None:
         with suppress(FileExistsError):
@@ -211,19 +212,24 @@ def _run(feed: Feed) -> None:
     try:
         feed.run()
     except Exception as error:
-        fail(f"channel {feed.name}: {error}")
+        fail(f"{feed.title}: {error}")
+
+
+def _entered(root: int, way: Sequence[str]) -> int:
+    folder = root
+    for name in way:
+        folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    return folder
 
 
 def main(document: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the job's notice, not ours: it may read on until it ends
     content = json.loads(Path(document).read_bytes())
-    folder = os.open(content["root"], os.O_RDONLY | os.O_DIRECTORY)
-    for name in content["folder"]:
-        try:
-            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-        except OSError:
-            return  # the job has put something else there
-    feeds = [threading.Thread(target=_run, args=(Feed(channel, folder),)) for channel in content["channels"]]
+    root = os.open(content["root"], os.O_RDONLY | os.O_DIRECTORY)
+    feeds: list[threading.Thread] = []
+    for input in content["inputs"]:
+        with suppress(OSError):  # the job has put something else there
+            feeds.append(threading.Thread(target=_run, args=(Feed(input, _entered(root, input["folder"])),)))
     for feed in feeds:
         feed.start()
     for feed in feeds:

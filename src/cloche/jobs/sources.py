@@ -1,4 +1,4 @@
-"""Which objects a channel stands for, in which order, and which of them are one host's.
+"""Which objects an input stands for, in which order, and which of them are one host's.
 
 A manifest is a JSON list: ``{"prefix": "s3://bucket/start/"}``, then the rest of each address. An augmented manifest
 has a JSON object on each line; ``AttributeNames`` says which of its members make up a record: one whose name ends in
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cloche.engines.training.feed_pipes import in_order_of, share
-from cloche.engines.training.hosts import Share
-from cloche.engines.training.plan import Channel
 from cloche.foundation.errors import NotFound
 from cloche.foundation.limits import MANIFEST_BYTES_MAX
+from cloche.jobs.feed_pipes import in_order_of, share
+from cloche.jobs.hosts import Share
+from cloche.jobs.inputs import S3Input
 from cloche.storage.objects import ObjectInfo, ObjectStore
 
 REFERENCE: Final = "-ref"
@@ -35,36 +35,36 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One object as a channel has it. ``name`` is its path below the channel's folder."""
+    """One object as an input has it. ``name`` is its path below the input's folder."""
 
     info: ObjectInfo
     name: str
 
 
-def sources(channel: Channel, objects: ObjectStore) -> Iterator[Source]:
-    """All objects of a channel that is no augmented manifest, in S3's or the manifest's order. Raises ``Unfit``."""
-    if channel.data_type == "ManifestFile":
-        yield from _listed(channel, objects)
+def sources(input: S3Input, objects: ObjectStore) -> Iterator[Source]:
+    """All objects of an input that is no augmented manifest, in S3's or the manifest's order. Raises ``Unfit``."""
+    if input.data_type == "ManifestFile":
+        yield from _listed(input, objects)
         return
     try:
-        for info in objects.iter_prefix(channel.bucket, channel.prefix):
-            name = relative_name(channel.prefix, info.key)
+        for info in objects.iter_prefix(input.bucket, input.prefix):
+            name = relative_name(input.prefix, info.key)
             if name is not None:
                 yield Source(info, name)
     except NotFound as error:
         raise failed(error.message) from None
 
 
-def of_host(channel: Channel, all_sources: Iterator[Source], part: Share) -> Iterator[Source]:
+def of_host(input: S3Input, all_sources: Iterator[Source], part: Share) -> Iterator[Source]:
     """The sources that one host gets in the first epoch, in that epoch's order."""
     found: Sequence[Source] | Iterator[Source] = all_sources
-    if channel.shuffle_seed is not None:
-        found = in_order_of(list(all_sources), channel.shuffle_seed, epoch=0)
-    return iter(found) if channel.distribution != "ShardedByS3Key" else share(found, part.number, part.count)
+    if input.shuffle_seed is not None:
+        found = in_order_of(list(all_sources), input.shuffle_seed, epoch=0)
+    return iter(found) if input.distribution != "ShardedByS3Key" else share(found, part.number, part.count)
 
 
 def relative_name(prefix: str, key: str) -> str | None:
-    """What the object at ``key`` is called below its channel; ``None`` for a folder's marker."""
+    """What the object at ``key`` is called below its input; ``None`` for a folder's marker."""
     if key.endswith("/"):
         return None
     if key == prefix:
@@ -85,53 +85,53 @@ def file_below(folder: Path, name: str, key: str) -> Path:
     return target
 
 
-def _listed(channel: Channel, objects: ObjectStore) -> Iterator[Source]:
-    document = _parsed(channel, _manifest(channel, objects))
+def _listed(input: S3Input, objects: ObjectStore) -> Iterator[Source]:
+    document = _parsed(input, _manifest(input, objects))
     head = document[0] if isinstance(document, list) and document else None
     start = head.get("prefix") if isinstance(head, dict) else None
     if not isinstance(start, str) or not start.startswith("s3://") or not start.removeprefix("s3://").strip("/"):
-        raise _manifest_failed(channel, 'it must be a list that begins with {"prefix": "s3://bucket/..."}')
+        raise _manifest_failed(input, 'it must be a list that begins with {"prefix": "s3://bucket/..."}')
     for number, rest in enumerate(document[1:], 1):
         if not isinstance(rest, str) or not rest:
-            raise _manifest_failed(channel, f"element {number} is no text that could end an address")
+            raise _manifest_failed(input, f"element {number} is no text that could end an address")
         yield Source(_object(objects, start + rest), rest.removeprefix("/"))
 
 
-def augmented(channel: Channel, objects: ObjectStore) -> Iterator[list[ObjectInfo | str]]:
+def augmented(input: S3Input, objects: ObjectStore) -> Iterator[list[ObjectInfo | str]]:
     """The records of an augmented manifest, each as its attributes in the order they were asked for: an object, or
     text. Raises ``Unfit``."""
-    for number, line in enumerate(_manifest(channel, objects).split(b"\n"), 1):
+    for number, line in enumerate(_manifest(input, objects).split(b"\n"), 1):
         if not line.strip():
             continue
-        members = _parsed(channel, line, f", line {number}")
+        members = _parsed(input, line, f", line {number}")
         if not isinstance(members, dict):
-            raise _manifest_failed(channel, f"line {number} is no JSON object")
+            raise _manifest_failed(input, f"line {number} is no JSON object")
         record: list[ObjectInfo | str] = []
-        for name in channel.attribute_names:
+        for name in input.attribute_names:
             if name not in members:
-                raise _manifest_failed(channel, f"line {number} has no attribute {name}")
+                raise _manifest_failed(input, f"line {number} has no attribute {name}")
             value = members[name]
             if name.endswith(REFERENCE):
                 if not isinstance(value, str):
-                    raise _manifest_failed(channel, f"line {number}: {name} is no address in S3")
+                    raise _manifest_failed(input, f"line {number}: {name} is no address in S3")
                 record.append(_object(objects, value))
             else:
                 record.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         yield record
 
 
-def _manifest(channel: Channel, objects: ObjectStore) -> bytes:
+def _manifest(input: S3Input, objects: ObjectStore) -> bytes:
     try:
-        return objects.read_bytes(channel.bucket, channel.prefix, size_max=MANIFEST_BYTES_MAX)
+        return objects.read_bytes(input.bucket, input.prefix, size_max=MANIFEST_BYTES_MAX)
     except (NotFound, ValueError) as error:
         raise failed(str(error)) from None
 
 
-def _parsed(channel: Channel, text: bytes, where: str = "") -> Any:
+def _parsed(input: S3Input, text: bytes, where: str = "") -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _manifest_failed(channel, f"it is no JSON{where}: {error}") from None
+        raise _manifest_failed(input, f"it is no JSON{where}: {error}") from None
 
 
 def _object(objects: ObjectStore, address: str) -> ObjectInfo:
@@ -148,5 +148,5 @@ def failed(text: str) -> Unfit:
     return Unfit(f"ClientError: Data download failed: {text}")
 
 
-def _manifest_failed(channel: Channel, text: str) -> Unfit:
-    return failed(f"the manifest s3://{channel.bucket}/{channel.prefix} of channel {channel.name}: {text}")
+def _manifest_failed(input: S3Input, text: str) -> Unfit:
+    return failed(f"the manifest {input.uri} of {input.title}: {text}")

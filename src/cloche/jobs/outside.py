@@ -1,0 +1,79 @@
+"""What a job's engine is handed by the server: images, credentials, and the way to AWS's hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final, Protocol
+
+from cloche.compute.runtime import Capabilities, Mount
+from cloche_jobs import catalog
+from cloche_jobs.contract import PACKAGE_ROOT, package_folder
+
+CERTIFICATES_INSIDE: Final = "/etc/cloche/ca-bundle.pem"
+_DIRECT: Final = "127.0.0.1,localhost,.localhost,::1"
+
+
+class Images(Protocol):
+    def python(self, image: catalog.Image) -> Path:
+        """The interpreter of the image's environment, built first if need be. Raises ``EnvironmentFailed``."""
+        ...
+
+
+class JobCredentials(Protocol):
+    def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
+        """Variables by which the SDKs inside find Cloche and the role's keys; an earlier answer is void."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """What ``environment`` answered for ``name`` gives nothing any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """How https finds AWS's hosts from inside a job: some clients ask ``https://sts.<region>.amazonaws.com`` whatever
+    the endpoint variables say."""
+
+    proxy_url: str
+    certificates: Path
+    """A bundle of authorities that holds Cloche's own beside the public ones."""
+
+    def environment(self, certificates: str) -> dict[str, str]:
+        bundles = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+        proxies = ("HTTPS_PROXY", "https_proxy")
+        return {
+            **dict.fromkeys(proxies, self.proxy_url),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), _DIRECT),
+            **dict.fromkeys(bundles, certificates),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a job's processes find of Cloche."""
+
+    mounts: tuple[Mount, ...]
+    environment: Mapping[str, str]
+    """What boto3 inside needs: credentials, endpoint, and the gateway."""
+    package_root: PurePath
+
+
+def world(
+    capabilities: Capabilities,
+    gateway: Gateway | None,
+    credentials: Mapping[str, str],
+    *,
+    request: Mapping[str, str],
+) -> World:
+    """``gateway`` is ``None`` for a job without network too. The ``request``'s own proxy or bundle wins over the
+    gateway's."""
+    mounts: tuple[Mount, ...] = (Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),)
+    environment = credentials
+    if gateway is not None:
+        inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
+        offered = gateway.environment(inside)
+        environment = {**{name: value for name, value in offered.items() if name not in request}, **credentials}
+        mounts = (*mounts, Mount(gateway.certificates, CERTIFICATES_INSIDE))
+    return World(mounts, environment, PACKAGE_ROOT if capabilities.private_files else package_folder().parent)
