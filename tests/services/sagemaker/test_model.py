@@ -121,7 +121,6 @@ CONTAINER = {"Image": XGBOOST}
         ("VpcConfig", {"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}),
         ("Containers", {"Containers": [CONTAINER, CONTAINER]}),
         ("Mode MultiModel", {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}),
-        ("ModelPackageName", {"PrimaryContainer": {"ModelPackageName": "package"}}),
         ("MultiModelConfig", {"PrimaryContainer": {**CONTAINER, "MultiModelConfig": {"ModelCacheSetting": "Enabled"}}}),
         (
             "ModelDataSource",

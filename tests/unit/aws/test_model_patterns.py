@@ -33,6 +33,8 @@ from cloche.aws.patterns import analysis, automaton, compiled, java
         (r"(?i)true|false", "TRUE", True),
         (r"\x{1F600}", "😀", True),
         (r"\Qa.b\E", "a.b", True),
+        (r"(arn:[a-z:-]*/)?([a-z]([a-z-]){0,62})(?<!-)(\/[0-9]{1,9})?", "arn:" + "a" * 70 + "/group/12", True),
+        (r"(arn:[a-z:-]*/)?([a-z]([a-z-]){0,62})(?<!-)(\/[0-9]{1,9})?", "arn:" + "a" * 70 + "/group-/12", False),
         (r"\S", "  a  ", True),  # one character: found somewhere
     ],
 )

@@ -2,7 +2,8 @@
 
 A program is a list of instructions; a run keeps the set of those it may be at, and moves the whole set by one
 character at a time. Time is the length of the text times the size of the program, and is counted: past the limit
-the text is taken not to fit. A look-ahead runs its own program from where it stands. Counted repetition is written
+the text is taken not to fit. A look-ahead runs its own program from where it stands, a look-behind (of one
+character: AWS's models have no others) asks for the one before. Counted repetition is written
 out; where that would be too long the count is let go, for lengths are checked beside patterns anyway.
 """
 
@@ -27,7 +28,8 @@ class _TooLong(Exception):
 
 
 class Program:
-    """``take`` moves on over a character, ``split`` stands at two places, ``look`` asks another program."""
+    """``take`` moves on over a character, ``split`` stands at two places, ``look`` asks another program, ``behind``
+    the character before."""
 
     def __init__(self) -> None:
         self.code: list[tuple[str, Any, Any]] = []
@@ -88,6 +90,10 @@ class Program:
             elif name == "look":
                 program, wanted = one
                 if program._run(text, at, budget, whole=False) is wanted:
+                    waiting.append(state + 1)
+            elif name == "behind":
+                test, wanted = one
+                if (at > 0 and _holds(test, ord(text[at - 1]))) is wanted:
                     waiting.append(state + 1)
             else:
                 found.append(state)
@@ -154,12 +160,19 @@ def _item(code: Any, value: Any, program: Program) -> None:
         _sequence(value[1], ahead)
         ahead.add("done")
         program.add("look", (ahead, code is op.ASSERT))
+    elif code in (op.ASSERT, op.ASSERT_NOT) and len(value[1]) == 1:
+        program.add("behind", (_test(*value[1][0]), code is op.ASSERT))
     else:
-        try:
-            ranges = ranges_of(code, value)
-        except ValueError as error:
-            raise Unsupported(str(error)) from None
-        program.add("take", ([low for low, _ in ranges], ranges))
+        program.add("take", _test(code, value))
+
+
+def _test(code: Any, value: Any) -> tuple[list[int], Ranges]:
+    """What ``_holds`` asks of a character. Raises ``Unsupported`` for an item that takes none."""
+    try:
+        ranges = ranges_of(code, value)
+    except ValueError as error:
+        raise Unsupported(str(error)) from None
+    return [low for low, _ in ranges], ranges
 
 
 def _branch(parts: list[Any], program: Program) -> None:

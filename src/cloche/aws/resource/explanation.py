@@ -19,7 +19,7 @@ _DERIVED = {
     "stop": ("identification", "one transaction"),
 }
 _WRITTEN = {
-    "create": ("identify", "check", "created", "settled"),
+    "create": ("identify", "numbered", "check", "created", "settled"),
     "describe": ("identify", "shown"),
     "page": ("listed", "shown"),
     "update": ("identify", "updated", "settled"),

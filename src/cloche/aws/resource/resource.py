@@ -68,6 +68,11 @@ class Resource:
         name or this noun's ARN. Raises ``Invalid`` for an ARN of another region, account or noun."""
         return self._name_in(ctx, str(request[self._name_member]))
 
+    def numbered(self, ctx: Context, tx: sqlite3.Connection, name: str, request: Members) -> str:
+        """The name the new record gets where only the transaction can tell, as the next version of a group. What
+        ``identify`` said then is a beginning of it. By default just that."""
+        return name
+
     def check(self, ctx: Context, request: Members) -> None:
         """Raise what forbids a create beyond the model's constraints. Before the transaction; may read."""
 
@@ -150,13 +155,14 @@ class Resource:
         kept.update(ctx.origin)
 
         def insert(tx: sqlite3.Connection) -> Record:
+            given = self.numbered(ctx, tx, name, request)
             record = records.insert(
                 tx,
                 account=ctx.account,
                 region=ctx.region,
                 kind=self.kind,
-                name=name,
-                arn=self.arn_of(ctx, name),
+                name=given,
+                arn=self.arn_of(ctx, given),
                 at=ctx.now.timestamp(),
                 request=kept,
                 token=token,
@@ -279,7 +285,7 @@ class Resource:
         return fact.error(arn=self.arn_of(ctx, name), name=name, account=ctx.account, region=ctx.region)
 
     def _created_before(self, earlier: Record, name: str) -> Members:
-        if earlier.name != name:
+        if earlier.name != name and not (name.endswith("/") and earlier.name.startswith(name)):
             member = self._family.token_member or ""
             raise Invalid(f"{member} was used for another {self._family.noun}: {earlier.name}", field=member)
         return self._answer(self._family.names[0], earlier)

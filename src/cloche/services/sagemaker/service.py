@@ -14,6 +14,10 @@ SERVICE = Service(
         "cloche.services.sagemaker.hosting.endpoint_config",
         "cloche.services.sagemaker.hosting.endpoint",
         "cloche.services.sagemaker.hosting.inference_component",
+        "cloche.services.sagemaker.registry.model_package_group",
+        "cloche.services.sagemaker.registry.model_package_group_policy",
+        "cloche.services.sagemaker.registry.model_package",
+        "cloche.services.sagemaker.registry.batch",
     ),
     errors=CODES,
 )

@@ -14,9 +14,9 @@ from cloche.services.sagemaker.hosting.endpoint import Endpoint
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
 from cloche.services.sagemaker.hosting.instance_types import capacity_of, memory_of
 from cloche.services.sagemaker.hosting.model import check_artefact, check_image, container_of, find_model
-from cloche.services.sagemaker.hosting.model_data import object_at
 from cloche.services.sagemaker.hosting.placing import COMPONENT_KIND, Need, components_on, fits
 from cloche.services.sagemaker.hosting.refusing import refuse
+from cloche.services.sagemaker.model_data import object_at
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 

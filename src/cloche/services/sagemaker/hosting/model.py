@@ -8,8 +8,9 @@ from typing import ClassVar, Final
 from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.foundation.errors import Invalid, NotFound
-from cloche.services.sagemaker.hosting.model_data import object_at
 from cloche.services.sagemaker.hosting.refusing import not_supported, refuse
+from cloche.services.sagemaker.model_data import object_at
+from cloche.services.sagemaker.registry.deployable import container_of_package
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 from cloche_jobs import catalog
@@ -35,8 +36,6 @@ MISSING: Final = fact(
 _REFUSED: Final = {"VpcConfig": "a model in your network"}
 _REFUSED_OF_CONTAINER: Final = {
     "AdditionalModelDataSources": "further artefacts",
-    "ModelPackageName": "a model of the registry",
-    "InferenceSpecificationName": "a specification of a model package",
     "MultiModelConfig": "several models behind one endpoint",
     "ContainerMetricsConfig": "metrics of the container's own",
 }
@@ -58,12 +57,20 @@ class Model(Resource):
         refuse(request, _REFUSED)
         if (request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct":
             raise not_supported("InferenceExecutionConfig.Mode Direct", "calling one of several containers")
-        container = container_of(request)
+        container = _resolved(ctx, ctx.parts.database.reader, container_of(request))
         _check_container(container)
         role = request.get("ExecutionRoleArn", "")
         url = artefact_url(container)
         if url is not None:
             check_artefact(ctx, url, role)
+
+    def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
+        """A model of a package keeps what the package says today: later changes of the package are not the model's."""
+        container = container_of(request)
+        resolved = _resolved(ctx, tx, container)
+        if resolved is not container:
+            holder = {"PrimaryContainer": resolved} if request.get("PrimaryContainer") else {"Containers": [resolved]}
+            records.replace_request(tx, record.arn, {**record.request, **holder}, record.created_at)
 
     def shown(self, ctx: Context, record: Record) -> Members:
         members: Members = {"EnableNetworkIsolation": bool(record.request.get("EnableNetworkIsolation"))}
@@ -85,6 +92,15 @@ def container_of(request: Members) -> Members:
     if not primary and not several:
         raise Invalid("One of PrimaryContainer and Containers must be given.", field="PrimaryContainer")
     container: Members = primary or several[0]  # type: ignore[index]
+    return container
+
+
+def _resolved(ctx: Context, connection: sqlite3.Connection, container: Members) -> Members:
+    """``container`` itself, unless it names a model package."""
+    if container.get("ModelPackageName"):
+        return container_of_package(ctx, connection, container)
+    if container.get("InferenceSpecificationName"):
+        raise Invalid("InferenceSpecificationName is for a ModelPackageName.", field="InferenceSpecificationName")
     return container
 
 

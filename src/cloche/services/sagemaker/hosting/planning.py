@@ -9,7 +9,7 @@ from cloche.engines.hosting.plan import FleetPlan, VariantPlan
 from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
 from cloche.services.sagemaker.hosting.instance_types import memory_of
 from cloche.services.sagemaker.hosting.model import artefact_url, container_of, find_model
-from cloche.services.sagemaker.hosting.model_data import object_at
+from cloche.services.sagemaker.model_data import object_at
 from cloche.storage.metadata.records import Record
 
 
