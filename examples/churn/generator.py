@@ -72,7 +72,7 @@ class Row:
 
 def rows(customers: int, seed: int, *, shift: float = 0.0, concept: float = 0.0, month: int = 0) -> Iterator[Row]:
     """Clean rows, customer by customer. ``month`` is that of the first row of each."""
-    numbers = random.Random(f"{seed}/{month}")  # noqa: S311 - no secret
+    numbers = random.Random(f"{seed}/{month}")
     for number in range(customers):
         yield from _customer(f"C{month:02d}{number:06d}", numbers, shift, concept, month)
 
@@ -141,7 +141,7 @@ def _poisson(numbers: random.Random, mean: float) -> int:
 
 def write(file: TextIO, customers: int, seed: int, *, shift: float = 0.0, concept: float = 0.0, month: int = 0) -> int:
     """The rows with their dirt, as CSV with a header; answers how many lines of data were written."""
-    dirt = random.Random(f"dirt/{seed}/{month}")  # noqa: S311 - no secret
+    dirt = random.Random(f"dirt/{seed}/{month}")
     columns = [field.name for field in fields(Row)]
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()

@@ -1,7 +1,7 @@
-"""The churn case as a SageMaker pipeline: prepare, tune, evaluate, decide, register. SageMaker Python SDK v2, nothing else.
+"""The churn case as a SageMaker pipeline, with the SageMaker Python SDK v2: prepare, tune, evaluate, decide, register.
 
-    Prepare ─► Tune ─► Evaluate ─► GoodEnough? ─yes─► Register (a package that waits for approval)
-                                              └─no──► TooWeak (the execution fails, with its reason)
+Prepare ─► Tune ─► Evaluate ─► GoodEnough? ─yes─► Register (a package that waits for approval)
+                                          └─no──► TooWeak (the execution fails, with its reason)
 """
 
 from pathlib import Path
@@ -40,7 +40,9 @@ def churn_pipeline(name, session, role, data, group):
 
     prepare = ProcessingStep(
         "Prepare",
-        step_args=SKLearnProcessor(SKLEARN, role, instance_type=INSTANCE, instance_count=1, sagemaker_session=session).run(
+        step_args=SKLearnProcessor(
+            SKLEARN, role, instance_type=INSTANCE, instance_count=1, sagemaker_session=session
+        ).run(
             code=str(STEPS / "prepare.py"),
             inputs=[ProcessingInput(source=raw, destination="/opt/ml/processing/input")],
             outputs=[

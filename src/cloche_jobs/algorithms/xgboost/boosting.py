@@ -16,7 +16,7 @@ from cloche_jobs.algorithms.xgboost.custom_metrics import custom_metric
 from cloche_jobs.algorithms.xgboost.engine import first_paragraph, xgboost
 from cloche_jobs.algorithms.xgboost.metric_names import COMPUTED_BY_US, MAXIMIZE
 from cloche_jobs.algorithms.xgboost.older import default_metrics, number_format
-from cloche_jobs.algorithms.xgboost.rounds import Checkpoints, Printer, StopOnTerm
+from cloche_jobs.algorithms.xgboost.rounds import Checkpoints, InOrder, Printer, StopOnTerm
 from cloche_jobs.contract.failure import AlgorithmError, JobError, UserError
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Boosting:
                 evals=self.matrices.watched(),
                 evals_result=results,
                 **self.evaluate,
-                callbacks=self.callbacks,
+                callbacks=[InOrder(self.callbacks)],
                 xgb_model=self.checkpoints.model if self.checkpoints else None,
                 verbose_eval=False,
             )

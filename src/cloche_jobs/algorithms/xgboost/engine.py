@@ -1,8 +1,9 @@
 """The XGBoost library, imported lean, and the shortest way to a prediction.
 
 ``import xgboost`` pulls in pandas and scikit-learn when they are installed, four fifths of its time, to accept data
-frames and to offer estimator classes. A built-in job needs neither, so both are hidden while it loads. User scripts
-never come here: they import what they like in a process of their own.
+frames and to offer estimator classes. A built-in job needs neither, so both are hidden while it loads, and pandas again
+wherever a matrix is made: the library would load it to ask whether an array is a data frame (0.2 s, a third of a small
+job). User scripts never come here: they import what they like in a process of their own.
 """
 
 from __future__ import annotations
@@ -41,9 +42,15 @@ with _hidden(_HEAVY):
     import numpy
     import xgboost
 
-__all__ = ["Array", "Predictor", "first_paragraph", "load", "numpy", "save", "xgboost"]
+__all__ = ["Array", "Predictor", "first_paragraph", "load", "matrix", "numpy", "save", "xgboost"]
 
 Array = Any  # numpy.ndarray; numpy is not installed where the types are checked
+
+
+def matrix(rows: Any, **about: Any) -> Any:
+    """``xgboost.DMatrix`` of arrays; ``about`` are its further arguments (``label``, ``weight``, ``nthread``)."""
+    with _hidden(_HEAVY):
+        return xgboost.DMatrix(rows, **about)
 
 
 def save(booster: Any, path: Path) -> None:
@@ -186,8 +193,8 @@ class Predictor:
         return numpy.ascontiguousarray(rows, dtype=numpy.float32)
 
     def _by_matrix(self, rows: Array) -> Array:
-        matrix = xgboost.DMatrix(rows, nthread=1)
-        return self.booster.predict(matrix, iteration_range=(0, self.end), validate_features=False)
+        of_rows = matrix(rows, nthread=1)
+        return self.booster.predict(of_rows, iteration_range=(0, self.end), validate_features=False)
 
     def _direct(self, rows: Array) -> Array:
         self._run(rows.ctypes.data, *rows.shape)

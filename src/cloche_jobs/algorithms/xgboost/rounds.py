@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,36 @@ from cloche_jobs.algorithms.xgboost.engine import numpy, save, xgboost
 
 CHECKPOINT: Final = "xgboost-checkpoint"
 CHECKPOINTS_KEPT: Final = 5
+
+
+class InOrder(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """All of ``callbacks``, in their order, every round.
+
+    The library keeps callbacks in a set and asks no further one once one has ended the training: by chance the last
+    round was then not printed, or one of several hosts waited for the others for ever.
+    """
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        super().__init__()
+        self.callbacks = callbacks
+
+    def before_training(self, model: Any) -> Any:
+        for each in self.callbacks:
+            model = each.before_training(model=model)
+        return model
+
+    def after_training(self, model: Any) -> Any:
+        for each in self.callbacks:
+            model = each.after_training(model=model)
+        return model
+
+    def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        answers = [each.before_iteration(model, epoch, evals_log) for each in self.callbacks]
+        return any(answers)
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        answers = [each.after_iteration(model, epoch, evals_log) for each in self.callbacks]
+        return any(answers)
 
 
 class Printer(xgboost.callback.TrainingCallback):  # type: ignore[misc]

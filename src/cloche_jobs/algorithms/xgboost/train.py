@@ -12,7 +12,7 @@ from typing import Any
 from cloche_jobs.algorithms.declarations import Values
 from cloche_jobs.algorithms.xgboost.boosting import Boosting, Matrices
 from cloche_jobs.algorithms.xgboost.content import accepted_form
-from cloche_jobs.algorithms.xgboost.engine import first_paragraph, save, xgboost
+from cloche_jobs.algorithms.xgboost.engine import first_paragraph, matrix, save, xgboost
 from cloche_jobs.algorithms.xgboost.folds import cross_validate
 from cloche_jobs.algorithms.xgboost.older import check_pipes, image_note
 from cloche_jobs.algorithms.xgboost.spec import CHANNELS, HYPERPARAMETERS, MODEL_FILE
@@ -101,12 +101,12 @@ def _matrix(sources: list[Source], where: str, form: Form, weights: bool) -> Any
         raise UserError(f"No data in {where}")
     try:
         table = read_table(form, sources, weights=weights)
-        matrix = xgboost.DMatrix(table.features, label=table.labels, weight=table.weights)
+        made = matrix(table.features, label=table.labels, weight=table.weights)
         if table.groups is not None:
-            matrix.set_info(qid=table.groups)
+            made.set_info(qid=table.groups)
     except xgboost.core.XGBoostError as error:
         raise UserError(f"Failed to load {form} data with exception:\n{first_paragraph(error)}") from error
-    return matrix
+    return made
 
 
 def _warn_of_twins(sources: dict[str, list[Source]]) -> None:
