@@ -174,6 +174,6 @@ def operations_of(module: ModuleType) -> list[Operation]:
     for value in vars(module).values():
         if isinstance(marked := getattr(value, "operation", None), Operation) and callable(value):
             found.append(marked)
-        elif callable(brings := getattr(value, "operations_brought", None)) and value.__module__ == module.__name__:
-            found.extend(brings())
+        elif isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "operations_brought"):
+            found.extend(value.operations_brought())
     return found

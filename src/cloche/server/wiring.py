@@ -15,8 +15,8 @@ from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
+from cloche.engines import experiments, identity, lineage, quotas, tagging
 from cloche.engines import hosting as hosting_engine
-from cloche.engines import identity, quotas, tagging
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
@@ -79,6 +79,8 @@ MIGRATIONS: list[Migration] = [
     *tagging.MIGRATIONS,
     *quotas.MIGRATIONS,
     *record_changes.MIGRATIONS,
+    *experiments.MIGRATIONS,
+    *lineage.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 

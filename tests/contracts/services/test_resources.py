@@ -21,6 +21,7 @@ from cloche.aws.operation import Caller, Context, Members
 from cloche.aws.resource import Resource
 from cloche.aws.resource.listing import PAGE_DEFAULT, PAGING
 from cloche.foundation.errors import Invalid, NotSupported
+from cloche.server.wiring import MIGRATIONS
 from cloche.storage.metadata import records, tags
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
@@ -103,7 +104,7 @@ class Desk:
 @pytest.fixture(params=NOUNS, ids=lambda noun: noun.__name__)
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     database = Database(tmp_path / "cloche.db")
-    migrate(database, records.MIGRATIONS)
+    migrate(database, MIGRATIONS)
     yield Desk(request.param, database)
     database.close()
 
@@ -217,6 +218,8 @@ def test_every_filter_filters_or_is_refused_by_name(dozen: Desk) -> None:
         "CreationTimeBefore": (middle, sorted(early)),
         "LastModifiedTimeAfter": (middle, late),
         "LastModifiedTimeBefore": (middle, sorted(early)),
+        "CreatedAfter": (middle, late),
+        "CreatedBefore": (middle, sorted(early)),
     }
     members = set(dozen.family.input_members(str(dozen.family.named("List")))) - PAGING
     if "StatusEquals" in members:
@@ -230,12 +233,16 @@ def test_every_filter_filters_or_is_refused_by_name(dozen: Desk) -> None:
             with pytest.raises(NotSupported, match=member):
                 dozen.listed(**{member: "x"})
         else:
-            assert dozen.listed(**{member: "nothing has this"}) == [], member
+            try:
+                assert dozen.listed(**{member: "nothing has this"}) == [], member
+            except AwsError as error:  # a filter by another noun, of which AWS says that it is not there
+                assert error.code == "ResourceNotFound", member
 
 
 def test_tokens_belong_to_their_question(dozen: Desk) -> None:
     token = dozen.call("List", {"MaxResults": 2})["NextToken"]
-    for other in ({"NameContains": "odd"}, {"SortBy": "Name"}):
+    filtered = {"NameContains": "odd"} if "NameContains" in dozen.noun._listing.filters else {"SortOrder": "Ascending"}
+    for other in (filtered, {"SortBy": "Name"}):
         with pytest.raises(Invalid):
             dozen.call("List", {"NextToken": token, **other})
     with pytest.raises(Invalid):

@@ -247,6 +247,10 @@ class Resource:
             raise self._fact(self.missing, ctx, name)
         return record
 
+    def members_of(self, ctx: Context, record: Record) -> Members:
+        """All that is known of a record, before any shape cuts it."""
+        return self._members(record, self.shown(ctx, record))
+
     @cached_property
     def _name_member(self) -> str:
         return self.arn[self.arn.index("{") + 1 : self.arn.index("}")]
@@ -322,7 +326,7 @@ class Resource:
     def _described(self, ctx: Context, record_id: int) -> Members:
         """Empty where there is no such record; so is ``_summarised``."""
         record = records.read_by_id(ctx.parts.database.reader, record_id)
-        return {} if record is None else self._description(self._members(record, self.shown(ctx, record)))
+        return {} if record is None else self._description(self.members_of(ctx, record))
 
     def _summarised(self, ctx: Context, record_id: int) -> Members:
         record = records.read_by_id(ctx.parts.database.reader, record_id)

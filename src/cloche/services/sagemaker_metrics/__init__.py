@@ -1,0 +1,1 @@
+"""Amazon SageMaker's metrics plane: numbers that runs report, and their series."""
