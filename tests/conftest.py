@@ -111,7 +111,7 @@ class ServerProcess:
             for id in runtime.known():
                 runtime.forget(id)
             runtime.close()
-        from cloche.engines.hosting.sockets import socket_folder
+        from cloche.serving.sockets import socket_folder
 
         shutil.rmtree(socket_folder(self.data))
 

@@ -89,7 +89,8 @@ class ProcessSpec:
     companions: tuple[tuple[str, ...], ...] = ()
     """Programs of the server's own, run beside the process and outside its sandbox from its start to its end. One that
     cannot go on writes why to the file that the variable ``CLOCHE_FAILURE`` names and ends: then the process is
-    killed, and ``Ended.cause`` is ``companion_failed``."""
+    killed, and ``Ended.cause`` is ``companion_failed``. One for whose work the process runs makes the file that
+    ``CLOCHE_DONE`` names and ends: then the process is stopped, and ``Ended.cause`` is ``companion_done``."""
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -104,7 +105,9 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    cause: Literal["exited", "stopped", "max_runtime", "limit_reached", "companion_failed", "not_started"]
+    cause: Literal[
+        "exited", "stopped", "max_runtime", "limit_reached", "companion_failed", "companion_done", "not_started"
+    ]
     exit_code: int | None
     signal: int | None
     started_at: float

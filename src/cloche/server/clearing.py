@@ -26,6 +26,7 @@ class Clearing:
         parts = self._parts
         parts.identity.of(account)
         parts.training.abandon(account)
+        parts.transforms.abandon(account)
         parts.hosting.abandon(account)
         parts.exports.abandon(account)
         for bucket in parts.objects.buckets.list(account, limit=1_000_000):

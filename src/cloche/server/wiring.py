@@ -26,6 +26,7 @@ from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Training
+from cloche.engines.transform import Transforms
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
 from cloche.foundation.settings import Settings
@@ -55,6 +56,7 @@ from cloche.server.perform import Perform
 from cloche.server.running import Runner
 from cloche.server.tls import Tls, prepare
 from cloche.services.parts import Parts
+from cloche.serving.sockets import socket_folder
 from cloche.storage import logs, metrics, objects
 from cloche.storage.logs import LogStore
 from cloche.storage.metadata import changes as record_changes
@@ -118,6 +120,7 @@ class Wiring:
         self.perform.bind(loop)
         self.parts.hosting.start()
         self.parts.training.start()
+        self.parts.transforms.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -145,6 +148,7 @@ class Wiring:
         self.parts.changes.stop()
         self.parts.equipment.close()
         self.parts.training.close()
+        self.parts.transforms.close()
         self.parts.hosting.stop()
         self.parts.metric_filters.close()
         self.parts.metrics.close()
@@ -239,6 +243,7 @@ def _parts(
         stop_grace_seconds=settings.stop_grace_seconds,
     )
     training = Training(layout.run / "training", equipment)
+    transforms = Transforms(layout.run / "transform", socket_folder(layout.root), equipment)
     exports = LogExports(database, reconciler, log_store, store)
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
     log_store.when_appended = metric_filters.appended
@@ -257,6 +262,7 @@ def _parts(
         reconciler=reconciler,
         equipment=equipment,
         training=training,
+        transforms=transforms,
         hosting=hosting,
         quotas=limits,
         tagging=Tagging(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
+    from cloche.engines.transform import Transforms
     from cloche.jobs.equipment import Equipment
     from cloche.lifecycle.reconciler import Reconciler
     from cloche.storage.logs import LogStore
@@ -40,6 +41,7 @@ class Parts:
     reconciler: Reconciler
     equipment: Equipment
     training: Training
+    transforms: Transforms
     hosting: Hosting
     tagging: Tagging
     quotas: Quotas

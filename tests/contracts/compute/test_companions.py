@@ -69,3 +69,10 @@ def test_one_that_cannot_be_started_is_told(bench: Bench) -> None:
     assert isinstance(ended, Ended)
     assert ended.cause == "not_started"
     assert "no-such-program" in ended.message
+
+
+def test_one_whose_work_it_was_stops_the_process(bench: Bench) -> None:
+    script = "import os; open(os.environ['CLOCHE_DONE'], 'w').close()"
+    leaving = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); print('up'); "
+    ended = bench.run(leaving + "time.sleep(60)", companions=(companion("import time; time.sleep(0.5); " + script),))
+    assert (ended.cause, ended.exit_code) == ("companion_done", 3)

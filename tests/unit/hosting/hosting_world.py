@@ -16,11 +16,11 @@ from hosting_toys import ToyRuntime
 
 from cloche.engines import hosting as hosting_engine
 from cloche.engines.hosting import Answer, EndpointPlan, FleetPlan, Hosting, Outcome, VariantPlan, Wanted, request_bytes
-from cloche.engines.hosting.sockets import socket_folder
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import SystemClock
 from cloche.lifecycle import rows
 from cloche.lifecycle.reconciler import Reconciler
+from cloche.serving.sockets import socket_folder
 from cloche.storage import logs, metrics, objects
 from cloche.storage.logs import LogStore
 from cloche.storage.metadata import records

@@ -179,7 +179,11 @@ class LocalRuntime:
             "companions": [
                 {
                     "argv": list(argv),
-                    "environment": {**mark, "CLOCHE_FAILURE": str(folder.resolve() / "companion-failure")},
+                    "environment": {
+                        **mark,
+                        "CLOCHE_FAILURE": str(folder.resolve() / "companion-failure"),
+                        "CLOCHE_DONE": str(folder.resolve() / "companion-done"),
+                    },
                     "directory": "/",
                     "limits": {},
                 }

@@ -16,7 +16,7 @@ from typing import Any, Final
 from cloche.compute.runtime import Running
 from cloche.engines.hosting import machine
 from cloche.engines.hosting.document import Endpoint, Fleet, Instance
-from cloche.engines.hosting.instances import Seat, Unfit
+from cloche.engines.hosting.instances import Seat
 from cloche.engines.hosting.invocation import STREAM_SECONDS
 from cloche.engines.hosting.plan import STARTUP_SECONDS
 from cloche.engines.hosting.routes import Routes
@@ -24,6 +24,7 @@ from cloche.engines.hosting.view import view
 from cloche.foundation.clock import Clock
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
+from cloche.serving.laying_out import Unfit
 from cloche.storage.metadata import records
 
 log = logging.getLogger(__name__)

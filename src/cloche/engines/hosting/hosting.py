@@ -23,7 +23,6 @@ from cloche.engines.hosting.plan import STARTUP_SECONDS, Capacity, EndpointPlan,
 from cloche.engines.hosting.router import Key, Router
 from cloche.engines.hosting.routes import Routes
 from cloche.engines.hosting.sessions import Sessions
-from cloche.engines.hosting.sockets import socket_folder
 from cloche.engines.hosting.tending import Tending
 from cloche.engines.hosting.utilization import Utilization
 from cloche.foundation.clock import Clock
@@ -31,6 +30,7 @@ from cloche.foundation.errors import Conflict, NotFound
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Event
 from cloche.lifecycle.reconciler import Reconciler
+from cloche.serving.sockets import socket_folder
 from cloche.storage.logs import LogStore
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore

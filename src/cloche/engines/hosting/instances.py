@@ -1,59 +1,28 @@
 """Instances on this machine: a folder with the unpacked model, a socket, a process of the compute backend.
 
 Everything here may be repeated: a folder that is complete is not unpacked again, a process that was started is not
-started twice. What users hand in is opened as hostile (``cloche_jobs.contract.unpacking``); a refusal is the
-endpoint's failure reason, never an exception to whoever asks.
+started twice.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from cloche.compute.images import EnvironmentFailed
-from cloche.compute.runtime import Limits as ProcessLimits
-from cloche.compute.runtime import Mount, Observation, ProcessSpec, Running, Runtime
+from cloche.compute.runtime import Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_deaf, is_healthy
 from cloche.engines.hosting.sessions import Sessions
-from cloche.engines.hosting.sockets import make_private
-from cloche.foundation.errors import NotFound
-from cloche.foundation.limits import (
-    ARCHIVE_BYTES_MAX,
-    ARCHIVE_MEMBERS_MAX,
-    ARCHIVE_RATIO_MAX,
-    GIB,
-    MIB,
-    MODEL_SERVER_DISK_BYTES_MAX,
-)
+from cloche.serving.laying_out import Unfit, lay_out
+from cloche.serving.process import STOP_GRACE_SECONDS, argv_of, directory_of, host_of, limits_of
+from cloche.serving.sockets import make_private
 from cloche.storage.objects import ObjectStore
 from cloche_jobs import catalog
-from cloche_jobs.contract import PACKAGE_ROOT, Layout, command, package_folder
-from cloche_jobs.contract.environment import serving_environment
-from cloche_jobs.contract.layout import ML_ROOT
-from cloche_jobs.contract.sources import bundle_uri
-from cloche_jobs.contract.unpacking import ArchiveRefused, Limits, unpack
-
-STOP_GRACE_SECONDS: Final = 30.0
-"""Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html (SIGTERM, then SIGKILL)."""
-MAPPED_BYTES_UNUSED: Final = 4 * GIB
-_COMPLETE: Final = ".complete"
-
-
-def mapped_bytes_max(memory_mb: int | None) -> int:
-    """How much a model server may map: its instance's memory (this machine's, where that is less or not known) and
-    what libraries map and never use. A leak ends in the model's own ``MemoryError``, not with everybody's memory."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return (machine if memory_mb is None else min(machine, memory_mb * MIB)) + MAPPED_BYTES_UNUSED
-
-
-class Unfit(Exception):
-    """The instance cannot be made as asked; the text is the endpoint's ``FailureReason``."""
 
 
 class Images(Protocol):
@@ -110,75 +79,33 @@ class Seat:
 
     def prepare(self, instance: Instance) -> None:
         """Lay out the instance's ML root. Raises ``Unfit``."""
-        folder = self.folder(instance)
-        if (folder / _COMPLETE).exists():
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        layout = Layout(folder / "ml").make()
-        if instance.plan.model_data is not None:
-            self._unpack(instance, *instance.plan.model_data, folder, layout)
-        uri = bundle_uri({}, dict(instance.plan.environment))
-        if uri is not None:
-            bucket, _, key = uri.removeprefix("s3://").partition("/")
-            self._fetch(bucket, key, layout.bundle, link=False)  # the process may write to it
-        (folder / _COMPLETE).touch()
-
-    def _fetch(self, bucket: str, key: str, target: Path, *, link: bool) -> None:
-        try:
-            self.objects.link_into(self.objects.head(bucket, key), target, link=link)
-        except NotFound:
-            raise Unfit(f"Failed to download model data for container: s3://{bucket}/{key} is not there.") from None
-
-    def _unpack(self, instance: Instance, bucket: str, key: str, folder: Path, layout: Layout) -> None:
-        archive = folder / "model.tar.gz"
-        self._fetch(bucket, key, archive, link=True)
-        limits = Limits(bytes=ARCHIVE_BYTES_MAX, ratio=ARCHIVE_RATIO_MAX, members=ARCHIVE_MEMBERS_MAX)
-        try:
-            unpack(archive, layout.model, limits=limits, label=f"s3://{bucket}/{key}")
-        except ArchiveRefused as error:
-            shutil.rmtree(layout.model, ignore_errors=True)
-            raise Unfit(
-                f"Failed to extract model data archive for container primary of production variant "
-                f"{instance.plan.name}: {error.message}"
-            ) from None
-        finally:
-            archive.unlink(missing_ok=True)
+        whose = f"production variant {instance.plan.name}"
+        lay_out(self.folder(instance), instance.plan.model, self.objects, whose=whose)
 
     def start(self, endpoint: Endpoint, instance: Instance) -> None:
         """Start this attempt's process, which was not started before (``observe`` says so)."""
-        image = catalog.find(instance.plan.image)
+        model = instance.plan.model
         try:
-            python = self.images.python(image)
+            python = self.images.python(catalog.find(model.image))
         except EnvironmentFailed as failed:
             raise Unfit(failed.message) from failed
         socket = self.socket(instance)
         make_private(self.sockets)  # temporary folders are swept now and then
         make_private(socket.parent)
-        own_root = self.runtime.capabilities.ml_root_at_opt_ml
-        private = self.runtime.capabilities.private_files
-        ml_root = self.folder(instance) / "ml"
+        able, folder = self.runtime.capabilities, self.folder(instance)
+        extra = self._credentials(instance)
+        host = host_of(model, instance.id, folder, socket, python, able, region=endpoint.region, extra=extra)
         self.runtime.start(
             ProcessSpec(
                 id=instance.process,
-                argv=tuple(command(python, "serve")),
-                environment=serving_environment(
-                    image=image.key,
-                    python=python,
-                    package_root=str(PACKAGE_ROOT) if private else package_folder().parent,
-                    region=endpoint.region,
-                    bind=f"unix:{socket}",
-                    request=instance.plan.environment,
-                    extra=self._credentials(instance),
-                    ml_root=ML_ROOT if own_root else ml_root,
-                ),
-                ml_root=ml_root,
-                mounts=(Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),),
-                directory=str(ML_ROOT if own_root else ml_root),
-                network=instance.plan.network,
-                limits=ProcessLimits(
-                    memory_bytes=mapped_bytes_max(instance.plan.memory_mb), disk_bytes=MODEL_SERVER_DISK_BYTES_MAX
-                ),
-                host_name=instance.id,
+                argv=argv_of(python),
+                environment=host.environment,
+                ml_root=host.ml_root,
+                mounts=host.mounts,
+                directory=directory_of(folder, able),
+                network=model.network,
+                limits=limits_of(model),
+                host_name=host.name,
                 stop_grace_seconds=STOP_GRACE_SECONDS,
                 socket=socket,
             )

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from cloche.serving.model import ServedModel
+
 STARTUP_SECONDS: Final = 240.0
 """Until the first good ``/ping``. Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 ("the container must pass health checks within 4 minutes" unless ContainerStartupHealthCheckTimeoutInSeconds says)."""
@@ -39,6 +41,10 @@ class VariantPlan:
     """No model of its own: instances for inference components, which bring theirs. Nothing runs for it."""
     at_random: bool = False
     """Instances by lot instead of by how busy they are (``RoutingStrategy`` ``RANDOM``)."""
+
+    @property
+    def model(self) -> ServedModel:
+        return ServedModel(self.image, self.model_data, self.environment, self.role_arn, self.network, self.memory_mb)
 
     def document(self) -> dict[str, Any]:
         return {**asdict(self), "model_data": list(self.model_data) if self.model_data else None}

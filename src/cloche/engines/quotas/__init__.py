@@ -13,6 +13,7 @@ from cloche.engines.quotas.catalogue import (
     Quota,
     endpoint_quota,
     training_quota,
+    transform_quota,
 )
 from cloche.engines.quotas.quotas import MIGRATIONS, Asked, Quotas, Requested
 
@@ -28,4 +29,5 @@ __all__ = [
     "Requested",
     "endpoint_quota",
     "training_quota",
+    "transform_quota",
 ]

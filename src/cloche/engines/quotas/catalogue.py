@@ -118,6 +118,11 @@ def training_quota(instance_type: str) -> Quota:
     return _instances(instance_type, "training", "training job", _TRAINING_CODES)
 
 
+def transform_quota(instance_type: str) -> Quota:
+    """Instances of that type that transform jobs may have at a time."""
+    return _instances(instance_type, "transform", "transform job", {})
+
+
 def endpoint_quota(instance_type: str) -> Quota:
     """Instances of that type that endpoints may have."""
     return _instances(instance_type, "endpoint", "endpoint", _ENDPOINT_CODES)

@@ -10,6 +10,7 @@ SERVICE = Service(
     modules=(
         "cloche.services.sagemaker.tags",
         "cloche.services.sagemaker.training.training_job",
+        "cloche.services.sagemaker.training.transform_job",
         "cloche.services.sagemaker.hosting.model",
         "cloche.services.sagemaker.hosting.endpoint_config",
         "cloche.services.sagemaker.hosting.endpoint",

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from cloche.aws.model.load import service_model
-from cloche.engines.quotas import PUBLIC, SERVICES, Quota, endpoint_quota, training_quota
+from cloche.engines.quotas import PUBLIC, SERVICES, Quota, endpoint_quota, training_quota, transform_quota
 from cloche.foundation.errors import NotFound
 
 
@@ -22,6 +22,8 @@ def quotas_of(service: str) -> Mapping[str, Quota]:
         model = service_model("sagemaker")
         types: Any = model.shape_for("TrainingInstanceType")
         found += [training_quota(name) for name in types.enum]
+        types = model.shape_for("TransformInstanceType")
+        found += [transform_quota(name) for name in types.enum]
         types = model.shape_for("ProductionVariantInstanceType")
         found += [endpoint_quota(name) for name in types.enum]
     return {quota.code: quota for quota in sorted(found, key=lambda quota: quota.code)}

@@ -230,7 +230,8 @@ class Runner:
             with open("companion-failure", encoding="utf-8") as file:  # noqa: PTH123
                 self._break_off(file.read(4096), now, "companion_failed")
         except FileNotFoundError:
-            pass
+            if os.access("companion-done", os.F_OK):
+                self._terminate("companion_done", self.spec["stop_grace_seconds"], now)
 
     def _break_off(self, message: str, now: float, cause: str = "limit_reached", host: Host | None = None) -> None:
         self.cause, self.message, self.kill_at, self.culprit = cause, message, now, host

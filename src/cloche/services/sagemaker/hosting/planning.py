@@ -10,6 +10,7 @@ from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
 from cloche.services.sagemaker.hosting.instance_types import memory_of
 from cloche.services.sagemaker.hosting.model import artefact_url, container_of, find_model
 from cloche.services.sagemaker.model_data import object_at
+from cloche.serving.model import ServedModel
 from cloche.storage.metadata.records import Record
 
 
@@ -23,6 +24,20 @@ def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Reco
         for variant in variants
     ]
     return FleetPlan(configuration.name, tuple(plans))
+
+
+def plan_model(model: Record, instance_type: str) -> ServedModel:
+    """The model as a server of that type would serve it. Raises ``NotSupported`` for one that Cloche cannot."""
+    container = container_of(model.request)
+    url = artefact_url(container)
+    return ServedModel(
+        image=container["Image"],
+        model_data=object_at(url) if url else None,
+        environment=container.get("Environment") or {},
+        role_arn=model.request.get("ExecutionRoleArn", ""),
+        network=not model.request.get("EnableNetworkIsolation", False),
+        memory_mb=memory_of(instance_type),
+    )
 
 
 def _hosts(variant: Members, configuration: Record) -> VariantPlan:
@@ -40,20 +55,19 @@ def _hosts(variant: Members, configuration: Record) -> VariantPlan:
 
 
 def _plan(variant: Members, model: Record) -> VariantPlan:
-    container = container_of(model.request)
-    url = artefact_url(container)
+    served = plan_model(model, variant["InstanceType"])
     seconds = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
     return VariantPlan(
         name=variant["VariantName"],
         model_name=model.name,
-        image=container["Image"],
-        model_data=object_at(url) if url else None,
-        environment=container.get("Environment") or {},
-        role_arn=model.request.get("ExecutionRoleArn", ""),
+        image=served.image,
+        model_data=served.model_data,
+        environment=served.environment,
+        role_arn=served.role_arn,
         weight=float(variant.get("InitialVariantWeight", WEIGHT_DEFAULT)),
         instance_count=variant.get("InitialInstanceCount", 1),
         startup_seconds=None if seconds is None else float(seconds),
-        memory_mb=memory_of(variant["InstanceType"]),
+        memory_mb=served.memory_mb,
         at_random=(variant.get("RoutingConfig") or {}).get("RoutingStrategy") == "RANDOM",
-        network=not model.request.get("EnableNetworkIsolation", False),
+        network=served.network,
     )

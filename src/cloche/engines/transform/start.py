@@ -1,0 +1,67 @@
+"""What process a plan becomes: a model server for each instance, and the program that feeds them beside it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cloche.compute.runtime import Capabilities, Host, ProcessSpec
+from cloche.engines.transform.plan import Plan
+from cloche.jobs.hosts import JobHost
+from cloche.jobs.outside import World
+from cloche.jobs.place import Place
+from cloche.serving.process import STOP_GRACE_SECONDS, argv_of, directory_of, host_of, limits_of
+from cloche_jobs.contract import package_folder
+
+
+def sockets_in(folder: Path, count: int) -> tuple[Path, ...]:
+    return tuple(folder / str(number) for number in range(count))
+
+
+def process_of(
+    plan: Plan,
+    id: str,
+    place: Place,
+    hosts: tuple[JobHost, ...],
+    sockets: tuple[Path, ...],
+    orders: Path,
+    python: Path,
+    able: Capabilities,
+    world: World,
+) -> ProcessSpec:
+    def made(host: JobHost) -> Host:
+        its = place.of_host(host.number).folder
+        one = host_of(
+            plan.model,
+            host.name,
+            its,
+            sockets[host.number],
+            python,
+            able,
+            region=plan.region,
+            extra=world.environment,
+        )
+        return Host(one.name, one.ml_root, one.environment, world.mounts)
+
+    first, *others = (made(host) for host in hosts)
+    return ProcessSpec(
+        id=id,
+        argv=argv_of(python),
+        environment=first.environment,
+        ml_root=first.ml_root,
+        mounts=first.mounts,
+        directory=directory_of(place.folder, able),
+        network=plan.model.network,
+        host_name=first.name,
+        more_hosts=tuple(others),
+        limits=limits_of(plan.model),
+        stop_grace_seconds=STOP_GRACE_SECONDS,
+        socket=sockets[0],
+        companions=(_feeder(orders),),
+    )
+
+
+def _feeder(orders: Path) -> tuple[str, ...]:
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    program = package_folder() / "transform" / "feed.py"
+    return (python, "-I", "-S", str(program), str(orders.resolve()))

@@ -1,0 +1,66 @@
+"""How a model server is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cloche.compute.runtime import Capabilities, Host, Limits, Mount
+from cloche.foundation.limits import GIB, MIB, MODEL_SERVER_DISK_BYTES_MAX
+from cloche.serving.laying_out import layout_of
+from cloche.serving.model import ServedModel
+from cloche_jobs import catalog
+from cloche_jobs.contract import PACKAGE_ROOT, command, package_folder
+from cloche_jobs.contract.environment import serving_environment
+from cloche_jobs.contract.layout import ML_ROOT
+
+STOP_GRACE_SECONDS: Final = 30.0
+"""Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html (SIGTERM, then SIGKILL)."""
+MAPPED_BYTES_UNUSED: Final = 4 * GIB
+
+
+def mapped_bytes_max(memory_mb: int | None) -> int:
+    """How much a model server may map: its instance's memory (this machine's, where that is less or not known) and
+    what libraries map and never use. A leak ends in the model's own ``MemoryError``, not with everybody's memory."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (machine if memory_mb is None else min(machine, memory_mb * MIB)) + MAPPED_BYTES_UNUSED
+
+
+def limits_of(model: ServedModel) -> Limits:
+    return Limits(memory_bytes=mapped_bytes_max(model.memory_mb), disk_bytes=MODEL_SERVER_DISK_BYTES_MAX)
+
+
+def argv_of(python: Path) -> tuple[str, ...]:
+    return tuple(command(python, "serve"))
+
+
+def directory_of(folder: Path, capabilities: Capabilities) -> str:
+    return str(ML_ROOT if capabilities.ml_root_at_opt_ml else layout_of(folder).root)
+
+
+def host_of(
+    model: ServedModel,
+    name: str,
+    folder: Path,
+    socket: Path,
+    python: Path,
+    capabilities: Capabilities,
+    *,
+    region: str,
+    extra: Mapping[str, str],
+) -> Host:
+    """One host that serves ``model``, laid out in ``folder``, at ``socket``. ``extra`` is what boto3 inside needs."""
+    ml_root = layout_of(folder).root
+    environment = serving_environment(
+        image=catalog.find(model.image).key,
+        python=python,
+        package_root=str(PACKAGE_ROOT) if capabilities.private_files else package_folder().parent,
+        region=region,
+        bind=f"unix:{socket}",
+        request=model.environment,
+        extra=extra,
+        ml_root=ML_ROOT if capabilities.ml_root_at_opt_ml else ml_root,
+    )
+    return Host(name, ml_root, environment, (Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),))

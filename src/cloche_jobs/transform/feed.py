@@ -1,0 +1,66 @@
+"""The program: ``python -I -S feed.py ORDERS``, run by the runner of a transform job beside its model servers.
+
+It waits until they answer, sends them what ``ORDERS`` says, and tells the runner that the work is done by the file that
+the variable ``CLOCHE_DONE`` names, or that it cannot go on by ``CLOCHE_FAILURE``. See ``ProcessSpec.companions``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from cloche_jobs.transform.asking import manner_of, wait_until_ready
+from cloche_jobs.transform.batch import Orders
+from cloche_jobs.transform.working import Journal, Work, begin_out
+
+DONE, FAILURE = "CLOCHE_DONE", "CLOCHE_FAILURE"
+
+
+def tell(variable: str, text: str) -> None:
+    """Whole or not at all."""
+    path = Path(os.environ[variable])
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8", errors="replace")
+    part.replace(path)
+
+
+def fail(text: str) -> None:
+    tell(FAILURE, text)
+    os._exit(1)
+
+
+def work_of(orders: Orders, journal: Journal, number: int) -> None:
+    server = orders.servers[number]
+    try:
+        if not wait_until_ready(server.socket, orders.startup_seconds):
+            fail(f"the model did not answer /ping with 200 within {orders.startup_seconds:g} seconds")
+        manner = manner_of(server.socket, orders)
+        journal.say(str(manner))
+        Work(orders, server.socket, manner, journal).run(server.files)
+    except Exception as error:
+        fail(f"{type(error).__name__}: {error}")
+
+
+def main(path: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the model's notice, not ours
+    orders = Orders.read(Path(path))
+    begin_out(orders)
+    journal = Journal(orders)
+    threads = [
+        threading.Thread(target=work_of, args=(orders, journal, number)) for number in range(len(orders.servers))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.close()
+    tell(DONE, "")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
