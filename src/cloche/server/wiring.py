@@ -17,12 +17,14 @@ from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import experiments, identity, lineage, quotas, tagging
 from cloche.engines import hosting as hosting_engine
+from cloche.engines import pipelines as pipelines_engine
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.identity.tag_owner import TagOwner
 from cloche.engines.log_export import LogExports
 from cloche.engines.metric_filters import MetricFilters
+from cloche.engines.pipelines import Pipelines
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Training
@@ -83,6 +85,7 @@ MIGRATIONS: list[Migration] = [
     *record_changes.MIGRATIONS,
     *experiments.MIGRATIONS,
     *lineage.MIGRATIONS,
+    *pipelines_engine.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -147,6 +150,7 @@ class Wiring:
         self.parts.reconciler.stop()
         self.parts.changes.stop()
         self.parts.equipment.close()
+        self.parts.pipelines.close()
         self.parts.training.close()
         self.parts.transforms.close()
         self.parts.hosting.stop()
@@ -244,6 +248,9 @@ def _parts(
     )
     training = Training(layout.run / "training", equipment)
     transforms = Transforms(layout.run / "transform", socket_folder(layout.root), equipment)
+    pipelines = Pipelines(
+        database=database, clock=clock, objects=store, reconciler=reconciler, api=api, changes=changes
+    )
     exports = LogExports(database, reconciler, log_store, store)
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
     log_store.when_appended = metric_filters.appended
@@ -264,6 +271,7 @@ def _parts(
         training=training,
         transforms=transforms,
         hosting=hosting,
+        pipelines=pipelines,
         quotas=limits,
         tagging=Tagging(
             database,

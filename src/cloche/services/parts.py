@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
     from cloche.engines.metric_filters import MetricFilters
+    from cloche.engines.pipelines import Pipelines
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
@@ -43,6 +44,7 @@ class Parts:
     training: Training
     transforms: Transforms
     hosting: Hosting
+    pipelines: Pipelines
     tagging: Tagging
     quotas: Quotas
     exports: LogExports

@@ -191,7 +191,7 @@ def test_the_default_page_and_its_order(dozen: Desk) -> None:
     first = dozen.call("List")
     assert len(first[dozen.family.listed_member]) == PAGE_DEFAULT
     names = dozen.listed()
-    newest_first = dozen.noun.listed_by == ("CreationTime", "Descending")
+    newest_first = dozen.noun.listed_by[1] == "Descending"
     assert [int(name[-2:]) for name in names] == list(range(12))[:: -1 if newest_first else 1]
 
 

@@ -29,6 +29,10 @@ SERVICE = Service(
         "cloche.services.sagemaker.lineage.query",
         "cloche.services.sagemaker.search.search",
         "cloche.services.sagemaker.search.suggestions",
+        "cloche.services.sagemaker.pipelines.pipeline",
+        "cloche.services.sagemaker.pipelines.pipeline_version",
+        "cloche.services.sagemaker.pipelines.pipeline_execution",
+        "cloche.services.sagemaker.pipelines.pipeline_execution_step",
     ),
     errors=CODES,
 )

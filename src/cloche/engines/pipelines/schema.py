@@ -1,0 +1,111 @@
+"""What is kept beside the records of pipelines, executions and steps: versions, what a cache finds, callbacks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from cloche.foundation.errors import NotFound
+
+PIPELINE: Final = "sagemaker/Pipeline"
+EXECUTION: Final = "sagemaker/PipelineExecution"
+"""Records named ``<pipeline>/execution/<id>``."""
+STEP: Final = "sagemaker/PipelineExecutionStep"
+"""Records named ``<pipeline>/execution/<id>/step/<step>``: one for every step that has begun."""
+
+MIGRATIONS: Final[list[tuple[str, str]]] = [
+    (
+        "pipelines-1",
+        """
+        CREATE TABLE pipeline_versions (account TEXT NOT NULL, pipeline TEXT NOT NULL, version INTEGER NOT NULL,
+            definition TEXT NOT NULL, created_at REAL NOT NULL, display_name TEXT NOT NULL DEFAULT '',
+            description TEXT NOT NULL DEFAULT '', aliases TEXT NOT NULL DEFAULT '[]', last_execution TEXT,
+            PRIMARY KEY (pipeline, version)) STRICT;
+        CREATE TABLE pipeline_runs (account TEXT NOT NULL, pipeline TEXT NOT NULL, step TEXT NOT NULL,
+            key TEXT NOT NULL, ended_at REAL NOT NULL, execution TEXT NOT NULL,
+            PRIMARY KEY (pipeline, step, key, ended_at, execution)) STRICT, WITHOUT ROWID;
+        CREATE TABLE pipeline_callbacks (account TEXT NOT NULL, token TEXT NOT NULL, execution TEXT NOT NULL,
+            step TEXT NOT NULL, PRIMARY KEY (account, token)) STRICT, WITHOUT ROWID;
+        CREATE INDEX pipeline_callbacks_of ON pipeline_callbacks (execution);
+        """,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    pipeline: str
+    version: int
+    definition: str
+    created_at: float
+    display_name: str
+    description: str
+    aliases: tuple[str, ...]
+    last_execution: str | None
+
+
+def version_from(row: sqlite3.Row) -> Version:
+    held: Mapping[str, Any] = dict(row)
+    members = {name: held[name] for name in Version.__slots__ if name != "aliases"}
+    return Version(**members, aliases=tuple(orjson.loads(held["aliases"])))
+
+
+def add_version(
+    tx: sqlite3.Connection, account: str, pipeline: str, definition: str, now: float, aliases: list[str]
+) -> int:
+    row = tx.execute("SELECT max(version) FROM pipeline_versions WHERE pipeline = ?", (pipeline,)).fetchone()
+    number = (row[0] or 0) + 1
+    tx.execute(
+        "INSERT INTO pipeline_versions (account, pipeline, version, definition, created_at) VALUES (?, ?, ?, ?, ?)",
+        (account, pipeline, number, definition, now),
+    )
+    set_aliases(tx, pipeline, number, aliases)
+    return number
+
+
+def set_aliases(tx: sqlite3.Connection, pipeline: str, version: int, aliases: list[str]) -> None:
+    """An alias names one version: others of the pipeline lose it."""
+    for other in versions_of(tx, pipeline):
+        kept = aliases if other.version == version else [each for each in other.aliases if each not in aliases]
+        if tuple(kept) != other.aliases:
+            tx.execute(
+                "UPDATE pipeline_versions SET aliases = ? WHERE pipeline = ? AND version = ?",
+                (orjson.dumps(list(kept)).decode(), pipeline, other.version),
+            )
+
+
+def versions_of(connection: sqlite3.Connection, pipeline: str) -> list[Version]:
+    rows = connection.execute("SELECT * FROM pipeline_versions WHERE pipeline = ? ORDER BY version", (pipeline,))
+    return [version_from(row) for row in rows]
+
+
+def find_version(connection: sqlite3.Connection, pipeline: str, version: int | None, alias: str | None) -> Version:
+    """That version, that alias's, or the latest. Raises ``NotFound``."""
+    if version is not None:
+        rows = connection.execute(
+            "SELECT * FROM pipeline_versions WHERE pipeline = ? AND version = ?", (pipeline, version)
+        )
+    elif alias is not None:
+        rows = connection.execute(
+            "SELECT * FROM pipeline_versions WHERE pipeline = ? AND"
+            " EXISTS (SELECT 1 FROM json_each(aliases) WHERE value = ?)",
+            (pipeline, alias),
+        )
+    else:
+        rows = connection.execute(
+            "SELECT * FROM pipeline_versions WHERE pipeline = ? ORDER BY version DESC LIMIT 1", (pipeline,)
+        )
+    row = rows.fetchone()
+    if row is None:
+        which = f"version {version}" if version is not None else f"version called {alias}" if alias else "version"
+        raise NotFound(f"Pipeline {pipeline} has no {which}.")
+    return version_from(row)
+
+
+def forget_pipeline(tx: sqlite3.Connection, pipeline: str) -> None:
+    tx.execute("DELETE FROM pipeline_versions WHERE pipeline = ?", (pipeline,))
+    tx.execute("DELETE FROM pipeline_runs WHERE pipeline = ?", (pipeline,))
