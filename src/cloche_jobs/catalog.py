@@ -121,7 +121,9 @@ _BY_KEY: Final = {image.key: image for image in IMAGES} | {
     "xgboost:latest": next(image for image in IMAGES if image.name == "xgboost")
 }
 _NAMES: Final = {image.name for image in IMAGES}
-ENVIRONMENTS: Final = tuple(dict.fromkeys(image.environment for image in IMAGES))
+DOCUMENTS: Final = "documents"
+"""An environment that is no image's: with it Cloche makes documents (``cloche_jobs.documents``)."""
+ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), DOCUMENTS)
 
 _URI: Final = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?P<suffix>[a-z0-9.-]{1,64})"

@@ -131,7 +131,7 @@ def _environments(images: tuple[str, ...]) -> list[str]:
         named = [catalog.find(image) if ".dkr.ecr" in image else catalog.by_key(image) for image in images]
     except catalog.ImageUnknown as error:
         raise click.ClickException(str(error)) from None
-    return list(dict.fromkeys(image.environment for image in named or catalog.IMAGES))
+    return list(dict.fromkeys(image.environment for image in named)) or list(catalog.ENVIRONMENTS)
 
 
 @contextlib.contextmanager

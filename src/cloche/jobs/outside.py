@@ -20,6 +20,10 @@ class Images(Protocol):
         """The interpreter of the image's environment, built first if need be. Raises ``EnvironmentFailed``."""
         ...
 
+    def tool(self, environment: str) -> Path:
+        """The same of an environment that is no image's (``catalog.DOCUMENTS``)."""
+        ...
+
 
 class JobCredentials(Protocol):
     def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:

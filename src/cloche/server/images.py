@@ -15,4 +15,8 @@ class Images:
     def python(self, image: catalog.Image) -> Path:
         """The interpreter of the image's environment. Takes seconds to minutes where it is not built yet; raises
         ``EnvironmentFailed``."""
-        return self.builder.ensure(image.environment).python
+        return self.tool(image.environment)
+
+    def tool(self, environment: str) -> Path:
+        """The interpreter of an environment that need not be an image's (``catalog.DOCUMENTS``)."""
+        return self.builder.ensure(environment).python

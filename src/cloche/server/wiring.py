@@ -15,7 +15,7 @@ from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
-from cloche.engines import experiments, identity, lineage, quotas, tagging
+from cloche.engines import experiments, identity, lineage, model_cards, quotas, tagging
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines.filter_patterns import compile_pattern
@@ -24,6 +24,7 @@ from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.identity.tag_owner import TagOwner
 from cloche.engines.log_export import LogExports
 from cloche.engines.metric_filters import MetricFilters
+from cloche.engines.model_cards import CardExports
 from cloche.engines.pipelines import Pipelines
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
@@ -86,6 +87,7 @@ MIGRATIONS: list[Migration] = [
     *experiments.MIGRATIONS,
     *lineage.MIGRATIONS,
     *pipelines_engine.MIGRATIONS,
+    *model_cards.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -124,6 +126,7 @@ class Wiring:
         self.parts.hosting.start()
         self.parts.training.start()
         self.parts.transforms.start()
+        self.parts.card_exports.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -153,6 +156,7 @@ class Wiring:
         self.parts.pipelines.close()
         self.parts.training.close()
         self.parts.transforms.close()
+        self.parts.card_exports.close()
         self.parts.hosting.stop()
         self.parts.metric_filters.close()
         self.parts.metrics.close()
@@ -251,6 +255,7 @@ def _parts(
     pipelines = Pipelines(
         database=database, clock=clock, objects=store, reconciler=reconciler, api=api, changes=changes
     )
+    card_exports = CardExports(layout.run / "model-cards", equipment)
     exports = LogExports(database, reconciler, log_store, store)
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
     log_store.when_appended = metric_filters.appended
@@ -283,6 +288,7 @@ def _parts(
             ],
         ),
         exports=exports,
+        card_exports=card_exports,
         metric_filters=metric_filters,
     )
     return parts, tokens, runtime, api

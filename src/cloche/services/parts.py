@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
     from cloche.engines.metric_filters import MetricFilters
+    from cloche.engines.model_cards import CardExports
     from cloche.engines.pipelines import Pipelines
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
@@ -48,4 +49,5 @@ class Parts:
     tagging: Tagging
     quotas: Quotas
     exports: LogExports
+    card_exports: CardExports
     metric_filters: MetricFilters

@@ -147,6 +147,7 @@ def test_all_that_create_and_describe_share_comes_back(desk: Desk) -> None:
         name: "text"
         for name, shape in desk.family.create_members.items()
         if shape.type_name == "string" and name in outputs and outputs[name].type_name == "string"
+        if name != desk.noun.status
     }
     sent[desk.member] = "one"
     desk.call("Create", sent)

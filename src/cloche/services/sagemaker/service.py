@@ -33,6 +33,9 @@ SERVICE = Service(
         "cloche.services.sagemaker.pipelines.pipeline_version",
         "cloche.services.sagemaker.pipelines.pipeline_execution",
         "cloche.services.sagemaker.pipelines.pipeline_execution_step",
+        "cloche.services.sagemaker.registry.model_card",
+        "cloche.services.sagemaker.registry.model_card_versions",
+        "cloche.services.sagemaker.registry.model_card_export_job",
     ),
     errors=CODES,
 )

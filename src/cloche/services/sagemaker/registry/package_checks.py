@@ -7,6 +7,7 @@ from typing import Any, Final
 from cloche.aws.operation import Context, Members
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.services.sagemaker.model_data import object_at
+from cloche.services.sagemaker.registry.model_card_content import check_card_of_package
 
 CUSTOMER_METADATA_MAX: Final = 50
 ADDITIONAL_SPECIFICATIONS_MAX: Final = 15
@@ -35,6 +36,7 @@ def check_package(ctx: Context, request: Members) -> None:
     elif not versioned and not request.get("SourceUri"):
         raise Invalid("InferenceSpecification must be given for an unversioned model package.")
     check_names(request.get("AdditionalInferenceSpecifications") or ())
+    check_own_card(request)
 
 
 def check_source(request: Members) -> None:
@@ -42,6 +44,12 @@ def check_source(request: Members) -> None:
     package is not allowed"."""
     if request.get("SourceUri") and request.get("InferenceSpecification"):
         raise Invalid("SourceUri and InferenceSpecification cannot be given together.", field="SourceUri")
+
+
+def check_own_card(request: Members) -> None:
+    """Raises ``Invalid`` where the package's own model card does not follow its schema."""
+    if content := (request.get("ModelCard") or {}).get("ModelCardContent"):
+        check_card_of_package(content)
 
 
 def check_specification(specification: Members, *, versioned: bool) -> None:

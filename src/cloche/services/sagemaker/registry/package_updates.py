@@ -6,7 +6,12 @@ from typing import Final
 
 from cloche.aws.operation import Members
 from cloche.foundation.errors import Invalid
-from cloche.services.sagemaker.registry.package_checks import CUSTOMER_METADATA_MAX, check_names, check_source
+from cloche.services.sagemaker.registry.package_checks import (
+    CUSTOMER_METADATA_MAX,
+    check_names,
+    check_own_card,
+    check_source,
+)
 
 _REPLACED: Final = (
     "ModelApprovalStatus",
@@ -25,6 +30,7 @@ def updated_package(held: Members, request: Members) -> Members:
     if "ModelPackageGroupName" not in held and any(name in request for name in _OF_VERSIONS):
         raise Invalid("ModelApprovalStatus does not apply to unversioned model packages.", field="ModelApprovalStatus")
     check_source(request)
+    check_own_card(request)
     kept: Members = held | {name: request[name] for name in _REPLACED if name in request}
     _metadata(kept, request)
     if added := request.get("AdditionalInferenceSpecificationsToAdd"):
