@@ -26,6 +26,7 @@ class Clearing:
         parts = self._parts
         parts.identity.of(account)
         parts.pipelines.abandon(account)
+        parts.tuning.abandon(account)
         parts.training.abandon(account)
         parts.transforms.abandon(account)
         parts.hosting.abandon(account)

@@ -15,7 +15,7 @@ from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
-from cloche.engines import experiments, identity, lineage, model_cards, quotas, tagging
+from cloche.engines import experiments, identity, lineage, model_cards, quotas, tagging, tuning
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines.filter_patterns import compile_pattern
@@ -30,6 +30,7 @@ from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
+from cloche.engines.tuning import Tuning
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
 from cloche.foundation.settings import Settings
@@ -69,6 +70,7 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import Migration, migrate
 from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import Lifecycle, ObjectStore
+from cloche_jobs.catalog import SEARCH_ENVIRONMENT
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ MIGRATIONS: list[Migration] = [
     *lineage.MIGRATIONS,
     *pipelines_engine.MIGRATIONS,
     *model_cards.MIGRATIONS,
+    *tuning.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -127,6 +130,7 @@ class Wiring:
         self.parts.training.start()
         self.parts.transforms.start()
         self.parts.card_exports.start()
+        self.parts.tuning.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -154,6 +158,7 @@ class Wiring:
         self.parts.changes.stop()
         self.parts.equipment.close()
         self.parts.pipelines.close()
+        self.parts.tuning.close()
         self.parts.training.close()
         self.parts.transforms.close()
         self.parts.card_exports.close()
@@ -275,6 +280,15 @@ def _parts(
         equipment=equipment,
         training=training,
         transforms=transforms,
+        tuning=Tuning(
+            database=database,
+            clock=clock,
+            reconciler=reconciler,
+            changes=changes,
+            metrics=metric_store,
+            api=api,
+            search_python=lambda: images.builder.ensure(SEARCH_ENVIRONMENT).python,
+        ),
         hosting=hosting,
         pipelines=pipelines,
         quotas=limits,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
     from cloche.engines.transform import Transforms
+    from cloche.engines.tuning import Tuning
     from cloche.jobs.equipment import Equipment
     from cloche.lifecycle.reconciler import Reconciler
     from cloche.storage.logs import LogStore
@@ -44,6 +45,7 @@ class Parts:
     equipment: Equipment
     training: Training
     transforms: Transforms
+    tuning: Tuning
     hosting: Hosting
     pipelines: Pipelines
     tagging: Tagging

@@ -11,6 +11,8 @@ SERVICE = Service(
         "cloche.services.sagemaker.tags",
         "cloche.services.sagemaker.training.training_job",
         "cloche.services.sagemaker.training.transform_job",
+        "cloche.services.sagemaker.tuning.hyper_parameter_tuning_job",
+        "cloche.services.sagemaker.tuning.training_jobs",
         "cloche.services.sagemaker.hosting.model",
         "cloche.services.sagemaker.hosting.endpoint_config",
         "cloche.services.sagemaker.hosting.endpoint",

@@ -98,7 +98,7 @@ def read_points(
     if unit is not None:
         sql += " AND unit = ?"
         arguments = (*arguments, unit)
-    for row in connection.execute(sql + " ORDER BY at", arguments):
+    for row in connection.execute(sql + " ORDER BY at, rowid", arguments):
         yield row["at"], row["unit"], from_row(row)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,6 +63,11 @@ class MetricStore:
         self._sums: dict[tuple[tuple[str, str, str, str, Dimensions], str, int], Statistics] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._listeners: list[Callable[[str, Sequence[Datum]], None]] = []
+
+    def on_put(self, listener: Callable[[str, Sequence[Datum]], None]) -> None:
+        """Have ``listener(namespace, data)`` called, on the putting thread, once points are on the disk."""
+        self._listeners.append(listener)
 
     # -- writing -----------------------------------------------------------------------------------------
 
@@ -80,6 +85,8 @@ class MetricStore:
 
         if batch:
             self._database.write(change)
+            for listener in self._listeners:
+                listener(namespace, batch)
 
     def record(
         self,
@@ -164,6 +171,19 @@ class MetricStore:
                 continue
             buckets.setdefault((at // period * period, held_unit), Statistics()).add(held)
         return [(at, held_unit, held) for (at, held_unit), held in sorted(buckets.items(), key=lambda e: e[0])]
+
+    def samples(self, account: str, region: str, namespace: str, name: str, dimensions: Dimensions) -> list[float]:
+        """The values of a series one by one, as they were put. Of those that have been rolled up since, each is the
+        mean of all that were rolled up with it."""
+        reader = self._database.reader
+        series = points.find_series(reader, account, region, namespace, name, dimensions)
+        if series is None:
+            return []
+        return [
+            held.total / held.count
+            for _, _, held in points.read_points(reader, series, 0, float("inf"), None)
+            for _ in range(int(held.count))
+        ]
 
     def metrics(
         self,

@@ -1,0 +1,1 @@
+"""Automatic model tuning: the tuning job, and the training jobs it launched."""
