@@ -123,10 +123,9 @@ _BY_KEY: Final = {image.key: image for image in IMAGES} | {
 _NAMES: Final = {image.name for image in IMAGES}
 DOCUMENTS: Final = "documents"
 """An environment that is no image's: with it Cloche makes documents (``cloche_jobs.documents``)."""
-ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), DOCUMENTS)
-SEARCH_ENVIRONMENT: Final = "tuning"
-"""Where the search of a tuning job runs (``tuning/search.py``)."""
-ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), SEARCH_ENVIRONMENT)
+SEARCH: Final = "tuning"
+"""Another: where the search of a tuning job runs (``tuning/search.py``)."""
+ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), DOCUMENTS, SEARCH)
 
 _URI: Final = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?P<suffix>[a-z0-9.-]{1,64})"

@@ -70,7 +70,7 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import Migration, migrate
 from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import Lifecycle, ObjectStore
-from cloche_jobs.catalog import SEARCH_ENVIRONMENT
+from cloche_jobs.catalog import SEARCH
 
 log = logging.getLogger(__name__)
 
@@ -287,7 +287,7 @@ def _parts(
             changes=changes,
             metrics=metric_store,
             api=api,
-            search_python=lambda: images.builder.ensure(SEARCH_ENVIRONMENT).python,
+            search_python=lambda: images.builder.ensure(SEARCH).python,
         ),
         hosting=hosting,
         pipelines=pipelines,
