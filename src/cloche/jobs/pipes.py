@@ -26,12 +26,13 @@ _NOTHING: Final = "no objects are left under {uri} for {title}"
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """One input as one host gets it: through ``<folder>/<input.name>_<epoch>``."""
+    """One input as one host gets it: through ``<folder>/<name>_<epoch>``."""
 
     input: S3Input
     share: Share
     folder: Path
     """Below the ML root, as the server sees it; it is there."""
+    name: str
 
 
 def stage_pipes(pipes: Sequence[Pipe], place: Place, objects: ObjectStore) -> None:
@@ -39,10 +40,11 @@ def stage_pipes(pipes: Sequence[Pipe], place: Place, objects: ObjectStore) -> No
     if not pipes:
         return
     root = place.layout.root
-    document = {"root": str(root.resolve()), "inputs": [_staged(pipe, root, place, objects) for pipe in pipes]}
+    inputs = [_staged(pipe, root, place.feeds / str(number), objects) for number, pipe in enumerate(pipes)]
+    document = {"root": str(root.resolve()), "inputs": inputs}
     place.feeds.joinpath("document.json").write_text(json.dumps(document), encoding="utf-8")
     for pipe in pipes:
-        os.mkfifo(pipe.folder / f"{pipe.input.name}_0", 0o600)
+        os.mkfifo(pipe.folder / f"{pipe.name}_0", 0o600)
 
 
 def feeder(place: Place) -> tuple[str, ...]:
@@ -52,9 +54,8 @@ def feeder(place: Place) -> tuple[str, ...]:
     return (python, "-I", "-S", str(Path(feed_pipes.__file__).resolve()), str(document))
 
 
-def _staged(pipe: Pipe, root: Path, place: Place, objects: ObjectStore) -> dict[str, Any]:
+def _staged(pipe: Pipe, root: Path, folder: Path, objects: ObjectStore) -> dict[str, Any]:
     input, share = pipe.input, pipe.share
-    folder = place.feeds / input.name
     folder.mkdir(parents=True)
     links = _Links(folder.resolve(), objects)
     if input.data_type == "AugmentedManifestFile":
@@ -67,7 +68,7 @@ def _staged(pipe: Pipe, root: Path, place: Place, objects: ObjectStore) -> dict[
     return {
         "title": input.title,
         "folder": pipe.folder.relative_to(root).parts,
-        "name": input.name,
+        "name": pipe.name,
         "gzip": input.compression == "Gzip",
         "wrap": input.record_wrapper == "RecordIO",
         "seed": input.shuffle_seed,

@@ -36,10 +36,10 @@ class Place:
         return Place(self.folder / f"host-{number}") if number else self
 
     def make_afresh(self) -> Layout:
-        """Empty folders; whatever an earlier attempt left is gone."""
+        """An empty folder; whatever an earlier attempt left is gone."""
         self.remove()
-        self.packed.mkdir(parents=True, mode=0o700)
-        return self.layout.make()
+        self.folder.mkdir(parents=True, mode=0o700)
+        return self.layout
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Final
 from cloche.foundation.errors import NotFound
 from cloche.jobs.hosts import Share
 from cloche.jobs.inputs import S3Input
-from cloche.jobs.sources import failed, file_below, of_host, sources
+from cloche.jobs.sources import Source, failed, file_below, of_host, sources
 from cloche.storage.objects import ObjectStore
 
 ASK_EVERY_FILES: Final = 200
@@ -30,11 +30,27 @@ def fetch(
 ) -> int:
     """Lay one host's share of ``input`` out below ``folder``, which is made; how many files that were. Raises
     ``Unfit``, also if the first host gets nothing, and ``GivenUp``."""
+
+    def place(source: Source) -> None:
+        objects.link_into(source.info, file_below(folder, source.name, source.info.key), link=link)
+
     folder.mkdir(parents=True, exist_ok=True)
+    return fetch_each(input, share, objects, place, is_wanted=is_wanted)
+
+
+def fetch_each(
+    input: S3Input,
+    share: Share,
+    objects: ObjectStore,
+    place: Callable[[Source], None],
+    *,
+    is_wanted: Callable[[], bool],
+) -> int:
+    """The same, where ``place`` does it for each file."""
     count = 0
     try:
         for source in of_host(input, sources(input, objects), share):
-            objects.link_into(source.info, file_below(folder, source.name, source.info.key), link=link)
+            place(source)
             count += 1
             if count % ASK_EVERY_FILES == 0 and not is_wanted():
                 raise GivenUp

@@ -29,6 +29,7 @@ class Clearing:
         parts.tuning.abandon(account)
         parts.training.abandon(account)
         parts.transforms.abandon(account)
+        parts.processing.abandon(account)
         parts.hosting.abandon(account)
         parts.exports.abandon(account)
         parts.card_exports.abandon(account)

@@ -26,6 +26,7 @@ from cloche.engines.log_export import LogExports
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.pipelines import Pipelines
+from cloche.engines.processing import Processing
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Training
@@ -131,6 +132,7 @@ class Wiring:
         self.parts.transforms.start()
         self.parts.card_exports.start()
         self.parts.tuning.start()
+        self.parts.processing.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -162,6 +164,7 @@ class Wiring:
         self.parts.training.close()
         self.parts.transforms.close()
         self.parts.card_exports.close()
+        self.parts.processing.close()
         self.parts.hosting.stop()
         self.parts.metric_filters.close()
         self.parts.metrics.close()
@@ -289,6 +292,7 @@ def _parts(
             api=api,
             search_python=lambda: images.builder.ensure(SEARCH).python,
         ),
+        processing=Processing(layout.run / "processing", equipment),
         hosting=hosting,
         pipelines=pipelines,
         quotas=limits,

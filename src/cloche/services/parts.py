@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.model_cards import CardExports
     from cloche.engines.pipelines import Pipelines
+    from cloche.engines.processing import Processing
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
@@ -46,6 +47,7 @@ class Parts:
     training: Training
     transforms: Transforms
     tuning: Tuning
+    processing: Processing
     hosting: Hosting
     pipelines: Pipelines
     tagging: Tagging

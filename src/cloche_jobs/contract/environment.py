@@ -70,6 +70,30 @@ def training_environment(
     }
 
 
+def processing_environment(
+    *,
+    image: str,
+    python: Path | str,
+    programs: Path | str,
+    package_root: Path | str,
+    region: str,
+    request: Mapping[str, str] | None = None,
+    extra: Mapping[str, str] | None = None,
+    ml_root: Path | str = ML_ROOT,
+    host: str = "algo-1",
+) -> dict[str, str]:
+    """Everything a processing job's process is started with; ``programs`` is the folder of its own environment's."""
+    common = _common(python, region)
+    return {
+        **common,
+        "PATH": common["PATH"] if str(programs) == str(Path(python).parent) else f"{programs}:{common['PATH']}",
+        "CURRENT_HOST": host,
+        **(request or {}),
+        **(extra or {}),
+        **_own(image, ml_root, package_root, request),
+    }
+
+
 def serving_environment(
     *,
     image: str,

@@ -25,7 +25,7 @@ KEPT = replace(PLAN, checkpoints=CheckpointConfig("data", "kept", "/opt/ml/check
 @pytest.fixture
 def place(tmp_path: Path, store: ObjectStore) -> Place:
     place = Place(tmp_path / "job")
-    place.make_afresh()
+    place.make_afresh().make()
     restore(KEPT, place, store)
     return place
 
@@ -64,7 +64,7 @@ def test_what_is_in_s3_already_is_not_stored_again(store: ObjectStore, place: Pl
 def test_keys_that_no_file_can_be_called(store: ObjectStore, tmp_path: Path) -> None:
     store.put_bytes("data", "kept/../../escape", b"1")
     place = Place(tmp_path / "job")
-    place.make_afresh()
+    place.make_afresh().make()
     with pytest.raises(Unfit, match="cannot be a file name"):
         restore(KEPT, place, store)
     assert not list(tmp_path.rglob("escape"))

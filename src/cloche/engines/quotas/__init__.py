@@ -12,6 +12,7 @@ from cloche.engines.quotas.catalogue import (
     SERVICES,
     Quota,
     endpoint_quota,
+    processing_quota,
     training_quota,
     transform_quota,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Quotas",
     "Requested",
     "endpoint_quota",
+    "processing_quota",
     "training_quota",
     "transform_quota",
 ]

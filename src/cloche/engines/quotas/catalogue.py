@@ -123,6 +123,11 @@ def transform_quota(instance_type: str) -> Quota:
     return _instances(instance_type, "transform", "transform job", {})
 
 
+def processing_quota(instance_type: str) -> Quota:
+    """Instances of that type that processing jobs may have at a time."""
+    return _instances(instance_type, "processing", "processing job", {})
+
+
 def endpoint_quota(instance_type: str) -> Quota:
     """Instances of that type that endpoints may have."""
     return _instances(instance_type, "endpoint", "endpoint", _ENDPOINT_CODES)

@@ -40,7 +40,7 @@ def stage(
 ) -> None:
     """Lay out everything below one host's ML root, from nothing; ``place`` is that host's. Raises ``Unfit`` and
     ``GivenUp``."""
-    layout = place.make_afresh()
+    layout = place.make_afresh().make()
     for channel in plan.channels:
         share = plan.share(channel, host)
         if share is not None and not channel.is_piped:
@@ -72,7 +72,7 @@ def stage(
 def pipes_of(plan: Plan, place: Place, host: JobHost) -> list[Pipe]:
     """The channels that stream to ``host``."""
     shares = ((channel, plan.share(channel, host)) for channel in plan.channels if channel.is_piped)
-    return [Pipe(channel, share, place.layout.data) for channel, share in shares if share is not None]
+    return [Pipe(channel, share, place.layout.data, channel.name) for channel, share in shares if share is not None]
 
 
 def _cluster(plan: Plan, host: JobHost) -> configuration.Hosts:

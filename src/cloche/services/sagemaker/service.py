@@ -13,6 +13,7 @@ SERVICE = Service(
         "cloche.services.sagemaker.training.transform_job",
         "cloche.services.sagemaker.tuning.hyper_parameter_tuning_job",
         "cloche.services.sagemaker.tuning.training_jobs",
+        "cloche.services.sagemaker.processing.processing_job",
         "cloche.services.sagemaker.hosting.model",
         "cloche.services.sagemaker.hosting.endpoint_config",
         "cloche.services.sagemaker.hosting.endpoint",

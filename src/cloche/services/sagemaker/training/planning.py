@@ -12,9 +12,10 @@ from typing import Final
 
 from cloche.aws.errors import fact
 from cloche.aws.operation import Context, Members, Shared
-from cloche.engines.training import Channel, Metric, Plan
-from cloche.foundation.errors import Invalid, NotFound, NotSupported
+from cloche.engines.training import Metric, Plan
+from cloche.foundation.errors import Invalid, NotSupported
 from cloche.foundation.limits import GIB
+from cloche.services.sagemaker.checks import check_objects, check_role
 from cloche.services.sagemaker.training.channels import address, plan_channels
 from cloche.services.sagemaker.training.cluster import check_groups_of_channels, plan_groups
 from cloche.services.sagemaker.training.outputs import check_bucket, check_local_path_outside, plan_checkpoints
@@ -23,23 +24,9 @@ from cloche_jobs import catalog
 from cloche_jobs.algorithms.declarations import metric_definitions as declared_metrics
 from cloche_jobs.contract.sources import program
 
-SAGEMAKER: Final = "sagemaker.amazonaws.com"
 MAX_RUNTIME_SECONDS_DEFAULT: Final = 86_400
 MAX_RUNTIME_SECONDS_MAX: Final = 28 * 86_400
 """Both: docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html"""
-CANNOT_ASSUME: Final = fact(
-    "ValidationException",
-    "Could not assume role {role}. Please ensure that the role exists and allows principal "
-    "'sagemaker.amazonaws.com' to assume the role.",
-    source="awslabs/predictive-maintenance-using-machine-learning#3",
-)
-NO_OBJECTS: Final = fact(
-    "ValidationException",
-    'No S3 objects found under S3 URL "{url}" given in input data source. Please ensure that the bucket exists in '
-    "the selected region ({region}), that objects exist under that S3 prefix, and that the role "
-    '"{role}" has "s3:ListBucket" permissions on bucket "{bucket}".',
-    source="aws/amazon-sagemaker-examples#2489",
-)
 WAIT_WITHOUT_SPOT: Final = fact(
     "ValidationException",
     "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true",
@@ -54,8 +41,7 @@ WAIT_TOO_SHORT: Final = fact(
 
 def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
     """Raises what AWS answers for a role, bucket or prefix that is not there; reads only."""
-    if not ctx.parts.identity.trusts(plan.role_arn, SAGEMAKER, account=ctx.account):
-        raise CANNOT_ASSUME.error(role=plan.role_arn)
+    check_role(ctx, plan.role_arn)
     if not plan.network and not ctx.parts.training.runtime.capabilities.private_network:
         raise NotSupported(
             "EnableNetworkIsolation needs a sandbox, and bubblewrap (bwrap) is not there or does not work here."
@@ -67,13 +53,7 @@ def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
         )
     ctx.parts.training.check(plan)
     for channel in plan.channels:
-        if not _has_objects(ctx, channel):
-            raise NO_OBJECTS.error(
-                url=f"s3://{channel.bucket}/{channel.prefix}",
-                region=ctx.region,
-                role=plan.role_arn,
-                bucket=channel.bucket,
-            )
+        check_objects(ctx, channel, plan.role_arn)
     check_bucket(ctx, plan.output_bucket, "OutputDataConfig.S3OutputPath")
     if plan.checkpoints is not None:
         check_bucket(ctx, plan.checkpoints.bucket, "CheckpointConfig.S3Uri")
@@ -123,12 +103,12 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     )
 
 
-def find_image(uri: str) -> catalog.Image:
+def find_image(uri: str, member: str = "TrainingImage") -> catalog.Image:
     """Raises ``Invalid`` with what is known."""
     try:
         return catalog.find(uri)
     except catalog.ImageUnknown as error:
-        raise Invalid(str(error), field="TrainingImage") from None
+        raise Invalid(str(error), field=member) from None
 
 
 def metric_definitions(image: catalog.Image, request: Members) -> Sequence[dict[str, str]]:
@@ -179,10 +159,3 @@ def _max_wait(request: Members, max_runtime: float) -> float | None:
     if seconds is None or seconds < max_runtime:
         raise WAIT_TOO_SHORT.error()
     return float(seconds)
-
-
-def _has_objects(ctx: Context, channel: Channel) -> bool:
-    try:
-        return bool(ctx.parts.objects.list(channel.bucket, channel.prefix, limit=1).objects)
-    except NotFound:
-        return False

@@ -16,7 +16,7 @@ from cloche.foundation.errors import NotSupported
 Test = Callable[[Any], bool]
 
 
-def _given(value: Any) -> bool:
+def given(value: Any) -> bool:
     return value not in (None, "", [], {}, False)
 
 
@@ -29,48 +29,48 @@ def _enabled(member: str) -> Test:
 
 
 REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("AlgorithmSpecification.AlgorithmName", _given, "algorithm resources and marketplace algorithms; name an image"),
-    ("AlgorithmSpecification.TrainingImageConfig", _given, "images from private registries"),
-    ("OutputDataConfig.KmsKeyId", _given, "encryption of artifacts with a KMS key"),
-    ("ResourceConfig.InstancePreferences", _given, "a choice among instance types"),
-    ("ResourceConfig.InstancePlacementConfig", _given, "placement of instances"),
-    ("ResourceConfig.TrainingPlanArn", _given, "training plans"),
-    ("ResourceConfig.VolumeKmsKeyId", _given, "encryption of the training volume with a KMS key"),
-    ("VpcConfig", _given, "virtual private clouds"),
-    ("DebugRuleConfigurations", _given, "Debugger rules"),
-    ("ProfilerRuleConfigurations", _given, "profiler rules"),
-    ("TensorBoardOutputConfig", _given, "synchronised TensorBoard output"),
-    ("ExperimentConfig", _given, "experiments"),
+    ("AlgorithmSpecification.AlgorithmName", given, "algorithm resources and marketplace algorithms; name an image"),
+    ("AlgorithmSpecification.TrainingImageConfig", given, "images from private registries"),
+    ("OutputDataConfig.KmsKeyId", given, "encryption of artifacts with a KMS key"),
+    ("ResourceConfig.InstancePreferences", given, "a choice among instance types"),
+    ("ResourceConfig.InstancePlacementConfig", given, "placement of instances"),
+    ("ResourceConfig.TrainingPlanArn", given, "training plans"),
+    ("ResourceConfig.VolumeKmsKeyId", given, "encryption of the training volume with a KMS key"),
+    ("VpcConfig", given, "virtual private clouds"),
+    ("DebugRuleConfigurations", given, "Debugger rules"),
+    ("ProfilerRuleConfigurations", given, "profiler rules"),
+    ("TensorBoardOutputConfig", given, "synchronised TensorBoard output"),
+    ("ExperimentConfig", given, "experiments"),
     ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
     ("InfraCheckConfig", _enabled("EnableInfraCheck"), "checks of the infrastructure"),
     ("SessionChainingConfig", _enabled("EnableSessionTagChaining"), "session tag chaining"),
-    ("ServerlessJobConfig", _given, "serverless model customisation"),
-    ("MlflowConfig", _given, "managed MLflow"),
-    ("ModelPackageConfig", _given, "model packages"),
+    ("ServerlessJobConfig", given, "serverless model customisation"),
+    ("MlflowConfig", given, "managed MLflow"),
+    ("ModelPackageConfig", given, "model packages"),
 )
 REFUSED_IN_CHANNEL: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("DataSource.FileSystemDataSource", _given, "file systems as a data source"),
-    ("DataSource.DatasetSource", _given, "data sets as a data source"),
+    ("DataSource.FileSystemDataSource", given, "file systems as a data source"),
+    ("DataSource.DatasetSource", given, "data sets as a data source"),
     ("DataSource.S3DataSource.S3DataType", lambda value: value == "Converse", "data in the Converse format"),
-    ("DataSource.S3DataSource.ModelAccessConfig", _given, "gated models"),
-    ("DataSource.S3DataSource.HubAccessConfig", _given, "hubs"),
+    ("DataSource.S3DataSource.ModelAccessConfig", given, "gated models"),
+    ("DataSource.S3DataSource.HubAccessConfig", given, "hubs"),
 )
 PENDING_TIME: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("StoppingCondition.MaxPendingTimeInSeconds", _given, "a limit on the time a job waits for accelerated instances"),
+    ("StoppingCondition.MaxPendingTimeInSeconds", given, "a limit on the time a job waits for accelerated instances"),
 )
 REFUSED_UPDATES: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("ProfilerConfig", _given, "profiling"),
-    ("ProfilerRuleConfigurations", _given, "profiler rules"),
+    ("ProfilerConfig", given, "profiling"),
+    ("ProfilerRuleConfigurations", given, "profiler rules"),
     ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
 )
 
 
 def refuse_what_is_not_done(request: Members) -> None:
     """Raises ``NotSupported`` for the first member that asks for something Cloche does not do."""
-    _look("", request, REFUSED)
+    refuse("", request, REFUSED)
     _refuse_pending_time(request)
     for number, channel in enumerate(request.get("InputDataConfig") or (), 1):
-        _look(f"InputDataConfig.{number}.", channel, REFUSED_IN_CHANNEL)
+        refuse(f"InputDataConfig.{number}.", channel, REFUSED_IN_CHANNEL)
 
 
 def _refuse_pending_time(request: Members) -> None:
@@ -82,15 +82,16 @@ def _refuse_pending_time(request: Members) -> None:
         *(each.get("InstanceType") for each in resources.get("InstanceGroups") or ()),
     ]
     if any(str(each).startswith(("ml.p", "ml.g", "ml.trn")) for each in types):
-        _look("", request, PENDING_TIME)
+        refuse("", request, PENDING_TIME)
 
 
 def refuse_updates_not_done(request: Members) -> None:
     """The same for an UpdateTrainingJob."""
-    _look("", request, REFUSED_UPDATES)
+    refuse("", request, REFUSED_UPDATES)
 
 
-def _look(prefix: str, members: Members, table: tuple[tuple[str, Test, str], ...]) -> None:
+def refuse(prefix: str, members: Members, table: tuple[tuple[str, Test, str], ...]) -> None:
+    """Raises ``NotSupported`` for the first of ``table`` that ``members`` ask for."""
     for path, forbidden, what in table:
         value = _at(members, path)
         if forbidden(value):

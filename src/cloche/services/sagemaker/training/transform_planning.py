@@ -14,15 +14,15 @@ from typing import Final
 from cloche.aws.operation import Context, Members
 from cloche.engines.transform import Capture, Plan
 from cloche.engines.transform.plan import RETRIES_DEFAULT, TIMEOUT_SECONDS_DEFAULT, batch_variables, strategy_word
-from cloche.foundation.errors import Invalid, NotFound, NotSupported
+from cloche.foundation.errors import Invalid, NotSupported
 from cloche.foundation.limits import INSTANCES_PER_JOB_MAX
 from cloche.jobs.inputs import S3Input
+from cloche.services.sagemaker.checks import check_objects, check_role
 from cloche.services.sagemaker.hosting.model import find_model
 from cloche.services.sagemaker.hosting.planning import plan_model
 from cloche.services.sagemaker.hosting.refusing import refuse
 from cloche.services.sagemaker.training.channels import address
 from cloche.services.sagemaker.training.outputs import check_bucket
-from cloche.services.sagemaker.training.planning import CANNOT_ASSUME, NO_OBJECTS, SAGEMAKER
 from cloche_jobs.transform.records import CSV, form_of
 from cloche_jobs.transform.selecting import Path, PathRefused
 
@@ -80,8 +80,8 @@ def plan_transform_job(ctx: Context, connection: sqlite3.Connection, arn: str, r
 def check_transform_job(ctx: Context, plan: Plan) -> None:
     """Raises what AWS answers for a role, bucket or prefix that is not there; reads only."""
     role = plan.model.role_arn
-    if role and not ctx.parts.identity.trusts(role, SAGEMAKER, account=ctx.account):
-        raise CANNOT_ASSUME.error(role=role)
+    if role:
+        check_role(ctx, role)
     able = ctx.parts.transforms.runtime.capabilities
     if not plan.model.network and not able.private_network:
         raise NotSupported(
@@ -93,8 +93,7 @@ def check_transform_job(ctx: Context, plan: Plan) -> None:
             "A transform job on more than one instance needs a sandbox for each, and bubblewrap (bwrap) is not there "
             "or does not work here."
         )
-    if not _has_objects(ctx, plan.input):
-        raise NO_OBJECTS.error(url=plan.input.uri, region=ctx.region, role=role, bucket=plan.input.bucket)
+    check_objects(ctx, plan.input, role)
     check_bucket(ctx, plan.output_bucket, "TransformOutput.S3OutputPath")
     if plan.capture is not None:
         check_bucket(ctx, plan.capture.bucket, "DataCaptureConfig.DestinationS3Uri")
@@ -174,10 +173,3 @@ def _check_processing(plan: Plan) -> None:
                 f"DataProcessing.{member} {path.text} names attributes; of a row of CSV only numbers can be selected.",
                 field=member,
             )
-
-
-def _has_objects(ctx: Context, given: S3Input) -> bool:
-    try:
-        return bool(ctx.parts.objects.list(given.bucket, given.prefix, limit=1).objects)
-    except NotFound:
-        return False

@@ -1,0 +1,75 @@
+"""What process a plan becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from cloche.compute.runtime import Capabilities, Host, Limits, ProcessSpec
+from cloche.engines.processing.plan import Plan
+from cloche.engines.processing.staging import Staged
+from cloche.jobs.hosts import JobHost
+from cloche.jobs.outside import World
+from cloche.jobs.pipes import feeder
+from cloche.jobs.place import Place
+from cloche_jobs.contract.environment import processing_environment
+from cloche_jobs.contract.layout import ML_ROOT
+from cloche_jobs.contract.processing import make_environment
+
+
+def process_of(
+    plan: Plan,
+    id: str,
+    place: Place,
+    staged: Sequence[Staged],
+    python: Path,
+    capabilities: Capabilities,
+    *,
+    world: World,
+    stop_grace_seconds: float,
+    limits: Limits,
+) -> ProcessSpec:
+    """``staged`` has one for each host."""
+
+    def root_of(host: JobHost) -> PurePath:
+        return ML_ROOT if capabilities.ml_root_at_opt_ml else place.of_host(host.number).layout.root.resolve()
+
+    def made(host: JobHost) -> Host:
+        layout = place.of_host(host.number).layout
+        environment = processing_environment(
+            image=plan.image,
+            python=python,
+            programs=make_environment(layout, python, Path(root_of(host))),
+            package_root=str(world.package_root),
+            region=plan.region,
+            request=plan.environment,
+            extra=world.environment,
+            ml_root=str(root_of(host)),
+            host=host.name,
+        )
+        return Host(host.name, layout.root, environment, (*world.mounts, *staged[host.number].mounts))
+
+    first, *others = (made(host) for host in plan.hosts)
+    root = root_of(plan.hosts[0])
+    return ProcessSpec(
+        id=id,
+        argv=_at(root, (*plan.entrypoint, *plan.arguments)),
+        environment=first.environment,
+        ml_root=first.ml_root,
+        mounts=first.mounts,
+        host_name=first.name,
+        more_hosts=tuple(others),
+        directory=str(root),
+        network=plan.network,
+        limits=limits,
+        max_runtime_seconds=plan.max_runtime_seconds,
+        stop_grace_seconds=stop_grace_seconds,
+        companions=tuple(feeder(place.of_host(host.number)) for host in plan.hosts if staged[host.number].has_pipes),
+    )
+
+
+def _at(root: PurePath, argv: Sequence[str]) -> tuple[str, ...]:
+    """Where a job cannot have its folder at ``/opt/ml``, at least its command line names where it is."""
+    if root == ML_ROOT:
+        return tuple(argv)
+    return tuple(str(root) + each[len(str(ML_ROOT)) :] if each.startswith(f"{ML_ROOT}/") else each for each in argv)

@@ -1,0 +1,1 @@
+"""Processing jobs as the API has them."""

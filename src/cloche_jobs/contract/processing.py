@@ -1,0 +1,74 @@
+"""What a processing job finds of itself: two files below ``config``, and an environment of its own.
+
+Source of the files: docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html ("How Amazon
+SageMaker Processing Configures Your Processing Container").
+
+Programs install packages as they like (the SDK's ``runproc.sh`` calls ``pip install``), but an image's environment is
+shared by all jobs and read-only. So each job has one of its own that stands on the image's: packages go into the job's,
+and win; what the image has counts as installed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cloche_jobs.contract.layout import Layout
+
+ENVIRONMENT = ".environment"
+EXIT_MESSAGE_BYTES_MAX = 1_024
+"""docs.aws.amazon.com/sagemaker/latest/dg/byoc-metadata.html: the first KB of ``output/message``."""
+_PIP = "#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+
+
+def make(layout: Layout, configuration: Mapping[str, Any], current: str, hosts: Sequence[str]) -> None:
+    """Make the folders a job may rely on, and tell it what was asked for and who takes part."""
+    config = layout.root / "config"
+    config.mkdir(parents=True)
+    layout.output.mkdir()
+    (layout.root / "processing").mkdir()
+    (config / "processingjobconfig.json").write_text(json.dumps(dict(configuration)), encoding="utf-8")
+    resources = {"current_host": current, "hosts": sorted(hosts)}
+    (config / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")
+
+
+def make_environment(layout: Layout, python: Path, root: Path) -> Path:
+    """Make the job's own environment on that of ``python``; the folder of its programs as the job sees it, which finds
+    ``layout`` at ``root``. An interpreter that is in no virtual environment is taken as it is."""
+    image = python.parent.parent
+    packages = next((image / "lib").glob("python3*/site-packages"), None)
+    if packages is None or not (image / "pyvenv.cfg").is_file():
+        return python.parent
+    own = layout.root / ENVIRONMENT
+    programs, own_packages = own / "bin", own / packages.relative_to(image)
+    programs.mkdir(parents=True)
+    own_packages.mkdir(parents=True)
+    (own / "pyvenv.cfg").write_bytes((image / "pyvenv.cfg").read_bytes())
+    (own_packages / "image.pth").write_text(f"import site; site.addsitedir({str(packages)!r})\n")
+    for name in ("python", "python3", packages.parent.name):
+        (programs / name).symlink_to(python)
+    seen = root / ENVIRONMENT / "bin"
+    for name in ("pip", "pip3"):
+        (programs / name).write_text(_PIP.format(python=seen / "python3"))
+        (programs / name).chmod(0o755)
+    return seen
+
+
+def read_exit_message(path: Path) -> str | None:
+    """The first KB of what a job left, never through a link; ``None`` where there is nothing. Raises ``ValueError``
+    for what is not UTF-8."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        try:
+            data = stream.read(EXIT_MESSAGE_BYTES_MAX + 1)
+        except OSError:
+            return None
+    is_all = len(data) <= EXIT_MESSAGE_BYTES_MAX  # else the last character may be cut
+    return codecs.getincrementaldecoder("utf-8")().decode(data[:EXIT_MESSAGE_BYTES_MAX], is_all) or None
