@@ -226,6 +226,8 @@ def _action(request: HttpRequest, names: tuple[str, ...]) -> Routed | None:
     candidates = tuple(n for n in names if _query_protocol(n)) if names else _services_of_version(fields, name)
     for candidate in sorted(candidates, key=lambda n: _version(n) != fields.get("Version")):
         if found := _operation(candidate, name):
+            if candidate == "sqs":
+                request = _with_queue_url(request, found[1])
             return Routed(candidate, *found, _query_protocol(candidate), request)
     if names and not candidates:
         return None
@@ -234,9 +236,25 @@ def _action(request: HttpRequest, names: tuple[str, ...]) -> Routed | None:
     raise AwsError("InvalidAction", f"Could not find operation {name[:128]} for version {version[:32]}", 400)
 
 
+_QUEUE_URL: Final = re.compile(rb"(?:^|&)QueueUrl=")
+
+
+def _with_queue_url(request: HttpRequest, operation: OperationModel) -> HttpRequest:
+    """Clients of SQS's query protocol send to the queue's URL and need not say it again in the form
+    (AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html)."""
+    members = operation.input_shape.members if operation.input_shape is not None else {}
+    if request.path.count("/") < 2 or "QueueUrl" not in members:
+        return request
+    if _QUEUE_URL.search(request.body) or _QUEUE_URL.search(request.query.encode("latin-1")):
+        return request
+    return replace(request, query=f"{request.query}&QueueUrl={request.path}")
+
+
 def _query_protocol(name: str) -> str:
     metadata = load.service_index()[name]
     spoken = [metadata.get("protocol"), *metadata.get("protocols", ())]
+    if "awsQueryCompatible" in metadata:  # it spoke query once (SQS), and clients of that time are still about
+        spoken.append("query")
     return next((p for p in spoken if p in ("query", "ec2")), "")
 
 

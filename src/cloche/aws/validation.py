@@ -46,6 +46,9 @@ CODES: Final = {
     # "InvalidParameterException: 1 validation error detected: Value null at 'logEvents.1.member.timestamp' ..."
     # (amazon-archives/cloudwatch-logs-centralize-logs#5, lazywithclass/winston-cloudwatch#55).
     "logs": "InvalidParameterException",
+    # Its model has no other constraints than members that must be there
+    # (AWSSimpleQueueService/latest/APIReference/CommonErrors.html).
+    "sqs": "MissingParameter",
 }
 _TEXT_MAX: Final = 4_096
 _NUMBERS: Final = frozenset(("integer", "long", "short", "byte", "float", "double"))

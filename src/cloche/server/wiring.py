@@ -15,7 +15,7 @@ from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
-from cloche.engines import experiments, identity, lineage, model_cards, quotas, tagging, tuning
+from cloche.engines import experiments, identity, lineage, model_cards, queues, quotas, tagging, tuning
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines.filter_patterns import compile_pattern
@@ -27,6 +27,7 @@ from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.pipelines import Pipelines
 from cloche.engines.processing import Processing
+from cloche.engines.queues import Queues, QueueTagOwner
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Training
@@ -92,6 +93,7 @@ MIGRATIONS: list[Migration] = [
     *pipelines_engine.MIGRATIONS,
     *model_cards.MIGRATIONS,
     *tuning.MIGRATIONS,
+    *queues.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -117,11 +119,18 @@ class Wiring:
 
     def __post_init__(self) -> None:
         self.when_stopping.append(self.parts.logs.announce_close)
+        self.when_stopping.append(self.parts.queues.waiting.close)
         self.api.bind(self.perform)
         self.lifecycle = Lifecycle(self.parts.objects, self.parts.clock)
         parts = self.parts
         self.housekeeping = Housekeeping(
-            [parts.identity.keys.write_uses, parts.logs.expire, parts.metrics.expire, self.lifecycle.run]
+            [
+                parts.identity.keys.write_uses,
+                parts.logs.expire,
+                parts.metrics.expire,
+                parts.queues.expire,
+                self.lifecycle.run,
+            ]
         )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -303,11 +312,13 @@ def _parts(
                 BucketOwner(store),
                 LogGroupOwner(database),
                 TagOwner(principals),
+                QueueTagOwner(database),
             ],
         ),
         exports=exports,
         card_exports=card_exports,
         metric_filters=metric_filters,
+        queues=Queues(database, clock, reconciler),
     )
     return parts, tokens, runtime, api
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloche.engines.model_cards import CardExports
     from cloche.engines.pipelines import Pipelines
     from cloche.engines.processing import Processing
+    from cloche.engines.queues import Queues
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
     from cloche.engines.training import Training
@@ -55,3 +56,4 @@ class Parts:
     exports: LogExports
     card_exports: CardExports
     metric_filters: MetricFilters
+    queues: Queues

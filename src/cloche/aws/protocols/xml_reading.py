@@ -217,4 +217,8 @@ def wire_name(member: Shape, name: str) -> str:
     own: str = member.serialization.get("name", name)
     if member.type_name == "list" and member.serialization.get("flattened"):
         return str(member.member.serialization.get("name", own))
+    if member.type_name == "map" and "queryName" in member.serialization:
+        return str(
+            member.serialization["queryName"]
+        )  # SQS's maps go by another name in the query protocol than in JSON
     return own

@@ -19,7 +19,7 @@ from cloche.engines.identity.entities import Account, Credentials, Kind, Role
 from cloche.engines.identity.first_start import make_execution_role
 from cloche.engines.identity.keys import Keys
 from cloche.engines.identity.ledger import Ledger, Limits, account_in
-from cloche.engines.identity.policy import Decision, Outcome, Request, evaluate
+from cloche.engines.identity.policy import Decision, Outcome, Principal, Request, evaluate
 from cloche.engines.identity.sessions import JOB_SECONDS, Wanted
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import AlreadyExists, Invalid, NotFound
@@ -242,6 +242,15 @@ class Identity:
         return self.assume_role(role_arn, session_name, service=SAGEMAKER, source_arn=source_arn)
 
     # -- decisions -----------------------------------------------------------------------------------------
+
+    def asker(self, account: str, arn: str, access_key: str) -> tuple[Principal, dict[str, Sequence[str]]]:
+        """Somebody who signed, as the policy of a resource sees them: who they are, and the condition keys that follow
+        from it. They may be of an account that is not held here."""
+        found = self.find(account)
+        if found is None:
+            return Principal(arn, account), {"aws:principalarn": (arn,)}
+        keys = found.rights.context(arn, self.credentials(access_key))
+        return found.rights.known(arn).principal, keys
 
     def authorize(
         self,

@@ -154,8 +154,7 @@ def replace_request(tx: sqlite3.Connection, arn: str, request: dict[str, Any], m
 
 def remove(tx: sqlite3.Connection, arn: str) -> None:
     """Delete the record and its tags; nothing happens if it is not there."""
-    tx.execute("DELETE FROM tags WHERE arn = ?", (arn,))
-    tx.execute("DELETE FROM tagged WHERE arn = ?", (arn,))
+    tags.remove_all(tx, arn)
     tx.execute("DELETE FROM records WHERE arn = ?", (arn,))
 
 

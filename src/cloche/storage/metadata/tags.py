@@ -66,3 +66,9 @@ def put(tx: sqlite3.Connection, arn: str, tags: Iterable[tuple[str, str]]) -> No
 def remove(tx: sqlite3.Connection, arn: str, keys: Iterable[str]) -> None:
     """Take tags away; keys that are not there are passed over."""
     tx.executemany("DELETE FROM tags WHERE arn = ? AND key = ?", [(arn, key) for key in keys])
+
+
+def remove_all(tx: sqlite3.Connection, arn: str) -> None:
+    """The resource goes, and nothing remembers that it was tagged."""
+    tx.execute("DELETE FROM tags WHERE arn = ?", (arn,))
+    tx.execute("DELETE FROM tagged WHERE arn = ?", (arn,))

@@ -186,12 +186,7 @@ class Access:
         caller = self.ctx.caller
         if caller.anonymous:
             return Principal(), {"aws:principaltype": ("Anonymous",), "aws:userid": ("anonymous",)}
-        identity = cast(Parts, self.ctx.parts).identity
-        account = identity.find(caller.account)
-        if account is None:
-            return Principal(caller.arn, caller.account), {"aws:principalarn": (caller.arn,)}
-        keys = account.rights.context(caller.arn, identity.credentials(caller.access_key))
-        return account.rights.known(caller.arn).principal, keys
+        return cast(Parts, self.ctx.parts).identity.asker(caller.account, caller.arn, caller.access_key)
 
     def _policy_counts(self, text: str) -> bool:
         """RestrictPublicBuckets: a public policy grants nothing beyond the account."""
