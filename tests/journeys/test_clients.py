@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from environments import client_python
@@ -67,6 +68,18 @@ def test_sagemaker_sdk_v3(server: object, data: Path, tmp_path: Path) -> None:
     assert answers["accuracy"] > 0.85
 
 
+def test_batch_transform(server: object, data: Path, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "batch_transform/main.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    found: dict[str, Any] = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    assert found["accuracy"] > 0.85
+    assert found["first"][0] == "patient-0"
+    assert "MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD" in output, "the data log is shown"
+    script = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "batch_transform/sdk3.py")]
+    output = run(server, [*script, found["model"]], tmp_path)
+    assert json.loads(output.rpartition("RESULT ")[2].splitlines()[0])["status"] == "Completed"
+
+
 def test_aws_cli(server: object, data: Path, tmp_path: Path) -> None:
     aws = str(client_python("awscli").with_name("aws"))
     output = run(server, ["bash", str(EXAMPLES / "aws_cli/main.sh"), aws, str(data), str(tmp_path)], tmp_path)
@@ -99,7 +112,15 @@ def test_boto3(server: object, name: str, tmp_path: Path) -> None:
 
 def test_every_example_is_listed_and_run() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and any(path.glob("main.*"))}
-    clients = {"train_and_deploy", "sagemaker_sdk_v2", "sagemaker_sdk_v3", "aws_cli", "several_instances"}
+    clients = {
+        "train_and_deploy",
+        "sagemaker_sdk_v2",
+        "sagemaker_sdk_v3",
+        "aws_cli",
+        "several_instances",
+        "batch_transform",
+        "experiments",
+    }
     assert folders == clients | set(EXPECTED)
     page = (EXAMPLES / "README.md").read_text()
     assert all(f"]({name})" in page and (EXAMPLES / name / "README.md").exists() for name in folders)

@@ -18,6 +18,7 @@ from cloche.console.pages import HERE, Pages, Place
 from cloche.console.recent import Recent
 from cloche.console.storage import StoragePages
 from cloche.console.training import TrainingPages
+from cloche.console.transform import TransformPages
 
 STATIC = "/_cloche/static"
 
@@ -35,6 +36,7 @@ class Console:
         routes = [
             Route("/", Overview(ask, pages, recent).show),
             *TrainingPages(ask, pages).routes(),
+            *TransformPages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *self._feed.routes(),

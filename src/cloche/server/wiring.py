@@ -29,7 +29,7 @@ from cloche.engines.pipelines import Pipelines
 from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
 from cloche.engines.quotas import Quotas
-from cloche.engines.tagging import BucketOwner, LogGroupOwner, Owner, RecordOwner, Tagging
+from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
@@ -315,14 +315,16 @@ def _parts(
 
 
 def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Tagging:
-    owners: list[Owner] = [
-        RecordOwner(database, ("sagemaker", "cloudwatch")),
-        BucketOwner(store),
-        LogGroupOwner(database),
-        TagOwner(principals),
-        QueueTagOwner(database),
-    ]
-    return Tagging(database, owners)
+    return Tagging(
+        database,
+        [
+            RecordOwner(database, ("sagemaker", "cloudwatch")),
+            BucketOwner(store),
+            LogGroupOwner(database),
+            TagOwner(principals),
+            QueueTagOwner(database),
+        ],
+    )
 
 
 def _url_for_jobs(settings: Settings) -> str:

@@ -67,6 +67,29 @@ def test_a_job_is_watched_from_its_start_to_its_end(page: Browser, world: Any) -
     assert page.run("return window.asked") == 0  # a finished job is not asked for again
 
 
+def test_a_batch_and_why_it_failed(page: Browser, world: Any, endpoint: str) -> None:
+    """The model of ``endpoint``, over a file of which one line is no data."""
+    name = "console-batch"
+    s3, sagemaker = world.client("s3"), world.client("sagemaker")
+    s3.put_object(Bucket="console-pages", Key="batch/rows.csv", Body=b"1,2,3,4\n1,2,<b>,4\n")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://console-pages/batch/"}}
+    sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=endpoint,
+        TransformInput={"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": "s3://console-pages/batch-out", "AssembleWith": "Line"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    page.open(f"{world.server.url}/_cloche/transform")
+    page.click_link(name)
+    page.wait("Failed", lambda: page.text(".badge") == "Failed")
+    assert "rows.csv, line 2: " in page.text(".failure") and "'<b>'" in page.text(".failure")
+    page.wait_text("batch/rows.csv: ClientError: 415", "#data-log")
+    page.wait_text("Model objective", "#job-log")
+    assert "s3://console-pages/batch-out/" in page.text(".facts")
+    assert page.texts(".title button") == []
+
+
 def test_the_stop_button_stops(page: Browser, world: Any) -> None:
     name = "console-stopped"
     world.train(name, 1_000_000)

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from cloche_jobs.algorithms.xgboost import engine
+from cloche_jobs.algorithms.xgboost import bulk, engine
 from cloche_jobs.algorithms.xgboost.content import accepted_form
 from cloche_jobs.algorithms.xgboost.engine import Array, Predictor, numpy
 from cloche_jobs.algorithms.xgboost.payloads import Rows, parse_csv, parse_libsvm, parse_protobuf
@@ -80,7 +80,7 @@ class XGBoostModel(OneByOne):
         }
         return Answer(json.dumps(parameters).encode())
 
-    def _rows(self, question: Question) -> Rows:
+    def _rows(self, question: Question) -> Rows | Array:
         # AWS takes a missing type for libsvm; media types are compared before their parameters are looked at.
         content_type = question.content_type or "text/libsvm"
         try:
@@ -90,7 +90,8 @@ class XGBoostModel(OneByOne):
         if form not in _PARSERS:
             raise InferenceError(415, f"Content-type {content_type} is not supported.")
         try:
-            return _PARSERS[form](question.body)
+            table = bulk.read_csv(question.body) if form == "csv" and len(question.body) >= bulk.BYTES_MIN else None
+            return _PARSERS[form](question.body) if table is None else table
         except Exception as error:
             raise InferenceError(
                 415,
@@ -98,17 +99,14 @@ class XGBoostModel(OneByOne):
                 f"{type(error)}\n {error}",
             ) from error
 
-    def _predict(self, rows: Rows) -> list[Any]:
+    def _predict(self, rows: Rows | Array) -> list[Any] | Array:
         if len(self.predictors) == 1:
             if len(rows) == 1:
-                return self.predictors[0].predict_row(rows[0])
-            alone: list[Any] = self.predictors[0].predict(numpy.array(rows, dtype=numpy.float32)).tolist()
-            return alone
-        table = numpy.array(rows, dtype=numpy.float32)
+                return self.predictors[0].predict_row(list(rows[0]))
+            return self.predictors[0].predict(numpy.asarray(rows, dtype=numpy.float32))
+        table = numpy.asarray(rows, dtype=numpy.float32)
         answers = numpy.array([predictor.predict(table) for predictor in self.predictors])
-        together = _most_frequent(answers) if self.objective in _VOTING else answers.mean(axis=0)
-        joined: list[Any] = together.tolist()
-        return joined
+        return _most_frequent(answers) if self.objective in _VOTING else answers.mean(axis=0)
 
     def _accept(self, accept: str | None) -> str:
         if accept == "text/csv":
@@ -125,7 +123,12 @@ class XGBoostModel(OneByOne):
             406, f"Accept type {accept} is not supported. Please use supported accept types: {offered}."
         )
 
-    def _encode(self, values: list[Any], accept: str) -> bytes:
+    def _encode(self, predictions: list[Any] | Array, accept: str) -> bytes:
+        if self.selection is None and (accept == "text/csv" or self.batch):
+            written = None if isinstance(predictions, list) else bulk.write_lines(predictions)
+            if written is not None:
+                return written
+        values: list[Any] = predictions if isinstance(predictions, list) else predictions.tolist()
         if self.selection is not None:
             try:
                 return self.selection.encoded(self.selection.answers(values), accept, batch=self.batch)
