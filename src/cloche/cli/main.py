@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "run": "Run one command against Cloche.",
     "status": "Say where Cloche is and what runs now.",
     "jobs": "List training jobs; interrupt spot training.",
+    "pipelines": "List pipelines; draw one with the states of its steps.",
     "endpoints": "List endpoints.",
     "logs": "Print the log of a job or an endpoint.",
     "images": "List the images Cloche stands in for; build them.",

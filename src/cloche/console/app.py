@@ -15,6 +15,7 @@ from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
 from cloche.console.feed import Feed
 from cloche.console.pages import HERE, Pages, Place
+from cloche.console.pipelines import PipelinePages
 from cloche.console.recent import Recent
 from cloche.console.storage import StoragePages
 from cloche.console.training import TrainingPages
@@ -37,6 +38,7 @@ class Console:
             Route("/", Overview(ask, pages, recent).show),
             *TrainingPages(ask, pages).routes(),
             *TransformPages(ask, pages).routes(),
+            *PipelinePages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *self._feed.routes(),

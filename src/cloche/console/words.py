@@ -7,8 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 GOOD = {"Completed", "InService", "Succeeded"}
-BAD = {"Failed", "OutOfService", "UpdateRollbackFailed"}
-MOVING = {"InProgress", "Creating", "Updating", "Stopping", "Deleting", "SystemUpdating", "RollingBack"}
+BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures"}
+MOVING = {
+    "InProgress",
+    "Creating",
+    "Updating",
+    "Stopping",
+    "Deleting",
+    "SystemUpdating",
+    "RollingBack",
+    "Executing",
+    "Starting",
+}
 
 
 def ago(at: datetime | float | None) -> str:

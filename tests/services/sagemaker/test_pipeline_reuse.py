@@ -65,12 +65,9 @@ def test_the_output_address_is_not_part_of_the_key(bench: PipelineBench) -> None
 
 def selective(bench: PipelineBench, name: str) -> None:
     """As case pipe-03: prepare, train, check, and a model behind the check."""
-    prepared = bench.training("prepare", "echo 1,2 > /opt/ml/model/rows.csv", Arguments={
-        "OutputDataConfig": {
-            "S3OutputPath": {"Std:Join": {"On": "/", "Values": [f"s3://{BUCKET}", get("Execution.PipelineExecutionId")]}},
-            "CompressionType": "NONE",
-        },
-    })  # fmt: skip
+    address = {"Std:Join": {"On": "/", "Values": [f"s3://{BUCKET}", get("Execution.PipelineExecutionId")]}}
+    output = {"OutputDataConfig": {"S3OutputPath": address, "CompressionType": "NONE"}}
+    prepared = bench.training("prepare", "echo 1,2 > /opt/ml/model/rows.csv", Arguments=output)
     data = channel("train", "x")
     data["DataSource"]["S3DataSource"]["S3Uri"] = get("Steps.prepare.ModelArtifacts.S3ModelArtifacts")
     trained = bench.training("train", "cat /opt/ml/input/data/train/rows.csv", Arguments={"InputDataConfig": [data]})

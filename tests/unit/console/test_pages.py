@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +39,29 @@ JOB = {
     "ModelArtifacts": {"S3ModelArtifacts": "s3://b/o/model.tar.gz"},
     "HyperParameters": {"eta": "0.1"},
 }
+DEFINITION = json.dumps(
+    {
+        "Version": "2020-12-01",
+        "Steps": [
+            {"Name": "train", "Type": "Training", "Arguments": {}},
+            {
+                "Name": "ask",
+                "Type": "Condition",
+                "DependsOn": ["train"],
+                "Arguments": {
+                    "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 1}],
+                    "IfSteps": [{"Name": "end", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}],
+                },
+            },
+        ],
+    }
+)
+EXECUTION = {
+    "PipelineExecutionArn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/abc",
+    "PipelineExecutionDisplayName": "execution-1",
+    "PipelineExecutionStatus": "Failed",
+    "StartTime": AT,
+}
 LOG = ["[0]#011train-auc:0.9#011validation-auc:0.8", "words", "[1]#011train-auc:0.95#011validation-auc:0.85"]
 ANSWERS: dict[str, Members] = {
     "ListTrainingJobs": {"TrainingJobSummaries": [JOB], "NextToken": "more&more"},
@@ -70,6 +94,32 @@ ANSWERS: dict[str, Members] = {
     "GetObjectTagging": {"TagSet": [{"Key": "k", "Value": "v"}]},
     "InvokeEndpoint": {"Body": b"0.5", "ContentType": "text/csv", "InvokedProductionVariant": "A"},
     "StopTrainingJob": {},
+    "ListPipelines": {"PipelineSummaries": [{"PipelineName": "p", "CreationTime": AT, "LastExecutionTime": AT}]},
+    "DescribePipeline": {
+        "PipelineName": "p",
+        "PipelineArn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p",
+        "PipelineStatus": "Active",
+        "PipelineDefinition": DEFINITION,
+        "RoleArn": "arn:aws:iam::123456789012:role/r",
+        "LastModifiedTime": AT,
+    },
+    "ListPipelineExecutions": {"PipelineExecutionSummaries": [EXECUTION]},
+    "DescribePipelineExecution": {**EXECUTION, "CreationTime": AT, "FailureReason": "<b>no</b>"},
+    "DescribePipelineDefinitionForExecution": {"PipelineDefinition": DEFINITION},
+    "ListPipelineParametersForExecution": {"PipelineParameters": [{"Name": "Depth", "Value": "5"}]},
+    "ListPipelineExecutionSteps": {
+        "PipelineExecutionSteps": [
+            {
+                "StepName": "train",
+                "StepStatus": "Failed",
+                "StartTime": AT,
+                "EndTime": AT,
+                "AttemptCount": 1,
+                "FailureReason": "it broke",
+                "Metadata": {"TrainingJob": {"Arn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/job-1"}},
+            }
+        ]
+    },
 }
 
 
@@ -127,6 +177,14 @@ PAGES = [
     ("/_cloche/training/job-1", "shown=checkpoints", "s3://b/kept/"),
     ("/_cloche/training/job-1", "shown=spot", "100 s billed of 500 s"),
     ("/_cloche/training/job-1", "shown=pool", "Reused by job-2"),
+    ("/_cloche/pipelines", "", "/_cloche/pipelines/p"),
+    ("/_cloche/pipelines/p", "", "execution-1"),
+    ("/_cloche/pipelines/p", "shown=graph", 'class="node waiting" data-key="ask"'),
+    ("/_cloche/pipelines/p/abc", "", "it broke"),
+    ("/_cloche/pipelines/p/abc", "shown=graph", 'class="node bad" data-key="train"'),
+    ("/_cloche/pipelines/p/abc", "shown=reason", "&lt;b&gt;no&lt;/b&gt;"),
+    ("/_cloche/pipelines/p/abc", "shown=made", "/_cloche/training/job-1"),
+    ("/_cloche/pipelines/p/abc", "shown=parameters", "Depth"),
     ("/_cloche/endpoints", "", "InService"),
     ("/_cloche/endpoints/e", "", "requests a minute"),
     ("/_cloche/endpoints/e", "part=2", "0 of 2"),
@@ -141,7 +199,7 @@ PAGES = [
 @pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
 def test_pages_show_what_the_operations_answer(path: str, query: str, shown: str, fragment: bool) -> None:
     status, text, _ = get(path, query=query, **({"hx_request": "true"} if fragment else {}))
-    assert status == (286 if fragment and path.endswith("job-1") else 200)  # 286: htmx need not ask again
+    assert status == (286 if fragment and path.endswith(("job-1", "/abc")) else 200)  # 286: htmx need not ask again
     if not (fragment and path == "/_cloche/training"):
         assert shown in text
 

@@ -145,7 +145,7 @@ class PipelineDriver:
         return self._outcome(run, states, stopping)
 
     def _flush(self, run: Run) -> None:
-        writes, run.writes = run.writes, []
+        writes, run.writes, run.has_unwritten_ends = run.writes, [], False
         if not writes:
             return
 
@@ -176,6 +176,8 @@ class PipelineDriver:
             else:
                 if step.type not in (kinds.CONDITION, kinds.FAIL) and self._is_full(run):
                     return READY
+                if step.child is not None and run.has_unwritten_ends:
+                    self._flush(run)  # whoever comes after a death now must find the way to this child
                 row = self.starting.begin(run, step, known)
             if row.child is not None and row.status not in ENDED:
                 self.parents[row.child] = run.arn

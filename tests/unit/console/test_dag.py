@@ -1,0 +1,41 @@
+"""A picture of a pipeline: every step below all that it waits for, none upon another, every edge there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+
+from cloche.console.dag import DRAWN_MAX, HEIGHT, WIDTH, picture_of
+from cloche.engines.pipelines import Pipelines
+
+
+def graph(steps: int, seed: int = 1) -> str:
+    dice = random.Random(seed)
+    names = [f"step-{number}" for number in range(steps)]
+    made = [
+        {"Name": name, "Type": "Training", "Arguments": {}, "DependsOn": [o for o in names[:n] if dice.random() < 0.2]}
+        for n, name in enumerate(names)
+    ]
+    return json.dumps({"Version": "2020-12-01", "Steps": made})
+
+
+def test_steps_stand_below_what_they_wait_for_and_beside_each_other() -> None:
+    for seed in range(20):
+        found = Pipelines.check(graph(25, seed))
+        picture = picture_of(found)
+        assert picture is not None
+        at = {node.name: node for node in picture.nodes}
+        assert len(at) == 25
+        for name in found.order:
+            assert all(at[other].y + HEIGHT < at[name].y for other in found.waits_for(name))
+        assert len(picture.edges) == sum(len(found.waits_for(name)) for name in found.order)
+        places = sorted((node.y, node.x) for node in picture.nodes)
+        for (y1, x1), (y2, x2) in itertools.pairwise(places):
+            assert y1 < y2 or x1 + WIDTH < x2
+        assert all(n.x >= 0 and n.x + WIDTH <= picture.width and n.y + HEIGHT <= picture.height for n in picture.nodes)
+
+
+def test_what_is_too_large_to_look_at_is_not_drawn() -> None:
+    chain = [{"Name": f"s{n}", "Type": "Training", "Arguments": {}} for n in range(DRAWN_MAX + 1)]
+    assert picture_of(Pipelines.check(json.dumps({"Version": "2020-12-01", "Steps": chain}))) is None
