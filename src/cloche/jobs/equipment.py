@@ -12,6 +12,7 @@ from cloche.jobs.folders import Folders
 from cloche.jobs.following import Follower
 from cloche.jobs.outside import Gateway, Images, JobCredentials
 from cloche.jobs.places import Places
+from cloche.jobs.reading import Readings
 from cloche.jobs.utilization import Utilization
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage.logs import LogStore
@@ -42,6 +43,7 @@ class Equipment:
     follower: Follower = field(init=False)
     folders: Folders = field(init=False)
     utilization: Utilization = field(init=False)
+    readings: Readings = field(init=False)
 
     def __post_init__(self) -> None:
         made = {
@@ -49,6 +51,7 @@ class Equipment:
             "follower": Follower(self.logs, self.metrics, self.clock),
             "folders": Folders(self.objects),
             "utilization": Utilization(self.runtime, self.metrics, self.clock),
+            "readings": Readings(),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)

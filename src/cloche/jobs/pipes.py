@@ -18,6 +18,7 @@ from cloche.jobs import feed_pipes
 from cloche.jobs.hosts import Share
 from cloche.jobs.inputs import S3Input
 from cloche.jobs.place import Place
+from cloche.jobs.reading import note
 from cloche.jobs.sources import augmented, failed, sources
 from cloche.storage.objects import ObjectInfo, ObjectStore
 
@@ -57,7 +58,7 @@ def feeder(place: Place) -> tuple[str, ...]:
 def _staged(pipe: Pipe, root: Path, folder: Path, objects: ObjectStore) -> dict[str, Any]:
     input, share = pipe.input, pipe.share
     folder.mkdir(parents=True)
-    links = _Links(folder.resolve(), objects)
+    links = _Links(input, folder.resolve(), objects)
     if input.data_type == "AugmentedManifestFile":
         records = [[links.piece(part) for part in record] for record in augmented(input, objects)]
     else:
@@ -81,8 +82,8 @@ def _staged(pipe: Pipe, root: Path, folder: Path, objects: ObjectStore) -> dict[
 class _Links:
     """Each object once, under a number."""
 
-    def __init__(self, folder: Path, objects: ObjectStore) -> None:
-        self._folder, self._objects = folder, objects
+    def __init__(self, input: S3Input, folder: Path, objects: ObjectStore) -> None:
+        self._input, self._folder, self._objects = input, folder, objects
         self._made: dict[tuple[str, str], Path] = {}
 
     def piece(self, part: ObjectInfo | str) -> dict[str, str]:
@@ -93,4 +94,5 @@ class _Links:
         if path is None:
             path = self._made[key] = self._folder / str(len(self._made))
             self._objects.link_into(part, path, link=True)
+            note(self._input, part)
         return {"file": str(path), "key": f"s3://{part.bucket}/{part.key}"}

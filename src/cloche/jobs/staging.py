@@ -15,6 +15,7 @@ from typing import Final
 from cloche.foundation.errors import NotFound
 from cloche.jobs.hosts import Share
 from cloche.jobs.inputs import S3Input
+from cloche.jobs.reading import note
 from cloche.jobs.sources import Source, failed, file_below, of_host, sources
 from cloche.storage.objects import ObjectStore
 
@@ -51,6 +52,7 @@ def fetch_each(
     try:
         for source in of_host(input, sources(input, objects), share):
             place(source)
+            note(input, source.info)
             count += 1
             if count % ASK_EVERY_FILES == 0 and not is_wanted():
                 raise GivenUp

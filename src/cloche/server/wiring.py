@@ -36,11 +36,12 @@ from cloche.engines.tuning import Tuning
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock, SystemClock
 from cloche.foundation.settings import Settings
+from cloche.jobs import reading
 from cloche.jobs.equipment import Equipment
 from cloche.jobs.outside import Gateway
 from cloche.lifecycle import rows as lifecycle_rows
 from cloche.lifecycle.reconciler import Reconciler
-from cloche.server import job_tokens
+from cloche.server import job_tokens, lineage_following
 from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
 from cloche.server.api_for_engines import ApiForEngines
@@ -94,6 +95,7 @@ MIGRATIONS: list[Migration] = [
     *model_cards.MIGRATIONS,
     *tuning.MIGRATIONS,
     *queues.MIGRATIONS,
+    *reading.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -236,6 +238,7 @@ def _parts(
     metric_store = MetricStore(database, clock)
     principals = Identity(database, clock, settings, layout.keys)
     changes = Changes(database)
+    changes.follow("lineage", lineage_following.follow)
     api = ApiForEngines(principals, clock)
     reconciler = Reconciler(database, clock, bus)
     tokens = JobTokens(database, clock, principals, _url_for_jobs(settings))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from cloche.foundation.errors import AlreadyExists
-
 MIGRATIONS: Final[list[tuple[str, str]]] = [
     (
         "experiments-1",
@@ -23,12 +21,9 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
 ]
 
 
-def add(tx: sqlite3.Connection, component: str, trial: str, at: float) -> None:
-    """Raises ``AlreadyExists`` for a component that is part of the trial."""
-    try:
-        tx.execute("INSERT INTO trial_members VALUES (?, ?, ?)", (component, trial, at))
-    except sqlite3.IntegrityError:
-        raise AlreadyExists(f"{component} is part of {trial}") from None
+def put(tx: sqlite3.Connection, component: str, trial: str, at: float) -> None:
+    """Once or again: a component that is part of the trial stays so."""
+    tx.execute("INSERT OR IGNORE INTO trial_members VALUES (?, ?, ?)", (component, trial, at))
 
 
 def remove(tx: sqlite3.Connection, component: str, trial: str) -> bool:

@@ -80,6 +80,7 @@ class ProcessingDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
+        self.equipment.readings.keep(tx, item.id)
         if State[item.state].is_terminal:
 
             def ended() -> None:
@@ -118,17 +119,18 @@ class ProcessingDriver:
     def _stage_and_start(self, item: Item, plan: Plan, python: Path) -> None:
         equipment, process, place = self.equipment, item.data["process"], self._place(item)
         able = equipment.runtime.capabilities
-        staged = [
-            stage(
-                plan,
-                host,
-                place.of_host(host.number),
-                equipment.objects,
-                private_files=able.private_files,
-                is_wanted=lambda: equipment.reconciler.is_current(item),
-            )
-            for host in plan.hosts
-        ]
+        with equipment.readings.of(item.id):
+            staged = [
+                stage(
+                    plan,
+                    host,
+                    place.of_host(host.number),
+                    equipment.objects,
+                    private_files=able.private_files,
+                    is_wanted=lambda: equipment.reconciler.is_current(item),
+                )
+                for host in plan.hosts
+            ]
         if not equipment.reconciler.is_current(item):
             raise GivenUp
         self.processes[process] = item.id

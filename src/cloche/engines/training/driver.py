@@ -91,6 +91,7 @@ class TrainingDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
+        self.equipment.readings.keep(tx, item.id)
         state = State[item.state]
         if state.is_terminal:
             self.pools.job_ended(tx, item)
@@ -148,15 +149,16 @@ class TrainingDriver:
     def _start(self, item: Item, plan: Plan) -> None:
         process, place = item.data["process"], self._place(item)
         able = self.equipment.runtime.capabilities
-        for host in plan.hosts:
-            stage(
-                plan,
-                place.of_host(host.number),
-                self.equipment.objects,
-                private_files=able.private_files,
-                is_wanted=lambda: self.equipment.reconciler.is_current(item),
-                host=host,
-            )
+        with self.equipment.readings.of(item.id):
+            for host in plan.hosts:
+                stage(
+                    plan,
+                    place.of_host(host.number),
+                    self.equipment.objects,
+                    private_files=able.private_files,
+                    is_wanted=lambda: self.equipment.reconciler.is_current(item),
+                    host=host,
+                )
         self.processes[process] = item.id
         spec = process_of(
             attempts.limited(item, plan, self.equipment.clock.time()),

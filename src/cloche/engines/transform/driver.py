@@ -78,6 +78,7 @@ class TransformDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
+        self.equipment.readings.keep(tx, item.id)
         if State[item.state].is_terminal:
             self.equipment.after_commit(lambda: self.let_go(item))
 
@@ -121,14 +122,15 @@ class TransformDriver:
         make_private(self.sockets)
         make_private(self.sockets / item.data["socket"])
         sockets = sockets_in(self.sockets / item.data["socket"], len(hosts))
-        stage(
-            plan,
-            desk,
-            kit.objects,
-            sockets,
-            _started_at(item),
-            is_wanted=lambda: kit.reconciler.is_current(item),
-        )
+        with kit.readings.of(item.id):
+            stage(
+                plan,
+                desk,
+                kit.objects,
+                sockets,
+                _started_at(item),
+                is_wanted=lambda: kit.reconciler.is_current(item),
+            )
         self.processes[process] = item.id
         role = plan.model.role_arn
         able = kit.runtime.capabilities

@@ -16,6 +16,7 @@ from typing import Final
 
 from cloche.engines.transform.plan import Plan
 from cloche.foundation.errors import NotFound
+from cloche.jobs.reading import note
 from cloche.jobs.sources import failed, sources
 from cloche.jobs.staging import ASK_EVERY_FILES, GivenUp
 from cloche.storage.objects import ObjectStore
@@ -81,6 +82,7 @@ def stage(
     for number, source in enumerate(sources(plan.input, objects)):
         try:
             objects.link_into(source.info, desk.input(number), link=True)
+            note(plan.input, source.info)
         except NotFound as error:
             raise failed(error.message) from None
         name = f"{source.info.bucket}/{source.info.key}"

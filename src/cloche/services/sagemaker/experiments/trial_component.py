@@ -16,7 +16,7 @@ from cloche.engines.experiments import memberships, series
 from cloche.engines.experiments.summaries import Summary, deviation, metrics_in
 from cloche.engines.lineage import edges
 from cloche.foundation.clock import from_epoch
-from cloche.foundation.errors import AlreadyExists, Invalid
+from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.experiments.experiment import EXPERIMENT
 from cloche.services.sagemaker.experiments.facts import absent, taken
 from cloche.services.sagemaker.experiments.trial import TRIAL
@@ -154,10 +154,7 @@ def associate_trial_component(ctx: Context, request: Members) -> Members:
 
     def change(tx: sqlite3.Connection) -> Members:
         component, trial = _both(ctx, tx, request)
-        try:
-            memberships.add(tx, component.arn, trial.arn, ctx.now.timestamp())
-        except AlreadyExists:
-            pass
+        memberships.put(tx, component.arn, trial.arn, ctx.now.timestamp())
         return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
     answer: Members = ctx.parts.database.write(change)

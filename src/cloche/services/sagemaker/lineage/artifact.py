@@ -6,18 +6,16 @@ is not how other nouns are identified, hence plain operations.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from functools import cache
 from typing import Any, Final
-
-import orjson
 
 from cloche.aws.arn import Arn
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging, tokens
 from cloche.aws.resource.family import Family
 from cloche.aws.resource.listing import PAGE_DEFAULT, Listing, derive_listing
+from cloche.engines.lineage.entities import artifact_name
 from cloche.engines.lineage.vertices import ARTIFACT
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import AlreadyExists, Invalid
@@ -31,9 +29,8 @@ DUPLICATE: Final = taken("Artifact")
 
 
 def name_of(source: Members) -> str:
-    """What an artifact is filed under: 32 hexadecimal digits of its address and versions."""
-    types = sorted((each["SourceIdType"], each["Value"]) for each in source.get("SourceTypes") or ())
-    return hashlib.sha256(orjson.dumps([source["SourceUri"], types])).hexdigest()[:32]
+    types = tuple((each["SourceIdType"], each["Value"]) for each in source.get("SourceTypes") or ())
+    return artifact_name(source["SourceUri"], types)
 
 
 @operation("CreateArtifact")

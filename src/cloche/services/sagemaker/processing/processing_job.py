@@ -9,6 +9,7 @@ from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.quotas import Asked, processing_quota
 from cloche.foundation.errors import Conflict
+from cloche.services.sagemaker.experiments.tracking import check_experiment_config
 from cloche.services.sagemaker.processing.planning import check_plan, plan_processing_job
 from cloche.services.sagemaker.processing.viewing import view_processing_job, view_summary
 from cloche.storage.metadata.records import Record
@@ -52,6 +53,7 @@ class ProcessingJob(Resource):
 
     def check(self, ctx: Context, request: Members) -> None:
         check_plan(ctx, plan_processing_job(ctx, self.arn_of(ctx, request["ProcessingJobName"]), request))
+        check_experiment_config(ctx, request.get("ExperimentConfig"))
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         plan = plan_processing_job(ctx, record.arn, request)

@@ -1,8 +1,8 @@
 """What a CreateProcessingJob may ask for that Cloche does not do: each by name, none passed over in silence.
 
 Kept and shown without being acted on, because they change nothing a job here could see: ``KmsKeyId`` of outputs and
-``VolumeKmsKeyId`` (all of it stays on this machine), ``EnableInterContainerTrafficEncryption`` (what a job's hosts say
-to each other never leaves it) and ``ExperimentConfig``.
+``VolumeKmsKeyId`` (all of it stays on this machine) and ``EnableInterContainerTrafficEncryption`` (what a job's hosts
+say to each other never leaves it).
 """
 
 from __future__ import annotations

@@ -40,7 +40,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("DebugRuleConfigurations", given, "Debugger rules"),
     ("ProfilerRuleConfigurations", given, "profiler rules"),
     ("TensorBoardOutputConfig", given, "synchronised TensorBoard output"),
-    ("ExperimentConfig", given, "experiments"),
     ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
     ("InfraCheckConfig", _enabled("EnableInfraCheck"), "checks of the infrastructure"),
     ("SessionChainingConfig", _enabled("EnableSessionTagChaining"), "session tag chaining"),

@@ -12,6 +12,7 @@ from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.quotas import INSTANCES_OF_JOBS, Asked, training_quota
 from cloche.engines.training import from_document
 from cloche.foundation.errors import Conflict
+from cloche.services.sagemaker.experiments.tracking import check_experiment_config
 from cloche.services.sagemaker.training.planning import check_plan, plan_training_job
 from cloche.services.sagemaker.training.refusals import refuse_updates_not_done
 from cloche.services.sagemaker.training.viewing import view_summary, view_training_job
@@ -67,6 +68,7 @@ class TrainingJob(Resource):
     def check(self, ctx: Context, request: Members) -> None:
         plan = plan_training_job(ctx, self.arn_of(ctx, request["TrainingJobName"]), request)
         check_plan(ctx, request, plan)
+        check_experiment_config(ctx, request.get("ExperimentConfig"))
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         plan = plan_training_job(ctx, record.arn, request)

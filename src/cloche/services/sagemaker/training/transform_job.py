@@ -11,6 +11,7 @@ from cloche.engines.quotas import Asked, transform_quota
 from cloche.engines.transform import from_document
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict
+from cloche.services.sagemaker.experiments.tracking import check_experiment_config
 from cloche.services.sagemaker.training.transform_planning import check_transform_job, plan_transform_job
 from cloche.storage.metadata.records import Record
 
@@ -41,6 +42,7 @@ class TransformJob(Resource):
     def check(self, ctx: Context, request: Members) -> None:
         arn = self.arn_of(ctx, request["TransformJobName"])
         check_transform_job(ctx, plan_transform_job(ctx, ctx.parts.database.reader, arn, request))
+        check_experiment_config(ctx, request.get("ExperimentConfig"))
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         plan = plan_transform_job(ctx, tx, record.arn, request)
