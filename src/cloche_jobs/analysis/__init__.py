@@ -1,0 +1,1 @@
+"""Statistics that jobs compute over data and predictions. Importable from every script in AWS's framework images."""
