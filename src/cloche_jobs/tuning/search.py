@@ -173,7 +173,6 @@ def _key(point: Floats) -> tuple[float, ...]:
 
 
 def main() -> None:
-    print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         print(json.dumps({"point": propose(json.loads(line))}), flush=True)
 
