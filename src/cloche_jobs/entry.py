@@ -27,7 +27,6 @@ from cloche_jobs.contract.failure import (
 from cloche_jobs.contract.layout import Layout
 
 log = logging.getLogger("cloche_jobs")
-_SCRIPT = "cloche_jobs.frameworks.script:main"
 _SCRIPT_SERVING = "cloche_jobs.frameworks.xgboost.serve:main"
 
 
@@ -75,7 +74,7 @@ def _image() -> catalog.Image:
 def _train_entry(layout: Layout) -> str:
     image = _image()
     hyperparameters = {name: str(value) for name, value in read_hyperparameters(layout).items()}
-    return _SCRIPT if sources.program(hyperparameters, os.environ) else image.train
+    return sources.training_entry(image.train, hyperparameters, os.environ)
 
 
 def _serve_entry() -> str:

@@ -39,6 +39,9 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
     show_default=True,
     help="How jobs are kept apart.",
 )
+@click.option(
+    "--standby/--no-standby", default=True, show_default=True, help="Have processes stand by for the images in use."
+)
 @click.option("--tls", is_flag=True, help="Answer https too, with a certificate of Cloche's own authority.")
 @click.option("--tls-cert", "tls_certificate", type=_FILE, help="Answer https with this certificate (PEM) instead.")
 @click.option("--tls-key", type=_FILE, help="Its private key (PEM).")

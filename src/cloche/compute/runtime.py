@@ -64,6 +64,20 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Standby:
+    """A Python program that may be run by an interpreter that was started before, with ``modules`` imported. Backends
+    that make nothing ahead do without."""
+
+    modules: tuple[str, ...] = ()
+    later: frozenset[str] = frozenset()
+    """Environment variables that differ from one process to the next, and that no import looks at."""
+    python: str = ""
+    """The interpreter, where the command line names it by a name alone."""
+    prefix: str = ""
+    """The virtual environment the program belongs to, as seen inside, where that is not ``python``'s own."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """``id`` is unique for ever and safe as a file name: starting the same id twice starts one process."""
 
@@ -91,6 +105,7 @@ class ProcessSpec:
     cannot go on writes why to the file that the variable ``CLOCHE_FAILURE`` names and ends: then the process is
     killed, and ``Ended.cause`` is ``companion_failed``. One for whose work the process runs makes the file that
     ``CLOCHE_DONE`` names and ends: then the process is stopped, and ``Ended.cause`` is ``companion_done``."""
+    standby: Standby | None = None
 
     @property
     def hosts(self) -> tuple[Host, ...]:

@@ -242,7 +242,7 @@ def _parts(
     api = ApiForEngines(principals, clock)
     reconciler = Reconciler(database, clock, bus)
     tokens = JobTokens(database, clock, principals, _url_for_jobs(settings))
-    runtime = LocalRuntime(layout.processes, settings.sandbox)
+    runtime = LocalRuntime(layout.processes, settings.sandbox, standby=settings.standby)
     images = Images(EnvironmentBuilder())
     hosting = Hosting(
         folder=layout.run / "endpoints",

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 
 PROGRAM = "sagemaker_program"
+SCRIPT = "cloche_jobs.frameworks.script:main"
+"""Entry point that runs a user's script."""
 SUBMIT_DIRECTORY = "sagemaker_submit_directory"
 
 
@@ -29,6 +31,11 @@ def program(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) 
     """The user's entry point, or ``None`` when the image's own algorithm is to run."""
     value = environment.get(PROGRAM.upper()) or unquoted(hyperparameters.get(PROGRAM, ""))
     return value or None
+
+
+def training_entry(built_in: str, hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """What trains: the user's script where the request names one, in a built-in image too; else ``built_in``."""
+    return SCRIPT if program(hyperparameters, environment) else built_in
 
 
 def submit_directory(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> str | None:

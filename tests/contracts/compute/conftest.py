@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 
 from cloche.compute.local import LocalRuntime
 from cloche.compute.local.sandbox import bubblewrap
-from cloche.compute.runtime import Ended, Lost, Observation, ProcessSpec, Running
+from cloche.compute.runtime import Ended, Lost, Mount, Observation, ProcessSpec, Running, Standby
+from cloche_jobs.contract import PACKAGE_ROOT, package_folder
 
 PYTHON = str(Path(sys.executable))
 
@@ -43,6 +45,9 @@ class Bench:
     runtime: LocalRuntime
     folder: Path
     sandbox: str
+    stands_by: bool = False
+    """Every process that may is one that stood by."""
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def spec(self, script: str, id: str = "job", **changes: Any) -> ProcessSpec:
         ml_root = self.folder / "ml" / id
@@ -53,11 +58,19 @@ class Bench:
             environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             ml_root=ml_root,
         )
-        return replace(spec, **changes)
+        spec = replace(spec, **changes)
+        if self.stands_by:
+            package = Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs"))
+            spec = replace(spec, standby=Standby(), mounts=(package, *spec.mounts))
+        return spec
 
     def start(self, script: str, id: str = "job", **changes: Any) -> ProcessSpec:
         spec = self.spec(script, id, **changes)
-        self.runtime.start(spec)
+        with self.one_at_a_time:
+            prepared = self.stands_by and self.runtime.prepare(spec)
+            self.runtime.start(spec)
+        if prepared:
+            assert (self.folder / "run" / id / "lock").exists(), "it was started in the ordinary way"
         return spec
 
     def ended(self, id: str = "job", runtime: LocalRuntime | None = None) -> Ended:
@@ -95,12 +108,14 @@ class Bench:
         return LocalRuntime(self.folder / "run", self.sandbox)
 
 
-@pytest.fixture(params=["bubblewrap", "process"])
+@pytest.fixture(params=["bubblewrap", "standby", "process"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    if request.param == "bubblewrap" and bubblewrap() is None:
+    if request.param != "process" and bubblewrap() is None:
         pytest.skip("bubblewrap is not there or cannot make a sandbox here: THE SANDBOX IS NOT TESTED")
-    runtime = LocalRuntime(tmp_path / "run", request.param)
-    yield Bench(runtime, tmp_path, request.param)
+    stands_by = request.param == "standby"
+    sandbox = "bubblewrap" if stands_by else request.param
+    runtime = LocalRuntime(tmp_path / "run", sandbox, standby=stands_by)
+    yield Bench(runtime, tmp_path, sandbox, stands_by)
     for id in runtime.known():
         runtime.forget(id)
     runtime.close()

@@ -20,6 +20,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from cloche.compute.local import cgroups, processes
 from cloche.compute.local import sandbox as box
 from cloche.compute.local.runner.host import output_name
 from cloche.compute.local.runner.measuring import used_bytes
+from cloche.compute.local.standby import Shape, Standby, moved_in, order_of, shape_of
 from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
 from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
@@ -42,9 +44,17 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 class LocalRuntime:
     """``sandbox`` is ``auto``, ``bubblewrap`` or ``process``. Raises ``Invalid`` where bubblewrap is demanded and
-    does not work. ``run_dir`` is made; two runtimes may share one (a new server beside one that is ending)."""
+    does not work. ``run_dir`` is made; two runtimes may share one (a new server beside one that is ending). With
+    ``standby`` processes are made ahead (``standby.py``)."""
 
-    def __init__(self, run_dir: Path, sandbox: str = "auto", *, output_bytes_max: int = LOG_BYTES_PER_JOB_MAX) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        sandbox: str = "auto",
+        *,
+        output_bytes_max: int = LOG_BYTES_PER_JOB_MAX,
+        standby: bool = False,
+    ) -> None:
         self._run_dir = run_dir
         self._output_bytes_max = output_bytes_max
         self._bwrap = _chosen(sandbox)
@@ -55,8 +65,12 @@ class LocalRuntime:
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
+        self._standby: Standby | None = None
         if self._bwrap is not None:
             box.make_etc(self._etc)
+            if standby:
+                make = partial(self._document, stands_by=True)
+                self._standby = Standby(run_dir / ".standby", make, box.runner_command(self._runner))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -66,16 +80,49 @@ class LocalRuntime:
         folder = self._folder(spec.id)
         if (folder / "runner.json").exists():
             return
-        folder.mkdir(mode=0o700, exist_ok=True)
-        token = secrets.token_hex(16)
-        part = folder / f"spec.{token}"
-        part.write_bytes(marshal.dumps(self._document(spec, folder, token)))
-        part.replace(folder / "spec")
-        self._spawn(folder)
+        shape = shape_of(spec) if self._standby is not None else None
+        if shape is None or not self._hand_over(spec, shape, folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            token = secrets.token_hex(16)
+            _write_spec(folder, token, self._document(spec, token, folder))
+            self._spawn(folder)
         runner = _claim_of(folder)
         if runner is None:
             raise Broken(f"the runner of {spec.id} did not start", detail=str(folder))
         self._watcher.watch(spec.id, runner["pid"], runner["identity"])
+        if shape is not None and self._standby is not None:
+            self._standby.want(shape, spec)
+
+    def _hand_over(self, spec: ProcessSpec, shape: Shape, folder: Path) -> bool:
+        """Have one who stands by become this process; whether it did."""
+        assert self._standby is not None
+        ready = self._standby.take(shape, folder)
+        if ready is None:
+            return False
+        try:
+            with moved_in(folder, spec) as mounts:
+                document = self._document(spec, ready.token, folder)
+                host = document["hosts"][0]
+                host["groups"] = ready.groups
+                document["order"] = {"mounts": mounts, "job": order_of(spec, host["job"])}
+                _write_spec(folder, ready.token, document)
+                took = ready.take()
+        finally:
+            ready.let_go()
+        if not took and _claim_of(folder) is None:
+            with suppress(ProcessLookupError):
+                os.kill(ready.pid, signal.SIGKILL)  # our own child, not yet waited for
+            log.warning("who stood by for %s did not take over; it is started in the ordinary way", spec.id)
+            return False
+        return True
+
+    def prepare(self, spec: ProcessSpec, seconds: float = 30.0) -> bool:
+        """Have one stand by for processes like ``spec``, and wait for it; whether there is one."""
+        shape = shape_of(spec) if self._standby is not None else None
+        if shape is None or self._standby is None:
+            return False
+        self._standby.want(shape, spec)
+        return self._standby.wait(shape, seconds)
 
     def observe(self, id: str) -> Observation | None:
         folder = self._folder(id)
@@ -157,6 +204,8 @@ class LocalRuntime:
 
     def close(self) -> None:
         """Listen no longer. Processes go on; another runtime on the same folder finds them."""
+        if self._standby is not None:
+            self._standby.close()
         self._watcher.close()
 
     # -- parts of the above ------------------------------------------------------------------------------
@@ -166,7 +215,7 @@ class LocalRuntime:
             raise Invalid(f"{id!r} cannot name a process", field="id")
         return self._run_dir / id
 
-    def _document(self, spec: ProcessSpec, folder: Path, token: str) -> dict[str, Any]:
+    def _document(self, spec: ProcessSpec, token: str, folder: Path, *, stands_by: bool = False) -> dict[str, Any]:
         if spec.more_hosts and not self._capabilities.several_hosts:
             raise Invalid("a process on several hosts needs a sandbox", field="more_hosts")
         if self._bwrap is not None:
@@ -174,7 +223,7 @@ class LocalRuntime:
         mark = {"PATH": os.defpath, processes.MARK: token}
         return {
             "token": token,
-            "hosts": [self._host(spec, number, folder, mark) for number in range(len(spec.hosts))],
+            "hosts": [self._host(spec, number, folder, mark, stands_by) for number in range(len(spec.hosts))],
             "own_network": bool(spec.more_hosts) and not spec.network,
             "companions": [
                 {
@@ -196,13 +245,17 @@ class LocalRuntime:
             "stop_grace_seconds": spec.stop_grace_seconds,
         }
 
-    def _host(self, spec: ProcessSpec, number: int, folder: Path, mark: dict[str, str]) -> dict[str, Any]:
+    def _host(
+        self, spec: ProcessSpec, number: int, folder: Path, mark: dict[str, str], stands_by: bool
+    ) -> dict[str, Any]:
         host = spec.hosts[number]
         environment = {**host.environment, processes.MARK: mark[processes.MARK]}
         command: list[str] = []
         directory = spec.directory
         if self._bwrap is not None:
-            command = box.command(self._bwrap, spec, host, self._runner, self._etc, folder / "hosts")
+            command = box.command(
+                self._bwrap, spec, host, self._runner, self._etc, folder / "hosts", stands_by=stands_by
+            )
         else:
             environment["CLOCHE_ML_ROOT"] = str(host.ml_root)
             directory = str(_outside(directory, spec))
@@ -217,6 +270,7 @@ class LocalRuntime:
                 "directory": directory,
                 "limits": _limits(spec.limits),
                 "shares_network": spec.network,
+                "stands_by": stands_by,
             },
         }
 
@@ -314,6 +368,12 @@ def _outside(directory: str, spec: ProcessSpec) -> Path:
     """Where a folder below ``/opt/ml`` is without a mount namespace."""
     path = Path(directory)
     return spec.ml_root / path.relative_to("/opt/ml") if path.is_relative_to("/opt/ml") else path
+
+
+def _write_spec(folder: Path, token: str, document: dict[str, Any]) -> None:
+    part = folder / f"spec.{token}"
+    part.write_bytes(marshal.dumps(document))
+    part.replace(folder / "spec")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -126,10 +126,15 @@ def hosts_file(spec: ProcessSpec) -> str:
     return "\n".join([*lines, *(f"{network}.{number} {host.name}" for number, host in enumerate(spec.hosts, 1))]) + "\n"
 
 
-def command(bwrap: str, spec: ProcessSpec, host: Host, runner: Path, etc: Path, hosts: Path) -> list[str]:
-    """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``."""
+def command(
+    bwrap: str, spec: ProcessSpec, host: Host, runner: Path, etc: Path, hosts: Path, *, stands_by: bool = False
+) -> list[str]:
+    """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``. Process 1 of one that
+    ``stands_by`` keeps, within its own namespace, what it takes to bind folders and to drop the rest."""
     line = [bwrap, *_system(), *(users() or ()), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
     line += ["--as-pid-1", "--cap-drop", "ALL"]
+    if stands_by:
+        line += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
     if not spec.network and not spec.more_hosts:  # several share one that their runner makes
         line.append("--unshare-net")
     line += [*PROC, "--dev", "/dev"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from cloche.compute.runtime import Capabilities, Host, Limits, ProcessSpec
+from cloche.compute.runtime import Capabilities, Host, Limits, ProcessSpec, Standby
 from cloche.engines.processing.plan import Plan
 from cloche.engines.processing.staging import Staged
 from cloche.jobs.hosts import JobHost
@@ -14,7 +14,7 @@ from cloche.jobs.pipes import feeder
 from cloche.jobs.place import Place
 from cloche_jobs.contract.environment import processing_environment
 from cloche_jobs.contract.layout import ML_ROOT
-from cloche_jobs.contract.processing import make_environment
+from cloche_jobs.contract.processing import ENVIRONMENT, make_environment
 
 
 def process_of(
@@ -65,6 +65,11 @@ def process_of(
         max_runtime_seconds=plan.max_runtime_seconds,
         stop_grace_seconds=stop_grace_seconds,
         companions=tuple(feeder(place.of_host(host.number)) for host in plan.hosts if staged[host.number].has_pipes),
+        standby=Standby(
+            later=frozenset(world.environment),
+            python=str(python),
+            prefix=str(root / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
+        ),
     )
 
 

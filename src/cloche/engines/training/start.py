@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloche.compute.runtime import Capabilities, Host, Limits, Mount, ProcessSpec
+from cloche.compute.runtime import Capabilities, Host, Limits, Mount, ProcessSpec, Standby
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.stage_inputs import mounts_of, pipes_of
 from cloche.engines.training.warm_pools import CACHE
@@ -13,9 +13,11 @@ from cloche.jobs.hosts import JobHost
 from cloche.jobs.outside import World
 from cloche.jobs.pipes import feeder
 from cloche.jobs.place import Place
+from cloche_jobs import catalog
 from cloche_jobs.contract import command
 from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
+from cloche_jobs.contract.sources import training_entry
 
 
 def process_of(
@@ -71,4 +73,13 @@ def process_of(
             for host in plan.hosts
             if pipes_of(plan, place.of_host(host.number), host)
         ),
+        standby=Standby(_imports(plan), frozenset(("TRAINING_JOB_NAME", "TRAINING_JOB_ARN", *world.environment))),
     )
+
+
+def _imports(plan: Plan) -> tuple[str, ...]:
+    """What the job will import first: its algorithm with all its libraries, or what runs a script."""
+    if plan.entrypoint:
+        return ()
+    train = catalog.by_key(plan.image).train
+    return (training_entry(train, plan.hyperparameters, plan.environment).partition(":")[0],)

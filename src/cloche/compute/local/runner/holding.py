@@ -7,7 +7,7 @@ import os
 import select
 
 from .groups import Groups
-from .launching import PR_SET_CHILD_SUBREAPER, NotStartedError, ending, launch, prctl
+from .launching import PR_SET_CHILD_SUBREAPER, NotStartedError, ending, launch, prctl, sized, write_all
 from .measuring import descendants
 
 TYPE_CHECKING = False
@@ -35,10 +35,7 @@ class Sandboxed:
         os.close(inner)
         os.close(teller)
         try:
-            for data in (b"%-16d" % len(job), job):
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(self.control, view) :]
+            write_all(self.control, sized(job))
         except BrokenPipeError:
             pass  # the namespace could not be made: ``ended`` tells
         self.descriptors = [self.status]
@@ -53,6 +50,11 @@ class Sandboxed:
         if self.told[:1] == b"N":
             raise NotStartedError(self.told[1:].decode("utf-8", "replace"))
         self.told = self.told[2:]
+
+    def assign(self, order: dict[str, Any]) -> None:
+        """Tell one who stands by what to do; returns once it does. Raises ``NotStartedError``, ``OSError``."""
+        write_all(self.control, sized(marshal.dumps(order)))
+        self.started()
 
     def reaped(self, pid: int, status: int) -> None:
         """A child of the runner has ended and its pid may be a stranger's from now on."""

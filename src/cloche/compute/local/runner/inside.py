@@ -11,7 +11,7 @@ import marshal
 import os
 import select
 
-from .launching import NotStartedError, drain, ending, launch, wake_pipe
+from .launching import NotStartedError, drain, ending, launch, read_sized, wake_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,21 +27,22 @@ def init(control: int, status: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: None)
     wake = wake_pipe()
-    size = int(os.read(control, 16))
-    job = bytearray()
-    while len(job) < size:
-        job += os.read(control, size - len(job)) or os._exit(1)
-    document = marshal.loads(bytes(job))  # noqa: S302 - from our own runner
+    document = marshal.loads(read_sized(control))  # noqa: S302 - from our own runner
     if document["shares_network"]:
         from .landlock import keep_to_own_sockets
 
         keep_to_own_sockets()
     try:
-        pid = launch(document, dies_with_parent=False)
+        if document["stands_by"]:
+            from .ready import stand_by
+
+            pid = stand_by(document, control, status, wake)
+        else:
+            pid = launch(document, dies_with_parent=False)
+            os.write(status, b"S\n")
     except NotStartedError as error:
         os.write(status, b"N" + str(error).encode()[:4096])
         return
-    os.write(status, b"S\n")
     while True:
         ready, _, _ = select.select([wake, control], [], [])
         if control in ready:

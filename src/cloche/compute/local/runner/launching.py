@@ -13,7 +13,8 @@ else:
     import _signal as signal
 
 COPY_BYTES = 1 << 16
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_CAPBSET_DROP = 1, 36, 24
+CAPABILITY_VERSION_3 = 0x20080522
 
 
 class NotStartedError(Exception):
@@ -23,14 +24,17 @@ class NotStartedError(Exception):
 # -- both halves ---------------------------------------------------------------------------------------------
 
 
-def launch(job: dict[str, Any], *, dies_with_parent: bool) -> int:
-    """Start the job's own process as the head of a session; the answer is its pid once it is really running."""
+def launch(job: dict[str, Any], *, dies_with_parent: bool, privileges: bool = True) -> int:
+    """Start the job's own process as the head of a session; the answer is its pid once it is really running. Without
+    ``privileges`` it loses those its parent has."""
     told, tell = os.pipe()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(told)
+            if not privileges:
+                drop_privileges()
             _become(job, parent if dies_with_parent else None)
         except BaseException as error:
             os.write(tell, f"{job['argv'][0]}: {error}".encode("utf-8", "replace")[:4096])
@@ -83,6 +87,37 @@ def prctl(option: int, value: int) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def drop_privileges() -> None:
+    """For good: none is left that could be taken up again, by executing a program of root's either. Numbers:
+    ``linux/capability.h``."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    for number in range(64):
+        libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    if libc.capset(header, none) != 0:
+        raise NotStartedError(f"privileges could not be dropped: {os.strerror(ctypes.get_errno())}")
+
+
+def read_sized(descriptor: int) -> bytes:
+    """What ``sized`` made of some bytes; the process ends where whoever writes has gone."""
+    size, data = int(os.read(descriptor, 16) or os._exit(1)), bytearray()
+    while len(data) < size:
+        data += os.read(descriptor, size - len(data)) or os._exit(1)
+    return bytes(data)
+
+
+def sized(data: bytes) -> bytes:
+    return b"%-16d" % len(data) + data
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def read_all(descriptor: int) -> bytes:

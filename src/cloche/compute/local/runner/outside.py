@@ -43,18 +43,25 @@ class Runner:
         self.hosts: list[Host] = []
         self.culprit: Host | None = None
         self.companions: list[Companion] = []
+        self._bound()
+
+    def _bound(self) -> None:
+        """Begin to look at what ``spec`` allows and the system does not hold."""
         self.disk_at = time.monotonic() + DISK_LOOK_SECONDS if self.spec["disk_bytes"] else None
         self.processes_at: float | None = None
         is_held = all(host["groups"] and host["groups"]["holds_processes"] for host in self.spec["hosts"])
         if os.geteuid() == 0 and self.spec["processes"] and not is_held:  # RLIMIT_NPROC does not hold for root
             self.processes_at = time.monotonic() + PROCESSES_LOOK_SECONDS
 
-    def run(self) -> None:
+    def _heed_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.wake = wake_pipe()
+
+    def run(self) -> None:
+        self._heed_signals()
         if not self._claim():
             return
         os.write(1, b"+")  # whoever started this runner waits for it
@@ -94,6 +101,9 @@ class Runner:
             self._end_all()
             self._close(("not_started", -1, -1), f"{self.spec['hosts'][0]['job']['argv'][0]}: {error}")
             return
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._watch()
         self._look_at_memory()
         self._end_all()
@@ -319,13 +329,18 @@ def identity(pid: int) -> str:
 
 
 def main() -> None:
-    """``run FOLDER``, or ``init CONTROL STATUS`` in a sandbox."""
-    if sys.argv[1] == "run":
+    """``run FOLDER``, ``stand-by FOLDER``, or ``init CONTROL STATUS`` in a sandbox."""
+    if sys.argv[1] in ("run", "stand-by"):
         try:
             os.setsid()
         except PermissionError:
             pass  # it is the head of a session already
-        Runner(sys.argv[2]).run()
+        if sys.argv[1] == "run":
+            Runner(sys.argv[2]).run()
+        else:
+            from .standing_by import StandingBy
+
+            StandingBy(sys.argv[2]).run()
     else:
         from .inside import init
 

@@ -1,0 +1,186 @@
+"""Processes that stand by: they become what is asked for, and nothing else; none outlives its server unused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloche.compute.local import LocalRuntime
+from cloche.compute.local import standby as standby_module
+from cloche.compute.local.sandbox import bubblewrap
+from cloche.compute.runtime import Mount, ProcessSpec, Standby
+from cloche_jobs.contract import PACKAGE_ROOT, package_folder
+
+from .conftest import Bench, is_there, until
+
+Spec = Callable[..., ProcessSpec]
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Bench]:
+    if bubblewrap() is None:
+        pytest.skip("bubblewrap is not there or cannot make a sandbox here: STANDING BY IS NOT TESTED")
+    runtime = LocalRuntime(tmp_path / "run", "bubblewrap", standby=True)
+    yield Bench(runtime, tmp_path, "bubblewrap", stands_by=True)
+    for id in runtime.known():
+        runtime.forget(id)
+    runtime.close()
+    assert list((tmp_path / "run" / ".standby").iterdir()) == []
+
+
+def stood_by(bench: Bench, id: str) -> bool:
+    return (bench.folder / "run" / id / "lock").exists()
+
+
+def pids_that_wait(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if b"stand-by\0" + str(folder).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return [pid for pid in found if is_there(pid)]
+
+
+def test_the_second_of_a_kind_stood_by(waiting: Bench) -> None:
+    first = waiting.spec("print('one')", "one")
+    waiting.runtime.start(first)
+    assert waiting.ended("one").exit_code == 0 and not stood_by(waiting, "one")
+    assert waiting.runtime.prepare(first)
+    waiting.runtime.start(waiting.spec("import sys; print('two', sys.argv); sys.exit(3)", "two"))
+    assert waiting.ended("two").exit_code == 3
+    assert stood_by(waiting, "two") and waiting.printed("two") == "two ['-c']\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": False},
+        {"environment": {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}},
+        {"argv": ("/bin/sh", "-c", "true")},
+        {"directory": "/tmp"},
+        {"host_name": "algo-2"},
+        {"standby": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_kind_is_started_in_the_ordinary_way(waiting: Bench, changes: dict[str, Any]) -> None:
+    assert waiting.runtime.prepare(waiting.spec("pass", "kind"))
+    waiting.runtime.start(replace(waiting.spec("pass", "other"), **changes))
+    assert waiting.ended("other").exit_code == 0
+    assert not stood_by(waiting, "other")
+
+
+SCRIPT = """
+import multiprocessing, os, pickle, sys
+from pathlib import Path
+class Thing: pass
+def square(number): return number * number
+if __name__ == "__main__":
+    assert sys.argv == ["/opt/ml/code/main.py", "--depth", "3"], sys.argv
+    assert sys.path[0] == "/opt/ml/code", sys.path
+    assert os.getcwd() == "/opt/ml/code" and __file__ == "/opt/ml/code/main.py"
+    assert os.environ["NUMBER"] == "7" and "SERVER_SECRET" not in os.environ
+    assert os.popen("echo $NUMBER").read() == "7\\n"
+    assert type(pickle.loads(pickle.dumps(Thing()))) is Thing
+    import beside
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(square, [3]) == [9]
+    assert Path("/opt/ml/input/data/train/a/rows.csv").read_text() == "1,2"
+    assert [path.name for path in Path("/opt/ml/input").rglob("*.csv")] == ["rows.csv"]
+    Path("/opt/ml/model").mkdir()
+    Path("/opt/ml/model/file").write_text("kept")
+    raise ValueError("as a script's own")
+"""
+
+
+def test_it_is_what_python_would_have_been(waiting: Bench) -> None:
+    def spec(id: str, **changes: Any) -> ProcessSpec:
+        made = waiting.spec("", id)
+        code, data = made.ml_root / "code", waiting.folder / "inputs" / id / "train"
+        for folder in (code, data / "a"):
+            folder.mkdir(parents=True)
+        (code / "main.py").write_text(SCRIPT)
+        (code / "beside.py").touch()
+        (data / "a" / "rows.csv").write_text("1,2")
+        return replace(
+            made,
+            argv=(sys.executable, "/opt/ml/code/main.py", "--depth", "3"),
+            environment={**made.environment, "NUMBER": "7", "PYTHONUNBUFFERED": "1"},
+            directory="/opt/ml/code",
+            mounts=(*made.mounts, Mount(data, "/opt/ml/input/data/train")),
+            standby=Standby(modules=("json",), later=frozenset({"NUMBER"})),
+        )
+
+    assert waiting.runtime.prepare(spec("kind"))
+    wanted = spec("job")
+    waiting.runtime.start(wanted)
+    ended = waiting.ended()
+    assert stood_by(waiting, "job")
+    said = waiting.printed()
+    assert (ended.exit_code, said.splitlines()[-1]) == (1, "ValueError: as a script's own"), said
+    assert said.splitlines()[:2] == [
+        "Traceback (most recent call last):",
+        '  File "/opt/ml/code/main.py", line 20, in <module>',
+    ]
+    assert (wanted.ml_root / "model" / "file").read_text() == "kept"
+    assert (wanted.mounts[-1].source / "a" / "rows.csv").read_text() == "1,2"
+
+
+def test_one_that_was_killed_is_replaced_in_the_ordinary_way(waiting: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby_module, "DEPTH_MAX", 1)
+    assert waiting.runtime.prepare(waiting.spec("pass", "kind"))
+    for pid in pids_that_wait(waiting.folder):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not pids_that_wait(waiting.folder))
+    waiting.runtime.start(waiting.spec("print('done')", "job"))
+    assert waiting.ended().exit_code == 0 and waiting.printed() == "done\n"
+
+
+def test_without_memory_to_spare_nobody_stands_by(waiting: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby_module, "FREE_BYTES_MIN", 1 << 62)
+    assert not waiting.runtime.prepare(waiting.spec("pass", "kind"), seconds=0.3)
+    assert pids_that_wait(waiting.folder) == []
+
+
+def test_who_is_not_needed_goes(waiting: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby_module, "IDLE_SECONDS_MAX", 0.2)
+    assert waiting.runtime.prepare(waiting.spec("pass", "kind"))
+    until(lambda: not pids_that_wait(waiting.folder))
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from cloche.compute.local import LocalRuntime
+from cloche.compute.runtime import Mount, ProcessSpec, Standby
+run, package, target = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+runtime = LocalRuntime(run, "bubblewrap", standby=True)
+(run.parent / "ml").mkdir()
+spec = ProcessSpec("job", (sys.executable, "-c", "pass"), {"PATH": "/usr/bin"}, run.parent / "ml",
+                   mounts=(Mount(package, target),), standby=Standby())
+print(runtime.prepare(spec), flush=True)
+time.sleep(60)
+"""
+
+
+def test_none_outlives_a_server_that_is_killed(waiting: Bench) -> None:
+    folder = waiting.folder / "another"
+    folder.mkdir()
+    line = [sys.executable, "-c", SERVER, str(folder / "run"), str(package_folder())]
+    with subprocess.Popen([*line, str(PACKAGE_ROOT / "cloche_jobs")], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None and server.stdout.readline() == "True\n"
+        assert pids_that_wait(folder)
+        server.kill()
+    until(lambda: not pids_that_wait(folder))
+    LocalRuntime(folder / "run", "bubblewrap", standby=True).close()
+    assert list((folder / "run" / ".standby").iterdir()) == []
