@@ -15,9 +15,11 @@ from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
+from cloche.engines import events as events_engine
 from cloche.engines import experiments, identity, lineage, model_cards, queues, quotas, tagging, tuning
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
+from cloche.engines.events import Events
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
@@ -52,6 +54,7 @@ from cloche.server.clearing import Clearing
 from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
+from cloche.server.event_targets import QueueTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
@@ -96,6 +99,7 @@ MIGRATIONS: list[Migration] = [
     *tuning.MIGRATIONS,
     *queues.MIGRATIONS,
     *reading.MIGRATIONS,
+    *events_engine.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -144,6 +148,7 @@ class Wiring:
         self.parts.card_exports.start()
         self.parts.tuning.start()
         self.parts.processing.start()
+        self.parts.events.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -169,6 +174,7 @@ class Wiring:
         self.housekeeping.stop()
         self.parts.reconciler.stop()
         self.parts.changes.stop()
+        self.parts.events.stop()
         self.parts.equipment.close()
         self.parts.pipelines.close()
         self.parts.tuning.close()
@@ -279,6 +285,7 @@ def _parts(
     exports = LogExports(database, reconciler, log_store, store)
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
     log_store.when_appended = metric_filters.appended
+    messages = Queues(database, clock, reconciler)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     parts = Parts(
@@ -312,16 +319,22 @@ def _parts(
         exports=exports,
         card_exports=card_exports,
         metric_filters=metric_filters,
-        queues=Queues(database, clock, reconciler),
+        queues=messages,
+        events=_events(database, clock, metric_store, messages),
     )
     return parts, tokens, runtime, api
+
+
+def _events(database: Database, clock: Clock, metrics: MetricStore, messages: Queues) -> Events:
+    to_queues = QueueTarget(messages)
+    return Events(database, clock, metrics, {"sqs": to_queues}, to_queues)
 
 
 def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Tagging:
     return Tagging(
         database,
         [
-            RecordOwner(database, ("sagemaker", "cloudwatch")),
+            RecordOwner(database, ("sagemaker", "cloudwatch", "events")),
             BucketOwner(store),
             LogGroupOwner(database),
             TagOwner(principals),

@@ -11,6 +11,7 @@ from cloche.foundation.settings import Settings
 from cloche.storage.metadata.database import Database
 
 if TYPE_CHECKING:
+    from cloche.engines.events import Events
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
@@ -57,3 +58,4 @@ class Parts:
     card_exports: CardExports
     metric_filters: MetricFilters
     queues: Queues
+    events: Events

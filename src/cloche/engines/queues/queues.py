@@ -57,6 +57,13 @@ class Queues:
             raise NotFound(THERE_NO_MORE)
         return found
 
+    def find_arn(self, connection: sqlite3.Connection, arn: str) -> Queue:
+        """Raises ``NotFound``."""
+        found = queues.find_arn(connection, arn)
+        if found is None:
+            raise NotFound(THERE_NO_MORE)
+        return found
+
     def create(
         self,
         account: str,
@@ -189,13 +196,6 @@ class Queues:
             raise NotFound(THERE_NO_MORE) from None
         self._wake_after(queue.id)
         return sent
-
-    def send_to_arn(self, tx: sqlite3.Connection, arn: str, draft: Draft) -> Sent:
-        """Raises ``NotFound``."""
-        found = queues.find_arn(tx, arn)
-        if found is None:
-            raise NotFound(THERE_NO_MORE)
-        return self.send_within(tx, found, [draft])[0]
 
     def has_something(self, queue: Queue) -> bool:
         """May a receive find anything now? A question to a reader, so that waiting costs no writes."""
