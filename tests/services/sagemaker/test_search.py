@@ -241,3 +241,37 @@ def test_suggestions_begin_with_the_hint(world: World) -> None:
     assert {"Parameters.eta", "Parameters.booster"} <= set(suggested("Parameters."))
     assert "Metrics.validation:auc" in suggested("Metrics.v")
     assert "Tags.odd" in suggested("Tags.o")
+
+
+def test_registry_and_models_are_found_as_sdk_v2_asks(world: World) -> None:
+    sagemaker, group = world.sagemaker, f"{world.mark}-group"
+    sagemaker.create_model_package_group(ModelPackageGroupName=group, Tags=[{"Key": "world", "Value": world.mark}])
+    for _ in range(2):
+        sagemaker.create_model_package(
+            ModelPackageGroupName=group,
+            InferenceSpecification={
+                "Containers": [{"Image": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"}],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+            CustomerMetadataProperties={"owner": "ann"},
+        )
+
+    def found(resource: str, *filters: tuple[Any, ...], **members: Any) -> list[dict[str, Any]]:
+        expression = {"Filters": [made(each) for each in filters]}
+        answer = sagemaker.search(Resource=resource, SearchExpression=expression, **members)
+        return [each[resource] for each in answer["Results"]]
+
+    (one,) = found("ModelPackageGroup", ("ModelPackageGroupName", "Equals", group))
+    assert one["ModelPackageGroupStatus"] == "Completed" and one["Tags"] == [{"Key": "world", "Value": world.mark}]
+    versions = found(
+        "ModelPackage",
+        ("ModelPackageGroupName", "Equals", group),
+        ("CustomerMetadataProperties.owner", "Equals", "ann"),
+        SortBy="ModelPackageVersion",
+        SortOrder="Descending",
+    )
+    assert [each["ModelPackageVersion"] for each in versions] == [2, 1]
+    assert found("ModelPackage", ("ModelPackageGroupName", "Equals", group), ("ModelPackageVersion", "LessThan", "2"))
+    pending = ("ModelApprovalStatus", "Equals", "PendingManualApproval")
+    assert len(found("ModelPackage", ("ModelPackageName", "Equals", group), pending)) == 2

@@ -125,7 +125,10 @@ def _held(ctx: Context, request: Members, pipeline: Record, version: Version, st
 
 @operation("DescribePipelineExecution", inline=True, reads=True)
 def describe_pipeline_execution(ctx: Context, request: Members) -> Members:
-    record = execution_at(ctx, ctx.parts.database.reader, request["PipelineExecutionArn"])
+    return view_execution(execution_at(ctx, ctx.parts.database.reader, request["PipelineExecutionArn"]))
+
+
+def view_execution(record: Record) -> Members:
     members = {name: value for name, value in record.request.items() if name != "Parameters"}
     return {
         **members,

@@ -56,6 +56,8 @@ class Place:
 
 
 REQUEST: Final = Place("records.request", times='."$at"')
+TIMES: Final = {"creationtime": "records.created_at", "lastmodifiedtime": "records.modified_at"}
+"""Of every record, also where its noun shows but one of them: all are sorted by the latter unless asked otherwise."""
 Keyed = Callable[[str], Property]
 """From what follows a member's name to its property, for members that the shape does not tell."""
 
@@ -73,6 +75,8 @@ class Resolver:
 
     def resolve(self, name: str) -> Property:
         """Raises ``Invalid`` for what is no property, ``NotSupported`` for one that cannot be searched by."""
+        if name.lower() in TIMES:
+            return Property(name, "time", TIMES[name.lower()])
         head, _, rest = name.partition(".")
         by_key = next((keyed for each, keyed in self.keyed.items() if each.lower() == head.lower()), None)
         if by_key is not None:

@@ -9,12 +9,18 @@ from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Resource
 from cloche.engines.experiments import memberships
 from cloche.services.sagemaker.experiments.trial_component import TRIAL_COMPONENT
+from cloche.services.sagemaker.processing.processing_job import ProcessingJob
 from cloche.services.sagemaker.training.training_job import TrainingJob
+from cloche.services.sagemaker.training.transform_job import TransformJob
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
 COMPONENTS_SHOWN: Final = 100
-JOBS: Final[dict[str, Resource]] = {"TrainingJob": TrainingJob()}
+JOBS: Final[dict[str, Resource]] = {
+    "TrainingJob": TrainingJob(),
+    "ProcessingJob": ProcessingJob(),
+    "TransformJob": TransformJob(),
+}
 """Members of a TrialComponentSourceDetail."""
 
 

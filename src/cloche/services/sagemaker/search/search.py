@@ -27,11 +27,13 @@ SORTED_BY: Final = ("LastModifiedTime", "Descending")
 def search(ctx: Context, request: Members) -> Members:
     if request.get("CrossAccountFilterOption") == "CrossAccount":
         raise NotSupported("Cloche does not support CrossAccountFilterOption CrossAccount: accounts share nothing here")
+    if request["Resource"] == "PipelineVersion":
+        raise NotSupported("Cloche does not search for PipelineVersion: ListPipelineVersions lists them")
     searched = resources().get(request["Resource"])
     if searched is None:
         return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
     reader = ctx.parts.database.reader
-    condition, arguments = _condition(ctx, request, searched.resolver, searched.resource.kind)
+    condition, arguments = _condition(ctx, request, searched.resolver, searched.kind)
     total = reader.execute(f"SELECT count(*) FROM records WHERE {condition}", arguments).fetchone()[0]  # noqa: S608
     secret = records.page_secret(reader)
     question = _question(ctx, request)

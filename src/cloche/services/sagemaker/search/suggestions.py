@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
-from cloche.services.sagemaker.search.resources import Searched, resources
+from cloche.services.sagemaker.search.resources import resources
+from cloche.services.sagemaker.search.searched import Searched
 
 SUGGESTED_MAX: Final = 50
 _KEYS_OF: Final = {"HyperParameters": "request", "Parameters": "request", "Metrics": "state", "Environment": "request"}
@@ -34,7 +35,7 @@ def _of_shape(prefix: str, shape: Any, inside: tuple[str, ...] = ()) -> Iterator
 
 def _in_use(ctx: Context, searched: Searched) -> Iterator[str]:
     reader = ctx.parts.database.reader
-    scope = (ctx.account, ctx.region, searched.resource.kind)
+    scope = (ctx.account, ctx.region, searched.kind)
     for member, document in _KEYS_OF.items():
         if member not in searched.shape.members and member not in searched.keyed:
             continue
