@@ -13,7 +13,9 @@ from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, ask_all, ask_or
 from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
+from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
+from cloche.console.lineage import LineagePages
 from cloche.console.pages import HERE, Pages, Place
 from cloche.console.pipelines import PipelinePages
 from cloche.console.recent import Recent
@@ -39,6 +41,8 @@ class Console:
             *TrainingPages(ask, pages).routes(),
             *TransformPages(ask, pages).routes(),
             *PipelinePages(ask, pages).routes(),
+            *ExperimentPages(ask, pages).routes(),
+            *LineagePages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *self._feed.routes(),

@@ -1,4 +1,4 @@
-"""A pipeline's graph laid out for a picture: steps in ranks, each below all that it waits for, edges between them.
+"""A graph laid out for a picture: steps in ranks, each below all that it waits for, edges between them.
 
 Ranks are the longest ways from a beginning; within a rank steps stand near the middle of what they wait for.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-from cloche.engines.pipelines import Graph
+from typing import Any, Final, Protocol
 
 WIDTH: Final = 190
 HEIGHT: Final = 46
@@ -20,6 +18,19 @@ SWEEPS: Final = 4
 DRAWN_MAX: Final = 400
 """Steps; beyond that a list tells more than a picture."""
 LABEL_CHARACTERS: Final = 24
+
+
+class Graph(Protocol):
+    """A pipeline's, or anything else in which things stand below others."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Each after all that it waits for."""
+
+    def waits_for(self, name: str) -> set[str]: ...
+
+    def step(self, name: str) -> Any:
+        """``type`` and ``branches`` are asked of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Final
 
 from cloche.aws.operation import Context, Members
+from cloche.aws.resource import Resource
 from cloche.engines.experiments import Point, memberships, series
 from cloche.foundation.errors import AlreadyExists, Invalid
 from cloche.services.sagemaker.experiments.experiment import EXPERIMENT
 from cloche.services.sagemaker.experiments.trial import TRIAL
-from cloche.storage.metadata import records
+from cloche.storage.metadata import records, tags
 from cloche.storage.metadata.records import Record
 from cloche.storage.metrics import points
 
@@ -57,27 +58,48 @@ def follow_job(tx: sqlite3.Connection, job: Record, component: Record) -> None:
 
 def _join(tx: sqlite3.Connection, job: Record, component: Record) -> None:
     config = job.request.get("ExperimentConfig") or {}
-    name, experiment = config.get("TrialName"), config.get("ExperimentName")
-    if name is None and experiment is None:
-        return
-    if name is None:
-        name = f"{job.name}-aws-trial"
-        try:
-            records.insert(
-                tx,
-                account=job.account,
-                region=job.region,
-                kind=TRIAL.kind,
-                name=name,
-                arn=f"arn:aws:sagemaker:{job.region}:{job.account}:experiment-trial/{name}",
-                at=job.created_at,
-                request={"TrialName": name, "ExperimentName": experiment},
-            )
-        except AlreadyExists:
-            pass
-    trial = records.find(tx, job.account, job.region, TRIAL.kind, name)
+    name, experiment, source = config.get("TrialName"), config.get("ExperimentName"), None
+    if execution := job.request.get("PipelineExecutionArn"):
+        # EndpointContext.pipeline_execution_arn of sagemaker.lineage.context looks for it.
+        tags.put(tx, job.arn, [("sagemaker:pipeline-execution-arn", execution)])
+    if name is None and experiment is None and (tuning := job.request.get("TuningJobArn")):
+        # An experiment of the tuning job's name and source: opendatadiscovery/odd-collector-aws (its tests).
+        experiment, source = tuning.rpartition("/")[2], tuning
+        state = {"source": {"SourceArn": source, "SourceType": "SageMakerHyperParameterTuningJob"}}
+        _make(tx, job, EXPERIMENT, experiment, {"ExperimentName": experiment}, state)
+    if experiment is not None and name is None:
+        name = f"{experiment if source else job.name}-aws-trial"
+        _make(tx, job, TRIAL, name, {"TrialName": name, "ExperimentName": experiment})
+    trial = records.find(tx, job.account, job.region, TRIAL.kind, name) if name is not None else None
     if trial is not None:
         memberships.put(tx, component.arn, trial.arn, job.created_at)
+
+
+def _make(
+    tx: sqlite3.Connection,
+    job: Record,
+    noun: Resource,
+    name: str,
+    request: Members,
+    state: Members | None = None,
+) -> None:
+    """Unless one of that name is there."""
+    segment = noun.arn.partition("/")[0]
+    try:
+        made = records.insert(
+            tx,
+            account=job.account,
+            region=job.region,
+            kind=noun.kind,
+            name=name,
+            arn=f"arn:aws:sagemaker:{job.region}:{job.account}:{segment}/{name}",
+            at=job.created_at,
+            request=request,
+        )
+    except AlreadyExists:
+        return
+    if state is not None:
+        records.set_status(tx, made.arn, state=state)
 
 
 def _names(job: Record) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cloche.aws.operation import Members
-from cloche.engines.lineage.entities import Artifact, Component, Entity, Link, Versions
+from cloche.engines.lineage.entities import Artifact, Component, Context, Entity, Link, Versions
 from cloche.foundation.clock import from_epoch
 from cloche.jobs.reading import InputRead, inputs_read
 from cloche.services.sagemaker.lineage.containers import of_model
@@ -131,7 +131,9 @@ def _component(job: Record, word: str, parameters: Members, inputs: Members, out
 
 
 def _read(tx: sqlite3.Connection, job: Record, component: Component, uris: list[str]) -> Iterator[Link]:
-    """The data sets, and the versions of them that were read."""
+    """The data sets, the versions of them that were read, and the pipeline's execution that the job is a step of."""
+    if execution := job.request.get("PipelineExecutionArn"):
+        yield Link(component, execution_context(execution), "AssociatedWith")
     for uri in dict.fromkeys(uris):
         yield Link(Artifact(uri, "DataSet"), component, "ContributedTo")
     for found in inputs_read(tx, job.arn):
@@ -140,6 +142,11 @@ def _read(tx: sqlite3.Connection, job: Record, component: Component, uris: list[
         above = next((uri for uri in uris if uri.rstrip("/") == found.uri.rstrip("/")), None)
         if above is not None:
             yield Link(Artifact(above, "DataSet"), version, "AssociatedWith")
+
+
+def execution_context(arn: str) -> Context:
+    name = f"pipelines-{arn.rpartition('/')[2]}-aws-pipeline-execution"
+    return Context(name, "PipelineExecution", arn)
 
 
 def _version(found: InputRead) -> Artifact:

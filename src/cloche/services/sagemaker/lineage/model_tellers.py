@@ -19,6 +19,7 @@ from cloche.aws.operation import Members
 from cloche.engines.lineage.entities import Action, Artifact, Context, Entity, Link
 from cloche.foundation.clock import from_epoch
 from cloche.services.sagemaker.lineage.containers import PACKAGE, of_containers, of_model
+from cloche.services.sagemaker.lineage.job_tellers import execution_context
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -62,6 +63,8 @@ def model_package_group(tx: sqlite3.Connection, record: Record) -> Iterator[Enti
 def model_package(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | Link]:
     package = Artifact(record.arn, PACKAGE)
     yield package
+    if execution := record.request.get("PipelineExecutionArn"):
+        yield Link(package, execution_context(execution), "AssociatedWith")
     contents = list(of_containers(_containers(record.request)))
     for artifact in contents:
         yield Link(artifact, package, "ContributedTo")
@@ -86,7 +89,10 @@ def model_package(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | L
 
 def _group(record: Record) -> Context:
     made = from_epoch(record.created_at).isoformat()
-    return Context(_name(record, "", "model-package-group"), "ModelGroup", record.arn, made)
+    execution = record.request.get("PipelineExecutionArn")
+    # ModelPackageGroup.pipeline_execution_arn of sagemaker.lineage.context
+    properties = {"PipelineExecutionArn": execution} if execution else {}
+    return Context(_name(record, "", "model-package-group"), "ModelGroup", record.arn, made, properties)
 
 
 def _containers(request: Members) -> list[Members]:
