@@ -105,6 +105,35 @@ def show(stage, arguments):
 
         say("training a scikit-learn script (script mode) on the same data")
         script_job(flow, role, data)
+        if not arguments.csv:
+            churn(scratch)
+
+
+def churn(scratch):
+    """The case study, by the SageMaker SDK in an environment of its own."""
+    say("the churn case, by the SageMaker Python SDK (the first time, this downloads it)")
+    cases, clients = HERE.parent / "churn", HERE.parents[1] / "tools" / "environments.py"
+    raw = scratch / "churn.csv"
+    with raw.open("wb") as file:
+        subprocess.run([sys.executable, str(cases / "generator.py"), "--seed", "7"], stdout=file, check=True)
+    rows = len(raw.read_bytes().splitlines()) - 1
+    console.print(f"    {rows} rows of synthetic customers, made from a seed (examples/churn/generator.py)")
+    made = subprocess.run([sys.executable, str(clients), "sagemaker2"], stdout=subprocess.PIPE, text=True, check=True)
+    environment = {**os.environ, "SAGEMAKER_SUPPRESS_V2_WARNING": "1", "PYTHONUNBUFFERED": "1"}
+    line = [made.stdout.strip(), "-W", "ignore", str(cases / "main.py"), str(raw)]
+    others = []
+    with subprocess.Popen(
+        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        for text in running.stdout:
+            if text.startswith("==> "):
+                say(text[4:].rstrip())
+            elif text.startswith("    "):
+                console.print(text.rstrip(), markup=False)
+            else:
+                others.append(text)
+    if running.returncode:
+        sys.exit("the churn case failed:\n" + "".join(others[-40:]))
 
 
 def environment(stage, image):

@@ -49,7 +49,9 @@ def plan_child(run: Run, step: Step, attempt: int, known: Known) -> Plan:
     elif given and child.own_name:
         name = given
     else:
-        name = naming.child_name(run.arn, step.name, attempt, prefix=given or "", small=child.small)
+        name = naming.child_name(
+            run.arn, step.name, attempt, prefix=given or "", small=child.small, most=child.name_characters
+        )
     known.child = name
     arguments = {key: evaluate(value, known) for key, value in step.arguments.items() if key != child.name}
     return Plan(name, arguments)

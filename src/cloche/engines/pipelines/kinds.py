@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from cloche.engines.pipelines.naming import NAME_CHARACTERS
+
 CONDITION: Final = "Condition"
 FAIL: Final = "Fail"
 CALLBACK: Final = "Callback"
@@ -44,6 +46,7 @@ class Child:
     """A name in the arguments is the thing's own, not a prefix of it."""
     small: bool = False
     """Names that Cloche derives are in small letters."""
+    name_characters: int = NAME_CHARACTERS
     token: str = ""
     """The member for an idempotency token, where the create gives the name."""
     cached: tuple[str, ...] = ()
@@ -99,6 +102,7 @@ CHILDREN: Final[dict[str, Child]] = {
         status="HyperParameterTuningJobStatus",
         good=_JOB_GOOD,
         stop="StopHyperParameterTuningJob",
+        name_characters=32,
         cached=("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
         retries_jobs=False,
     ),

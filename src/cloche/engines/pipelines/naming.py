@@ -13,6 +13,7 @@ from typing import Final
 
 STEP_CHARACTERS: Final = 20
 TOKEN_CHARACTERS: Final = 10
+NAME_CHARACTERS: Final = 63
 _ALPHABET: Final = string.ascii_letters + string.digits
 
 
@@ -26,16 +27,21 @@ def token_of(execution_arn: str, step: str, purpose: str = "name") -> str:
     return "".join(letters)
 
 
-def child_name(execution_arn: str, step: str, attempt: int, *, prefix: str = "", small: bool = False) -> str:
-    """``prefix`` is a job's base name from the step's arguments (custom prefixing), in place of the usual one."""
-    token = token_of(execution_arn, step)
+def child_name(
+    execution_arn: str, step: str, attempt: int, *, prefix: str = "", small: bool = False, most: int = NAME_CHARACTERS
+) -> str:
+    """``prefix`` is a job's base name from the step's arguments (custom prefixing), in place of the usual one. What is
+    too long for ``most`` characters (tuning jobs have 32) goes without ``pipelines`` and is cut in the middle."""
+    token, execution = token_of(execution_arn, step), execution_arn.rpartition("/")[2]
+    end = f"-{token}-{attempt}" if attempt else f"-{token}"
     if prefix:
-        name = f"{prefix[: 63 - TOKEN_CHARACTERS - 4]}-{token}"
+        start = prefix
     else:
-        start = step[:STEP_CHARACTERS].replace("_", "-")
-        name = f"pipelines-{execution_arn.rpartition('/')[2]}-{start}-{token}"
-    if attempt:
-        name += f"-{attempt}"
+        short = step[:STEP_CHARACTERS].replace("_", "-")
+        start = f"pipelines-{execution}-{short}"
+        if len(start) + len(end) > most:
+            start = f"{execution}-{short}"
+    name = start[: most - len(end)].rstrip("-") + end if len(start) + len(end) > most else start + end
     return name.lower() if small else name
 
 
