@@ -240,7 +240,7 @@ def test_commands_say_what_there_is(server: Any) -> None:
     assert cloche("endpoints", *data).returncode == 0
     missing = cloche("logs", "edge-no-such-job", *data)
     assert missing.returncode == 1
-    assert "no training job and no endpoint called edge-no-such-job" in missing.stderr
+    assert "no job and no endpoint called edge-no-such-job" in missing.stderr
 
 
 def test_commands_without_a_server(tmp_path: Path) -> None:

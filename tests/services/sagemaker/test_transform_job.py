@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
+from array import array
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from training_requests import NO_TRUST
 from transform_requests import BUCKET, Transforming
 
 from cloche.compute.local.sandbox import bubblewrap
+from cloche_jobs.data.record import VALUES, Record, Tensor, write_records
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:transform-job/"
@@ -85,6 +88,21 @@ def test_gzip_a_manifest_and_records_one_by_one(bench: Transforming, model: str)
     assert bench.lines(job["TransformJobName"], "/data-log")[0].endswith(
         "MaxConcurrentTransforms=3, MaxPayloadInMB=1, BatchStrategy=SINGLE_RECORD"
     )
+
+
+def test_records_of_recordio_protobuf(bench: Transforming, model: str) -> None:
+    """The frame goes with several records in a payload; built-in XGBoost reads no record without one."""
+    written = io.BytesIO()
+    rows = ((0.5, 1.0), (1.5, 1.0))
+    write_records([Record(features={VALUES: Tensor("float32", array("f", row))}) for row in rows], written)
+    kind = {"ContentType": "application/x-recordio-protobuf", "SplitType": "RecordIO"}
+    uri = bench.put({"a.rec": written.getvalue(), "bad.rec": written.getvalue() + b"no record"})
+    job = bench.run(model, uri, Input=kind)
+    assert job["FailureReason"].startswith(
+        "ClientError: See job logs for more information: bad.rec, record 3: the file is no RecordIO: byte "
+    )
+    answers = bench.outputs(job)["a.rec.out"].split()
+    assert len(answers) == 2 and float(answers[0]) == pytest.approx(trained(1)[1], abs=1e-6)
 
 
 def test_an_id_column_is_kept_from_the_model_and_joined_to_its_answer(bench: Transforming, model: str) -> None:

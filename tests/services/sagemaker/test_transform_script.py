@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +166,13 @@ def test_killed_in_the_middle_it_ends_once_with_every_file(start_server: Callabl
     assert found == {f"{number:02}.out": b"SLOW %d\n" % number for number in range(16)}
     starts = [line for line in bench.lines(name, "/data-log") if "MaxConcurrentTransforms" in line]
     assert len(starts) == 2, "the second run went on where the first was killed"
+    printed = subprocess.run(
+        [str(Path(sys.executable).with_name("cloche")), "logs", name, "--data", str(server.data)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "[data-log] " in printed and "MaxConcurrentTransforms" in printed
     kept = list((server.data / "run" / "transform").iterdir())
     deadline = time.monotonic() + 20
     while kept and time.monotonic() < deadline:

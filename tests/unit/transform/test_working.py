@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cloche_jobs.transform import working
+from cloche_jobs.transform import asking, working
 from cloche_jobs.transform.asking import manner_of, wait_until_ready
 from cloche_jobs.transform.batch import File, Manner, Orders, Server
 from cloche_jobs.transform.working import Journal, Work, begin_out
@@ -78,6 +78,9 @@ def model() -> Iterator[Model]:
         class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
             block_on_close = False
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Whoever asked has gone, as some tests want it."""
 
         with Listener(held.socket, Handler) as listener:
             thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
@@ -200,6 +203,23 @@ def test_no_answer_in_time(desk: Desk) -> None:
     desk.model.answer = lambda body: (time.sleep(1.0), (200, body))[1]  # type: ignore[func-returns-value]
     desk.run({"a": b"1\n"}, retries=0, timeout_seconds=0.1)
     assert desk.report()[0]["message"].startswith("Unable to get response from algorithm")
+
+
+def test_an_answer_without_an_end_is_cut_off(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "ANSWER_BYTES_MAX", 1000)
+    desk.model.answer = lambda body: (200, b"x" * 2000)
+    desk.run({"a": b"1\n"}, retries=0)
+    assert "longer than 1000 bytes" in desk.report()[0]["message"]
+
+
+def test_a_link_in_place_of_the_models_socket_is_not_followed(desk: Desk, tmp_path: Path) -> None:
+    """What a model puts there may lead to another's server, which the program could reach."""
+    others = desk.model.socket
+    desk.model.socket = str(tmp_path / "link")
+    Path(desk.model.socket).symlink_to(others)
+    desk.run({"a": b"1\n"}, retries=0)
+    assert desk.report()[0]["message"].endswith("is no socket")
+    assert desk.model.asked == []
 
 
 def test_what_is_there_is_not_made_again(desk: Desk) -> None:

@@ -30,6 +30,7 @@ from cloche.engines.transform.publish import publish
 from cloche.engines.transform.staging import Desk, stage
 from cloche.engines.transform.start import process_of, sockets_in
 from cloche.foundation.errors import LimitReached
+from cloche.foundation.limits import MODEL_SERVER_DISK_BYTES_MAX
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.ending import INTERNAL, Ending, ending_of
 from cloche.jobs.equipment import Equipment
@@ -159,7 +160,7 @@ class TransformDriver:
                 plan.region,
                 NAMESPACE,
                 hosts,
-                None,
+                MODEL_SERVER_DISK_BYTES_MAX,
                 self._place(item),
                 process,
             )

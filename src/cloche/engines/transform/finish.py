@@ -10,7 +10,7 @@ from typing import Any
 
 from cloche.engines.transform.plan import Plan
 from cloche.engines.transform.staging import Desk
-from cloche.foundation.errors import NotFound
+from cloche.foundation.errors import Denied, Invalid, NotFound
 from cloche.jobs.ending import Ending
 from cloche.jobs.ending import reason as reason_of_process
 from cloche.jobs.place import Place, is_own_folder
@@ -72,7 +72,7 @@ def upload(plan: Plan, desk: Desk, objects: ObjectStore, done: list[int]) -> lis
             if path.exists():
                 objects.put_file(plan.output_bucket, plan.output_key(name), path)
                 stored.add(number)
-    except NotFound as error:
+    except (NotFound, Invalid, Denied) as error:
         raise Unfit(f"ClientError: Output upload failed: {error.message}") from None
     return sorted(stored)
 
@@ -96,7 +96,7 @@ def capture(plan: Plan, desk: Desk, objects: ObjectStore, done: list[int], start
         for which, manifest in manifests.items():
             key = f"{start}{which}/{hour}/{uuid.uuid5(uuid.NAMESPACE_URL, f'{plan.arn}/{which}/{started_at}')}.json"
             objects.put_bytes(plan.capture.bucket, key, json.dumps(manifest).encode())
-    except NotFound as error:
+    except (NotFound, Invalid, Denied) as error:
         raise Unfit(f"ClientError: Data capture upload failed: {error.message}") from None
 
 
