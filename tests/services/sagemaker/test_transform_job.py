@@ -36,15 +36,15 @@ def model(bench: Transforming) -> str:
 
 def test_files_become_answers_beside_each_other(bench: Transforming, model: str) -> None:
     uri = bench.put({"one.csv": b"0.5,1.0\n1.5,1.0\n", "deep/two.csv": b"0.5,1.0\n"})
-    job = bench.run(
-        model, uri, ExperimentConfig={"ExperimentName": "e"}, ModelClientConfig={"InvocationsMaxRetries": 1}
-    )
+    experiment = {"ExperimentName": unique("experiment")}
+    bench.sagemaker.create_experiment(**experiment)
+    job = bench.run(model, uri, ExperimentConfig=experiment, ModelClientConfig={"InvocationsMaxRetries": 1})
     name = job["TransformJobName"]
     assert job["TransformJobStatus"] == "Completed", job
     assert job["TransformJobArn"] == ARN + name
     assert job["CreationTime"] <= job["TransformStartTime"] <= job["TransformEndTime"]
     assert job["DataProcessing"] == {"InputFilter": "$", "OutputFilter": "$", "JoinSource": "None"}
-    assert job["ExperimentConfig"] == {"ExperimentName": "e"}
+    assert job["ExperimentConfig"] == experiment
     assert job["ModelClientConfig"] == {"InvocationsMaxRetries": 1}
     assert "FailureReason" not in job
     found = bench.outputs(job)
