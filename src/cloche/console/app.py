@@ -18,6 +18,7 @@ from cloche.console.feed import Feed
 from cloche.console.lineage import LineagePages
 from cloche.console.pages import HERE, Pages, Place
 from cloche.console.pipelines import PipelinePages
+from cloche.console.processing import ProcessingPages
 from cloche.console.recent import Recent
 from cloche.console.storage import StoragePages
 from cloche.console.training import TrainingPages
@@ -39,6 +40,7 @@ class Console:
         routes = [
             Route("/", Overview(ask, pages, recent).show),
             *TrainingPages(ask, pages).routes(),
+            *ProcessingPages(ask, pages).routes(),
             *TransformPages(ask, pages).routes(),
             *PipelinePages(ask, pages).routes(),
             *ExperimentPages(ask, pages).routes(),

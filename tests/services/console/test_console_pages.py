@@ -90,6 +90,29 @@ def test_a_batch_and_why_it_failed(page: Browser, world: Any, endpoint: str) -> 
     assert page.texts(".title button") == []
 
 
+def test_a_processing_job_shows_its_log_and_where_its_files_lie(page: Browser, world: Any) -> None:
+    script = (
+        "import time; print('<b>worked</b>'); open('/opt/ml/output/message', 'w').write('all done');"
+        " open('/opt/ml/processing/output/rows/out.csv', 'w').write('1'); time.sleep(2)"
+    )
+    target = {"S3Uri": f"s3://{BUCKET}/processed", "LocalPath": "/opt/ml/processing/output/rows"}
+    outputs = [{"OutputName": "rows", "S3Output": {**target, "S3UploadMode": "EndOfJob"}}]
+    world.client("sagemaker").create_processing_job(
+        ProcessingJobName="console-processed",
+        RoleArn=ROLE,
+        AppSpecification={"ImageUri": IMAGE, "ContainerEntrypoint": ["python3", "-c", script]},
+        ProcessingOutputConfig={"Outputs": outputs},
+        ProcessingResources={"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+    )
+    page.open(world.server.url + "/_cloche/processing")
+    page.click_link("console-processed")
+    page.wait_text("<b>worked</b>", "#job-log")
+    page.wait("the end", lambda: page.text(".badge") == "Completed")
+    assert "all done" in page.text("#job")
+    page.click_link(f"s3://{BUCKET}/processed")
+    page.wait_text("out.csv")
+
+
 def test_the_stop_button_stops(page: Browser, world: Any) -> None:
     name = "console-stopped"
     world.train(name, 1_000_000)
