@@ -78,6 +78,8 @@ def test_batch_transform(server: object, data: Path, tmp_path: Path) -> None:
     script = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "batch_transform/sdk3.py")]
     output = run(server, [*script, found["model"]], tmp_path)
     assert json.loads(output.rpartition("RESULT ")[2].splitlines()[0])["status"] == "Completed"
+
+
 def test_processing_with_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
     script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "processing/main_v2.py")]
     output = run(server, [*script, str(data)], tmp_path)

@@ -10,12 +10,9 @@ from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, log_tail, newest_stream
 from cloche.console.door import HEADERS
 from cloche.console.pages import Pages
+from cloche.console.training import ENDED, LINES_SHOWN, STOP_POLLING
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
-ENDED = ("Completed", "Failed", "Stopped")
-LINES_SHOWN = 1_500
-STOP_POLLING = 286
-"""htmx's status for a fragment that will not change any more."""
 
 
 class ProcessingPages:

@@ -166,7 +166,7 @@ class Folders:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._lock = threading.Lock()
-        self._kept: dict[str, list[_Kept]] = {}
+        self._kept: dict[str, dict[Folder, _Kept]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -181,7 +181,8 @@ class Folders:
                 self._thread.start()
 
     def finish(self, arn: str, folders: Sequence[Folder]) -> None:
-        """Store all there is, once the process has ended, and look no more. Raises ``NotFound`` without the bucket."""
+        """Store all there is in ``folders``, once the process has ended, and look no more at any of the job's. Raises
+        ``NotFound`` without the bucket."""
         with self._lock:
             kept = self._keep(arn, folders)
         for each in kept:
@@ -198,14 +199,13 @@ class Folders:
             self._thread.join()
 
     def _keep(self, arn: str, folders: Sequence[Folder]) -> list[_Kept]:
-        if arn not in self._kept:
-            self._kept[arn] = [_Kept(folder, self._objects) for folder in folders]
-        return self._kept[arn]
+        kept = self._kept.setdefault(arn, {})
+        return [kept.setdefault(folder, _Kept(folder, self._objects)) for folder in folders]
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             with self._lock:
-                followed = [(arn, each) for arn, kept in self._kept.items() for each in kept]
+                followed = [(arn, each) for arn, kept in self._kept.items() for each in kept.values()]
             for arn, kept in followed:
                 try:
                     kept.look()

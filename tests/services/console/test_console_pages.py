@@ -10,6 +10,8 @@ from urllib.parse import quote
 import pytest
 from browser import ENTER, ESCAPE, Browser
 
+from conftest import BUCKET, IMAGE, ROLE
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 KEYS = [
@@ -109,7 +111,7 @@ def test_a_processing_job_shows_its_log_and_where_its_files_lie(page: Browser, w
     page.wait_text("<b>worked</b>", "#job-log")
     page.wait("the end", lambda: page.text(".badge") == "Completed")
     assert "all done" in page.text("#job")
-    page.click_link(f"s3://{BUCKET}/processed")
+    page.click_link(f"s3://{BUCKET}/processed/")
     page.wait_text("out.csv")
 
 

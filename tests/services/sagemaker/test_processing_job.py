@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import pytest
@@ -18,6 +20,9 @@ def bench(server: Any) -> Bench:
 def test_files_go_in_and_files_come_out(bench: Bench) -> None:
     bench.put("in/rows/a.csv", "1,2\n")
     bench.put("in/rows/deep/b.csv", "3,4\n")
+    bench.sagemaker.create_experiment(ExperimentName="processed")
+    bench.sagemaker.create_trial(ExperimentName="processed", TrialName="once")
+    experiment = {"ExperimentName": "processed", "TrialName": "once"}
     request = bench.request(
         "story",
         f"cat {ML}/input/rows/a.csv {ML}/input/rows/deep/b.csv > {ML}/output/all/rows.csv; mkdir {ML}/output/all/sub;"
@@ -25,7 +30,7 @@ def test_files_go_in_and_files_come_out(bench: Bench) -> None:
         ProcessingInputs=[source("rows", "in/rows/")],
         ProcessingOutputConfig={"Outputs": [sink("all", "out/story/")], "KmsKeyId": "alias/mine"},
         Environment={"COLOUR": "blue"},
-        ExperimentConfig={"ExperimentName": "e", "TrialName": "t"},
+        ExperimentConfig=experiment,
         Tags=[{"Key": "team", "Value": "red"}],
     )
     request["AppSpecification"]["ContainerArguments"] = ["--rate", "0.1"]
@@ -40,7 +45,7 @@ def test_files_go_in_and_files_come_out(bench: Bench) -> None:
     assert job["ProcessingInputs"][1]["S3Input"]["S3InputMode"] == "File"
     assert job["ProcessingOutputConfig"]["Outputs"][0]["AppManaged"] is False
     assert job["ProcessingOutputConfig"]["KmsKeyId"] == "alias/mine"
-    assert job["ExperimentConfig"] == {"ExperimentName": "e", "TrialName": "t"}
+    assert job["ExperimentConfig"] == experiment
     assert job["CreationTime"] <= job["ProcessingStartTime"] <= job["ProcessingEndTime"]
     assert bench.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "red"}]
     summary = bench.sagemaker.list_processing_jobs(NameContains="story")["ProcessingJobSummaries"][0]
@@ -170,3 +175,28 @@ def test_boto3_inside_acts_as_the_role(bench: Bench) -> None:
     role = bench.role.rsplit("/", 1)[-1]
     (line,) = bench.lines("boto3-in-processing")
     assert line.startswith(f"arn:aws:sts::123456789012:assumed-role/{role}/")
+
+
+def test_packages_go_into_the_jobs_own_environment(bench: Bench) -> None:
+    """As ``runproc.sh`` of the SDK installs a bundle's requirements; here from a wheel beside them."""
+    with zipfile.ZipFile(wheel := io.BytesIO(), "w") as archive:
+        archive.writestr("greeting.py", "import numpy\nWORDS = f'hello {numpy.__version__}'\n")
+        info = "greeting-1.0.dist-info"
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\nRequires-Dist: numpy\n"
+        )
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    bench.put("in/wheels/greeting-1.0-py3-none-any.whl", wheel.getvalue())
+    job = bench.run(
+        "installs",
+        f"set -e; cd {ML}/input/wheels; echo ./greeting-1.0-py3-none-any.whl > requirements.txt;"
+        " pip install --no-index -r requirements.txt >&2; python -m pip uninstall --yes greeting >&2;"
+        " python3 -m pip install --no-index -q -r requirements.txt;"
+        " python3 -c 'import greeting; print(greeting.WORDS)'",
+        ProcessingInputs=[source("wheels", "in/wheels/")],
+    )
+    said = bench.lines("installs")
+    assert job["ProcessingJobStatus"] == "Completed", said
+    assert said[-1].startswith("hello ") or said[-2].startswith("hello "), said
+    assert any("Successfully installed greeting-1.0" in line for line in said), "numpy is the image's"

@@ -120,6 +120,24 @@ ANSWERS: dict[str, Members] = {
             }
         ]
     },
+    "ListProcessingJobs": {
+        "ProcessingJobSummaries": [{"ProcessingJobName": "job-1", "ProcessingJobStatus": "Failed", "CreationTime": AT}],
+        "NextToken": "more&more",
+    },
+    "DescribeProcessingJob": {
+        "ProcessingJobName": "job-1",
+        "ProcessingJobStatus": "Failed",
+        "FailureReason": "AlgorithmError: , exit code: 1",
+        "ExitMessage": "<b>no luck</b>",
+        "RoleArn": "arn:aws:iam::123456789012:role/r",
+        "AppSpecification": {"ImageUri": "image", "ContainerEntrypoint": ["python3", "x.py"]},
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large"}},
+        "ProcessingInputs": [
+            {"InputName": "rows", "S3Input": {"S3Uri": "s3://b/rows/", "LocalPath": "/p", "S3InputMode": "Pipe"}}
+        ],
+        "CreationTime": AT,
+        "ProcessingEndTime": AT,
+    },
 }
 
 
@@ -185,6 +203,9 @@ PAGES = [
     ("/_cloche/pipelines/p/abc", "shown=reason", "&lt;b&gt;no&lt;/b&gt;"),
     ("/_cloche/pipelines/p/abc", "shown=made", "/_cloche/training/job-1"),
     ("/_cloche/pipelines/p/abc", "shown=parameters", "Depth"),
+    ("/_cloche/processing", "name=job", "more%26more"),
+    ("/_cloche/processing/job-1", "", "&lt;b&gt;no luck&lt;/b&gt;"),
+    ("/_cloche/processing/job-1", "host=algo-2", "?host=algo-1"),
     ("/_cloche/endpoints", "", "InService"),
     ("/_cloche/endpoints/e", "", "requests a minute"),
     ("/_cloche/endpoints/e", "part=2", "0 of 2"),
@@ -200,7 +221,7 @@ PAGES = [
 def test_pages_show_what_the_operations_answer(path: str, query: str, shown: str, fragment: bool) -> None:
     status, text, _ = get(path, query=query, **({"hx_request": "true"} if fragment else {}))
     assert status == (286 if fragment and path.endswith(("job-1", "/abc")) else 200)  # 286: htmx need not ask again
-    if not (fragment and path == "/_cloche/training"):
+    if not (fragment and path in ("/_cloche/training", "/_cloche/processing")):
         assert shown in text
 
 
