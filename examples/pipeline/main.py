@@ -65,10 +65,7 @@ estimator = Estimator(
 trained = TrainingStep(
     "Train",
     step_args=estimator.fit(
-        {
-            part: TrainingInput(outputs[part].S3Output.S3Uri, content_type="text/csv")
-            for part in ("train", "validation")
-        }
+        {part: TrainingInput(outputs[part].S3Output.S3Uri, content_type="text/csv") for part in ("train", "validation")}
     ),
     cache_config=cache,
 )
@@ -88,7 +85,7 @@ evaluated = ProcessingStep(
     cache_config=cache,
 )
 where = evaluated.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
-statistics = MetricsSource(Join(on="/", values=[where, "evaluation.json"]), "application/json")
+statistics = MetricsSource("application/json", Join(on="/", values=[where, "evaluation.json"]))
 registered = ModelStep(
     "Register",
     step_args=Model(image, model_data=artifact, role=role, sagemaker_session=session).register(

@@ -94,6 +94,14 @@ def test_processing_with_sagemaker_sdk_v3(server: object, data: Path, tmp_path: 
     output = run(server, [*script, str(data)], tmp_path)
     assert result(output)["accuracy"] > 0.85
     assert "rows to train" in output
+def test_pipelines(server: object, data: Path, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "pipeline/main.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    found: dict[str, Any] = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    assert found["steps"] == ["Evaluate", "Judge", "Prepare", "Register-RegisterModel", "Train"]
+    assert found["package"].endswith(":model-package/breast-cancer/1")
+    assert found["refused"].startswith("The AUC 0.9") and found["refused"].endswith(" is below 0.99999")
+    assert {"Name": "WantedAuc", "Value": "0.99999"} in found["parameters"]
 
 
 def test_aws_cli(server: object, data: Path, tmp_path: Path) -> None:
@@ -134,6 +142,7 @@ def test_every_example_is_listed_and_run() -> None:
         "sagemaker_sdk_v3",
         "aws_cli",
         "several_instances",
+        "pipeline",
         "batch_transform",
         "experiments",
     }
