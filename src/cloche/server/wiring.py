@@ -66,6 +66,7 @@ from cloche.server.perform import Perform
 from cloche.server.running import Runner
 from cloche.server.tls import Tls, prepare
 from cloche.services.parts import Parts
+from cloche.services.sagemaker.state_changes import StateChanges
 from cloche.serving.sockets import socket_folder
 from cloche.storage import logs, metrics, objects
 from cloche.storage.logs import LogStore
@@ -126,6 +127,7 @@ class Wiring:
     def __post_init__(self) -> None:
         self.when_stopping.append(self.parts.logs.announce_close)
         self.when_stopping.append(self.parts.queues.waiting.close)
+        self.parts.changes.follow("events", StateChanges(self.parts).follow)
         self.api.bind(self.perform)
         self.lifecycle = Lifecycle(self.parts.objects, self.parts.clock)
         parts = self.parts

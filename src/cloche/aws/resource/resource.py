@@ -251,6 +251,11 @@ class Resource:
         """All that is known of a record, before any shape cuts it."""
         return self._members(record, self.shown(ctx, record))
 
+    def description_of(self, ctx: Context, record: Record) -> Members:
+        """What Describe answers of a record, wherever that comes from."""
+        described: Members = self._description(self.members_of(ctx, record))
+        return described
+
     @cached_property
     def _name_member(self) -> str:
         return self.arn[self.arn.index("{") + 1 : self.arn.index("}")]
@@ -326,7 +331,7 @@ class Resource:
     def _described(self, ctx: Context, record_id: int) -> Members:
         """Empty where there is no such record; so is ``_summarised``."""
         record = records.read_by_id(ctx.parts.database.reader, record_id)
-        return {} if record is None else self._description(self.members_of(ctx, record))
+        return {} if record is None else self.description_of(ctx, record)
 
     def _summarised(self, ctx: Context, record_id: int) -> Members:
         record = records.read_by_id(ctx.parts.database.reader, record_id)
