@@ -103,8 +103,9 @@ class ProcessSpec:
     companions: tuple[tuple[str, ...], ...] = ()
     """Programs of the server's own, run beside the process and outside its sandbox from its start to its end. One that
     cannot go on writes why to the file that the variable ``CLOCHE_FAILURE`` names and ends: then the process is
-    killed, and ``Ended.cause`` is ``companion_failed``. One for whose work the process runs makes the file that
-    ``CLOCHE_DONE`` names and ends: then the process is stopped, and ``Ended.cause`` is ``companion_done``."""
+    killed, and ``Ended.cause`` is ``companion_failed``; so it is where one is killed itself. One for whose work the
+    process runs makes the file that ``CLOCHE_DONE`` names and ends: then the process is stopped, and ``Ended.cause``
+    is ``companion_done``."""
     standby: Standby | None = None
 
     @property

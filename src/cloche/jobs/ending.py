@@ -18,7 +18,8 @@ class Ending:
     """How the process ended, as kept in the job's document."""
 
     cause: str
-    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``companion_failed``, ``not_started``, ``lost``;
+    """``exited``, ``stopped``, ``max_runtime``, ``limit_reached``, ``companion_failed``, ``companion_done``,
+    ``not_started``, ``lost``;
     ``none``: never begun."""
     exit_code: int = 0
     """Negative: the signal's number."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Rows = list[Any]
@@ -65,7 +65,7 @@ def read_csv(payload: bytes, is_lines: bool) -> Rows:
 
 
 def write_csv(rows: Iterable[Any]) -> list[str]:
-    return [_cell(row) if not isinstance(row, list) else ",".join(map(_cell, row)) for row in rows]
+    return [_cell(row) if isinstance(row, str) else _row(row) for row in rows]
 
 
 def read_json(payload: bytes, is_lines: bool) -> Rows:
@@ -104,9 +104,15 @@ def _text(payload: bytes) -> str:
         raise Malformed(f"byte {payload[error.start]:#04x} is no text in UTF-8", where) from error
 
 
-def _cell(value: Any) -> str:
-    if not isinstance(value, str):
-        return json.dumps(value)
+def _row(cells: Sequence[str]) -> str:
+    """As they are, where that reads back as so many cells; only else each is looked at."""
+    line = ",".join(cells)
+    if '"' not in line and line.count(",") == len(cells) - 1 and "\n" not in line and "\r" not in line:
+        return line
+    return ",".join(map(_cell, cells))
+
+
+def _cell(value: str) -> str:
     if '"' in value or "," in value or "\r" in value or "\n" in value:
         return '"' + value.replace('"', '""') + '"'
     return value

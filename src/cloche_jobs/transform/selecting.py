@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 Step = Callable[[Any], Any]
@@ -44,6 +45,17 @@ class Path:
         for step in self.steps:
             value = step(value)
         return value
+
+    def of_row(self, count: int) -> Step:
+        """The same for lists of ``count`` texts, found out once for all of them: a path over such a row selects by
+        where a cell is, never by what it holds. Raises ``NotThere``."""
+        chosen: Any = self.of(list(range(count)))
+        if not isinstance(chosen, list):
+            return itemgetter(chosen)
+        first = chosen[0] if chosen else 0
+        if chosen == list(range(first, first + len(chosen))):
+            return itemgetter(slice(first, first + len(chosen)))
+        return itemgetter(*chosen)
 
     def _read(self, text: str) -> list[Step]:
         if not text.startswith("$"):

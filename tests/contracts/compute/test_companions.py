@@ -53,6 +53,14 @@ def test_its_failure_ends_the_process(bench: Bench) -> None:
     assert (ended.cause, ended.message) == ("companion_failed", "no “data”")
 
 
+def test_its_being_killed_ends_the_process(bench: Bench, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    bench.start(WAIT, companions=(companion(noting(note, WAIT)),))
+    os.kill(pid_in(note), signal.SIGKILL)
+    ended = bench.ended()
+    assert (ended.cause, ended.message) == ("companion_failed", "a program that runs beside it was killed")
+
+
 def test_it_does_not_outlive_a_killed_runner(bench: Bench, tmp_path: Path) -> None:
     note = tmp_path / "note"
     bench.start(WAIT, companions=(companion(noting(note, WAIT)),))

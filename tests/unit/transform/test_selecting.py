@@ -47,6 +47,16 @@ def test_what_a_path_selects(path: str, value: Any, selected: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["$[0]", "$[-1]", "$[1,3,5]", "$[0,-1]", "$[1:4]", "$[:5]", "$[4:2]", "$[*]", "$[2,2]"]
+)
+def test_a_row_of_texts_is_selected_from_by_position(path: str) -> None:
+    found = Path(path).of_row(len(ROW))(ROW)
+    assert (found if isinstance(found, str) else list(found)) == Path(path).of(ROW)
+    with pytest.raises(NotThere):
+        Path("$[6]").of_row(len(ROW))
+
+
+@pytest.mark.parametrize(
     "path",
     ["a", "$$", "$..id", "$.", "$[", "$[]", "$['id'", "$[?(@.a)]", "$[1:4:2]", "$.a b", "$[a]", "$[1.5]", "$['a',1]"],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.images import EnvironmentFailed
-from cloche.compute.runtime import Lost, Running
+from cloche.compute.runtime import Ended, Lost, Observation, Running
 from cloche.engines.transform import runs
 from cloche.engines.transform.finish import capture, reason, upload
 from cloche.engines.transform.machine import (
@@ -171,7 +171,7 @@ class TransformDriver:
         for each in followed:
             each.finish()
         goes_on = State[item.state] is State.Transforming and len(item.data["processes"]) < runs.RUNS_MAX
-        if isinstance(observed, Lost) and goes_on:
+        if goes_on and _was_killed(observed):
             self.equipment.drop(item.id)
             return Event(RETRIED, runs.next_run(item, plan, self.equipment.clock.time()))
         return Event(PROCESS_ENDED, {"ending": ending_of(observed).to_data()})
@@ -209,6 +209,14 @@ class TransformDriver:
 
     def _desk(self, item: Item) -> Desk:
         return Desk(self._place(item).folder / "batch")
+
+
+def _was_killed(observed: Observation | None) -> bool:
+    """Whether neither the model nor the batch is at fault: then another run goes on where this one ended."""
+    if isinstance(observed, Ended):
+        told = observed.message.startswith(("AlgorithmError", "InternalServerError"))
+        return observed.cause == "stopped" or (observed.cause == "companion_failed" and not told)
+    return isinstance(observed, Lost)
 
 
 def _gave_up(failure_reason: str) -> Event:

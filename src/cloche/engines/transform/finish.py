@@ -11,7 +11,7 @@ from typing import Any
 from cloche.engines.transform.plan import Plan
 from cloche.engines.transform.staging import Desk
 from cloche.foundation.errors import Denied, Invalid, NotFound
-from cloche.jobs.ending import Ending
+from cloche.jobs.ending import INTERNAL, Ending
 from cloche.jobs.ending import reason as reason_of_process
 from cloche.jobs.place import Place, is_own_folder
 from cloche.jobs.sources import Unfit
@@ -28,7 +28,9 @@ def reason(plan: Plan, place: Place, desk: Desk, ending: Ending) -> str | None:
     if ending.cause == "companion_done":
         return _reason_of_files(plan, desk)
     if ending.cause == "companion_failed":
-        return f"AlgorithmError: {SEE_LOGS}: {ending.message}"[:REASON_CHARACTERS_MAX]
+        kind, _, text = ending.message.partition(": ")
+        model = kind == "AlgorithmError"
+        return f"{kind}: {SEE_LOGS}: {text}" if model else f"{INTERNAL} ({ending.message})"[:REASON_CHARACTERS_MAX]
     if ending.cause == "exited" and ending.exit_code == 0:
         return f"AlgorithmError: {SEE_LOGS}: the model server ended before the batch was done"
 
@@ -36,7 +38,8 @@ def reason(plan: Plan, place: Place, desk: Desk, ending: Ending) -> str | None:
         layout = place.of_host(host).layout
         return read_failure(layout.failure) if is_own_folder(layout.output, layout.root) else ""
 
-    return reason_of_process(ending, work="transform", own_entrypoint=False, told=told)
+    found = reason_of_process(ending, work="transform", own_entrypoint=False, told=told)
+    return found or f"{INTERNAL} (The transform was ended by somebody else.)"
 
 
 def _reason_of_files(plan: Plan, desk: Desk) -> str | None:

@@ -148,10 +148,15 @@ class Companion:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.pid = launch(job, dies_with_parent=True)
+        self.broke = False
+        """It has ended, and not by leaving with 0."""
         try:
             self.descriptor = os.pidfd_open(self.pid)
         except (AttributeError, OSError):
             self.descriptor = -1
+
+    def reaped(self, pid: int, status: int) -> None:
+        self.broke = self.broke or (pid == self.pid and status != 0)
 
     def kill(self) -> None:
         try:

@@ -186,6 +186,8 @@ class Runner:
             for host in self.hosts:
                 if host.process is not None:
                     host.process.reaped(pid, status)
+            for companion in self.companions:
+                companion.reaped(pid, status)
 
     def _terminate(self, cause: str, grace: float, now: float) -> None:
         if self._goes_on:
@@ -242,6 +244,8 @@ class Runner:
         except FileNotFoundError:
             if os.access("companion-done", os.F_OK):
                 self._terminate("companion_done", self.spec["stop_grace_seconds"], now)
+            elif any(companion.broke for companion in self.companions):
+                self._break_off("a program that runs beside it was killed", now, "companion_failed")
 
     def _break_off(self, message: str, now: float, cause: str = "limit_reached", host: Host | None = None) -> None:
         self.cause, self.message, self.kill_at, self.culprit = cause, message, now, host
