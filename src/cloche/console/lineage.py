@@ -13,11 +13,12 @@ from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_or
-from cloche.console.dag import HEIGHT, LABEL_CHARACTERS, WIDTH, Picture, picture_of
+from cloche.console.dag import HEIGHT, WIDTH, Picture, picture_of
 from cloche.console.pages import Pages
 
 VERTICES_AT_ONCE = 50
 PAGES_MAX = 6
+LABEL_MAX = 22
 ENTITIES = (":artifact/", ":action/", ":context/", ":experiment-trial-component/", ":experiment/")
 _TONES = {"Artifact": "artifact", "TrialComponent": "component", "Action": "action", "Context": "context"}
 
@@ -174,6 +175,6 @@ def _label(arn: str, addresses: dict[str, str]) -> str:
     """The end of an address, the beginning of a name: what tells one from another."""
     address = addresses.get(arn)
     name = address or arn.rpartition("/")[2]
-    if len(name) <= LABEL_CHARACTERS:
+    if len(name) <= LABEL_MAX:
         return name
-    return f"…{name[1 - LABEL_CHARACTERS :]}" if address else f"{name[: LABEL_CHARACTERS - 1]}…"
+    return f"…{name[1 - LABEL_MAX :]}" if address else f"{name[: LABEL_MAX - 1]}…"
