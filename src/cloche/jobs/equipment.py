@@ -51,7 +51,7 @@ class Equipment:
             "follower": Follower(self.logs, self.metrics, self.clock),
             "folders": Folders(self.objects),
             "utilization": Utilization(self.runtime, self.metrics, self.clock),
-            "readings": Readings(),
+            "readings": Readings(self.database),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)

@@ -1,8 +1,8 @@
 """What a job read: which version of which object, at the moment it was laid out for the job.
 
 Objects in S3 change under their names; a job's inputs are hard links to the versions that were there when it was
-staged. These are noted while staging (``note``), kept with the job's next transition, and stay when the job is gone:
-they are how lineage can tell the data that trained a model from what lies there now.
+staged. These are noted while staging (``note``), kept before the job begins, and stay when it is gone: they are how
+lineage can tell the data that trained a model from what lies there now.
 
 The digest is SHA-256 over the objects in the order of their keys, each as its address, version and ETag. It is the
 same for the same objects, however many hosts shared them.
@@ -21,6 +21,7 @@ from typing import Any, Final
 import orjson
 
 from cloche.jobs.inputs import S3Input
+from cloche.storage.metadata.database import Database
 from cloche.storage.objects import ObjectInfo
 
 LISTED_MAX: Final = 1_000
@@ -78,35 +79,40 @@ def note(input: S3Input, info: ObjectInfo) -> None:
 
 
 class Readings:
-    """Of jobs being staged, until they are kept. Safe for several threads."""
+    """Keeps what jobs read. Safe for several threads."""
 
-    def __init__(self) -> None:
-        self._of: dict[str, _Reading] = {}
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @contextmanager
     def of(self, job: str) -> Iterator[None]:
-        """What is noted inside, in this thread, is what ``job`` reads. A repeated staging begins anew."""
-        reading = self._of[job] = _Reading()
+        """What is noted inside, in this thread, is what ``job`` reads; a repeated staging begins anew.
+
+        It is kept by a change that is queued at the end and not waited for: before the process has begun, or with the
+        transition that says so, which is queued behind it.
+        """
+        reading = _Reading()
         token = _now.set(reading)
         try:
             yield
         finally:
             _now.reset(token)
+        if reading.inputs:
+            self._database.submit(lambda tx: _keep(tx, job, reading))
 
-    def keep(self, tx: sqlite3.Connection, job: str) -> None:
-        """With the transition that follows the staging; nothing if there was none."""
-        reading = self._of.pop(job, None)
-        for (name, uri), seen in (reading.inputs if reading is not None else {}).items():
-            ordered = sorted((f"s3://{bucket}/{key}", *rest) for (bucket, key), rest in seen.items())
-            digest = hashlib.sha256()
-            for address, version, etag, _ in ordered:
-                digest.update(orjson.dumps([address, version, etag]) + b"\n")
-            size = sum(each[3] for each in ordered)
-            listed = orjson.dumps(ordered[:LISTED_MAX]).decode()
-            tx.execute(
-                "INSERT OR REPLACE INTO job_inputs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (job, name, uri, len(ordered), size, digest.hexdigest(), listed),
-            )
+
+def _keep(tx: sqlite3.Connection, job: str, reading: _Reading) -> None:
+    for (name, uri), seen in reading.inputs.items():
+        ordered = sorted((f"s3://{bucket}/{key}", *rest) for (bucket, key), rest in seen.items())
+        digest = hashlib.sha256()
+        for address, version, etag, _ in ordered:
+            digest.update(orjson.dumps([address, version, etag]) + b"\n")
+        size = sum(each[3] for each in ordered)
+        listed = orjson.dumps(ordered[:LISTED_MAX]).decode()
+        tx.execute(
+            "INSERT OR REPLACE INTO job_inputs VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (job, name, uri, len(ordered), size, digest.hexdigest(), listed),
+        )
 
 
 def inputs_read(connection: sqlite3.Connection, job: str) -> list[InputRead]:

@@ -80,7 +80,6 @@ class ProcessingDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
-        self.equipment.readings.keep(tx, item.id)
         if State[item.state].is_terminal:
 
             def ended() -> None:

@@ -91,7 +91,6 @@ class TrainingDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
-        self.equipment.readings.keep(tx, item.id)
         state = State[item.state]
         if state.is_terminal:
             self.pools.job_ended(tx, item)

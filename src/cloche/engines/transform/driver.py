@@ -79,7 +79,6 @@ class TransformDriver:
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
-        self.equipment.readings.keep(tx, item.id)
         if State[item.state].is_terminal:
             self.equipment.after_commit(lambda: self.let_go(item))
 
