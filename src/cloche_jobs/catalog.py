@@ -125,7 +125,9 @@ DOCUMENTS: Final = "documents"
 """An environment that is no image's: with it Cloche makes documents (``cloche_jobs.documents``)."""
 SEARCH: Final = "tuning"
 """Another: where the search of a tuning job runs (``tuning/search.py``)."""
-ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), DOCUMENTS, SEARCH)
+FUNCTIONS: Final = "functions"
+"""That of Lambda functions: what AWS's Python runtimes bring along."""
+ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), DOCUMENTS, SEARCH, FUNCTIONS)
 
 _URI: Final = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?P<suffix>[a-z0-9.-]{1,64})"

@@ -43,6 +43,8 @@ class Mount:
 class Limits:
     memory_bytes: int | None = None
     """What each process may map, and, where the backend can hold that, what all of one host may use together."""
+    resident_bytes: int | None = None
+    """The latter, where it is less: what runs maps more than it uses."""
     processes: int | None = 4096
     open_files: int | None = 65_536
     file_bytes: int | None = None

@@ -6,6 +6,7 @@ Nothing is imported until its service is first asked: a start costs nothing for 
 from __future__ import annotations
 
 import importlib
+import keyword
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,12 @@ def not_offered(service: str, operation: str, codes: ErrorCodes, reason: str = "
     return AwsError(codes.unknown_operation[0], text, codes.unknown_operation[1])
 
 
+def folder_of(service: str) -> str:
+    """The name of its folder, which Python can import: ``lambda`` is in ``lambda_``."""
+    name = service.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 class Dispatch:
     """``root`` is the folder of services (Cloche's own unless a test says otherwise)."""
 
@@ -71,7 +78,7 @@ class Dispatch:
         """Is there a folder of that service? Never imports."""
         known = self._has.get(service)
         if known is None:
-            known = (self._root / service.replace("-", "_") / "service.py").exists()
+            known = (self._root / folder_of(service) / "service.py").exists()
             if len(self._has) < _REMEMBERED_MAX:
                 self._has[service] = known
         return known
@@ -87,7 +94,7 @@ class Dispatch:
         return self._offered[service]
 
     def _load(self, service: str) -> Offered | None:
-        folder = self._root / service.replace("-", "_")
+        folder = self._root / folder_of(service)
         if not (folder / "service.py").exists():
             return None
         package = f"{self._package}.{folder.name}"

@@ -20,3 +20,7 @@ class Images:
     def tool(self, environment: str) -> Path:
         """The interpreter of an environment that need not be an image's (``catalog.DOCUMENTS``)."""
         return self.builder.ensure(environment).python
+
+    def version(self) -> str:
+        """Of the Python of all environments (``3.11.7``), told without building anything."""
+        return self.builder.interpreter().tag.rpartition("-")[2]

@@ -47,15 +47,15 @@ class ControlGroups:
             "files": files,
             "killed": f"{memory}/{'memory.oom_control' if self.version == 1 else 'memory.events'}" if memory else "",
             "holds_processes": "pids" in self.folders,
-            "memory_bytes": limits.memory_bytes or memory_bytes_of_all(),
+            "memory_bytes": _used_bytes_max(limits) or memory_bytes_of_all(),
         }
 
     def _files(self, controller: str, limits: Limits) -> dict[str, str]:
         """Without swap of its own: what does not fit is over the limit."""
-        if controller == "memory" and limits.memory_bytes:
+        if controller == "memory" and (most := _used_bytes_max(limits)):
             if self.version == 1:
-                return {"memory.limit_in_bytes": str(limits.memory_bytes)}
-            return {"memory.max": str(limits.memory_bytes), "memory.swap.max": "0", "memory.oom.group": "1"}
+                return {"memory.limit_in_bytes": str(most)}
+            return {"memory.max": str(most), "memory.swap.max": "0", "memory.oom.group": "1"}
         if controller == "pids" and limits.processes:
             return {"pids.max": str(limits.processes)}
         if controller == "cpu":  # a quarter of the server's share, when there is not enough for all
@@ -66,6 +66,10 @@ class ControlGroups:
         """End what is left in the groups of a process whose runner was killed, and remove them."""
         for folder in {path for base in self.folders.values() for path in base.glob(f"{token}-*")}:
             end_group(folder)
+
+
+def _used_bytes_max(limits: Limits) -> int | None:
+    return limits.resident_bytes or limits.memory_bytes
 
 
 def end_group(folder: Path) -> None:
