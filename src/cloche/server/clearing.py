@@ -31,6 +31,7 @@ class Clearing:
         parts.transforms.abandon(account)
         parts.processing.abandon(account)
         parts.hosting.abandon(account)
+        parts.functions.abandon(account)
         parts.exports.abandon(account)
         parts.card_exports.abandon(account)
         parts.queues.abandon(account)

@@ -2,6 +2,7 @@
 
     cloche.db            metadata (SQLite)
     objects/ logs/       bytes of objects; log streams
+    functions/           packages of Lambda functions and layers
     run/                 what running jobs and model servers need
     models/              AWS's service models, stripped (a cache)
     keys/      (0700)    ca.pem, ca.key, bundle.pem, root.json, console.token: private files, 0600

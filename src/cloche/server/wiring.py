@@ -17,10 +17,13 @@ from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import events as events_engine
 from cloche.engines import experiments, identity, lineage, model_cards, queues, quotas, tagging, tuning
+from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines.events import Events
 from cloche.engines.filter_patterns import compile_pattern
+from cloche.engines.functions import Functions
+from cloche.engines.functions.tag_owner import FunctionOwner
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.identity.tag_owner import TagOwner
@@ -56,12 +59,14 @@ from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.event_targets import QueueTarget
 from cloche.server.fallback import prepare as prepare_fallback
+from cloche.server.function_keys import FunctionKeys
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
+from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
 from cloche.server.running import Runner
 from cloche.server.tls import Tls, prepare
@@ -92,6 +97,7 @@ MIGRATIONS: list[Migration] = [
     *job_tokens.MIGRATIONS,
     *tagging.MIGRATIONS,
     *quotas.MIGRATIONS,
+    *functions_engine.MIGRATIONS,
     *record_changes.MIGRATIONS,
     *experiments.MIGRATIONS,
     *lineage.MIGRATIONS,
@@ -145,6 +151,7 @@ class Wiring:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
         self.perform.bind(loop)
         self.parts.hosting.start()
+        self.parts.functions.start(loop)
         self.parts.training.start()
         self.parts.transforms.start()
         self.parts.card_exports.start()
@@ -185,6 +192,7 @@ class Wiring:
         self.parts.card_exports.close()
         self.parts.processing.close()
         self.parts.hosting.stop()
+        self.parts.functions.close()
         self.parts.metric_filters.close()
         self.parts.metrics.close()
         self.parts.logs.close()
@@ -315,6 +323,7 @@ def _parts(
         ),
         processing=Processing(layout.run / "processing", equipment),
         hosting=hosting,
+        functions=_functions(settings, layout, equipment, principals, images),
         pipelines=pipelines,
         quotas=limits,
         tagging=_tagging(database, store, principals),
@@ -332,6 +341,25 @@ def _events(database: Database, clock: Clock, metrics: MetricStore, messages: Qu
     return Events(database, clock, metrics, {"sqs": to_queues}, to_queues)
 
 
+def _functions(
+    settings: Settings, layout: Layout, equipment: Equipment, principals: Identity, images: Images
+) -> Functions:
+    url = _url_for_jobs(settings)
+    return Functions(
+        folder=layout.run / "functions",
+        kept=layout.root / "functions",
+        data=layout.root,
+        database=equipment.database,
+        clock=equipment.clock,
+        runtime=equipment.runtime,
+        logs=equipment.logs,
+        metrics=equipment.metrics,
+        images=images,
+        keys=FunctionKeys(principals, url),
+        link=PackageLinks(url, equipment.database, equipment.clock).link,
+    )
+
+
 def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Tagging:
     return Tagging(
         database,
@@ -339,6 +367,7 @@ def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Ta
             RecordOwner(database, ("sagemaker", "cloudwatch", "events")),
             BucketOwner(store),
             LogGroupOwner(database),
+            FunctionOwner(database),
             TagOwner(principals),
             QueueTagOwner(database),
         ],
@@ -369,6 +398,7 @@ def _owners_routes(settings: Settings, layout: Layout, parts: Parts) -> tuple[Ow
     token, clear = _console_token(layout), Clearing(parts).clear
     return (
         AccountRoutes(parts.identity, clear, token, open_reset=settings.any_credentials),
+        PackageRoutes(PackageLinks(_url_for_jobs(settings), parts.database, parts.clock), parts.functions.packages),
         InterruptionRoutes(parts.training, parts.database, token),
     )
 

@@ -12,6 +12,7 @@ from cloche.storage.metadata.database import Database
 
 if TYPE_CHECKING:
     from cloche.engines.events import Events
+    from cloche.engines.functions import Functions
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
@@ -52,6 +53,7 @@ class Parts:
     processing: Processing
     hosting: Hosting
     pipelines: Pipelines
+    functions: Functions
     tagging: Tagging
     quotas: Quotas
     exports: LogExports

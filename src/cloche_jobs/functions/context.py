@@ -60,6 +60,6 @@ class LambdaContext:
         print(message, end="", flush=True)
 
     def __repr__(self) -> str:
-        told = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb")
-        told = (*told, "function_version", "invoked_function_arn", "client_context", "identity")
+        told = ["aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb"]
+        told += ["function_version", "invoked_function_arn", "client_context", "identity"]
         return f"LambdaContext([{','.join(f'{name}={getattr(self, name)}' for name in told)}])"

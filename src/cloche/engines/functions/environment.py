@@ -146,11 +146,10 @@ class _Line(asyncio.Protocol):
         self._taken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport  # type: ignore[assignment]
         self._taken = self._environment.called(self)
         if not self._taken:
-            transport.abort()
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         held = self._data

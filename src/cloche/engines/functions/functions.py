@@ -25,7 +25,7 @@ from cloche.engines.functions.layers import Layers
 from cloche.engines.functions.logbook import Logbook
 from cloche.engines.functions.outcome import Event, Outcome
 from cloche.engines.functions.packages import Packages
-from cloche.engines.functions.plan import ACTIVE, FAILED, LATEST, Alias, Owner, Version
+from cloche.engines.functions.plan import ACTIVE, FAILED, LATEST, PENDING, Alias, Owner, Version
 from cloche.engines.functions.pools import IDLE_SECONDS, Pools
 from cloche.engines.functions.registry import Registry, resolve
 from cloche.engines.functions.seat import OWN_BYTES, Images, RoleKeys, Seat
@@ -62,6 +62,7 @@ class Functions:
         metrics: MetricStore,
         images: Images,
         keys: RoleKeys,
+        link: Callable[[str], str],
         idle_seconds: float = IDLE_SECONDS,
         retry_seconds: tuple[float, ...] = RETRY_SECONDS,
         concurrency: int | None = None,
@@ -71,6 +72,8 @@ class Functions:
         self._database = database
         self._runtime = runtime
         self._images = images
+        self.location = link
+        """The URL at which a package can be fetched for some minutes, by the package's name."""
         self.packages = Packages(kept, folder / "layers")
         self.layers = Layers(database, clock, self.packages)
         self.statements = Statements(database)
@@ -113,7 +116,8 @@ class Functions:
 
     def prepare(self, version: Version) -> None:
         """Have a pending function become active, once its environment is built."""
-        self._preparing.submit(self._prepare, version)
+        if version.state == PENDING:
+            self._preparing.submit(self._prepare, version)
 
     def _prepare(self, version: Version) -> None:
         try:
@@ -125,6 +129,11 @@ class Functions:
             self.registry.ready(version, FAILED, "The function's environment could not be prepared.")
         else:
             self.registry.ready(version, ACTIVE)
+
+    @property
+    def python_version(self) -> str:
+        """Of the Python that runs functions, whatever runtime they name."""
+        return self._images.functions_version()
 
     def sweep(self) -> None:
         """Remove packages that nothing needs any more."""
@@ -178,7 +187,7 @@ class Functions:
     # -- invocation ----------------------------------------------------------------------------------------
 
     async def invoke(self, target: Target, event: Event) -> Outcome:
-        """On the server's loop. A function that fails is an outcome. Raises ``Throttled``, ``Unready``, ``ClocheError``."""
+        """On the server's loop. A function that fails is an outcome. Raises what ``Invoker.invoke`` does."""
         return await self._invoker.invoke(target, event)
 
     async def _invoke_named(self, owner: Owner, qualifier: str, event: Event) -> Outcome:

@@ -130,12 +130,9 @@ class Layers:
         for name in names:
             if names.count(name) > 1:
                 raise Invalid(f"Two different versions of the same layer are not allowed: {name}", field="Layers")
-        if found and code.bytes + sum(layer.code.bytes for layer in found) > BYTES_MAX:
-            raise Invalid(
-                f"Function code combined with layers exceeds the maximum allowed size of {BYTES_MAX} bytes. "
-                f"The actual size is {code.bytes + sum(layer.code.bytes for layer in found)} bytes."
-            )
-        return tuple(Layer(layer.arn, layer.code.name, layer.code.zipped_bytes) for layer in found)
+        layers = tuple(Layer(held.arn, held.code.name, held.code.zipped_bytes, held.code.bytes) for held in found)
+        check_size(code, layers)
+        return layers
 
     def _used(self, account: str, region: str, arn: str) -> LayerVersion:
         parts = arn.split(":")
@@ -147,6 +144,16 @@ class Layers:
             return self.get(account, region, parts[6], int(parts[7]))
         except NotFound:
             raise Invalid(f"Layer version {arn} does not exist.", field="Layers") from None
+
+
+def check_size(code: Code, layers: Sequence[Layer]) -> None:
+    """Raises ``Invalid`` where a package and its layers are too large together."""
+    total = code.bytes + sum(layer.bytes for layer in layers)
+    if total > BYTES_MAX:
+        raise Invalid(
+            f"Function code combined with layers exceeds the maximum allowed size of {BYTES_MAX} bytes. "
+            f"The actual size is {total} bytes."
+        )
 
 
 def of_row(row: sqlite3.Row) -> LayerVersion:

@@ -40,6 +40,7 @@ class Layer:
 
     arn: str
     code: str
+    zipped_bytes: int
     bytes: int
 
 

@@ -52,7 +52,7 @@ class Registry:
         return self._write(change)
 
     def update(self, owner: Owner, change: Callable[[Version], Version], revision: str) -> Version:
-        """``change`` answers ``$LATEST`` as it is to be from the next event on. Raises ``NotFound``, ``RevisionChanged``."""
+        """``change`` answers ``$LATEST`` as it is to be from now on. Raises ``NotFound``, ``RevisionChanged``."""
 
         def apply(tx: sqlite3.Connection) -> Version:
             held = rows.version(tx, owner, LATEST)
@@ -74,11 +74,6 @@ class Registry:
                     f"CodeSHA256 ({sha256}) is different from current CodeSHA256 in $LATEST ({held.code.sha256}). "
                     "Please try again with the CodeSHA256 in $LATEST.",
                     field="CodeSha256",
-                )
-            if held.state == PENDING:
-                raise Conflict(
-                    "The operation cannot be performed at this time. The function is currently in the following "
-                    f"state: {held.state}"
                 )
             configuration = held.configuration
             if description is not None:

@@ -26,6 +26,7 @@ from cloche_jobs.contract import PACKAGE_ROOT, frames, package_folder
 PREFIX: Final = "lambda-"
 TASK_ROOT: Final = "/var/task"
 LAYER_ROOT: Final = "/opt"
+SOCKET_FOLDER: Final = "/run/cloche-function"
 MAPPED_BYTES_UNUSED: Final = GIB
 OWN_BYTES: Final = 32 * MIB
 """What our own part of an environment may use beside the function: the sandbox's first process."""
@@ -90,6 +91,7 @@ class Seat:
         temporary = folder / "ml" / "tmp"
         mounts = [Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")), Mount(task, TASK_ROOT)]
         mounts.append(Mount(temporary, "/tmp", writable=True))  # noqa: S108 - a folder of its own
+        mounts.append(Mount(self.socket(process).parent, SOCKET_FOLDER))
         if layers is not None:
             mounts.append(Mount(layers, LAYER_ROOT))
         shown = {
@@ -97,6 +99,7 @@ class Seat:
             "layers": LAYER_ROOT if private else str(layers or "/nowhere"),
             "cloche_jobs": str(PACKAGE_ROOT) if private else str(package_folder().parent),
             "temporary": "/tmp" if private else str(temporary),  # noqa: S108
+            "socket": f"{SOCKET_FOLDER}/s" if private else str(self.socket(process)),
         }
         self.runtime.start(
             ProcessSpec(
@@ -116,7 +119,6 @@ class Seat:
                 ),
                 max_runtime_seconds=LIFE_SECONDS + 1200,
                 stop_grace_seconds=0.0,
-                socket=self.socket(process),
             )
         )
 
@@ -157,7 +159,7 @@ class Seat:
             "LAMBDA_TASK_ROOT": shown["task"],
             "LAMBDA_RUNTIME_DIR": shown["cloche_jobs"],
             "_HANDLER": configuration.handler,
-            frames.SOCKET_VARIABLE: str(self.socket(process)),
+            frames.SOCKET_VARIABLE: shown["socket"],
             frames.ALONE_VARIABLE: str(ALONE_SECONDS),
             frames.VERSION_VARIABLE: self._first_line(version),
             **self.keys.environment(configuration.role, owner.name),

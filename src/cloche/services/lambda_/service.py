@@ -1,0 +1,22 @@
+"""AWS Lambda. What is left out is in ``unsupported.toml``."""
+
+from __future__ import annotations
+
+from cloche.aws.operation import Service
+from cloche.services.lambda_.errors import CODES
+
+SERVICE = Service(
+    "lambda",
+    modules=(
+        "function",
+        "version",
+        "alias",
+        "layer",
+        "permission",
+        "concurrency",
+        "event_invoke_config",
+        "invoke",
+        "tags",
+    ),
+    errors=CODES,
+)
