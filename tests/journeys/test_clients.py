@@ -147,6 +147,7 @@ def test_every_example_is_listed_and_run() -> None:
         "pipeline",
         "batch_transform",
         "experiments",
+        "functions",
     }
     assert folders == clients | set(EXPECTED)
     page = (EXAMPLES / "README.md").read_text()
@@ -162,3 +163,11 @@ def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: P
     assert abs(losses["loss_of_2"] - losses["loss_of_1"]) < 0.1
     assert losses["loss_of_groups"] < 0.3
     assert "Distributed node training with 3 hosts: ['algo-1', 'algo-2', 'algo-3']" in output
+
+
+def test_lambda_functions_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "functions/main.py")]
+    output = run(server, script, tmp_path)
+    assert "at 0.9: deploy False" in output and "at 0.5: deploy True" in output
+    assert "model-checker looks at 0.7" in output
+    assert "deleted: True" in output

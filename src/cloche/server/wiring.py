@@ -60,6 +60,7 @@ from cloche.server.dispatch import Dispatch
 from cloche.server.event_targets import QueueTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
+from cloche.server.function_queues import FunctionQueues
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
@@ -323,7 +324,7 @@ def _parts(
         ),
         processing=Processing(layout.run / "processing", equipment),
         hosting=hosting,
-        functions=_functions(settings, layout, equipment, principals, images),
+        functions=_functions(settings, layout, equipment, principals, images, messages),
         pipelines=pipelines,
         quotas=limits,
         tagging=_tagging(database, store, principals),
@@ -342,10 +343,10 @@ def _events(database: Database, clock: Clock, metrics: MetricStore, messages: Qu
 
 
 def _functions(
-    settings: Settings, layout: Layout, equipment: Equipment, principals: Identity, images: Images
+    settings: Settings, layout: Layout, equipment: Equipment, principals: Identity, images: Images, queues: Queues
 ) -> Functions:
     url = _url_for_jobs(settings)
-    return Functions(
+    functions = Functions(
         folder=layout.run / "functions",
         kept=layout.root / "functions",
         data=layout.root,
@@ -358,6 +359,8 @@ def _functions(
         keys=FunctionKeys(principals, url),
         link=PackageLinks(url, equipment.database, equipment.clock).link,
     )
+    functions.events.queues = FunctionQueues(queues)
+    return functions
 
 
 def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Tagging:

@@ -201,7 +201,7 @@ def test_the_package_cannot_be_written_tmp_can(client: Client, function: str) ->
         ({"do": "leave", "code": 3}, "Runtime.ExitError", "Runtime exited with error: exit status 3"),
         ({"do": "leave", "code": 0}, "Runtime.ExitError", "Runtime exited without providing a reason"),
         ({"do": "die"}, "Runtime.ExitError", "Runtime exited with error: signal: killed"),
-        ({"do": "cut"}, "Runtime.ExitError", "signal: killed"),
+        ({"do": "cut"}, "Runtime.ExitError", "Runtime exited with error"),
         ({"do": "unsayable"}, "Runtime.MarshalError", "Object of type set is not JSON serializable"),
         ({"do": "big", "bytes": 6 * 1024 * 1024 + 200}, "Function.ResponseSizeTooLarge", "6291556 bytes"),
         ({"do": "sleep", "seconds": 30}, "Sandbox.Timedout", "Error: Task timed out after 5.00 seconds"),
@@ -218,14 +218,14 @@ def test_what_a_function_does_wrong(
 
 def test_odd_ways_that_are_right(client: Client, function: str) -> None:
     assert ask(client, function, {"do": "fork"})[1] == "the parent's"
-    assert ask(client, function, {"do": "silence"})[1] == "silent"
-    assert ask(client, function, {"do": "count"})[1] >= 1
     raw = client("lambda").invoke(FunctionName=function, Payload=json.dumps({"do": "raw"}))
     assert raw["Payload"].read() == b"\x00\x01 no JSON"
     size = 6 * 1024 * 1024 - 2
     assert len(ask(client, function, {"do": "big", "bytes": size})[1]) == size
     answer, _ = ask(client, function, {"do": "talk", "lines": 20_000}, LogType="Tail")
     assert len(base64.b64decode(answer["LogResult"])) == 4096
+    assert ask(client, function, {"do": "silence"})[1] == "silent"
+    assert ask(client, function, {"do": "count"})[1] >= 1
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="what a process uses is told by /proc")

@@ -101,7 +101,7 @@ def test_torn_and_changed_zips_are_refused(packages: Packages) -> None:
             packages.add(changed)
         except Invalid:
             continue
-        assert set(path.name for path in packages.root.iterdir())
+        assert {path.name for path in packages.root.iterdir()}
 
 
 def test_later_layers_lie_over_earlier_ones(packages: Packages) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import orjson
@@ -39,8 +39,8 @@ LOOK_SECONDS_MAX: Final = 5.0
 class Queues(Protocol):
     """Where events go that were given up, and results: Amazon SQS."""
 
-    def send(self, arn: str, body: str, attributes: Mapping[str, str]) -> None:
-        """Durable when it returns. Raises ``ClocheError`` where there is no such queue."""
+    def send(self, tx: sqlite3.Connection, arn: str, body: str, attributes: Mapping[str, str]) -> None:
+        """In the caller's transaction. Raises ``ClocheError`` where there is no such queue."""
         ...
 
 
@@ -55,6 +55,15 @@ class Row:
     delays: int
     outcome: Mapping[str, Any]
     """The last failure: ``version`` and ``payload`` (text)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """What is sent to a queue or a function; nowhere, where ``arn`` is empty."""
+
+    arn: str
+    body: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 Invoke = Callable[[Owner, str, Event], Awaitable[Outcome]]
@@ -179,7 +188,7 @@ class Events:
             outcome = await self._invoke(row.owner, row.qualifier, Event(row.id, row.payload, arn))
         except NotFound:
             self._traffic.drop(row.owner, row.qualifier)
-            await asyncio.to_thread(self._remove, row)
+            await asyncio.to_thread(self._end, row, [])
             return
         except (Throttled, Unready, ClocheError):
             await asyncio.to_thread(self._postpone, row, min(2.0**row.delays, DELAY_SECONDS_MAX))
@@ -200,18 +209,14 @@ class Events:
         return held or EventConfig(row.qualifier, 0.0)
 
     def _settle(self, row: Row, config: EventConfig, outcome: Outcome) -> None:
-        text = outcome.payload.decode("utf-8", "replace")
+        """What was sent on and what is not to be done again go into one transaction."""
+        told = {"version": outcome.version, "payload": outcome.payload.decode("utf-8", "replace")}
         if not outcome.failed:
-            self._send(config.on_success, row, "Success", {"version": outcome.version, "payload": text})
-            self._remove(row)
+            self._end(row, [_Parcel(config.on_success, self._record(row, "Success", told))])
             return
-        told = {"version": outcome.version, "payload": text}
         retries = RETRIES if config.retries is None else config.retries
         if row.attempts >= retries:
-            last = Row(
-                row.id, row.owner, row.qualifier, row.payload, row.created_at, row.attempts + 1, row.delays, told
-            )
-            self._give_up(last, config, "RetriesExhausted")
+            self._give_up(replace(row, attempts=row.attempts + 1, outcome=told), config, "RetriesExhausted")
             return
         due_at = self._clock.time() + self._retry_seconds[min(row.attempts, len(self._retry_seconds) - 1)]
         values = (row.attempts + 1, due_at, orjson.dumps(told).decode(), row.id)
@@ -224,41 +229,37 @@ class Events:
 
     def _give_up(self, row: Row, config: EventConfig, condition: str) -> None:
         self._traffic.drop(row.owner, row.qualifier)
-        self._send(config.on_failure, row, condition, row.outcome)
-        self._send_dead(row)
-        self._remove(row)
+        self._end(row, [_Parcel(config.on_failure, self._record(row, condition, row.outcome)), self._dead(row)])
 
-    def _send_dead(self, row: Row) -> None:
-        """The event itself, to the queue of the function's ``DeadLetterConfig``."""
+    def _dead(self, row: Row) -> _Parcel:
+        """The event itself, for the queue of the function's ``DeadLetterConfig``."""
         try:
-            version = rows.version(self._database.reader, row.owner, LATEST)
+            queue = rows.version(self._database.reader, row.owner, LATEST).configuration.dead_letter
         except NotFound:
-            return
-        queue = version.configuration.dead_letter
-        if queue:
-            message = str(_document(row.outcome.get("payload", "")).get("errorMessage", ""))[:1024]
-            attributes = {"RequestID": row.id, "ErrorCode": "200", "ErrorMessage": message or "none"}
-            self._deliver(queue, row, row.payload.decode("utf-8", "replace"), attributes)
+            queue = ""
+        message = str(_document(row.outcome.get("payload", "")).get("errorMessage", "")) if row.outcome else ""
+        attributes = {"RequestID": row.id, "ErrorCode": "200", "ErrorMessage": message[:1024] or "none"}
+        return _Parcel(queue, row.payload, attributes)
 
-    def _send(self, arn: str, row: Row, condition: str, told: Mapping[str, Any]) -> None:
-        if not arn:
-            return
-        body = orjson.dumps(self._record(row, condition, told))
-        if ":lambda:" in arn:
-            owner, qualifier = _owner_of(arn)
-            now = self._clock.time()
-            self._database.write(lambda tx: self.insert(tx, owner, qualifier, request_id(), body, now))
-        else:
-            self._deliver(arn, row, body.decode(), {})
+    def _end(self, row: Row, parcels: list[_Parcel]) -> None:
+        def change(tx: sqlite3.Connection) -> None:
+            if tx.execute("DELETE FROM function_events WHERE id = ?", (row.id,)).rowcount:
+                for parcel in parcels:
+                    self._send(tx, row, parcel)
 
-    def _deliver(self, arn: str, row: Row, body: str, attributes: Mapping[str, str]) -> None:
+        self._database.write(change)
+
+    def _send(self, tx: sqlite3.Connection, row: Row, parcel: _Parcel) -> None:
         try:
-            if self.queues is not None:
-                self.queues.send(arn, body, attributes)
+            if ":lambda:" in parcel.arn:
+                owner, qualifier = _owner_of(parcel.arn)
+                self.insert(tx, owner, qualifier, request_id(), parcel.body, self._clock.time())
+            elif parcel.arn and self.queues is not None:
+                self.queues.send(tx, parcel.arn, parcel.body.decode("utf-8", "replace"), parcel.attributes)
         except ClocheError as error:
-            log.warning("event %s could not be sent to %s: %s", row.id, arn, error.message)
+            log.warning("event %s could not be sent to %s: %s", row.id, parcel.arn, error.message)
 
-    def _record(self, row: Row, condition: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    def _record(self, row: Row, condition: str, told: Mapping[str, Any]) -> bytes:
         """The invocation record of destinations."""
         failed = condition == "RetriesExhausted"
         record: dict[str, Any] = {
@@ -276,10 +277,7 @@ class Events:
             context = {"statusCode": 200, "executedVersion": told["version"]}
             record["responseContext"] = {**context, **({"functionError": "Unhandled"} if failed else {})}
             record["responsePayload"] = _document(told["payload"])
-        return record
-
-    def _remove(self, row: Row) -> None:
-        self._database.write(lambda tx: tx.execute("DELETE FROM function_events WHERE id = ?", (row.id,)) and None)
+        return orjson.dumps(record)
 
 
 def _row(row: sqlite3.Row) -> Row:

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from cloche.compute.images import EnvironmentFailed
 from cloche.compute.runtime import Runtime
-from cloche.serving.sockets import socket_folder
 from cloche.engines.functions import capacity, rows
 from cloche.engines.functions.events import RETRY_SECONDS, Events
 from cloche.engines.functions.invoking import Invoker, Target
@@ -34,6 +33,7 @@ from cloche.engines.functions.traffic import Traffic
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import NotFound
 from cloche.foundation.limits import MIB
+from cloche.serving.sockets import socket_folder
 from cloche.storage.logs import LogStore
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
@@ -133,7 +133,7 @@ class Functions:
     @property
     def python_version(self) -> str:
         """Of the Python that runs functions, whatever runtime they name."""
-        return self._images.functions_version()
+        return self._images.version()
 
     def sweep(self) -> None:
         """Remove packages that nothing needs any more."""

@@ -32,6 +32,7 @@ from cloche.engines.functions.plan import ACTIVE, Version
 from cloche.engines.functions.pools import INIT_SECONDS, Pools
 from cloche.engines.functions.traffic import Traffic
 from cloche.foundation.clock import Clock
+from cloche.foundation.errors import Broken
 from cloche.foundation.limits import MIB
 from cloche_jobs.contract import frames, function_log
 
@@ -148,6 +149,9 @@ class Invoker:
     async def _exited(self, used: Environment, event: Event, ms: float, init_ms: float | None) -> Outcome:
         await self._pools.ended(used)
         seen = await asyncio.to_thread(self._runtime.observe, used.process)
+        if isinstance(seen, Ended) and seen.cause == "not_started":
+            self._pools.discard(used)
+            raise Broken("the environment could not be started", detail=seen.message)
         ran_out = isinstance(seen, Ended) and seen.message.startswith("Out of memory")
         ending = ending_of(seen)
         payload = exited(event.request, ending, memory_ran_out=ran_out or used.is_full)

@@ -36,6 +36,8 @@ THREADS: Final = 4
 OUTPUT_BYTES_MAX: Final = 64 * 1024 * 1024
 """An environment that has printed more is not used again: its file goes with it."""
 ADOPTED_SECONDS: Final = 10.0
+ENDING_SECONDS: Final = 3.0
+"""A process that has let go of its connection is given this long to end and so to tell how."""
 END_SECONDS: Final = 5.0
 Key = tuple[str, str, str, int]
 
@@ -181,7 +183,7 @@ class Pools:
     async def ended(self, gone: Environment) -> None:
         """Wait until its process has ended by itself; not for ever."""
         try:
-            await asyncio.wait_for(asyncio.shield(gone.ended), 0.5)
+            await asyncio.wait_for(asyncio.shield(gone.ended), ENDING_SECONDS)
         except TimeoutError:
             pass  # it lives on without a connection: whoever asks ends it
 

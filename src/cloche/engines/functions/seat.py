@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cloche.compute.runtime import Limits, Mount, ProcessSpec, Running, Runtime
-from cloche.serving.sockets import make_private
 from cloche.engines.functions.packages import Packages
 from cloche.engines.functions.plan import Version
 from cloche.foundation.limits import GIB, MIB
+from cloche.serving.sockets import make_private
 from cloche_jobs.catalog import FUNCTIONS
-from cloche_jobs.contract import PACKAGE_ROOT, frames, package_folder
+from cloche_jobs.contract import frames, package_folder
 
 PREFIX: Final = "lambda-"
 TASK_ROOT: Final = "/var/task"
 LAYER_ROOT: Final = "/opt"
+RUNTIME_ROOT: Final = "/var/runtime"
 SOCKET_FOLDER: Final = "/run/cloche-function"
 MAPPED_BYTES_UNUSED: Final = GIB
 OWN_BYTES: Final = 32 * MIB
@@ -89,7 +90,7 @@ class Seat:
         layers = self.packages.layers([layer.code for layer in configuration.layers])
         python = self.images.tool(FUNCTIONS)
         temporary = folder / "ml" / "tmp"
-        mounts = [Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")), Mount(task, TASK_ROOT)]
+        mounts = [Mount(package_folder(), f"{RUNTIME_ROOT}/cloche_jobs"), Mount(task, TASK_ROOT)]
         mounts.append(Mount(temporary, "/tmp", writable=True))  # noqa: S108 - a folder of its own
         mounts.append(Mount(self.socket(process).parent, SOCKET_FOLDER))
         if layers is not None:
@@ -97,7 +98,7 @@ class Seat:
         shown = {
             "task": TASK_ROOT if private else str(task),
             "layers": LAYER_ROOT if private else str(layers or "/nowhere"),
-            "cloche_jobs": str(PACKAGE_ROOT) if private else str(package_folder().parent),
+            "cloche_jobs": RUNTIME_ROOT if private else str(package_folder().parent),
             "temporary": "/tmp" if private else str(temporary),  # noqa: S108
             "socket": f"{SOCKET_FOLDER}/s" if private else str(self.socket(process)),
         }

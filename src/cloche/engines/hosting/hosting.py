@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.runtime import Runtime
-from cloche.compute.sockets import socket_folder
 from cloche.engines.hosting import document, logbook, machine, sessions
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.driver import EndpointDriver
