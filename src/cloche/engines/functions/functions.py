@@ -42,7 +42,7 @@ from cloche_jobs.catalog import FUNCTIONS
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.25
-METRIC_LOOKS: Final = 20
+METRIC_SECONDS: Final = 5.0
 TARGETS_MAX: Final = 10_000
 
 
@@ -88,7 +88,11 @@ class Functions:
         self._invoker = Invoker(self._pools, running, self._traffic, self._logbook, runtime, clock, self._serial_of)
         self.events = Events(database, clock, self._traffic, self._invoke_named, retry_seconds)
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="functions-prepare")
-        self._tending = _Tending(self._look, self._traffic.flush)
+        self._tending = (
+            _Tending("functions-memory", LOOK_SECONDS, self._watch_memory),
+            _Tending("functions-logs", LOOK_SECONDS, self._logbook.look),
+            _Tending("functions-metrics", METRIC_SECONDS, self._traffic.flush),
+        )
 
     # -- life --------------------------------------------------------------------------------------------
 
@@ -100,12 +104,14 @@ class Functions:
         for version in rows.pending(self._database.reader):
             self.prepare(version)
         self.events.begin(loop)
-        self._tending.start()
+        for each in self._tending:
+            each.start()
 
     def close(self) -> None:
         """Let go. Environments go on; the next start adopts them."""
         self.events.close()
-        self._tending.stop()
+        for each in self._tending:
+            each.stop()
         self._preparing.shutdown(wait=True, cancel_futures=True)
         self._pools.close()
         self._invoker.close()
@@ -195,9 +201,10 @@ class Functions:
 
     # -- what goes on beside -------------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        self._logbook.look()
+    def _watch_memory(self) -> None:
         busy = {found.process: found for found in self._pools.busy()}
+        if not busy:
+            return
         for process, usages in self._runtime.usage_on_hosts(busy).items():
             found = busy[process]
             used = sum(usage.memory_bytes for usage in usages)
@@ -208,34 +215,29 @@ class Functions:
 
 
 class _Tending:
-    """A thread that looks after logs and memory every quarter of a second, and now and then at what was counted."""
+    """A thread that does its work again and again, and once more at the end. It never waits for another's."""
 
-    def __init__(self, look: Callable[[], None], flush: Callable[[], None]) -> None:
-        self._look, self._flush = look, flush
+    def __init__(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        self._name, self._seconds, self._work = name, seconds, work
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="functions", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._ending.set()
         if self._thread is not None:
             self._thread.join()
-        self._do(self._look)
-        self._do(self._flush)
+            self._do()
 
     def _run(self) -> None:
-        looks = 0
-        while not self._ending.wait(LOOK_SECONDS):
-            looks += 1
-            self._do(self._look)
-            if looks % METRIC_LOOKS == 0:
-                self._do(self._flush)
+        while not self._ending.wait(self._seconds):
+            self._do()
 
-    def _do(self, work: Callable[[], None]) -> None:
+    def _do(self) -> None:
         try:
-            work()
+            self._work()
         except Exception:
-            log.exception("looking after functions failed; it goes on")
+            log.exception("looking after functions failed (%s); it goes on", self._name)
