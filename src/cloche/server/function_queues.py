@@ -18,4 +18,5 @@ class FunctionQueues:
             name: {"DataType": "Number" if name == "ErrorCode" else "String", "StringValue": value}
             for name, value in attributes.items()
         }
-        self._queues.send_to_arn(tx, arn, Draft(body, {"attributes": kept} if kept else {}))
+        queue = self._queues.find_arn(tx, arn)
+        self._queues.send_within(tx, queue, [Draft(body, {"attributes": kept} if kept else {})])
