@@ -38,19 +38,21 @@ from cloche.engines.tuning import Definition, Objective, Plan, Range, Trial
 from cloche.engines.tuning.proposing import chosen_at, propose
 from cloche.engines.tuning.searching import Searcher
 from cloche_jobs import catalog
+from cloche_jobs.algorithms.xgboost.spec import HYPERPARAMETERS
 
 SUBJECTS = Path(__file__).with_name("tuning_subjects.py")
 TELCO = Path(__file__).parents[1].resolve().parent / "shared" / "data" / "churn-telco"
 TRIALS = 20
 PLACES = 2
 TARGET_RATIO = 1.3
-XGBOOST_RANGES = (
-    Range("eta", "Continuous", 0.01, 0.5, "Logarithmic"),
-    Range("max_depth", "Integer", 2, 10, "Linear"),
-    Range("min_child_weight", "Continuous", 0.5, 30.0, "Logarithmic"),
-    Range("subsample", "Continuous", 0.5, 1.0, "Linear"),
-    Range("colsample_bytree", "Continuous", 0.3, 1.0, "Linear"),
-    Range("alpha", "Continuous", 1e-3, 10.0, "Logarithmic"),
+# What AWS recommends to tune, from where to where (dg/xgboost-tuning.html), but for the number of rounds; depth 0 is
+# not for every tree method.
+XGBOOST_RANGES = tuple(
+    Range(each.name, "Integer", 1, 10)
+    if each.name == "max_depth"
+    else Range(each.name, "Continuous", each.tunable.min or 0, each.tunable.max or 0)
+    for each in HYPERPARAMETERS.declared
+    if each.tunable is not None and each.name != "num_round"
 )
 Function = Callable[[dict[str, str]], float]
 

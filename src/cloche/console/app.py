@@ -23,6 +23,7 @@ from cloche.console.recent import Recent
 from cloche.console.storage import StoragePages
 from cloche.console.training import TrainingPages
 from cloche.console.transform import TransformPages
+from cloche.console.tuning import TuningPages
 
 STATIC = "/_cloche/static"
 
@@ -41,6 +42,7 @@ class Console:
             Route("/", Overview(ask, pages, recent).show),
             *TrainingPages(ask, pages).routes(),
             *ProcessingPages(ask, pages).routes(),
+            *TuningPages(ask, pages).routes(),
             *TransformPages(ask, pages).routes(),
             *PipelinePages(ask, pages).routes(),
             *ExperimentPages(ask, pages).routes(),

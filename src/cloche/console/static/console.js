@@ -4,7 +4,7 @@
 
 const COLOURS = ["#0e9f8e", "#d9822b", "#7a5cd6", "#d0456b", "#3b82c4", "#8a9a2f"];
 
-// --- charts: <figure data-chart='{"title", "x", "x_is", "series": [{"label", "values"}]}'> -------------------------
+// --- charts: <figure data-chart='{"title", "x", "x_is", "x_labels", "x_log", "series": [{"label", "values", "marks"}]}'> -------------------------
 function ink(name) {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
@@ -28,12 +28,14 @@ function draw(figure) {
   const few = (plot, n) => plot.data[n].reduce((count, v) => count + (v !== null), 0) < 30;
   const said = (_, v) => (v == null ? "–" : Number(v.toPrecision(6)).toString());
   const series = chart.series.map((line, n) => ({
-    label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: few, size: 5 }, value: said,
+    label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: line.marks ? true : few, size: line.marks ? 7 : 5 }, value: said,
+    ...(line.marks ? { paths: () => null } : {}),
   }));
   const isTime = chart.x_is === "time";
+  const words = chart.x_labels?.length ? { values: (_, ticks) => ticks.map((tick) => chart.x_labels[tick] ?? "") } : {};
   const plot = new uPlot({
-    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime } },
-    axes: [{ ...axis, ...(isTime ? { values: clock } : {}) }, { ...axis, size: 58 }],
+    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1 } },
+    axes: [{ ...axis, ...(isTime ? { values: clock } : words) }, { ...axis, size: 58 }],
     series: [isTime ? { label: "at", value: (_, v) => (v == null ? "–" : hour(v, true)) } : { label: chart.x_is }, ...series],
   }, lines(chart), figure);
   drawn.set(figure, { plot, labels });

@@ -21,6 +21,9 @@ def request_of(plan: Plan, trial: Trial) -> dict[str, Any]:
     given = dict(definition.request)
     tuned = {**given.get("HyperParameters", {}), **trial.chosen, OBJECTIVE: definition.objective.metric}
     request = {**given, "TrainingJobName": trial.name, "HyperParameters": tuned}
+    if given.get("CheckpointConfig"):  # in a common folder a trial would go on from another's checkpoints
+        uri = given["CheckpointConfig"]["S3Uri"].rstrip("/")
+        request["CheckpointConfig"] = {**given["CheckpointConfig"], "S3Uri": f"{uri}/{trial.name}"}
     if plan.tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in plan.tags]
     return request

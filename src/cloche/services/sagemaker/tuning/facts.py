@@ -81,9 +81,9 @@ NO_EARLY_STOPPING: Final = _invalid(
     f"{_API}/API_HyperParameterTuningJobConfig.html; words: ours",
 )
 NO_MAX_RESOURCE: Final = _invalid(
-    "The Hyperband strategy needs HyperbandStrategyConfig.MaxResource, or one of {keys} among the static "
-    "hyperparameters.",
-    f"{_API}/API_HyperbandStrategyConfig.html; words: ours",
+    "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of "
+    "TrainingJobDefinition.",
+    "awslabs/graphstorm#1243",
 )
 RESOURCES: Final = _invalid(
     "HyperbandStrategyConfig: MinResource {low}, MaxResource {high}; from 1 to 20,000, the first not above the second.",

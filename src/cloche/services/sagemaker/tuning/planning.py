@@ -141,11 +141,11 @@ def _check_objective(given: Members, wanted: Objective, direction: str) -> None:
 def _training_request(given: Members, static: Mapping[str, str]) -> Members:
     request = {member: given[member] for member in _TAKEN_OVER if given.get(member) is not None}
     request["HyperParameters"] = dict(static)
-    request["ResourceConfig"] = _resource_config(given)
+    request["ResourceConfig"] = resource_config(given)
     return request
 
 
-def _resource_config(given: Members) -> Members:
+def resource_config(given: Members) -> Members:
     """A training job's. Of several instance types the first is taken: here there is always capacity."""
     own, tuning = given.get("ResourceConfig"), given.get("HyperParameterTuningResourceConfig")
     if bool(own) == bool(tuning):
@@ -224,6 +224,6 @@ def _epochs(definitions: Sequence[Definition]) -> int:
         static = definition.request["HyperParameters"]
         value = next((static[key].strip('"') for key in EPOCH_KEYS if key in static), "")
         if not value.isdigit():
-            raise facts.NO_MAX_RESOURCE.error(keys=", ".join(EPOCH_KEYS))
+            raise facts.NO_MAX_RESOURCE.error()
         found.append(int(value))
     return max(found)

@@ -1,7 +1,8 @@
 """From a tuning job's record to what Describe and the lists show beyond the request.
 
 Defaults are shown as AWS shows them. To attach to a tuning job, SageMaker's SDK 2 needs all three lists of ranges,
-``TrainingJobEarlyStoppingType``, the metric definitions and ``_tuning_objective_metric`` (``tuner.py``).
+``TrainingJobEarlyStoppingType``, the metric definitions, ``_tuning_objective_metric`` and ``ResourceConfig``, though it
+sends ``HyperParameterTuningResourceConfig`` (``tuner.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cloche.engines.tuning import TuningState, from_document
 from cloche.foundation.clock import from_epoch
 from cloche.services.sagemaker.training.planning import find_image, metric_definitions
 from cloche.services.sagemaker.tuning.autotune import resolved
+from cloche.services.sagemaker.tuning.planning import resource_config
 from cloche.storage.metadata.records import Record
 
 OBJECTIVE: Final = "_tuning_objective_metric"
@@ -107,6 +109,7 @@ def _definition(given: Members, metric: str) -> Members:
         "AlgorithmSpecification": {**algorithm, "MetricDefinitions": list(definitions)},
         "StaticHyperParameters": {**static, OBJECTIVE: metric},
         "OutputDataConfig": {"KmsKeyId": "", **given["OutputDataConfig"]},
+        "ResourceConfig": resource_config(given),
         "EnableNetworkIsolation": bool(given.get("EnableNetworkIsolation")),
         "EnableInterContainerTrafficEncryption": bool(given.get("EnableInterContainerTrafficEncryption")),
         "EnableManagedSpotTraining": bool(given.get("EnableManagedSpotTraining")),
