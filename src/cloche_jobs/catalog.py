@@ -8,13 +8,13 @@ Everything the server needs to know about an image is here; the entry points are
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from cloche_jobs.registries import FIRST_GENERATION, SHARED
+from cloche_jobs.registries import FIRST_GENERATION, SHARED, SPARK
 
 LOCKS: Final = Path(__file__).resolve().parent / "locks"
 
@@ -24,6 +24,8 @@ class Mode(Enum):
     """Runs without user code; with ``sagemaker_program`` it runs that script instead."""
     FRAMEWORK = "script-mode framework"
     """Runs the user's script and nothing else."""
+    PROCESSING = "processing"
+    """Runs in processing jobs alone, by programs of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Image:
     spec: str | None
     """Module with the algorithm's hyperparameters, channels and metrics; ``None`` for frameworks."""
     note: str = ""
+    programs: tuple[tuple[str, str], ...] = ()
+    """What a processing job finds on its path besides: (name, module that is run)."""
+    needs_java: bool = False
 
     @property
     def key(self) -> str:
@@ -53,10 +58,11 @@ class Image:
 
     def uri(self, region: str = "us-east-1") -> str:
         """The address AWS's SDKs compute for this image."""
-        accounts = FIRST_GENERATION if self.name == "xgboost" else SHARED
+        accounts = _accounts(self.name)
         account = accounts.get(region, accounts["us-east-1"])
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        tag = self.version if self.mode is Mode.BUILT_IN else f"{self.version}-cpu-py3"
+        tails = {Mode.BUILT_IN: "", Mode.FRAMEWORK: "-cpu-py3", Mode.PROCESSING: "-cpu-py39-v1.0"}
+        tag = f"{self.version}{tails[self.mode]}"
         return f"{account}.dkr.ecr.{region}.{suffix}/{self.name}:{tag}"
 
 
@@ -117,51 +123,79 @@ IMAGES: Final = (
     _sklearn("0.23-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
     _sklearn("0.20.0", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
 )
-_BY_KEY: Final = {image.key: image for image in IMAGES} | {
+SPARK_ENVIRONMENT: Final = "spark-3.5"
+PROCESSING: Final = tuple(
+    Image(
+        name="sagemaker-spark-processing",
+        version=version,
+        mode=Mode.PROCESSING,
+        environment=SPARK_ENVIRONMENT,
+        library="pyspark 3.5.7",
+        train="",
+        serve="",
+        spec=None,
+        note=("" if version == "3.5" else f"3.5 stands in for {version}; ") + "one machine, no cluster",
+        programs=(("smspark-submit", "cloche_jobs.spark.submit"),),
+        needs_java=True,
+    )
+    for version in ("3.5", "3.3", "3.2", "3.1", "3.0", "2.4")
+)
+"""Images that processing jobs run beside all of ``IMAGES``."""
+_BY_KEY: Final = {image.key: image for image in (*IMAGES, *PROCESSING)} | {
     "xgboost:latest": next(image for image in IMAGES if image.name == "xgboost")
 }
-_NAMES: Final = {image.name for image in IMAGES}
 DOCUMENTS: Final = "documents"
 """An environment that is no image's: with it Cloche makes documents (``cloche_jobs.documents``)."""
 SEARCH: Final = "tuning"
 """Another: where the search of a tuning job runs (``tuning/search.py``)."""
 FUNCTIONS: Final = "functions"
 """That of Lambda functions: what AWS's Python runtimes bring along."""
-ENVIRONMENTS: Final = (*dict.fromkeys(image.environment for image in IMAGES), DOCUMENTS, SEARCH, FUNCTIONS)
+ENVIRONMENTS: Final = (
+    *dict.fromkeys(image.environment for image in IMAGES),
+    DOCUMENTS,
+    SEARCH,
+    FUNCTIONS,
+    SPARK_ENVIRONMENT,
+)
+ON_DEMAND: Final = frozenset({SPARK_ENVIRONMENT})
+"""Large, and needed by few: built when an image of theirs is asked for."""
 
 _URI: Final = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?P<suffix>[a-z0-9.-]{1,64})"
     r"/(?P<name>[a-z0-9._/-]{1,200}?)(?::(?P<tag>[A-Za-z0-9_.-]{1,128}))?(?:@sha256:[0-9a-f]{64})?"
 )
-_TAG: Final = re.compile(r"(?P<version>.+?)(?:-(?:cpu|gpu))?(?:-py[0-9.]+)?")
+_TAG: Final = re.compile(r"(?P<version>.+?)(?:-(?:cpu|gpu))?(?:-py[0-9.]+)?(?:-v[0-9.]+)?")
 
 
-def find(uri: str) -> Image:
-    """The image that stands in for ``uri``. Raises ``ImageUnknown``.
+def find(uri: str, *, processing: bool = False) -> Image:
+    """The image that stands in for ``uri``; with ``processing`` those for processing jobs alone are known too. Raises
+    ``ImageUnknown``.
 
     A digest is not looked at (there is one build of each here); without a tag the newest known is meant, as a
     registry's ``latest`` would be. ``-cpu`` and ``-py3`` at a tag's end say nothing that differs here.
     """
+    images = (*IMAGES, *PROCESSING) if processing else IMAGES
+    known = _known(images)
     match = _URI.fullmatch(uri)
     if match is None:
-        raise ImageUnknown(f"{_shown(uri)} is not the address of an image in Amazon ECR. {_known()}")
+        raise ImageUnknown(f"{_shown(uri)} is not the address of an image in Amazon ECR. {known}")
     name, tag, account = match["name"], match["tag"], match["account"]
-    if name not in _NAMES:
-        raise ImageUnknown(f"Cloche has nothing that stands in for the image {_shown(uri)}. {_known()}")
-    accounts = FIRST_GENERATION if name == "xgboost" else SHARED
+    if all(image.name != name for image in images):
+        raise ImageUnknown(f"Cloche has nothing that stands in for the image {_shown(uri)}. {known}")
+    accounts = _accounts(name)
     if account not in accounts.values():
         raise ImageUnknown(
             f"{_shown(uri)} is not AWS's own image: {name} is published by {accounts['us-east-1']} in us-east-1 "
-            f"and by its own accounts elsewhere; images built by others cannot run here. {_known()}"
+            f"and by its own accounts elsewhere; images built by others cannot run here. {known}"
         )
     if tag is None or (tag == "latest" and f"{name}:latest" not in _BY_KEY):
-        return next(image for image in IMAGES if image.name == name)
+        return next(image for image in images if image.name == name)
     if "-gpu" in tag:
-        raise ImageUnknown(f"{_shown(uri)} needs a GPU. {_known()}")
+        raise ImageUnknown(f"{_shown(uri)} needs a GPU. {known}")
     version = _TAG.fullmatch(tag)
     image = _BY_KEY.get(f"{name}:{tag}") or (version and _BY_KEY.get(f"{name}:{version['version']}"))
     if not image:
-        raise ImageUnknown(f"Cloche does not know version {_shown(tag)} of {name}. {_known()}")
+        raise ImageUnknown(f"Cloche does not know version {_shown(tag)} of {name}. {known}")
     return image
 
 
@@ -170,16 +204,21 @@ def by_key(key: str) -> Image:
     try:
         return _BY_KEY[key]
     except KeyError:
-        raise ImageUnknown(f"there is no image {_shown(key)}. {_known()}") from None
+        raise ImageUnknown(f"there is no image {_shown(key)}. {_known(IMAGES)}") from None
 
 
-def _known() -> str:
-    return f"Known are: {', '.join(_families())}."
+def _accounts(name: str) -> dict[str, str]:
+    """Who publishes the images of that name, by region."""
+    return {"xgboost": FIRST_GENERATION, "sagemaker-spark-processing": SPARK}.get(name, SHARED)
 
 
-def _families() -> Iterator[str]:
-    for name in dict.fromkeys(image.name for image in IMAGES):
-        versions = ", ".join(image.version for image in IMAGES if image.name == name)
+def _known(images: Sequence[Image]) -> str:
+    return f"Known are: {', '.join(_families(images))}."
+
+
+def _families(images: Sequence[Image]) -> Iterator[str]:
+    for name in dict.fromkeys(image.name for image in images):
+        versions = ", ".join(image.version for image in images if image.name == name)
         yield f"{name} ({versions})"
 
 

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from environments import client_python
 
+from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local.sandbox import bubblewrap
+from cloche.jobs.java import java_home
+from cloche_jobs import catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -104,6 +107,18 @@ def test_pipelines(server: object, data: Path, tmp_path: Path) -> None:
     assert found["package"].endswith(":model-package/breast-cancer/1")
     assert found["refused"].startswith("The AUC 0.9") and found["refused"].endswith(" is below 0.99999")
     assert {"Name": "WantedAuc", "Value": "0.99999"} in found["parameters"]
+
+
+def test_pyspark_processor(server: object, data: Path, tmp_path: Path) -> None:
+    if java_home() is None or EnvironmentBuilder().find(catalog.SPARK_ENVIRONMENT) is None:
+        pytest.skip("no Java, or `cloche images pull sagemaker-spark-processing:3.5` was not done: NO SPARK IS TESTED")
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "spark_processing/main.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    found: dict[str, Any] = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    assert found["counts"][0] == "_c0,rows,mean"
+    assert [line.split(",")[0] for line in found["counts"][1:]] == ["0", "1"]
+    assert found["event_logs"] == 1
+    assert "partitions 3" in output
 
 
 def test_aws_cli(server: object, data: Path, tmp_path: Path) -> None:

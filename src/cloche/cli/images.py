@@ -124,14 +124,18 @@ def prune(everything: bool, dry_run: bool) -> None:
 
 
 def _environments(images: tuple[str, ...]) -> list[str]:
-    """The environments of images named by URI or by name; of all where none is named."""
+    """The environments of images named by URI or by name; of all but the large ones where none is named."""
     from cloche_jobs import catalog
 
     try:
-        named = [catalog.find(image) if ".dkr.ecr" in image else catalog.by_key(image) for image in images]
+        named = [
+            catalog.find(image, processing=True) if ".dkr.ecr" in image else catalog.by_key(image) for image in images
+        ]
     except catalog.ImageUnknown as error:
         raise click.ClickException(str(error)) from None
-    return list(dict.fromkeys(image.environment for image in named)) or list(catalog.ENVIRONMENTS)
+    return list(dict.fromkeys(image.environment for image in named)) or [
+        key for key in catalog.ENVIRONMENTS if key not in catalog.ON_DEMAND
+    ]
 
 
 @contextlib.contextmanager

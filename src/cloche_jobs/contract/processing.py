@@ -22,7 +22,8 @@ from cloche_jobs.contract.layout import Layout
 ENVIRONMENT = ".environment"
 EXIT_MESSAGE_BYTES_MAX = 1_024
 """docs.aws.amazon.com/sagemaker/latest/dg/byoc-metadata.html: the first KB of ``output/message``."""
-_PIP = "#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+_PIP = "import sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+_PROGRAM = "import sys\nfrom {module} import main\nsys.exit(main(sys.argv[1:]))\n"
 
 
 def make(layout: Layout, configuration: Mapping[str, Any], current: str, hosts: Sequence[str]) -> None:
@@ -36,25 +37,27 @@ def make(layout: Layout, configuration: Mapping[str, Any], current: str, hosts: 
     (config / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")
 
 
-def make_environment(layout: Layout, python: Path, root: Path) -> Path:
+def make_environment(layout: Layout, python: Path, root: Path, programs: Sequence[tuple[str, str]] = ()) -> Path:
     """Make the job's own environment on that of ``python``; the folder of its programs as the job sees it, which finds
-    ``layout`` at ``root``. An interpreter that is in no virtual environment is taken as it is."""
+    ``layout`` at ``root``. An interpreter that is in no virtual environment is taken as it is. ``programs`` are the
+    image's own: (name, module whose ``main`` is run)."""
     image = python.parent.parent
     packages = next((image / "lib").glob("python3*/site-packages"), None)
     if packages is None or not (image / "pyvenv.cfg").is_file():
         return python.parent
     own = layout.root / ENVIRONMENT
-    programs, own_packages = own / "bin", own / packages.relative_to(image)
-    programs.mkdir(parents=True)
+    folder, own_packages = own / "bin", own / packages.relative_to(image)
+    folder.mkdir(parents=True)
     own_packages.mkdir(parents=True)
     (own / "pyvenv.cfg").write_bytes((image / "pyvenv.cfg").read_bytes())
     (own_packages / "image.pth").write_text(f"import site; site.addsitedir({str(packages)!r})\n")
     for name in ("python", "python3", packages.parent.name):
-        (programs / name).symlink_to(python)
+        (folder / name).symlink_to(python)
     seen = root / ENVIRONMENT / "bin"
-    for name in ("pip", "pip3"):
-        (programs / name).write_text(_PIP.format(python=seen / "python3"))
-        (programs / name).chmod(0o755)
+    texts = dict.fromkeys(("pip", "pip3"), _PIP) | {name: _PROGRAM.format(module=module) for name, module in programs}
+    for name, text in texts.items():
+        (folder / name).write_text(f"#!{seen / 'python3'}\n{text}")
+        (folder / name).chmod(0o755)
     return seen
 
 

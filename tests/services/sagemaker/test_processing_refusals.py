@@ -142,3 +142,18 @@ def test_stopped_while_it_is_fetched(bench: Bench) -> None:
     time.sleep(0.05)
     bench.sagemaker.stop_processing_job(ProcessingJobName="flooded")
     assert bench.ended("flooded")["ProcessingJobStatus"] == "Stopped"
+
+
+def test_spark_where_there_is_no_java(start_server: Any, tmp_path: Any) -> None:
+    (tmp_path / "bin").mkdir()
+    server = start_server(environment={"PATH": str(tmp_path / "bin"), "JAVA_HOME": ""}, data=tmp_path / "data")
+    bench = Bench(server)
+    spark = "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.1-cpu-py37-v1.2"
+    with pytest.raises(ClientError, match="Spark needs Java, and there is none on this machine: install Java 17"):
+        bench.create("spark", AppSpecification={"ImageUri": spark, "ContainerEntrypoint": ["smspark-submit", "x.py"]})
+
+
+def test_spark_is_for_processing_alone(bench: Bench) -> None:
+    spark = "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.1-cpu-py37-v1.2"
+    with pytest.raises(ClientError, match="nothing that stands in for the image"):
+        bench.sagemaker.create_model(ModelName="spark", ExecutionRoleArn=bench.role, PrimaryContainer={"Image": spark})

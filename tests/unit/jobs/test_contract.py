@@ -159,6 +159,15 @@ def test_other_images_are_refused_with_a_list_of_what_is_known(uri: str) -> None
     assert len(str(refused.value)) < 1024
 
 
+@pytest.mark.parametrize("image", catalog.PROCESSING, ids=lambda image: image.key)
+def test_images_of_processing_jobs_are_found_by_these_alone(image: catalog.Image) -> None:
+    assert catalog.find(image.uri("eu-west-1"), processing=True) is image
+    assert catalog.by_key(image.key) is image
+    assert "--hash=sha256:" in image.lock.read_text() and "://" not in image.lock.read_text()
+    with pytest.raises(catalog.ImageUnknown, match="nothing that stands in for"):
+        catalog.find(image.uri())
+
+
 def test_tags_and_digests() -> None:
     base = "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
     assert catalog.find(base + "sagemaker-xgboost:1.0-1-cpu-py3").version == "1.0-1"

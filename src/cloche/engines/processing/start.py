@@ -9,9 +9,11 @@ from cloche.compute.runtime import Capabilities, Host, Limits, ProcessSpec, Stan
 from cloche.engines.processing.plan import Plan
 from cloche.engines.processing.staging import Staged
 from cloche.jobs.hosts import JobHost
+from cloche.jobs.java import java_home, java_mounts
 from cloche.jobs.outside import World
 from cloche.jobs.pipes import feeder
 from cloche.jobs.place import Place
+from cloche_jobs import catalog
 from cloche_jobs.contract.environment import processing_environment
 from cloche_jobs.contract.layout import ML_ROOT
 from cloche_jobs.contract.processing import ENVIRONMENT, make_environment
@@ -30,6 +32,9 @@ def process_of(
     limits: Limits,
 ) -> ProcessSpec:
     """``staged`` has one for each host."""
+    image = catalog.by_key(plan.image)
+    home = java_home() if image.needs_java else None
+    java, mounts = ({"JAVA_HOME": str(home)}, java_mounts(home)) if home is not None else ({}, ())
 
     def root_of(host: JobHost) -> PurePath:
         return ML_ROOT if capabilities.ml_root_at_opt_ml else place.of_host(host.number).layout.root.resolve()
@@ -39,15 +44,15 @@ def process_of(
         environment = processing_environment(
             image=plan.image,
             python=python,
-            programs=make_environment(layout, python, Path(root_of(host))),
+            programs=make_environment(layout, python, Path(root_of(host)), image.programs),
             package_root=str(world.package_root),
             region=plan.region,
             request=plan.environment,
-            extra=world.environment,
+            extra={**java, **world.environment},
             ml_root=str(root_of(host)),
             host=host.name,
         )
-        return Host(host.name, layout.root, environment, (*world.mounts, *staged[host.number].mounts))
+        return Host(host.name, layout.root, environment, (*world.mounts, *staged[host.number].mounts, *mounts))
 
     first, *others = (made(host) for host in plan.hosts)
     root = root_of(plan.hosts[0])

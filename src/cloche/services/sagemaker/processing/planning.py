@@ -14,12 +14,14 @@ from cloche.engines.processing import Input, Output, Plan
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.foundation.limits import GIB, INSTANCES_PER_JOB_MAX
 from cloche.jobs.hosts import Group
+from cloche.jobs.java import NEEDED, java_home
 from cloche.services.sagemaker.checks import check_objects, check_role
 from cloche.services.sagemaker.processing.local_paths import check_apart, plan_local_path
 from cloche.services.sagemaker.processing.refusals import refuse_what_is_not_done
 from cloche.services.sagemaker.training.channels import address
 from cloche.services.sagemaker.training.outputs import check_bucket
 from cloche.services.sagemaker.training.planning import find_image
+from cloche_jobs import catalog
 
 MAX_RUNTIME_SECONDS_DEFAULT: Final = 86_400
 """docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingStoppingCondition.html says none for processing; a
@@ -36,7 +38,7 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
     refuse_what_is_not_done(request)
     specification = request["AppSpecification"]
     cluster = request["ProcessingResources"]["ClusterConfig"]
-    image = find_image(specification["ImageUri"], "ImageUri")
+    image = find_image(specification["ImageUri"], "ImageUri", processing=True)
     if not specification.get("ContainerEntrypoint"):
         raise NotSupported(
             f"Cloche does not support a processing job without AppSpecification.ContainerEntrypoint for {image.key}: "
@@ -79,6 +81,8 @@ def check_plan(ctx: Context, plan: Plan) -> None:
             "Processing on more than one instance needs a sandbox for each, and bubblewrap (bwrap) is not there or "
             "does not work here."
         )
+    if catalog.by_key(plan.image).needs_java and java_home() is None:
+        raise NotSupported(NEEDED)
     for input in plan.inputs:
         check_objects(ctx, input, plan.role_arn)
     for output in plan.outputs:

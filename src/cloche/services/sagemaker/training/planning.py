@@ -103,10 +103,10 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     )
 
 
-def find_image(uri: str, member: str = "TrainingImage") -> catalog.Image:
+def find_image(uri: str, member: str = "TrainingImage", *, processing: bool = False) -> catalog.Image:
     """Raises ``Invalid`` with what is known."""
     try:
-        return catalog.find(uri)
+        return catalog.find(uri, processing=processing)
     except catalog.ImageUnknown as error:
         raise Invalid(str(error), field=member) from None
 

@@ -1,0 +1,1 @@
+"""Spark as processing jobs have it: on the one machine there is."""
