@@ -6,15 +6,14 @@ The server runs the user's code: what it answers is bounded in size and in time,
 from __future__ import annotations
 
 import json
-import os
 import socket
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
+from cloche_jobs.contract.sockets import way_to
 from cloche_jobs.transform.batch import MULTI, PAYLOAD_MB_DEFAULT, SINGLE, Manner, Orders, Payload
 
 ANSWER_BYTES_MAX = 512 << 20
@@ -36,19 +35,10 @@ class _UnixConnection(HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """The model may write where its socket lies: a link there would lead to somebody else's."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        if not hasattr(os, "O_PATH"):
-            self.sock.connect(self._path)
-            return
-        held = os.open(self._path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISSOCK(os.fstat(held).st_mode):
-                raise ConnectionRefusedError(f"{self._path} is no socket")
-            self.sock.connect(f"/proc/self/fd/{held}")
-        finally:
-            os.close(held)
+        with way_to(self._path) as address:
+            self.sock.connect(address)
 
 
 class Line:

@@ -241,6 +241,17 @@ def test_what_cannot_be_is_refused_by_name(
     assert words in message
 
 
+def test_no_more_instances_than_the_account_asked_for(bench: Transforming, model: str) -> None:
+    quotas = bench.server.client("service-quotas")
+    code = "cloche-transform-ml-c4-xlarge"
+    quotas.request_service_quota_increase(ServiceCode="sagemaker", QuotaCode=code, DesiredValue=1)
+    resources = {"InstanceType": "ml.c4.xlarge", "InstanceCount": 2}
+    with pytest.raises(ClientError) as error:
+        bench.create(model, bench.put({"a.csv": b"1,2\n"}), TransformResources=resources)
+    assert refused(error)[0] == "ResourceLimitExceeded"
+    assert "ml.c4.xlarge for transform job usage" in refused(error)[1]
+
+
 def test_a_role_that_cannot_be_assumed(bench: Transforming, model: str) -> None:
     iam = bench.server.client("iam")
     name = unique("role")

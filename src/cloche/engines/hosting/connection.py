@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cloche.engines.hosting.answer import Answer, AnswerReader, BadAnswer
+from cloche_jobs.contract.sockets import way_to
 
 CONNECTIONS_MAX: Final = 64
 WAITING_MAX: Final = 1_000
@@ -166,7 +167,8 @@ class Pool:
 
     async def _connect(self) -> None:
         try:
-            _, connection = await self._loop.create_unix_connection(lambda: _Connection(self), self.path)
+            with way_to(self.path) as address:
+                _, connection = await self._loop.create_unix_connection(lambda: _Connection(self), address)
         except OSError as error:
             self._opening -= 1
             self._refused(error)

@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from cloche.engines.hosting.answer import AnswerReader, BadAnswer
+from cloche_jobs.contract.sockets import way_to
 
 PING_SECONDS: Final = 2.0
 _REQUEST: Final = b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -26,7 +27,8 @@ def is_deaf(path: str) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(PING_SECONDS)
-            connection.connect(path)
+            with way_to(path) as address:
+                connection.connect(address)
     except ConnectionRefusedError:
         return True
     except OSError:
@@ -41,7 +43,8 @@ def ask(path: str, timeout_seconds: float) -> int | None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_seconds)
-            connection.connect(path)
+            with way_to(path) as address:
+                connection.connect(address)
             connection.sendall(_REQUEST)
             while True:
                 left = end - time.monotonic()

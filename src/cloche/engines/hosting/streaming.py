@@ -23,6 +23,7 @@ from cloche.engines.hosting.connection import Data, TimedOut, Unanswered, Unreac
 from cloche.engines.hosting.invocation import Invoker, Outcome, count_failure
 from cloche.engines.hosting.router import Key, Target, Wanted
 from cloche.foundation.limits import HEADER_BYTES_MAX, INVOKE_BODY_BYTES_MAX
+from cloche_jobs.contract.sockets import way_to
 
 PIECE_BYTES_MAX: Final = 64 * 1024
 
@@ -181,7 +182,8 @@ async def _begun(invoker: Invoker, choosing: Choosing, target: Target, data: Dat
     sent_at = perf_counter()
     ends_at = asyncio.get_running_loop().time() + invoker.stream_seconds
     try:
-        reader, writer = await asyncio.open_unix_connection(target.path, limit=HEADER_BYTES_MAX)
+        with way_to(target.path) as address:
+            reader, writer = await asyncio.open_unix_connection(address, limit=HEADER_BYTES_MAX)
     except OSError as error:
         raise Unreachable(error.strerror or str(error)) from None
     connection = _Connection(reader, writer)

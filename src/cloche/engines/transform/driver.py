@@ -215,7 +215,7 @@ def _was_killed(observed: Observation | None) -> bool:
     if isinstance(observed, Ended):
         told = observed.message.startswith(("AlgorithmError", "InternalServerError"))
         return observed.cause == "stopped" or (observed.cause == "companion_failed" and not told)
-    return isinstance(observed, Lost)
+    return observed is None or isinstance(observed, Lost)  # ``cloche down --all`` leaves nothing
 
 
 def _gave_up(failure_reason: str) -> Event:
