@@ -31,7 +31,7 @@ class Run:
     is_blocked: bool = field(init=False, default=False)
     """A step has ended in a way that nobody waits for: no other begins."""
     has_unwritten_ends: bool = False
-    """Some of ``writes`` are ends of steps, which others follow from."""
+    """Some of ``writes`` are ends of steps that leave no other trace, and others follow from them."""
     tracked: dict[str, str] | None = None
     """The ``ExperimentConfig`` of what it makes, once experiment and trial are there."""
     has_asked_tracking: bool = False
@@ -100,7 +100,7 @@ class Run:
         if reason:
             row.state["failure_reason"] = reason
         self.open.pop(row.name, None)
-        self.has_unwritten_ends = True
+        self.has_unwritten_ends = self.has_unwritten_ends or row.child is None
         self._note_end(row.name, status)
         self.keep(row, now, properties)
 
