@@ -38,6 +38,10 @@ import sys, time
 from dagster import DagsterInstance, graph, op
 
 @op
+def first() -> int:
+    return 1
+
+@op
 def step(value: int) -> int:
     return value
 
@@ -46,10 +50,6 @@ def chain():
     value = first()
     for _ in range(int(sys.argv[1]) - 1):
         value = step(value)
-
-@op
-def first() -> int:
-    return 1
 
 job = chain.to_job()
 with DagsterInstance.ephemeral() as instance:
@@ -188,10 +188,7 @@ def dagster(work: Path, python: Path, steps: int) -> dict[str, Callable[[], floa
 
 def metaflow(work: Path, python: Path, steps: int) -> dict[str, Callable[[], float]]:
     names = ["start", *[f"s{number}" for number in range(1, steps - 1)], "end"]
-    body = "".join(
-        METAFLOW_STEP.replace("s{number}", name).format(after=after)
-        for name, after in zip(names, names[1:], strict=False)
-    )
+    body = "".join(METAFLOW_STEP.replace("s{number}", name).format(after=after) for name, after in pairwise(names))
     end = "\n    @step\n    def end(self):\n        pass\n"
     text = f"from metaflow import FlowSpec, step\n\n\nclass Chain(FlowSpec):{body}{end}\n\nChain()\n"
     (work / "chain.py").write_text(text)

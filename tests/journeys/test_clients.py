@@ -107,6 +107,13 @@ def test_pipelines(server: object, data: Path, tmp_path: Path) -> None:
     assert found["package"].endswith(":model-package/breast-cancer/1")
     assert found["refused"].startswith("The AUC 0.9") and found["refused"].endswith(" is below 0.99999")
     assert {"Name": "WantedAuc", "Value": "0.99999"} in found["parameters"]
+    script = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "pipeline/sdk3.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    assert json.loads(output.rpartition("RESULT ")[2].splitlines()[0]) == {
+        "good": {"status": "Succeeded", "steps": {"Judge": False, "Train": False}},
+        "again": {"status": "Succeeded", "steps": {"Judge": False, "Train": True}},
+        "bad": {"status": "CompletedWithFailures", "steps": {"AfterFailure": False, "Train": False}},
+    }
 
 
 def test_pyspark_processor(server: object, data: Path, tmp_path: Path) -> None:
