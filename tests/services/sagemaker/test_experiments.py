@@ -13,7 +13,7 @@ _numbers = itertools.count()
 
 
 def unique(word: str) -> str:
-    return f"{word}-{next(_numbers)}"
+    return f"tried-{word}-{next(_numbers)}"
 
 
 def refused(call: Any, **members: Any) -> tuple[str, str]:

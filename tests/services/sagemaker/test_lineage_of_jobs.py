@@ -20,7 +20,7 @@ SCRIPT = "for loss in 4 2 3; do echo loss=$loss; done; echo trained > /opt/ml/mo
 
 
 def unique(word: str) -> str:
-    return f"{word}-{next(_numbers)}"
+    return f"tracked-{word}-{next(_numbers)}"
 
 
 def eventually(ask: Callable[[], Any], seconds: float = 30.0) -> Any:

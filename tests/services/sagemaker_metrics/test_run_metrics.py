@@ -28,7 +28,7 @@ def metrics(client: Any) -> Any:
 @pytest.fixture
 def run(sagemaker: Any) -> dict[str, Any]:
     """A trial component."""
-    name = f"run-{next(_numbers)}"
+    name = f"measured-{next(_numbers)}"
     sagemaker.create_trial_component(TrialComponentName=name)
     described: dict[str, Any] = sagemaker.describe_trial_component(TrialComponentName=name)
     return described
@@ -131,7 +131,7 @@ def test_what_cannot_be_kept_is_told_by_its_place(metrics: Any, run: dict[str, A
 
 
 def test_a_name_with_capitals_is_reached_in_small_letters(sagemaker: Any, metrics: Any) -> None:
-    name = f"Run-{next(_numbers)}-Big"
+    name = f"Measured-{next(_numbers)}-Big"
     arn = sagemaker.create_trial_component(TrialComponentName=name)["TrialComponentArn"]
     assert put(metrics, {"TrialComponentName": name.lower()}, [1.0]) == []
     assert got(metrics, arn)["MetricValues"] == [1.0]

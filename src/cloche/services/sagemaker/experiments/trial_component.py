@@ -20,6 +20,7 @@ from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.experiments.experiment import EXPERIMENT
 from cloche.services.sagemaker.experiments.facts import absent, taken
 from cloche.services.sagemaker.experiments.trial import TRIAL
+from cloche.services.sagemaker.lineage.facts import group_arn
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -117,6 +118,7 @@ class TrialComponent(Resource):
             "Source": source,
             "TrialComponentSource": source,
             "RunName": record.state.get("run_name"),
+            "LineageGroupArn": group_arn(record),
             "Metrics": list(_metrics(record, source)),
         }
 

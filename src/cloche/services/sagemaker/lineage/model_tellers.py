@@ -37,10 +37,32 @@ def model(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | Link]:
     yield from of_model(record)
 
 
+def inference_component(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | Link]:
+    """A deployment of its own, on the endpoint that it stands on."""
+    deployment = Action(
+        _name(record, "", "model-deployment"),
+        "ModelDeployment",
+        record.arn,
+        _DEPLOYMENT_STATUS.get(record.status, "InProgress"),
+        {"InferenceComponentName": record.name},
+    )
+    on = records.find(tx, record.account, record.region, "sagemaker/Endpoint", record.request["EndpointName"])
+    if on is not None:
+        yield Link(deployment, _endpoint_context(on), "AssociatedWith")
+    specification = record.request["Specification"]
+    container = specification.get("Container")
+    if container is not None:
+        used = list(of_containers([{**container, "ModelDataUrl": container.get("ArtifactUrl")}]))
+    else:
+        deployed = records.find(tx, record.account, record.region, "sagemaker/Model", specification["ModelName"])
+        used = list(of_model(deployed)) if deployed is not None else []
+    for artifact in used:
+        yield Link(artifact, deployment, "ContributedTo")
+
+
 def endpoint(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | Link]:
     config_name = record.request["EndpointConfigName"]
     config = records.find(tx, record.account, record.region, "sagemaker/EndpointConfig", config_name)
-    place = Context(_name(record, "", "endpoint"), "Endpoint", record.arn, from_epoch(record.created_at).isoformat())
     deployment = Action(
         _name(record, config_name, "model-deployment"),
         "ModelDeployment",
@@ -48,7 +70,7 @@ def endpoint(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | Link]:
         _DEPLOYMENT_STATUS.get(record.status, "InProgress"),
         {"EndpointConfigName": config_name},
     )
-    yield Link(deployment, place, "AssociatedWith")
+    yield Link(deployment, _endpoint_context(record), "AssociatedWith")
     variants = (config.request.get("ProductionVariants") or ()) if config is not None else ()
     for name in dict.fromkeys(variant["ModelName"] for variant in variants if variant.get("ModelName")):
         deployed = records.find(tx, record.account, record.region, "sagemaker/Model", name)
@@ -85,6 +107,11 @@ def model_package(tx: sqlite3.Connection, record: Record) -> Iterator[Entity | L
         found = records.find(tx, record.account, record.region, "sagemaker/ModelPackageGroup", group_name)
         if found is not None:
             yield Link(package, _group(found), "AssociatedWith")
+
+
+def _endpoint_context(record: Record) -> Context:
+    made = from_epoch(record.created_at).isoformat()
+    return Context(_name(record, "", "endpoint"), "Endpoint", record.arn, made)
 
 
 def _group(record: Record) -> Context:

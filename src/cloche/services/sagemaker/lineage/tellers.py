@@ -15,9 +15,10 @@ RECORDING: Final = Recording(
         "sagemaker/TransformJob": job_tellers.transform_job,
         "sagemaker/Model": model_tellers.model,
         "sagemaker/Endpoint": model_tellers.endpoint,
+        "sagemaker/InferenceComponent": model_tellers.inference_component,
         "sagemaker/ModelPackageGroup": model_tellers.model_package_group,
         "sagemaker/ModelPackage": model_tellers.model_package,
     },
     follow_job,
-    frozenset({"sagemaker/Endpoint", "sagemaker/ModelPackage"}),
+    frozenset({"sagemaker/Endpoint", "sagemaker/InferenceComponent", "sagemaker/ModelPackage"}),
 )
