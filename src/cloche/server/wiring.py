@@ -359,7 +359,7 @@ def _functions(
         keys=FunctionKeys(principals, url),
         link=PackageLinks(url, equipment.database, equipment.clock).link,
     )
-    functions.events.queues = FunctionQueues(queues)
+    functions.events.queues = functions.mappings.sources = FunctionQueues(queues)
     return functions
 
 

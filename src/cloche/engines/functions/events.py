@@ -21,6 +21,7 @@ import orjson
 from cloche.engines.functions import rows
 from cloche.engines.functions.outcome import Event, Outcome, Throttled, Unready, moment
 from cloche.engines.functions.plan import AGE_SECONDS, LATEST, RETRIES, EventConfig, Owner
+from cloche.engines.functions.registry import resolve
 from cloche.engines.functions.traffic import Traffic
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import ClocheError, NotFound
@@ -110,6 +111,14 @@ class Events:
         now = self._clock.time()
         self._database.write(lambda tx: self.insert(tx, owner, qualifier, request, payload, now))
         self._traffic.receive(owner, qualifier)
+
+    def accept(self, tx: sqlite3.Connection, owner: Owner, qualifier: str, payload: bytes) -> str:
+        """Keep an event of somebody else's transaction; its request id. Raises ``NotFound`` for the function."""
+        resolve(tx, owner, qualifier)
+        request = request_id()
+        self.insert(tx, owner, qualifier, request, payload, self._clock.time())
+        self._traffic.receive(owner, qualifier)
+        return request
 
     def insert(
         self, tx: sqlite3.Connection, owner: Owner, qualifier: str, request: str, payload: bytes, now: float
@@ -253,7 +262,7 @@ class Events:
         try:
             if ":lambda:" in parcel.arn:
                 owner, qualifier = _owner_of(parcel.arn)
-                self.insert(tx, owner, qualifier, request_id(), parcel.body, self._clock.time())
+                self.accept(tx, owner, qualifier, parcel.body)
             elif parcel.arn and self.queues is not None:
                 self.queues.send(tx, parcel.arn, parcel.body.decode("utf-8", "replace"), parcel.attributes)
         except ClocheError as error:

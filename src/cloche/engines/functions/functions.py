@@ -22,6 +22,7 @@ from cloche.engines.functions.events import RETRY_SECONDS, Events
 from cloche.engines.functions.invoking import Invoker, Target
 from cloche.engines.functions.layers import Layers
 from cloche.engines.functions.logbook import Logbook
+from cloche.engines.functions.mappings import Mappings
 from cloche.engines.functions.outcome import Event, Outcome
 from cloche.engines.functions.packages import Packages
 from cloche.engines.functions.plan import ACTIVE, FAILED, LATEST, PENDING, Alias, Owner, Version
@@ -87,6 +88,7 @@ class Functions:
         running = capacity.Running(self.concurrency)
         self._invoker = Invoker(self._pools, running, self._traffic, self._logbook, runtime, clock, self._serial_of)
         self.events = Events(database, clock, self._traffic, self._invoke_named, retry_seconds)
+        self.mappings = Mappings(database, clock, self._invoke_named)
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="functions-prepare")
         self._tending = (
             _Tending("functions-memory", LOOK_SECONDS, self._watch_memory),
@@ -104,11 +106,13 @@ class Functions:
         for version in rows.pending(self._database.reader):
             self.prepare(version)
         self.events.begin(loop)
+        self.mappings.begin(loop)
         for each in self._tending:
             each.start()
 
     def close(self) -> None:
         """Let go. Environments go on; the next start adopts them."""
+        self.mappings.close()
         self.events.close()
         for each in self._tending:
             each.stop()

@@ -86,5 +86,18 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
         CREATE INDEX function_events_by_time ON function_events (due_at);
         CREATE TABLE function_logs (process TEXT PRIMARY KEY, taken INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         """,
-    )
+    ),
+    (
+        "functions-2",
+        """
+        CREATE TABLE function_mappings (
+            id TEXT PRIMARY KEY,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            source TEXT NOT NULL,
+            document TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """,
+    ),
 ]

@@ -15,6 +15,7 @@ SERVICE = Service(
         "permission",
         "concurrency",
         "event_invoke_config",
+        "event_source_mapping",
         "invoke",
         "tags",
     ),
