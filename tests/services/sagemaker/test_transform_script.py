@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -109,6 +110,20 @@ def test_json_lines_filtered_and_joined(bench: Transforming, model: str) -> None
     assert job["FailureReason"].startswith(
         "ClientError: See job logs for more information: a.jsonl, line 3: Failed to parse input as JSON Lines: "
     )
+
+
+def test_a_file_of_any_length_in_one_question(bench: Transforming, model: str) -> None:
+    """In chunks, while it is read and unpacked: seven megabytes are more than a payload holds otherwise."""
+    rows = b"abcdefghi\n" * 700_000
+    job = bench.run(
+        model,
+        bench.put({"a.gz": gzip.compress(rows, 1)}),
+        MaxPayloadInMB=0,
+        Input={"SplitType": "None", "CompressionType": "Gzip"},
+        Output={"AssembleWith": "None"},
+    )
+    assert job["TransformJobStatus"] == "Completed", job
+    assert bench.outputs(job)["a.gz.out"] == rows.upper()
 
 
 def test_a_model_that_dies_of_a_record(bench: Transforming, model: str) -> None:
