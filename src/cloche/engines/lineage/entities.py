@@ -86,12 +86,27 @@ def artifact_name(uri: str, versions: Versions) -> str:
     return hashlib.sha256(orjson.dumps([uri, sorted(versions)])).hexdigest()[:32]
 
 
-def put_link(tx: sqlite3.Connection, owner: Owner, link: Link) -> None:
-    source, destination = put(tx, owner, link.source), put(tx, owner, link.destination)
-    edges.put(tx, owner.account, owner.region, end_of(source), end_of(destination), link.kind, owner.at)
+class Putting:
+    """What one teller tells, put down: an entity that many of its links name is put once."""
+
+    def __init__(self, tx: sqlite3.Connection, owner: Owner) -> None:
+        self._tx = tx
+        self._owner = owner
+        self._put: dict[int, tuple[Entity, Record]] = {}
+        """By the entity's own identity; it is kept with it, so that no other gets its number."""
+
+    def link(self, link: Link) -> None:
+        owner, source, destination = self._owner, self.entity(link.source), self.entity(link.destination)
+        edges.put(self._tx, owner.account, owner.region, end_of(source), end_of(destination), link.kind, owner.at)
+
+    def entity(self, entity: Entity) -> Record:
+        known = self._put.get(id(entity))
+        if known is None:
+            known = self._put[id(entity)] = (entity, _put(self._tx, self._owner, entity))
+        return known[1]
 
 
-def put(tx: sqlite3.Connection, owner: Owner, entity: Entity) -> Record:
+def _put(tx: sqlite3.Connection, owner: Owner, entity: Entity) -> Record:
     if isinstance(entity, Artifact):
         return _put_artifact(tx, owner, entity)
     if isinstance(entity, Component):

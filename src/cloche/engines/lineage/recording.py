@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cloche.engines.lineage.entities import Component, Entity, Link, Owner, put, put_link
+from cloche.engines.lineage.entities import Component, Entity, Link, Owner, Putting
 from cloche.storage.metadata import records
 from cloche.storage.metadata.changes import Change
 from cloche.storage.metadata.records import Record
@@ -44,12 +44,12 @@ class Recording:
                 self._tell(tx, record, change)
 
     def _tell(self, tx: sqlite3.Connection, record: Record, change: Change) -> None:
-        owner = Owner(record.account, record.region, change.at)
+        putting = Putting(tx, Owner(record.account, record.region, change.at))
         for told in self.tellers[record.kind](tx, record):
             if isinstance(told, Link):
-                put_link(tx, owner, told)
+                putting.link(told)
                 continue
-            held = put(tx, owner, told)
+            held = putting.entity(told)
             if isinstance(told, Component):
                 self.then(tx, record, held)
 
