@@ -33,6 +33,8 @@ from .world import ACCOUNT, REGION, Crash, FakeClock
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
 JOBS = {"CreateTrainingJob": ("TrainingJob", "training-job"), "CreateModel": ("Model", "model")}
 DEATH = 0.03
+THROTTLED = Refused("ThrottlingException", "Rate exceeded")
+LIMIT = Refused("ResourceLimitExceeded", "The account-level service limit is 0 Instances")
 
 
 def fails(name: str) -> bool:
@@ -48,6 +50,8 @@ class FakeApi:
         self.starts: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.messages: dict[str, dict[str, Any]] = {}
+        self.refusals: dict[str, list[Refused]] = {}
+        """What the next creates for steps of those names are answered with."""
 
     def call(
         self,
@@ -84,6 +88,8 @@ class FakeApi:
         noun, path = JOBS[operation]
         name = request[f"{noun}Name"]
         arn = f"{PREFIX}{path}/{name}"
+        if refusals := self.refusals.get(request.get("Step", "")):
+            raise refusals.pop()
 
         def insert(tx: Any) -> None:
             if records.find_arn(tx, arn) is not None:
@@ -163,6 +169,7 @@ class PipelineWorld:
             reconciler=self.reconciler,
             api=self.api,
             changes=self.changes,
+            read=lambda service, operation, document: dict(document),
         )
         self.functions: dict[tuple[str, str, int], Call] = {}
         self.pipelines._functions.call = self._queue_function  # type: ignore[method-assign]

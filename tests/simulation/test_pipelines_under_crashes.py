@@ -12,7 +12,7 @@ import pytest
 from cloche.engines.pipelines.steprows import rows_of
 from cloche.storage.metadata import records
 
-from .pipeline_world import PREFIX, PipelineWorld, fails
+from .pipeline_world import LIMIT, PREFIX, THROTTLED, PipelineWorld, fails
 from .world import ACCOUNT, REGION
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (9, 20, 21))]
@@ -124,3 +124,31 @@ def test_a_function_is_called_once_unless_a_death_or_a_retry_came_between(folder
     world.close()
     assert len(arns) == 10
     assert calls and set(calls.values()) == {1}
+
+
+def test_a_throttled_create_is_tried_again_after_growing_pauses(folder: Path) -> None:
+    world = PipelineWorld(folder, 1)
+    policy = {"ExceptionType": ["Step.THROTTLING"], "IntervalSeconds": 7, "BackoffRate": 3, "MaxAttempts": 2}
+    steps = [
+        {"Name": "patient", "Type": "Training", "Arguments": {"Step": "patient"}},
+        {"Name": "short", "Type": "Training", "Arguments": {"Step": "short"}, "RetryPolicies": [policy]},
+        {"Name": "limited", "Type": "Training", "Arguments": {"Step": "limited"}},
+    ]
+    world.api.refusals = {"patient": [THROTTLED] * 4, "short": [THROTTLED] * 3, "limited": [LIMIT]}
+    arn = world.start({"Version": "2020-12-01", "Steps": steps})
+    began = world.clock.seconds
+    world.settle()
+    held = {row.request["StepName"]: row for row in rows_of(world.database.reader, ACCOUNT, REGION, arn)}
+    assert held["patient"].status == "Succeeded" and held["patient"].state["attempt"] == 4
+    assert held["patient"].state["child"].endswith("-4")
+    assert held["short"].status == "Failed" and held["short"].state["attempt"] == 2
+    assert held["short"].state["ended_at"] - began >= 7 + 21
+    assert (
+        held["limited"]
+        .state["failure_reason"]
+        .endswith(
+            f"with PipelineExecutionArn {arn} and StepId limited. "
+            "No retry policy configured for the exception type SAGEMAKER_RESOURCE_LIMIT."
+        )
+    )
+    world.close()

@@ -57,6 +57,7 @@ from cloche.server.clearing import Clearing
 from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
+from cloche.server.documents import read_members
 from cloche.server.event_targets import QueueTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
@@ -290,7 +291,13 @@ def _parts(
     training = Training(layout.run / "training", equipment)
     transforms = Transforms(layout.run / "transform", socket_folder(layout.root), equipment)
     pipelines = Pipelines(
-        database=database, clock=clock, objects=store, reconciler=reconciler, api=api, changes=changes
+        database=database,
+        clock=clock,
+        objects=store,
+        reconciler=reconciler,
+        api=api,
+        changes=changes,
+        read=read_members,
     )
     card_exports = CardExports(layout.run / "model-cards", equipment)
     exports = LogExports(database, reconciler, log_store, store)

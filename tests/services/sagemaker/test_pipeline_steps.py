@@ -181,3 +181,62 @@ def test_a_queue_that_is_not_there_fails_the_step(bench: PipelineBench) -> None:
     arn, ended = bench.run_pipeline("no-queue", callback("ask", queue), parameters=parameters)
     assert ended["PipelineExecutionStatus"] == "Failed"
     assert bench.step(arn, "ask")["FailureReason"].startswith("ClientError: Failed to invoke sqs:SendMessage.")
+
+
+@pytest.mark.slow
+def test_tuning_a_model_and_a_batch(bench: PipelineBench) -> None:
+    """As ``TuningStep.get_top_model_s3_uri`` has it: the best job's name, joined to the address of its model."""
+    rows = "".join(f"{number % 2},{number % 2 + number / 1000},{number}\n" for number in range(200))
+    bench.s3.put_object(Bucket=BUCKET, Key="tuned/rows/rows.csv", Body=rows.encode())
+    bench.s3.put_object(Bucket=BUCKET, Key="tuned/batch/rows.csv", Body=b"0.1,1\n1.1,2\n")
+    channels = [channel(name, "tuned/rows/") for name in ("train", "validation")]
+    whole = {key: value for key, value in bench.request("x").items() if key not in ("TrainingJobName",)}
+    whole["AlgorithmSpecification"] = {"TrainingImage": XGBOOST, "TrainingInputMode": "File"}
+    whole |= {
+        "InputDataConfig": channels,
+        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/tuned/models"},
+        "StaticHyperParameters": {"objective": "binary:logistic", "eval_metric": "auc", "num_round": "3"},
+    }
+    depth = {"Name": "max_depth", "MinValue": "1", "MaxValue": "3"}
+    config = {
+        "Strategy": "Random",
+        "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "validation:auc"},
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 2},
+        "ParameterRanges": {"IntegerParameterRanges": [depth]},
+    }
+    arguments = {"HyperParameterTuningJobConfig": config, "TrainingJobDefinition": whole}
+    tune = {"Name": "tune", "Type": "Tuning", "Arguments": arguments}
+    best = {
+        "Std:Join": {
+            "On": "/",
+            "Values": [
+                f"s3://{BUCKET}/tuned/models",
+                get("Steps.tune.TrainingJobSummaries[0].TrainingJobName"),
+                "output/model.tar.gz",
+            ],
+        }
+    }
+    container = {"Image": XGBOOST, "ModelDataUrl": best}
+    model = {
+        "Name": "model",
+        "Type": "Model",
+        "Arguments": {"ExecutionRoleArn": bench.role, "PrimaryContainer": container},
+    }
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/tuned/batch/"}}
+    transform = {
+        "Name": "transform",
+        "Type": "Transform",
+        "Arguments": {
+            "ModelName": get("Steps.model.ModelName"),
+            "TransformInput": {"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+            "TransformOutput": {"S3OutputPath": f"s3://{BUCKET}/tuned/out", "AssembleWith": "Line"},
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        },
+    }
+    arn, ended = bench.run_pipeline("tuned", tune, model, transform, seconds=110)
+    assert ended["PipelineExecutionStatus"] == "Succeeded", [s.get("FailureReason") for s in bench.steps(arn)]
+    steps = {step["StepName"]: step["Metadata"] for step in bench.steps(arn)}
+    assert ":hyper-parameter-tuning-job/" in steps["tune"]["TuningJob"]["Arn"]
+    assert ":transform-job/" in steps["transform"]["TransformJob"]["Arn"]
+    answers = bench.s3.get_object(Bucket=BUCKET, Key="tuned/out/rows.csv.out")["Body"].read().split()
+    assert len(answers) == 2 and float(answers[0]) < 0.5 < float(answers[1])

@@ -6,7 +6,7 @@ arguments name it, what was kept with it at its creation (``ORIGIN``) tells whos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -57,10 +57,15 @@ def plan_child(run: Run, step: Step, attempt: int, known: Known) -> Plan:
     return Plan(name, arguments)
 
 
+Read = Callable[[str, str, Mapping[str, Any]], dict[str, Any]]
+"""(service, operation, JSON document) → members, read by the model. Raises ``Refused``."""
+
+
 class Children:
-    def __init__(self, api: Api, database: Database) -> None:
+    def __init__(self, api: Api, database: Database, read: Read) -> None:
         self._api = api
         self._database = database
+        self._read = read
 
     def find(self, run: Run, step: Step, plan: Plan, attempt: int) -> Record | None:
         """What an earlier try of this very attempt has made."""
@@ -86,6 +91,7 @@ class Children:
             self._ensure_group(run, request)
         if child.tracked and run.tracked is not None:
             request["ExperimentConfig"] = {**run.tracked, **(request.get("ExperimentConfig") or {})}
+        request = self._read(SERVICE, child.create, request)
         answer = self._api.call(run.behalf, SERVICE, child.create, request, _origin(run, step, attempt))
         arn: str = answer[child.arn]
         return arn

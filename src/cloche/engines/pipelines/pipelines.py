@@ -10,7 +10,7 @@ from typing import Any
 
 from cloche.engines.pipelines import kinds, machine, retrying, schema, steprows
 from cloche.engines.pipelines.checking import check
-from cloche.engines.pipelines.children import Children
+from cloche.engines.pipelines.children import Children, Read
 from cloche.engines.pipelines.driver import PipelineDriver
 from cloche.engines.pipelines.experiments import experiment_of
 from cloche.engines.pipelines.functions import Answered, Call, Functions, listed
@@ -56,12 +56,13 @@ class Pipelines:
         reconciler: Reconciler,
         api: Api,
         changes: Changes,
+        read: Read,
     ) -> None:
         self._database = database
         self._clock = clock
         self._reconciler = reconciler
         self._functions = Functions(api, self._function_done, self._is_open)
-        children = Children(api, database)
+        children = Children(api, database, read)
         starting = Starting(api, clock, children, Reuse(database, objects), self._functions)
         self._starting = starting
         self._driver = PipelineDriver(database, objects, api, clock, reconciler, children, starting)
