@@ -290,15 +290,7 @@ def _parts(
     )
     training = Training(layout.run / "training", equipment)
     transforms = Transforms(layout.run / "transform", socket_folder(layout.root), equipment)
-    pipelines = Pipelines(
-        database=database,
-        clock=clock,
-        objects=store,
-        reconciler=reconciler,
-        api=api,
-        changes=changes,
-        read=read_members,
-    )
+    pipelines = Pipelines(database, clock, store, reconciler, api, changes, read_members)
     card_exports = CardExports(layout.run / "model-cards", equipment)
     exports = LogExports(database, reconciler, log_store, store)
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)

@@ -49,7 +49,6 @@ class Pipelines:
 
     def __init__(
         self,
-        *,
         database: Database,
         clock: Clock,
         objects: ObjectStore,
