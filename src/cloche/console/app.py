@@ -15,6 +15,7 @@ from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
 from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
+from cloche.console.functions import FunctionPages
 from cloche.console.lineage import LineagePages
 from cloche.console.pages import HERE, Pages, Place
 from cloche.console.pipelines import PipelinePages
@@ -48,6 +49,7 @@ class Console:
             *ExperimentPages(ask, pages).routes(),
             *LineagePages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
+            *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *self._feed.routes(),
             Mount(STATIC, StaticFiles(directory=HERE / "static")),

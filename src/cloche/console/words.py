@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-GOOD = {"Completed", "InService", "Succeeded"}
+GOOD = {"Completed", "InService", "Succeeded", "Active"}
 BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures"}
 MOVING = {
     "InProgress",
+    "Pending",
     "Creating",
     "Updating",
     "Stopping",
