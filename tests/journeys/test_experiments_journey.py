@@ -81,3 +81,10 @@ def test_lineage_of_the_sdks(server: object, deployed: tuple[str, str], sdk: str
     assert answers["jobs"] == [job]
     assert answers["data"] == ["s3://lineage-journey/train"]
     assert answers["table"] == ["DataSet", "DataSetVersion", "Image", "Model"]
+
+
+def test_runs_of_sdk_v3(server: object, tmp_path: Path) -> None:
+    script = str(ROOT / "examples/experiments/sdk_v3.py")
+    output = run(server, str(client_python("sagemaker3")), "-W", "ignore", script, cwd=tmp_path)
+    answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    assert answers == {"runs": 2, "rest": [1.0, 8.0]}
