@@ -148,6 +148,12 @@ EXPECTED = {
         "my own metric 300.0",
         "my own log ['hello']",
     ],
+    "queues_and_events": [
+        "orders ['a-1', 'a-2']",
+        "put aside: poison",
+        "heard: version 1 of example-events was approved",
+        "a large order: large",
+    ],
 }
 
 

@@ -13,6 +13,7 @@ from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, ask_all, ask_or
 from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
+from cloche.console.events import EventPages
 from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
 from cloche.console.functions import FunctionPages
@@ -51,6 +52,7 @@ class Console:
             *EndpointPages(ask, pages).routes(),
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
+            *EventPages(ask, pages).routes(),
             *self._feed.routes(),
             Mount(STATIC, StaticFiles(directory=HERE / "static")),
         ]

@@ -12,10 +12,14 @@ import sqlite3
 from typing import Final
 
 from cloche.engines.events import Parcel
+from cloche.engines.functions import LATEST, Functions, Owner
+from cloche.engines.functions.registry import resolve
 from cloche.engines.identity.policy import Outcome, Principal, Request, compile_document
 from cloche.engines.identity.policy.resource import evaluate_resource_policy
 from cloche.engines.queues import Draft, Queue, Queues
-from cloche.foundation.errors import Denied, Invalid
+from cloche.foundation.clock import Clock
+from cloche.foundation.errors import Denied, Invalid, NotFound
+from cloche.foundation.ids import request_id
 
 SERVICE: Final = "events.amazonaws.com"
 
@@ -43,6 +47,28 @@ class QueueTarget:
         details = {"sender": parcel.account, "attributes": attributes, "group": group, "deduplication": deduplication}
         kept = {name: value for name, value in details.items() if value}
         self._queues.send_within(tx, queue, [Draft(parcel.payload, kept, group, deduplication)])
+
+
+class FunctionTarget:
+    """Lambda functions, invoked asynchronously: what Lambda owes the function is a row of this database as well."""
+
+    in_transaction = True
+
+    def __init__(self, functions: Functions, clock: Clock) -> None:
+        self._functions, self._clock = functions, clock
+
+    def deliver(self, tx: sqlite3.Connection | None, parcel: Parcel) -> None:
+        assert tx is not None
+        parts = parcel.arn.split(":")
+        if len(parts) not in (7, 8) or parts[5] != "function":
+            raise NotFound(f"{parcel.arn} is not the ARN of a function.")
+        owner = Owner(parts[4], parts[3], parts[6])
+        if owner.account != parcel.account:
+            raise Denied(f"{parcel.arn} belongs to another account.")
+        qualifier = parts[7] if len(parts) == 8 else LATEST
+        resolve(tx, owner, qualifier)
+        payload, now = parcel.payload.encode(), self._clock.time()
+        self._functions.events.insert(tx, owner, qualifier, request_id(), payload, now)
 
 
 def _lets_in(queue: Queue, parcel: Parcel) -> bool:

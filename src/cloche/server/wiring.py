@@ -20,7 +20,7 @@ from cloche.engines import experiments, identity, lineage, model_cards, queues, 
 from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
-from cloche.engines.events import Events
+from cloche.engines.events import Events, Target
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.functions import Functions
 from cloche.engines.functions.tag_owner import FunctionOwner
@@ -58,7 +58,7 @@ from cloche.server.client_environment import write_sdk_configuration
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.documents import read_members
-from cloche.server.event_targets import QueueTarget
+from cloche.server.event_targets import FunctionTarget, QueueTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
 from cloche.server.function_queues import FunctionQueues
@@ -262,19 +262,6 @@ def _parts(
     tokens = JobTokens(database, clock, principals, _url_for_jobs(settings))
     runtime = LocalRuntime(layout.processes, settings.sandbox, standby=settings.standby)
     images = Images(EnvironmentBuilder())
-    hosting = Hosting(
-        folder=layout.run / "endpoints",
-        data=layout.root,
-        database=database,
-        clock=clock,
-        reconciler=reconciler,
-        runtime=runtime,
-        objects=store,
-        logs=log_store,
-        metrics=metric_store,
-        images=images,
-        credentials=tokens,
-    )
     equipment = Equipment(
         database=database,
         clock=clock,
@@ -296,6 +283,7 @@ def _parts(
     metric_filters = MetricFilters(database, clock, metric_store, compile_pattern)
     log_store.when_appended = metric_filters.appended
     messages = Queues(database, clock, reconciler)
+    functions = _functions(settings, layout, equipment, principals, images, messages)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     parts = Parts(
@@ -322,8 +310,8 @@ def _parts(
             search_python=lambda: images.builder.ensure(SEARCH).python,
         ),
         processing=Processing(layout.run / "processing", equipment),
-        hosting=hosting,
-        functions=_functions(settings, layout, equipment, principals, images, messages),
+        hosting=_hosting(layout, equipment),
+        functions=functions,
         pipelines=pipelines,
         quotas=limits,
         tagging=_tagging(database, store, principals),
@@ -331,14 +319,31 @@ def _parts(
         card_exports=card_exports,
         metric_filters=metric_filters,
         queues=messages,
-        events=_events(database, clock, metric_store, messages),
+        events=_events(database, clock, metric_store, messages, functions),
     )
     return parts, tokens, runtime, api
 
 
-def _events(database: Database, clock: Clock, metrics: MetricStore, messages: Queues) -> Events:
+def _hosting(layout: Layout, equipment: Equipment) -> Hosting:
+    return Hosting(
+        folder=layout.run / "endpoints",
+        data=layout.root,
+        database=equipment.database,
+        clock=equipment.clock,
+        reconciler=equipment.reconciler,
+        runtime=equipment.runtime,
+        objects=equipment.objects,
+        logs=equipment.logs,
+        metrics=equipment.metrics,
+        images=equipment.images,
+        credentials=equipment.credentials,
+    )
+
+
+def _events(database: Database, clock: Clock, metrics: MetricStore, messages: Queues, functions: Functions) -> Events:
     to_queues = QueueTarget(messages)
-    return Events(database, clock, metrics, {"sqs": to_queues}, to_queues)
+    targets: dict[str, Target] = {"sqs": to_queues, "lambda": FunctionTarget(functions, clock)}
+    return Events(database, clock, metrics, targets, to_queues)
 
 
 def _functions(

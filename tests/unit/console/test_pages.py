@@ -64,6 +64,13 @@ EXECUTION = {
 }
 LOG = ["[0]#011train-auc:0.9#011validation-auc:0.8", "words", "[1]#011train-auc:0.95#011validation-auc:0.85"]
 ANSWERS: dict[str, Members] = {
+    "ListQueues": {"QueueUrls": ["http://h/123456789012/jobs.fifo"], "NextToken": "on&on"},
+    "GetQueueAttributes": {"Attributes": {"FifoQueue": "true", "ApproximateNumberOfMessages": "7"}},
+    "ListEventBuses": {"EventBuses": [{"Name": "default"}]},
+    "ListRules": {
+        "Rules": [{"Name": "r", "EventBusName": "default", "State": "ENABLED", "EventPattern": '{"source": ["<i>"]}'}]
+    },
+    "ListTargetsByRule": {"Targets": [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:jobs"}]},
     "ListTrainingJobs": {"TrainingJobSummaries": [JOB], "NextToken": "more&more"},
     "DescribeTrainingJob": JOB,
     "ListEndpoints": {"Endpoints": [{"EndpointName": "e", "EndpointStatus": "InService", "CreationTime": AT}]},
@@ -80,7 +87,14 @@ ANSWERS: dict[str, Members] = {
         "InferenceComponentStatus": "Creating",
         "RuntimeConfig": {"CurrentCopyCount": 0, "DesiredCopyCount": 2},
     },
-    "GetMetricData": {"MetricDataResults": [{"Id": "m0v0", "Timestamps": [], "Values": []}]},
+    "GetMetricData": {
+        "MetricDataResults": [
+            {"Id": "m0v0", "Timestamps": [], "Values": []},
+            {"Id": "r0m0", "Timestamps": [AT], "Values": [6.0]},
+            {"Id": "r0m1", "Timestamps": [AT], "Values": [6.0]},
+            {"Id": "r0m2", "Timestamps": [AT], "Values": [2.0]},
+        ]
+    },
     "DescribeLogStreams": {"logStreams": [{"logStreamName": "job-1/algo-1-1"}]},
     "GetLogEvents": {"events": [{"message": line} for line in LOG], "nextForwardToken": "f/1"},
     "ListBuckets": {"Buckets": [{"Name": "b", "CreationDate": AT}]},
@@ -212,6 +226,10 @@ PAGES = [
     ("/_cloche/s3", "", "/_cloche/s3/b"),
     ("/_cloche/s3/b", "prefix=a/", "prefix=a/b%3F/"),
     ("/_cloche/s3/b/object", "key=a/x.csv", "1,2,3"),
+    ("/_cloche/queues", "", "next=on%26on"),
+    ("/_cloche/queues", "shown=counts", '<td>jobs.fifo <small>FIFO</small><td class="number">7'),
+    ("/_cloche/rules", "", "&lt;i&gt;"),
+    ("/_cloche/rules", "shown=sums", '<td class="number">6<td class="number">4<td class="number">2'),
     ("/_cloche/requests", "", "PutObject"),
 ]
 
