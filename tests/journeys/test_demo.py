@@ -70,11 +70,26 @@ def test_the_main_job(tmp_path: Path) -> None:
     assert "Completed - Training job completed" in script
     scored = re.search(r"validation:auc\s+(0\.\d+|1\.0+)", script)
     assert scored and float(scored[1]) > 0.95
+    the_churn_case(said.partition("the churn case")[2])
     assert "Cloche is stopped" in said
     assert_nothing_is_left(data)
     again = demo(data, "--csv", str(tmp_path / "none.csv"), "--label", "x", "--stop")  # on the same folder, anew
     assert again.returncode != 0 and "none.csv cannot be read" in again.stderr
     assert_nothing_is_left(data)
+
+
+def the_churn_case(said: str) -> None:
+    """A pipeline ran, ran out of its cache, and into its threshold; the approved model answers as was reported."""
+    first, _, rest = said.partition("the same again")
+    second, _, rest = rest.partition("with a threshold that nothing reaches")
+    third, _, last = rest.partition("the model is approved")
+    for step in ("Prepare", "Tune", "Evaluate", "GoodEnough", "Register-RegisterModel"):
+        assert re.search(rf"{step}\s+Succeeded$", first, re.MULTILINE), first
+    assert second.count("(out of the cache)") == 3 and "has succeeded" in second, second
+    assert "Failed: The AUC on unseen customers is below 0.999" in third and "has failed" in third, third
+    reported = re.search(r"registered model-package/churn-models/1, AUC (0\.\d+)", first)
+    answered = re.search(r"AUC over \d+ answers of the endpoint: (0\.\d+)", last)
+    assert reported and answered and reported[1] == answered[1] and float(reported[1]) > 0.8, said
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +170,9 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
-def test_on_a_terminal_it_leaves_cloche_running(tmp_path: Path) -> None:
+def test_on_a_terminal_it_leaves_cloche_running(tmp_path: Path, table: Path) -> None:
     data = tmp_path / "data"
-    terminal = Terminal(data)
+    terminal = Terminal(data, "--csv", str(table), "--label", "verdict")
     try:
         assert terminal.ended() == 0, terminal.shown
         assert "Cloche is still running" in terminal.shown and "?token=" in terminal.shown
