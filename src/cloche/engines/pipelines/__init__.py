@@ -5,6 +5,7 @@ Pure are ``definition``, ``checking``, ``graph``, ``expressions``, ``conditions`
 ``kinds`` is the table of the types of steps. ``Pipelines`` is the face.
 """
 
+from cloche.engines.pipelines.expressions import is_function
 from cloche.engines.pipelines.graph import Graph
 from cloche.engines.pipelines.parameters import shown
 from cloche.engines.pipelines.pipelines import Pipelines, Start
@@ -31,6 +32,7 @@ __all__ = [
     "Version",
     "add_version",
     "executions_of",
+    "is_function",
     "name_of",
     "set_aliases",
     "shown",

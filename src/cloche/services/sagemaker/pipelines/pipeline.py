@@ -10,6 +10,7 @@ from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.pipelines import add_version, executions_of, set_aliases
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid, NotFound
+from cloche.services.sagemaker.pipelines.arguments import check_arguments
 from cloche.services.sagemaker.pipelines.definitions import TEXT, with_definition
 from cloche.services.sagemaker.pipelines.people import user_context
 from cloche.storage.metadata import records
@@ -55,7 +56,7 @@ class Pipeline(Resource):
     def check(self, ctx: Context, request: Members) -> None:
         if not request.get(TEXT):
             raise Invalid("One of PipelineDefinition and PipelineDefinitionS3Location must be given.", field=TEXT)
-        ctx.parts.pipelines.check(request[TEXT])
+        check_arguments(ctx.parts.pipelines.check(request[TEXT]))
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         aliases = request.get("PipelineVersionAliases") or []
