@@ -11,6 +11,7 @@ GIB: Final = 1024 * MIB
 # The wire. Bodies that are parsed are held in memory, so they are small; S3 payloads stream and are not.
 PARSED_BODY_BYTES_MAX: Final = 16 * MIB
 INVOKE_BODY_BYTES_MAX: Final = 25 * MIB
+PACKAGE_BODY_BYTES_MAX: Final = 69_905_067  # 50 MiB in Base64: the words of Lambda's refusal name this number
 HEADER_BYTES_MAX: Final = 64 * KIB
 HEADER_COUNT_MAX: Final = 200
 HEADER_SECONDS_MAX: Final = 20  # until a request's headers are complete

@@ -6,17 +6,26 @@ so a client that waits for it never sends what would be refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers, HttpRequest
-from cloche.foundation.limits import INVOKE_BODY_BYTES_MAX, MIB, OBJECT_PUT_BYTES_MAX, PARSED_BODY_BYTES_MAX
+from cloche.foundation.limits import (
+    INVOKE_BODY_BYTES_MAX,
+    MIB,
+    OBJECT_PUT_BYTES_MAX,
+    PACKAGE_BODY_BYTES_MAX,
+    PARSED_BODY_BYTES_MAX,
+)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+_PACKAGES: Final = re.compile(r"/2015-03-31/functions(?:/[^/]+/code)?/?|/2018-10-31/layers/[^/]+/versions")
+"""Where Lambda's packages come in, as Base64 in JSON."""
 _FRAMING_BYTES_MAX: Final = OBJECT_PUT_BYTES_MAX // 8 + MIB
 """What aws-chunked may add: heads of 90 bytes to chunks of 8 KiB or so, and trailers."""
 
@@ -66,8 +75,9 @@ def declared_length(request: HttpRequest) -> int | None:
 
 def length_max(request: HttpRequest) -> int:
     """The most bytes a whole body may have."""
-    invokes = request.path.startswith("/endpoints/") and "/invocations" in request.path
-    return INVOKE_BODY_BYTES_MAX if invokes else PARSED_BODY_BYTES_MAX
+    if request.path.startswith("/endpoints/") and "/invocations" in request.path:
+        return INVOKE_BODY_BYTES_MAX
+    return PACKAGE_BODY_BYTES_MAX if _PACKAGES.fullmatch(request.path) else PARSED_BODY_BYTES_MAX
 
 
 class Arriving:

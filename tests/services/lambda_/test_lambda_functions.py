@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -111,6 +112,14 @@ def test_code_from_s3_and_updates(client: Client) -> None:
     )
     assert (changed["Timeout"], changed["Environment"]["Variables"]) == (9, {"AB": "c"})
     assert functions.get_function_configuration(FunctionName="from-s3")["Handler"] == "lambda_function.lambda_handler"
+
+
+def test_a_package_may_have_fifty_mebibytes(client: Client) -> None:
+    filler = {"lambda_function.py": ECHO, "filler": os.urandom(20 * 1024 * 1024).hex()}
+    make_function(client, "large", filler)
+    assert ask(client, "large", 1)[1] == 1
+    with pytest.raises(ClientError, match="RequestEntityTooLarge"):
+        make_function(client, "too-large", {"filler": "x" * (53 * 1024 * 1024)})
 
 
 def test_versions_keep_their_code_and_aliases_point_to_them(client: Client) -> None:

@@ -100,6 +100,16 @@ def silence(event, context):
     os.close(1); os.close(2); sys.stdout = None
     return "silent"
 
+def garble(event, context):
+    import socket, stat
+    for descriptor in range(3, 50):
+        try:
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, event["text"].encode() * 1000)
+        except OSError:
+            pass
+    return "garbled"
+
 def cut(event, context):
     for descriptor in range(3, 50):
         try:
@@ -202,6 +212,7 @@ def test_the_package_cannot_be_written_tmp_can(client: Client, function: str) ->
         ({"do": "leave", "code": 0}, "Runtime.ExitError", "Runtime exited without providing a reason"),
         ({"do": "die"}, "Runtime.ExitError", "Runtime exited with error: signal: killed"),
         ({"do": "cut"}, "Runtime.ExitError", "Runtime exited with error"),
+        ({"do": "garble", "text": "no frame"}, "Runtime.ExitError", "Runtime exited with error"),
         ({"do": "unsayable"}, "Runtime.MarshalError", "Object of type set is not JSON serializable"),
         ({"do": "big", "bytes": 6 * 1024 * 1024 + 200}, "Function.ResponseSizeTooLarge", "6291556 bytes"),
         ({"do": "sleep", "seconds": 30}, "Sandbox.Timedout", "Error: Task timed out after 5.00 seconds"),
@@ -293,6 +304,11 @@ def test_requests_that_are_refused(client: Client, function: str) -> None:
     assert functions.invoke(FunctionName=function, InvocationType="DryRun")["StatusCode"] == 204
     with pytest.raises(ClientError, match="does not match the specified qualifier"):
         functions.invoke(FunctionName=f"{function}:1", Qualifier="2")
+
+
+def test_the_old_way_to_invoke_later(client: Client, function: str) -> None:
+    answer = client("lambda").invoke_async(FunctionName=function, InvokeArgs=b'{"do": "count"}')
+    assert answer["Status"] == 202
 
 
 def test_streamed_answers_come_in_one_part(client: Client, function: str) -> None:

@@ -32,9 +32,9 @@ _COLONS: Final = re.compile(rb'"[ \t\r\n]*:')
 _NAMES: Final = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE", bool: "TRUE_VALUE"}
 
 
-def load(body: bytes) -> Any:
+def load(body: bytes, most: int = PARSED_BODY_BYTES_MAX) -> Any:
     """The tree of ``body``. Raises ``SerializationException`` for anything but one sound JSON value."""
-    if len(body) > PARSED_BODY_BYTES_MAX:
+    if len(body) > most:
         raise AwsError("RequestEntityTooLarge", "The request body is too large.", 413)
     opened = body.count(b"{") + body.count(b"[")
     if opened > CONTAINERS_MAX:

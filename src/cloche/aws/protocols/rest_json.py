@@ -17,6 +17,7 @@ from cloche.aws.protocols.codec import ErrorView
 from cloche.aws.protocols.http_bindings import ResponseBindings, header_value
 from cloche.aws.protocols.json import error_members
 from cloche.aws.protocols.rest import RestCodec
+from cloche.foundation.limits import PACKAGE_BODY_BYTES_MAX
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, ServiceModel
@@ -40,7 +41,7 @@ class RestJsonCodec(RestCodec):
 
     def read_members(self, shape: Shape) -> Callable[[bytes], Members]:
         read = self.reader.structure(shape, located=False)
-        return lambda body: read(json_values.load(body))
+        return lambda body: read(json_values.load(body, PACKAGE_BODY_BYTES_MAX))  # of most, less is received
 
     def write_members(self, operation: OperationModel, shape: Shape) -> Callable[[Members], bytes]:
         write = self.writer.structure(shape, located=False)

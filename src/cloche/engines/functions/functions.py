@@ -212,7 +212,8 @@ class Functions:
         for process, usages in self._runtime.usage_on_hosts(busy).items():
             found = busy[process]
             used = sum(usage.memory_bytes for usage in usages)
-            found.memory_mb = max(found.memory_mb or 0, used // MIB)
+            if used:
+                found.memory_mb = max(found.memory_mb or 0, used // MIB)
             if used > found.version.configuration.memory_mb * MIB + OWN_BYTES:
                 found.is_full = True
                 self._runtime.stop(process, 0.0)
