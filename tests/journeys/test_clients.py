@@ -97,6 +97,13 @@ def test_processing_with_sagemaker_sdk_v3(server: object, data: Path, tmp_path: 
     output = run(server, [*script, str(data)], tmp_path)
     assert result(output)["accuracy"] > 0.85
     assert "rows to train" in output
+def test_model_registry(server: object, data: Path, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "model_registry/main.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    answers = result(output)
+    assert answers["auc"] > 0.95 and answers["accuracy"] > 0.85
+    assert answers["card_versions"] == [2, 1]
+    assert "begins with %PDF-" in output
 
 
 def test_pipelines(server: object, data: Path, tmp_path: Path) -> None:
@@ -173,6 +180,19 @@ def test_every_example_is_listed_and_run() -> None:
     stories = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     unrun = {name for name in folders - set(EXPECTED) if f"{name}/main." not in stories and name not in DEMOS}
     assert unrun == set(), "no journey runs these"
+    clients = {
+        "train_and_deploy",
+        "sagemaker_sdk_v2",
+        "sagemaker_sdk_v3",
+        "aws_cli",
+        "several_instances",
+        "pipeline",
+        "batch_transform",
+        "experiments",
+        "functions",
+        "model_registry",
+    }
+    assert folders == clients | set(EXPECTED)
     page = (EXAMPLES / "README.md").read_text()
     assert all(f"]({name})" in page and (EXAMPLES / name / "README.md").exists() for name in folders)
 

@@ -25,7 +25,8 @@ BINARY = {
     "confusion_matrix", "recall", "precision", "accuracy", "recall_best_constant_classifier",
     "precision_best_constant_classifier", "accuracy_best_constant_classifier", "true_positive_rate",
     "true_negative_rate", "false_positive_rate", "false_negative_rate", "receiver_operating_characteristic_curve",
-    "precision_recall_curve", "auc", "au_prc", "f0_5", "f1", "f2",
+    "precision_recall_curve", "auc", "au_prc", "f0_5", "f1", "f2", "f0_5_best_constant_classifier",
+    "f1_best_constant_classifier", "f2_best_constant_classifier",
 }  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def test_two_classes(ask: Ask, tmp_path: Path) -> None:
     assert group["recall"]["value"] == matrix["1"]["1"] / (matrix["1"]["0"] + matrix["1"]["1"])
     assert 0.8 < group["auc"]["value"] < 1 and 0 < group["auc"]["standard_deviation"] < 0.05
     assert group["accuracy_best_constant_classifier"]["value"] == sum(matrix["0"].values()) / 600
-    assert group["precision_best_constant_classifier"]["value"] == "NaN"
+    assert group["precision_best_constant_classifier"]["value"] == 0
     curve = group["receiver_operating_characteristic_curve"]
     assert len(curve["false_positive_rates"]) == len(curve["true_positive_rates"]) <= 200
     assert (curve["true_positive_rates"][0], curve["true_positive_rates"][-1]) == (0, 1)

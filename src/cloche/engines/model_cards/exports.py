@@ -129,7 +129,7 @@ class CardExports:
         if self._equipment.runtime.observe(process) is None:
             try:
                 python = self._equipment.images.tool(DOCUMENTS)
-                layout = Place(self._root / process).make_afresh()
+                layout = Place(self._root / process).make_afresh().make()
                 card_file(layout).write_text(json.dumps(_told(plan)), encoding="utf-8")
                 self._processes[process] = item.id
                 self._equipment.runtime.start(self._process(process, python))

@@ -25,6 +25,19 @@ from cloche_jobs.analysis.quality.slices import slices
 
 CURVE_POINTS = 200
 RESAMPLES = 200
+_RATIOS: dict[str, Callable[[classification.Counts], float]] = {
+    "recall": lambda each: each.recall,
+    "precision": lambda each: each.precision,
+    "accuracy": lambda each: each.accuracy,
+    "true_positive_rate": lambda each: each.recall,
+    "true_negative_rate": lambda each: 1 - each.false_positive_rate,
+    "false_positive_rate": lambda each: each.false_positive_rate,
+    "false_negative_rate": lambda each: 1 - each.recall,
+    "f0_5": lambda each: each.f(0.5),
+    "f1": lambda each: each.f(1),
+    "f2": lambda each: each.f(2),
+}
+_OF_CONSTANT = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 
 
 def evaluate_binary(
@@ -41,11 +54,8 @@ def evaluate_binary(
     truth, given = binary(labels, scores)
     both_classes(truth)
 
-    def measured(measure: Callable[[Array, Array], float]) -> dict[str, float]:
-        return _with_spread(measure, truth, given, strata=truth, resamples=resamples, seed=seed)
-
-    def at_threshold(name: Callable[[classification.Counts], float]) -> dict[str, float]:
-        return measured(lambda actual, score: name(classification.counts(actual, score, threshold)))
+    def measured(measure: Callable[[Array, Array], float], of: Array = given) -> dict[str, float]:
+        return _with_spread(measure, truth, of, strata=truth, resamples=resamples, seed=seed)
 
     curve = classification.threshold_curve(truth, given)
     thin = curve.thinned(CURVE_POINTS)
@@ -55,18 +65,9 @@ def evaluate_binary(
             "0": {"0": counts.true_negatives, "1": counts.false_positives},
             "1": {"0": counts.false_negatives, "1": counts.true_positives},
         },
-        "recall": at_threshold(lambda each: each.recall),
-        "precision": at_threshold(lambda each: each.precision),
-        "accuracy": at_threshold(lambda each: each.accuracy),
-        "true_positive_rate": at_threshold(lambda each: each.recall),
-        "true_negative_rate": at_threshold(lambda each: 1 - each.false_positive_rate),
-        "false_positive_rate": at_threshold(lambda each: each.false_positive_rate),
-        "false_negative_rate": at_threshold(lambda each: 1 - each.recall),
+        **{name: measured(_at(threshold, ratio)) for name, ratio in _RATIOS.items()},
         "auc": measured(classification.auc),
         "au_prc": measured(classification.average_precision),
-        "f0_5": at_threshold(lambda each: each.f(0.5)),
-        "f1": at_threshold(lambda each: each.f(1)),
-        "f2": at_threshold(lambda each: each.f(2)),
         "receiver_operating_characteristic_curve": {
             "false_positive_rates": thin.false_positive_rates,
             "true_positive_rates": thin.recalls,
@@ -74,9 +75,8 @@ def evaluate_binary(
         "precision_recall_curve": {"precisions": thin.precisions, "recalls": thin.recalls},
     }
     constant = baselines.commonest_class(truth).astype(float)
-    of_constant = classification.counts(truth, constant, 0.5)
-    for name in ("recall", "precision", "accuracy"):
-        group[f"{name}_best_constant_classifier"] = {"value": getattr(of_constant, name), "standard_deviation": 0.0}
+    for name in _OF_CONSTANT:
+        group[f"{name}_best_constant_classifier"] = measured(_at(0.5, _RATIOS[name]), constant)
     found = Evaluation({"binary_classification_metrics": group}, title=title)
     best, best_f1 = curve.best()
     lifted = gains.gains(truth, given)
@@ -176,6 +176,17 @@ def evaluate_regression(
     if columns:
         found.groups["slices"] = _sliced(_rmse, actual, predicted, columns, resamples, seed, higher=False)
     return found
+
+
+def _at(threshold: float, ratio: Callable[[classification.Counts], float]) -> Callable[[Array, Array], float]:
+    """A ratio without denominator is 0 here, as the precision of a classifier that calls nothing is in SageMaker's own
+    statistics."""
+
+    def measure(truth: Array, given: Array) -> float:
+        value = ratio(classification.counts(truth, given, threshold))
+        return 0.0 if np.isnan(value) else value
+
+    return measure
 
 
 def _with_spread(

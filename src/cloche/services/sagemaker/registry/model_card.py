@@ -18,7 +18,7 @@ from cloche.engines.model_cards import CardVersion, versions
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid, NotSupported
 from cloche.services.sagemaker.registry.export_records import export_names
-from cloche.services.sagemaker.registry.model_card_content import check_card, metadata_of
+from cloche.services.sagemaker.registry.model_card_content import about_of, check_card, metadata_of
 from cloche.services.sagemaker.registry.people import by
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
@@ -104,6 +104,7 @@ class ModelCard(Resource):
         state = record.state
         return {
             "ModelCardVersion": state.get("version"),
+            **state.get("about", {}),
             "CreatedBy": state.get("by"),
             "LastModifiedBy": state.get("modified_by") or state.get("by"),
         }
@@ -119,7 +120,8 @@ class ModelCard(Resource):
     ) -> None:
         at = ctx.now.timestamp()
         number = versions.add(tx, ctx.account, record.arn, status, content, by(ctx), at)
-        records.set_status(tx, record.arn, status, at, state={**state, "version": number})
+        about = about_of(json.loads(content))
+        records.set_status(tx, record.arn, status, at, state={**state, "version": number, "about": about})
 
 
 def find_card(ctx: Context, connection: sqlite3.Connection, name_or_arn: str) -> Record:

@@ -48,6 +48,17 @@ def metadata_of(content: Members) -> Members:
     return kept
 
 
+def about_of(content: Members) -> Members:
+    """What a card is searched by (API_ModelCard): the model it is about, or the package, and how risky that is."""
+    package = content.get("model_package_details", {})
+    found = {
+        "ModelId": content.get("model_overview", {}).get("model_id") or package.get("model_package_arn"),
+        "RiskRating": content.get("intended_uses", {}).get("risk_rating"),
+        "ModelPackageGroupName": package.get("model_package_group_name"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def _checked(text: str, schema: Schema, member: str) -> Members:
     try:
         content = json.loads(text)
