@@ -97,6 +97,8 @@ def test_processing_with_sagemaker_sdk_v3(server: object, data: Path, tmp_path: 
     output = run(server, [*script, str(data)], tmp_path)
     assert result(output)["accuracy"] > 0.85
     assert "rows to train" in output
+
+
 def test_model_registry(server: object, data: Path, tmp_path: Path) -> None:
     script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "model_registry/main.py")]
     output = run(server, [*script, str(data)], tmp_path)

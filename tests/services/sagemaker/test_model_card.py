@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import time
@@ -210,7 +211,7 @@ def test_a_card_is_exported_as_a_pdf(sagemaker: Any, client: Callable[..., Any],
     made = create(ModelCardName=card, ModelCardVersion=1, ModelCardExportJobName="first", OutputConfig=output)
     assert made["ModelCardExportJobArn"] == f"{ARN}{card}/export-job/first"
     found = exported(sagemaker, made["ModelCardExportJobArn"])
-    assert found["Status"] == "Completed", found
+    assert found["Status"] == "Completed", found.get("FailureReason")
     assert (found["ModelCardName"], found["ModelCardVersion"]) == (card, 1)
     address = found["ExportArtifacts"]["S3ExportArtifacts"]
     assert address.startswith(f"s3://{bucket}/documents/") and address.endswith(".pdf")
@@ -275,9 +276,25 @@ def test_a_kill_loses_no_export(start_server: Callable[..., Any]) -> None:
     running.stop(signal.SIGKILL)
     running.start()
     found = exported(running.client("sagemaker"), made["ModelCardExportJobArn"])
-    assert found["Status"] == "Completed", found
+    assert found["Status"] == "Completed", found.get("FailureReason")
     keys = [each["Key"] for each in running.client("s3").list_objects_v2(Bucket="kept-documents")["Contents"]]
     assert keys == ["kept-1-once.pdf"]
+
+
+def test_a_process_that_is_killed_is_begun_again(start_server: Callable[..., Any]) -> None:
+    running = start_server()
+    sagemaker = running.client("sagemaker")
+    running.client("s3").create_bucket(Bucket="again")
+    sagemaker.create_model_card(ModelCardName="again", Content=json.dumps(CONTENT), ModelCardStatus="Draft")
+    made = sagemaker.create_model_card_export_job(
+        ModelCardName="again", ModelCardExportJobName="once", OutputConfig={"S3OutputPath": "s3://again"}
+    )
+    folder, end = running.data / "run" / "processes", time.monotonic() + 60
+    while not (claims := list(folder.glob("cards-*/runner.json"))):
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    os.kill(json.loads(claims[0].read_text())["pid"], signal.SIGKILL)
+    assert exported(sagemaker, made["ModelCardExportJobArn"])["Status"] == "Completed"
 
 
 def test_a_package_has_a_card_of_its_own(sagemaker: Any) -> None:

@@ -35,6 +35,7 @@ from cloche_jobs.documents.places import card_file, document_file
 MARK: Final = "cards-"
 LOOK_SECONDS: Final = 0.5
 SECONDS_MAX: Final = 120.0
+ATTEMPTS_MAX: Final = 3
 MEMORY_BYTES: Final = 1024 * MIB
 DOCUMENT_BYTES_MAX: Final = 64 * MIB
 PDF: Final = "application/pdf"
@@ -89,7 +90,7 @@ class CardExports:
 
     def submit(self, tx: sqlite3.Connection, plan: ExportPlan) -> None:
         """Begin the job in the transaction that inserts its record."""
-        self._reconciler.submit(tx, KIND, plan.arn, {"plan": asdict(plan), "process": f"{MARK}{uuid.uuid4().hex}"})
+        self._reconciler.submit(tx, KIND, plan.arn, {"plan": asdict(plan), "process": _new_process(), "attempt": 1})
 
     def delete(self, tx: sqlite3.Connection, arn: str) -> None:
         """Drop the job's history. Raises ``Conflict`` while it has not ended."""
@@ -113,8 +114,9 @@ class CardExports:
         if item.state == "Failed" and "failure" not in state:
             state["failure"] = INTERNAL
         records.set_status(tx, item.id, status_of(item.state), item.entered_at, state=state)
-        if item.state in LIFECYCLE.terminal:
-            self._equipment.after_commit(lambda: self._cleaner.later(item.data["process"]))
+        left = item.data["process"] if item.state in LIFECYCLE.terminal else item.data.get("left")
+        if left is not None:
+            self._equipment.after_commit(lambda: self._cleaner.later(left))
 
     def work(self, item: Item) -> Outcome:
         steps: dict[str, Callable[[Item, ExportPlan], Outcome]] = {
@@ -170,6 +172,11 @@ class CardExports:
         ending = ending_of(observed)
         if ending.is_success:
             return Event("Rendered")
+        if item.data["attempt"] < ATTEMPTS_MAX:
+            # Nothing of the user's runs there, so it was ours: a process that was killed, or begun twice by a server
+            # that was.
+            again = {"process": _new_process(), "left": process, "attempt": item.data["attempt"] + 1}
+            return Event("Again", again)
         told = Place(self._root / process).layout.failure
         why = reason(ending, work="export", own_entrypoint=False, told=lambda host: _read(told))
         return _gave_up(why or f"{INTERNAL} (The export took longer than {SECONDS_MAX:.0f} s.)")
@@ -188,6 +195,10 @@ class CardExports:
         arn = self._processes.pop(process, None)
         if arn is not None:
             self._reconciler.wake(arn)
+
+
+def _new_process() -> str:
+    return f"{MARK}{uuid.uuid4().hex}"
 
 
 def _told(plan: ExportPlan) -> dict[str, Any]:

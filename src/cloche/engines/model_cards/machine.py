@@ -16,6 +16,7 @@ LIFECYCLE: Final = Lifecycle(
         ("Submitted", "GaveUp"): "Failed",
         ("Submitted", BROKEN): "Failed",
         ("Rendering", "Rendered"): "Uploading",
+        ("Rendering", "Again"): "Submitted",
         ("Rendering", "GaveUp"): "Failed",
         ("Rendering", BROKEN): "Failed",
         ("Uploading", "Stored"): "Completed",
