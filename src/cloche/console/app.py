@@ -22,6 +22,7 @@ from cloche.console.pages import HERE, Pages, Place
 from cloche.console.pipelines import PipelinePages
 from cloche.console.processing import ProcessingPages
 from cloche.console.recent import Recent
+from cloche.console.registry import RegistryPages
 from cloche.console.storage import StoragePages
 from cloche.console.training import TrainingPages
 from cloche.console.transform import TransformPages
@@ -49,6 +50,7 @@ class Console:
             *PipelinePages(ask, pages).routes(),
             *ExperimentPages(ask, pages).routes(),
             *LineagePages(ask, pages).routes(),
+            *RegistryPages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),

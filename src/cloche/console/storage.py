@@ -98,13 +98,18 @@ class StoragePages:
         """The first bytes as text; ``None`` when they are not text."""
         end = min(head["ContentLength"], LOOK_BYTES) - 1
         answer = await self._ask("s3", "GetObject", {**named, "Range": f"bytes=0-{end}"})
-        first = b"".join([chunk async for chunk in _chunks(answer["Body"])])
+        first = await whole_body(answer["Body"])
         if b"\0" in first:
             return None
         try:
             return first.decode()
         except UnicodeDecodeError as error:  # a character cut at the end is still text
             return first[: error.start].decode() if error.start >= len(first) - 3 else None
+
+
+async def whole_body(body: Any) -> bytes:
+    """What ``GetObject`` answers, read to its end: for objects whose size is known to be small."""
+    return b"".join([chunk async for chunk in _chunks(body)])
 
 
 async def _chunks(body: Any) -> AsyncIterator[bytes]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-GOOD = {"Completed", "InService", "Succeeded", "Active"}
-BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures"}
+GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active"}
+BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures", "Rejected"}
 MOVING = {
     "InProgress",
     "Pending",
