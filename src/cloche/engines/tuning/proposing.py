@@ -10,7 +10,6 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean, pstdev
 from typing import Any, Final
 
 from cloche.engines.tuning.plan import Definition, Plan
@@ -111,6 +110,8 @@ def _unlike(definition: Definition, mine: Sequence[Trial], points: Iterator[Poin
 
 def _compared(losses: list[float]) -> list[float]:
     """Losses beside those of other data, which are told in standard deviations from their mean."""
+    from statistics import fmean, pstdev  # with its fractions and decimals it is slow to load, and seldom needed
+
     if not losses:
         return []
     spread = pstdev(losses) or 1.0

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Final
 
 from cloche.engines.tuning.plan import Objective
@@ -32,6 +31,8 @@ _GOLDEN: Final = (5**0.5 - 1) / 2
 
 def is_below_median(objective: Objective, curve: Curve, earlier: Sequence[Curve]) -> bool:
     """Whether a trial with ``curve`` is to be stopped, given the curves of trials that ended."""
+    from statistics import median  # with its fractions and decimals it is slow to load, and seldom needed
+
     long_ones = [each for each in earlier if each]
     if len(long_ones) < EARLIER_MIN:
         return False
