@@ -29,8 +29,8 @@ class Trial(Resource):
     duplicate: ClassVar[Fact] = taken("Trial")
     filters: ClassVar = {
         "TrialComponentName": (
-            "arn IN (SELECT m.trial FROM trial_members m JOIN records c ON c.arn = m.component"
-            " WHERE c.account = records.account AND c.region = records.region AND c.name = ?)"
+            "EXISTS (SELECT 1 FROM trial_members m JOIN records c ON c.arn = m.component"
+            " WHERE m.trial = records.arn AND c.name = ?)"
         ),
     }
 

@@ -38,6 +38,11 @@ NOT_LINKED: Final = fact(
 MAPS: Final = {"Parameters": 300, "InputArtifacts": 60, "OutputArtifacts": 60}
 
 
+_OF_TRIAL: Final = (
+    "EXISTS (SELECT 1 FROM trial_members m JOIN records t ON t.arn = m.trial WHERE m.component = records.arn AND {})"
+)
+
+
 class TrialComponent(Resource):
     """A step: a job, or a run that a user's own code reports."""
 
@@ -53,15 +58,8 @@ class TrialComponent(Resource):
     duplicate: ClassVar[Fact] = taken("TrialComponent")
     filters: ClassVar = {
         "SourceArn": "lower(json_extract(state, '$.source.SourceArn')) = lower(?)",
-        "TrialName": (
-            "arn IN (SELECT m.component FROM trial_members m JOIN records t ON t.arn = m.trial"
-            " WHERE t.account = records.account AND t.region = records.region AND t.name = ?)"
-        ),
-        "ExperimentName": (
-            "arn IN (SELECT m.component FROM trial_members m JOIN records t ON t.arn = m.trial"
-            " WHERE t.account = records.account AND t.region = records.region"
-            " AND json_extract(t.request, '$.ExperimentName') = ?)"
-        ),
+        "TrialName": _OF_TRIAL.format("t.name = ?"),
+        "ExperimentName": _OF_TRIAL.format("json_extract(t.request, '$.ExperimentName') = ?"),
     }
 
     def find(self, ctx: Context, connection: sqlite3.Connection, name: str) -> Record:
