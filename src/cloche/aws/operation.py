@@ -140,6 +140,8 @@ class Operation:
     """Runs on the event loop: always, or for the requests that a function of their members says are cheap."""
     reads: bool = False
     """Answers from storage without changing anything."""
+    waits: bool = False
+    """A coroutine that waits for what may happen; it is cancelled when its client goes."""
 
     def is_inline(self, members: Members) -> bool:
         return self.inline if isinstance(self.inline, bool) else self.inline(members)
@@ -158,11 +160,11 @@ class Service:
     errors: ErrorCodes = field(default_factory=ErrorCodes)
 
 
-def operation(name: str, *, inline: bool = False, reads: bool = False) -> Callable[[F], F]:
+def operation(name: str, *, inline: bool = False, reads: bool = False, waits: bool = False) -> Callable[[F], F]:
     """Mark a function as the handler of the operation called ``name`` on the wire."""
 
     def mark(handler: F) -> F:
-        handler.__dict__["operation"] = Operation(name, handler, inline, reads)
+        handler.__dict__["operation"] = Operation(name, handler, inline, reads, waits)
         return handler
 
     return mark

@@ -36,7 +36,7 @@ from cloche.server.dispatch import Dispatch, not_offered
 from cloche.server.fallback.fallback import Beyond, Fallback
 from cloche.server.fallback.passing import pass_on, pass_on_routed
 from cloche.server.guard import Guard
-from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, with_body
+from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, unless_gone, with_body
 from cloche.server.running import Runner
 from cloche.server.sending import send_response
 
@@ -153,7 +153,8 @@ class Chain:
         members = parse_request(target.service, target.operation, target.protocol, request)
         validate(target.service, target.operation, members)
         context = self.context(exchange.request_id, verified.caller, verified.region, request)
-        answer = await self.act(context, target.service_name, operation, members)
+        work = self.act(context, target.service_name, operation, members)
+        answer = await (unless_gone(work, arriving) if operation.waits else work)
         return with_answer(
             serialize_response(
                 target.service, target.operation, target.protocol, answer.members, request, exchange.request_id

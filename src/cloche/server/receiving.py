@@ -6,10 +6,11 @@ so a client that waits for it never sends what would be refused.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers, HttpRequest
@@ -21,6 +22,7 @@ from cloche.foundation.limits import (
     PARSED_BODY_BYTES_MAX,
 )
 
+T = TypeVar("T")
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -120,6 +122,11 @@ class Arriving:
             if piece:
                 yield piece
 
+    async def gone(self) -> None:
+        """Returns when the client has gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def _next(self) -> tuple[bytes, bool]:
         """The next piece, and whether more will come."""
         message = await self._receive()
@@ -127,6 +134,20 @@ class Arriving:
             raise Disconnected
         self.ended = not message.get("more_body")
         return message.get("body", b""), not self.ended
+
+
+async def unless_gone(work: Coroutine[Any, Any, T], arriving: Arriving) -> T:
+    """What ``work`` answers, given up where the client goes first: raises ``Disconnected``. Of a request whose body
+    has been read."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(arriving.gone())
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Disconnected
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
 
 
 def with_body(request: HttpRequest, body: bytes) -> HttpRequest:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -102,6 +104,23 @@ def test_json_errors_carry_the_old_code(server: Any) -> None:
         urllib.request.urlopen(urllib.request.Request(request.url, body.encode(), dict(request.headers)))
     assert error.value.headers["x-amzn-query-error"] == "AWS.SimpleQueueService.NonExistentQueue;Sender"
     assert json.loads(error.value.read())["__type"].endswith("QueueDoesNotExist")
+
+
+def test_who_has_gone_takes_no_message_along(server: Any) -> None:
+    sqs = server.client("sqs")
+    url = sqs.create_queue(QueueName="gone")["QueueUrl"]
+    body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20})
+    headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.ReceiveMessage"}
+    request = AWSRequest("POST", server.url + "/", data=body, headers=headers)
+    SigV4Auth(Credentials(*server.keys.values()), "sqs", "us-east-1").add_auth(request)
+    for _ in range(3):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("POST", "/", body, dict(request.headers))
+        time.sleep(0.2)  # it waits by now
+        connection.close()
+    sqs.send_message(QueueUrl=url, MessageBody="for those who stay")
+    (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+    assert message["Body"] == "for those who stay"
 
 
 def test_another_account_needs_the_queues_policy(start_server: Callable[..., Any]) -> None:

@@ -26,7 +26,7 @@ MESSAGES_MAX: Final = 10
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
 
-@operation("ReceiveMessage")
+@operation("ReceiveMessage", waits=True)
 async def receive_message(ctx: Context, request: Members) -> Members:
     queue = queue_at(ctx, request["QueueUrl"], "ReceiveMessage")
     most = _within(request, "MaxNumberOfMessages", 1, MESSAGES_MAX, 1)

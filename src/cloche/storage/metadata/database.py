@@ -59,7 +59,8 @@ class Database:
     # -- writing -----------------------------------------------------------------------------------------
 
     def submit(self, change: Change[T]) -> Future[T]:
-        """Queue ``change(connection)``. The future ends once its transaction is on the disk, or failed."""
+        """Queue ``change(connection)``. The future ends once its transaction is on the disk, or failed. One that is
+        cancelled before its turn is left out; later it cannot be cancelled any more."""
         if self._closed:
             raise Broken("the metadata store is closed")
         done: Future[T] = Future()
@@ -107,6 +108,7 @@ class Database:
 
     def _commit(self, group: Iterable[tuple[Change[Any], Future[Any]]]) -> None:
         connection = self._writer
+        group = [(change, done) for change, done in group if done.set_running_or_notify_cancel()]
         finished: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
