@@ -7,6 +7,7 @@ is killed, its code cannot be loaded. The next event has a new one.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from cloche.foundation.limits import MIB
 from cloche_jobs.contract import frames, function_log
 
 TAIL_THREADS: Final = 2
+STARTS_AT_ONCE: Final = 2 * (os.cpu_count() or 1)
+HEAD_START_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Invoker:
         self._runtime = runtime
         self._clock = clock
         self._serial = serial
+        self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
         self._threads = ThreadPoolExecutor(TAIL_THREADS, thread_name_prefix="functions-log")
 
     def close(self) -> None:
@@ -105,12 +109,13 @@ class Invoker:
         return outcome
 
     async def _run(self, version: Version, event: Event) -> Outcome:
-        used = self._pools.warm(version)
+        used, is_new = self._pools.warm(version), False
         began = perf_counter()
         init_ms: float | None = None
         try:
             if used is None:
-                used = await self._pools.cold(version)
+                used, is_new = await self._begun(version)
+            if is_new:
                 seconds = INIT_SECONDS + version.configuration.timeout_seconds
                 hello = await asyncio.wait_for(asyncio.shield(used.ready), seconds)
                 init_ms = hello.number("init_ms")
@@ -135,6 +140,17 @@ class Invoker:
         log = await self._tail(used, event) if event.wants_log else b""
         self._pools.give_back(used, self._serial(version))
         return Outcome(event.request, version.qualifier, reply.body, reply.failed, reply.number("ms"), log)
+
+    async def _begun(self, version: Version) -> tuple[Environment, bool]:
+        """An environment, and whether it is a new one. Only so many start at once, each with a head start before the
+        next: a crowd on few cores would make all of them late. Who has waited may find one that is free by now."""
+        async with self._starting:
+            found = self._pools.warm(version)
+            if found is not None:
+                return found, False
+            made = await self._pools.cold(version)
+            await asyncio.wait([made.ready], timeout=HEAD_START_SECONDS)
+            return made, True
 
     # -- what is told in a function's stead ----------------------------------------------------------------
 
