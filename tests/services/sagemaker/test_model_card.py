@@ -149,6 +149,22 @@ def test_metadata_alone_leaves_the_words_out(sagemaker: Any, card: str) -> None:
     }
 
 
+def test_a_card_is_found_by_what_it_is_about(sagemaker: Any) -> None:
+    name, model = unique("card"), unique("model")
+    content = {"model_overview": {"model_id": model}, "intended_uses": {"risk_rating": "High"}}
+    sagemaker.create_model_card(ModelCardName=name, Content=json.dumps(content), ModelCardStatus="Draft")
+
+    def found(**wanted: str) -> list[str]:
+        filters = [{"Name": each, "Operator": "Equals", "Value": value} for each, value in wanted.items()]
+        answer = sagemaker.search(Resource="ModelCard", SearchExpression={"Filters": filters})
+        return [each["ModelCard"]["ModelCardName"] for each in answer["Results"]]
+
+    assert found(ModelId=model, RiskRating="High") == [name]
+    assert found(ModelId=model, RiskRating="Low") == []
+    sagemaker.update_model_card(ModelCardName=name, Content="{}")
+    assert found(ModelId=model) == []
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

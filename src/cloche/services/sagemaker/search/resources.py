@@ -141,7 +141,14 @@ def _models() -> dict[str, Searched]:
             },
         ),
         "ModelPackageGroup": searched(ModelPackageGroup, "ModelPackageGroup"),
-        "ModelCard": searched(ModelCard, "ModelCard", {"ModelCardVersion": in_state("version")}),
+        "ModelCard": searched(
+            ModelCard,
+            "ModelCard",
+            {
+                "ModelCardVersion": in_state("version"),
+                **{name: in_state(f"about.{name}") for name in ("ModelId", "RiskRating", "ModelPackageGroupName")},
+            },
+        ),
     }
 
 
