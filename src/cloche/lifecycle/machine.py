@@ -59,11 +59,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened: look it up in the table, keep ``changes`` in the document, say ``message``."""
+    """Something happened: look it up in the table, keep ``changes`` in the document, say ``message``. The state that
+    is entered is worked on after ``rest_seconds``, or when woken: at once, unless there is nothing to do yet."""
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    rest_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,8 +193,10 @@ class Reconciler:
     def _handle(self, id: str, lease: str) -> None:
         try:
             now = self._clock.time()
-            item = self._database.write(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS))
-            if item is not None:
+            # Nobody waits for the claim: it is written before what comes of it, which counts only if it was there.
+            self._database.submit(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS))
+            item = rows.read(self._database.reader, id)
+            if item is not None and item.ended_at is None:
                 outcome = self._work(item)
                 self._database.write(lambda tx: self._apply(tx, item, lease, outcome))
         except Exception:
@@ -249,7 +251,9 @@ class Reconciler:
         if state is None:
             return None
         ends = state in driver.lifecycle.terminal
-        moved = rows.enter(tx, item.id, state, event.changes, event.message, self._clock.time(), ends=ends)
+        now = self._clock.time()
+        wake_at = None if ends else now + event.rest_seconds
+        moved = rows.enter(tx, item.id, state, event.changes, event.message, now, wake_at=wake_at, ends=ends)
         driver.entered(tx, moved)
         self._after(tx, moved)
         return moved

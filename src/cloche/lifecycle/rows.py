@@ -165,12 +165,13 @@ def enter(
     now: float,
     *,
     ends: bool,
+    wake_at: float | None = None,
 ) -> Item:
-    """The row enters ``state``. An end is an end: it is never looked at again."""
+    """The row enters ``state``, and is worked on at ``wake_at``. An end is an end: it is never looked at again."""
     tx.execute(
         "UPDATE lifecycles SET state = ?, data = json_patch(data, ?), message = ?, version = version + 1, attempts = 0,"
         " entered_at = ?, ended_at = ?, wake_at = ? WHERE id = ?",
-        (state, _dump(changes), message, now, now if ends else None, None if ends else now, id),
+        (state, _dump(changes), message, now, now if ends else None, wake_at, id),
     )
     note(tx, id, state, message, now)
     return _there(tx, id)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -81,15 +82,21 @@ def write_failure(path: Path, error: JobError) -> None:
 
 def read_failure(path: Path) -> str:
     """What a job left, bounded, never followed through a link; empty where there is nothing."""
+    return read_start(path, 4 * REASON_CHARACTERS_MAX).decode("utf-8", "replace")
+
+
+def read_start(path: Path, size: int) -> bytes:
+    """The first ``size`` bytes of a file that a job may have put anything in the place of: what is none is empty."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return ""
-    with os.fdopen(descriptor, "rb") as stream:
-        try:
-            return stream.read(4 * REASON_CHARACTERS_MAX).decode("utf-8", "replace")
-        except OSError:
-            return ""
+        return b""
+    try:
+        return os.read(descriptor, size) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def failure_reason(text: str, exit_code: int) -> str:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cloche_jobs.contract.failure import read_start
 from cloche_jobs.contract.layout import Layout
 
 ENVIRONMENT = ".environment"
@@ -64,14 +64,6 @@ def make_environment(layout: Layout, python: Path, root: Path, programs: Sequenc
 def read_exit_message(path: Path) -> str | None:
     """The first KB of what a job left, never through a link; ``None`` where there is nothing. Raises ``ValueError``
     for what is not UTF-8."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as stream:
-        try:
-            data = stream.read(EXIT_MESSAGE_BYTES_MAX + 1)
-        except OSError:
-            return None
+    data = read_start(path, EXIT_MESSAGE_BYTES_MAX + 1)
     is_all = len(data) <= EXIT_MESSAGE_BYTES_MAX  # else the last character may be cut
     return codecs.getincrementaldecoder("utf-8")().decode(data[:EXIT_MESSAGE_BYTES_MAX], is_all) or None

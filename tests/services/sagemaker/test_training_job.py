@@ -280,7 +280,6 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
     ("changes", "named"),
     [
         ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}, "VpcConfig"),
-        ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig"),
         ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://x/y"}}, "TensorBoardOutputConfig"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://x/y", "KmsKeyId": "k"}}, "KmsKeyId"),
         ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "AlgorithmName"),

@@ -94,6 +94,24 @@ def test_steps_to_the_end_and_keeps_every_transition(database: Database) -> None
     reconciler.stop()
 
 
+def test_a_state_with_nothing_to_do_yet_rests_until_it_is_woken(database: Database) -> None:
+    worked: list[str] = []
+
+    def work(item: Item) -> Outcome:
+        worked.append(item.state)
+        return Event("Ready", rest_seconds=60.0) if item.state == "New" else Event("Done")
+
+    reconciler = run(database, Toy(work))
+    database.write(lambda tx: reconciler.submit(tx, "toy", "a", {}))
+    until(lambda: state(reconciler, "a") == "Going")
+    wake_at = database.reader.execute("SELECT wake_at FROM lifecycles").fetchone()[0]
+    assert wake_at > SystemClock().time() + 30 and worked == ["New"]
+    reconciler.wake("a")
+    until(lambda: state(reconciler, "a") == "Finished")
+    assert worked == ["New", "Going"]
+    reconciler.stop()
+
+
 def test_stop_during_long_work_wins_over_what_the_work_answers(database: Database) -> None:
     started, go_on = threading.Event(), threading.Event()
 

@@ -113,7 +113,7 @@ class ProcessingDriver:
             except (EnvironmentFailed, LimitReached) as error:
                 return _failed(f"{INTERNAL} ({error.message})")
         self._watch(item, plan)
-        return Event(PROCESS_STARTED, {"started_at": self.equipment.clock.time()})
+        return Event(PROCESS_STARTED, {"started_at": self.equipment.clock.time()}, rest_seconds=LOOK_SECONDS)
 
     def _stage_and_start(self, item: Item, plan: Plan, python: Path) -> None:
         equipment, process, place = self.equipment, item.data["process"], self._place(item)
