@@ -125,7 +125,10 @@ class PipelinePages:
             return Response(error.message, error.status, HEADERS)
         if operation == "StartPipelineExecution":
             path = f"{path}/{answer['PipelineExecutionArn'].rpartition('/')[2]}"
-        return RedirectResponse(f"/_cloche/pipelines/{path}", 303, HEADERS)
+        page = f"/_cloche/pipelines/{path}"
+        if operation == "StopPipelineExecution":
+            return RedirectResponse(page, 303, HEADERS)
+        return Response("", 200, {**HEADERS, "hx-redirect": page})  # the page goes there, rather than a part of it
 
     async def _arn(self, name: str, id: str) -> str:
         pipeline = await self._ask("sagemaker", "DescribePipeline", {"PipelineName": name})

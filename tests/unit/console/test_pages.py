@@ -108,7 +108,13 @@ ANSWERS: dict[str, Members] = {
     "GetObjectTagging": {"TagSet": [{"Key": "k", "Value": "v"}]},
     "InvokeEndpoint": {"Body": b"0.5", "ContentType": "text/csv", "InvokedProductionVariant": "A"},
     "StopTrainingJob": {},
-    "ListPipelines": {"PipelineSummaries": [{"PipelineName": "p", "CreationTime": AT, "LastExecutionTime": AT}]},
+    "StopPipelineExecution": {},
+    "ListPipelines": {
+        "PipelineSummaries": [
+            {"PipelineName": "p", "CreationTime": AT, "LastExecutionTime": AT},
+            {"PipelineName": "new", "CreationTime": AT},
+        ]
+    },
     "DescribePipeline": {
         "PipelineName": "p",
         "PipelineArn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p",
@@ -210,6 +216,7 @@ PAGES = [
     ("/_cloche/training/job-1", "shown=spot", "100 s billed of 500 s"),
     ("/_cloche/training/job-1", "shown=pool", "Reused by job-2"),
     ("/_cloche/pipelines", "", "/_cloche/pipelines/p"),
+    ("/_cloche/pipelines", "shown=new", "never"),
     ("/_cloche/pipelines/p", "", "execution-1"),
     ("/_cloche/pipelines/p", "shown=graph", 'class="node waiting" data-key="ask"'),
     ("/_cloche/pipelines/p/abc", "", "it broke"),
@@ -282,6 +289,13 @@ def test_a_change_must_come_from_these_pages(headers: dict[str, str]) -> None:
 def test_a_change_from_these_pages_is_made() -> None:
     origin = {"origin": "http://localhost:1", "sec_fetch_site": "same-origin"}
     assert get("/_cloche/training/job-1/stop", method="POST", **origin)[0] == 303
+
+
+def test_an_execution_is_stopped_from_its_page() -> None:
+    origin = {"origin": "http://localhost:1", "sec_fetch_site": "same-origin"}
+    status, _, location = get("/_cloche/pipelines/p/abc/stop", method="POST", **origin)
+    assert (status, location) == (303, "/_cloche/pipelines/p/abc")
+    assert get("/_cloche/pipelines/p/start", method="POST")[0] == 403
 
 
 def test_an_endpoint_can_be_tried() -> None:
