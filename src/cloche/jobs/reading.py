@@ -1,8 +1,8 @@
 """What a job read: which version of which object, at the moment it was laid out for the job.
 
 Objects in S3 change under their names; a job's inputs are hard links to the versions that were there when it was
-staged. These are noted while staging (``note``), kept before the job begins, and stay when it is gone: they are how
-lineage can tell the data that trained a model from what lies there now.
+staged. These are noted while staging (``note``), kept before the job begins, and go with it: by then its
+lineage tells the data that trained a model from what lies there now.
 
 The digest is SHA-256 over the objects in the order of their keys, each as its address, version and ETag. It is the
 same for the same objects, however many hosts shared them.
@@ -41,6 +41,14 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
             objects TEXT NOT NULL,
             PRIMARY KEY (job, input)
         ) STRICT, WITHOUT ROWID;
+        """,
+    ),
+    # What a job read is on its lineage by then; one made anew under its name has read nothing.
+    (
+        "job-inputs-2",
+        """
+        CREATE TRIGGER job_inputs_removed AFTER DELETE ON records WHEN OLD.kind LIKE 'sagemaker/%Job'
+            BEGIN DELETE FROM job_inputs WHERE job = OLD.arn; END
         """,
     ),
 ]
@@ -102,6 +110,7 @@ class Readings:
 
 
 def _keep(tx: sqlite3.Connection, job: str, reading: _Reading) -> None:
+    tx.execute("DELETE FROM job_inputs WHERE job = ?", (job,))
     for (name, uri), seen in reading.inputs.items():
         ordered = sorted((f"s3://{bucket}/{key}", *rest) for (bucket, key), rest in seen.items())
         digest = hashlib.sha256()

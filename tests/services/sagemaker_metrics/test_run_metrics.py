@@ -160,3 +160,14 @@ def test_points_survive_a_kill(start_server: Any) -> None:
     server.start()
     arn = server.client("sagemaker").describe_trial_component(TrialComponentName="durable")["TrialComponentArn"]
     assert got(server.client("sagemaker-metrics"), arn)["MetricValues"] == [1.0, 2.0]
+
+
+def test_a_run_made_anew_under_a_name_begins_with_nothing(sagemaker: Any, metrics: Any, run: dict[str, Any]) -> None:
+    put(metrics, run, [1.0, 2.0])
+    name = run["TrialComponentName"]
+    sagemaker.delete_trial_component(TrialComponentName=name)
+    sagemaker.create_trial_component(TrialComponentName=name)
+    assert got(metrics, run["TrialComponentArn"])["MetricValues"] == []
+    put(metrics, run, [3.0])
+    (metric,) = sagemaker.describe_trial_component(TrialComponentName=name)["Metrics"]
+    assert (metric["Count"], metric["Last"]) == (1, 3.0)

@@ -11,6 +11,7 @@ import pytest
 
 from cloche.jobs.inputs import S3Input
 from cloche.jobs.reading import LISTED_MAX, MIGRATIONS, Readings, inputs_read, note
+from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 from cloche.storage.objects import ObjectInfo
@@ -21,7 +22,7 @@ INPUT = S3Input("train", "bucket", "data/")
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     made = Database(tmp_path / "cloche.db")
-    migrate(made, MIGRATIONS)
+    migrate(made, [*records.MIGRATIONS, *MIGRATIONS])
     yield made
     made.close()
 
@@ -83,3 +84,15 @@ def test_a_staging_that_failed_leaves_nothing_and_nobody_else_reads_for_a_job(da
     note(INPUT, info(2))
     settled(database)
     assert inputs_read(database.reader, "failed") == []
+
+
+def test_a_job_made_anew_under_a_name_has_read_nothing(database: Database) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:training-job/one"
+    home = {"account": "123456789012", "region": "us-east-1", "kind": "sagemaker/TrainingJob"}
+    database.write(lambda tx: records.insert(tx, **home, name="one", arn=arn, at=1.0, request={}))
+    with Readings(database).of(arn):
+        note(INPUT, info(1))
+    settled(database)
+    assert len(inputs_read(database.reader, arn)) == 1
+    database.write(lambda tx: records.remove(tx, arn))
+    assert inputs_read(database.reader, arn) == []

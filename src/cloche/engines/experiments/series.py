@@ -34,6 +34,15 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
         CREATE INDEX run_points_by_step ON run_points (component, name, step, value) WHERE step IS NOT NULL;
         """,
     ),
+    # Whatever removes a component or a trial, one made anew under its name begins with nothing.
+    (
+        "experiments-3",
+        """
+        CREATE TRIGGER runs_removed AFTER DELETE ON records WHEN OLD.kind LIKE 'sagemaker/Trial%'
+            BEGIN DELETE FROM run_points WHERE component = OLD.arn; DELETE FROM trial_members
+            WHERE component = OLD.arn; DELETE FROM trial_members WHERE trial = OLD.arn; END
+        """,
+    ),
 ]
 
 
@@ -62,10 +71,6 @@ def append(tx: sqlite3.Connection, record: Record, points: Iterable[Point]) -> l
         )
     records.set_status(tx, record.arn, state={**record.state, "metrics": metrics})
     return left_out
-
-
-def remove_all(tx: sqlite3.Connection, component: str) -> None:
-    tx.execute("DELETE FROM run_points WHERE component = ?", (component,))
 
 
 STATISTICS: Final[dict[str, Callable[[Summary], float]]] = {

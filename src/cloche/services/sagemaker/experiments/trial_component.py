@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from cloche.aws.operation import Context, Kept, Members, operation
 from cloche.aws.resource import Fact, Resource, fact
-from cloche.engines.experiments import memberships, series
+from cloche.engines.experiments import memberships
 from cloche.engines.experiments.summaries import Summary, deviation, metrics_in
 from cloche.engines.lineage import edges
 from cloche.foundation.clock import from_epoch
@@ -104,7 +104,6 @@ class TrialComponent(Resource):
     def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
         if memberships.trials_of(tx, record.arn):
             raise LINKED.error(arn=record.arn)
-        series.remove_all(tx, record.arn)
         edges.remove_all(tx, record.arn)
         super().deleted(ctx, tx, record)
 
