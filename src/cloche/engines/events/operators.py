@@ -1,8 +1,9 @@
 """What a leaf of a pattern may ask of a value, each as a function from the value to yes or no.
 
 docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html. Values are what JSON has: a number is
-equal to a number, never to a text. Wildcards are found part by part, from the left: a pattern that would have a
-regular expression go back and forth for ever costs one look through the value here.
+equal to a number, never to a text, and only to one that is written alike, unless ``numeric`` asks. Wildcards are found
+part by part, from the left: a pattern that would have a regular expression go back and forth for ever costs one look
+through the value here.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ CIDR_BITS_MAX: Final = 128
 
 
 def key_of(value: Any) -> tuple[str, Any]:
-    """Equal for values that are the same in JSON: ``true`` is not 1."""
+    """Equal for values that are the same in JSON: ``true`` is not 1, and 300 is not 300.0 ("For numbers, EventBridge
+    uses string representation", …/eb-event-patterns.html; other notations than these two count as the second)."""
     if isinstance(value, bool) or value is None:
         return ("word", value)
-    return ("number", float(value)) if isinstance(value, int | float) else ("text", value)
+    return ("number", repr(value)) if isinstance(value, int | float) else ("text", value)
 
 
 def is_scalar(value: Any) -> bool:
