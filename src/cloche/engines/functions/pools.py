@@ -96,8 +96,19 @@ class Pools:
             self._free(found)
 
     def close(self) -> None:
-        """Let go: what runs goes on, and the next server finds it."""
+        """Let go: what runs goes on, and the next server finds it. Not on the loop, which may have ended."""
+        if self._loop is not None and self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._let_go(), self._loop).result()
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _let_go(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        held, self._all, self._idle = list(self._all.values()), {}, {}
+        for found in held:
+            found.close()
+        await asyncio.gather(*self._tasks)
+        await asyncio.sleep(0)  # lines close in the loop's next turn
 
     # -- taking and giving back ----------------------------------------------------------------------------
 
