@@ -20,7 +20,15 @@ from cloche.foundation.ids import request_id
 
 ENDED = ("Succeeded", "Failed", "Stopped", "CompletedWithFailures")
 STEPS_SHOWN_MAX = 1_000
-PAGES_OF_JOBS = {"TrainingJob": "/_cloche/training/"}
+PAGES_OF_JOBS = {
+    "TrainingJob": "/_cloche/training/",
+    "ProcessingJob": "/_cloche/processing/",
+    "TuningJob": "/_cloche/tuning/",
+    "TransformJob": "/_cloche/transform/",
+    "Endpoint": "/_cloche/endpoints/",
+    "Lambda": "/_cloche/functions/",
+    "RegisterModel": "/_cloche/registry/",
+}
 """Where the console shows what a step has made, by the member of its metadata."""
 
 
@@ -91,7 +99,7 @@ class PipelinePages:
             picture=_picture(used["PipelineDefinition"]),
             states={step["StepName"]: step for step in steps},
             over=over,
-            link=_link,
+            link=page_of,
             width=WIDTH,
             height=HEIGHT,
         )
@@ -154,11 +162,14 @@ def _picture(definition: str) -> Picture | None:
         return None
 
 
-def _link(step: dict[str, Any]) -> tuple[str, str] | None:
+def page_of(step: dict[str, Any]) -> tuple[str, str] | None:
     """The page of what a step has made, and its name."""
     for member, held in (step.get("Metadata") or {}).items():
         arn = held.get("Arn")
         if arn and member in PAGES_OF_JOBS:
-            name = arn.rpartition("/")[2]
+            if member == "RegisterModel":  # …:model-package/group/3: the group's page
+                name = arn.partition("/")[2]
+                return PAGES_OF_JOBS[member] + name.partition("/")[0], name
+            name = arn.partition(":function:")[2].partition(":")[0] if member == "Lambda" else arn.rpartition("/")[2]
             return PAGES_OF_JOBS[member] + name, name
     return None

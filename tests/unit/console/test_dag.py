@@ -7,6 +7,7 @@ import json
 import random
 
 from cloche.console.dag import DRAWN_MAX, HEIGHT, WIDTH, picture_of
+from cloche.console.pipelines import page_of
 from cloche.engines.pipelines import Pipelines
 
 
@@ -39,3 +40,15 @@ def test_steps_stand_below_what_they_wait_for_and_beside_each_other() -> None:
 def test_what_is_too_large_to_look_at_is_not_drawn() -> None:
     chain = [{"Name": f"s{n}", "Type": "Training", "Arguments": {}} for n in range(DRAWN_MAX + 1)]
     assert picture_of(Pipelines.check(json.dumps({"Version": "2020-12-01", "Steps": chain}))) is None
+
+
+def test_steps_lead_to_the_pages_of_what_they_made() -> None:
+    start = "arn:aws:sagemaker:us-east-1:123456789012:"
+    for metadata, wanted in (
+        ({"TuningJob": {"Arn": start + "hyper-parameter-tuning-job/t"}}, ("/_cloche/tuning/t", "t")),
+        ({"RegisterModel": {"Arn": start + "model-package/g/3"}}, ("/_cloche/registry/g", "g/3")),
+        ({"Lambda": {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f:2"}}, ("/_cloche/functions/f", "f")),
+        ({"Condition": {"Outcome": "True"}}, None),
+        ({}, None),
+    ):
+        assert page_of({"Metadata": metadata}) == wanted
