@@ -1,10 +1,11 @@
-"""``cloche jobs``: training jobs, listed; managed spot training, interrupted."""
+"""``cloche jobs``: jobs of a kind, listed; managed spot training, interrupted."""
 
 from __future__ import annotations
 
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,16 +15,20 @@ from cloche.cli.listing import moment, print_table, span
 from cloche.cli.options import data_option
 from cloche.cli.own_routes import ask
 
+JOB_KINDS: Final = ("Training", "Processing", "Transform")
+"""As the operations call them."""
+
 
 @click.group(invoke_without_command=True)
 @data_option
+@click.option("--kind", default="training", show_default=True, type=click.Choice([each.lower() for each in JOB_KINDS]))
 @click.option("--status", help="InProgress, Completed, Failed, Stopping or Stopped only.")
 @click.option("--count", default=50, show_default=True, type=click.IntRange(1), help="At most so many, newest first.")
 @click.pass_context
-def command(ctx: click.Context, data: Path, status: str | None, count: int) -> None:
-    """List training jobs, newest first; interrupt one."""
+def command(ctx: click.Context, data: Path, kind: str, status: str | None, count: int) -> None:
+    """List jobs, newest first; interrupt a training job."""
     if ctx.invoked_subcommand is None:
-        _list(data, status, count)
+        _list(data, kind.capitalize(), status, count)
 
 
 @command.command()
@@ -44,12 +49,12 @@ def interrupt(name: str, away: float, data: Path) -> None:
     click.echo(f"{name} has been given notice")
 
 
-def _list(data: Path, status: str | None, count: int) -> None:
+def _list(data: Path, kind: str, status: str | None, count: int) -> None:
     client = Client(*running_on(data))
     found = client.pages(
         "sagemaker",
-        "ListTrainingJobs",
-        "TrainingJobSummaries",
+        f"List{kind}Jobs",
+        f"{kind}JobSummaries",
         SortBy="CreationTime",
         SortOrder="Descending",
         StatusEquals=status,
@@ -57,7 +62,7 @@ def _list(data: Path, status: str | None, count: int) -> None:
     )
     rows = []
     for job in islice(found, count):
-        began, ended = job["CreationTime"], job.get("TrainingEndTime")
-        name, state = job["TrainingJobName"], job["TrainingJobStatus"]
+        began, ended = job["CreationTime"], job.get(f"{kind}EndTime")
+        name, state = job[f"{kind}JobName"], job[f"{kind}JobStatus"]
         rows.append((name, state, moment(began), span((ended or time.time()) - began)))
-    print_table(("name", "status", "created", "took"), rows, "no training jobs yet")
+    print_table(("name", "status", "created", "took"), rows, f"no {kind.lower()} jobs yet")

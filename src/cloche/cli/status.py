@@ -10,6 +10,7 @@ import click
 
 from cloche.cli.client import Client, Refused
 from cloche.cli.here import console_link, running_on
+from cloche.cli.jobs import JOB_KINDS
 from cloche.cli.options import data_option
 from cloche.server.directory import Running
 
@@ -30,7 +31,9 @@ def command(data: Path) -> None:
         click.echo(f"  https     {running.secure}")
     if running.fallback:
         click.echo(f"  fallback  {running.fallback}, {_passed_on(running)} requests passed on since the start")
-    click.echo(f"  jobs      {_count(client, 'ListTrainingJobs', 'TrainingJobSummaries', 'InProgress')} in progress")
+    jobs = {kind: _count(client, f"List{kind}Jobs", f"{kind}JobSummaries", "InProgress") for kind in JOB_KINDS}
+    which = ", ".join(f"{count} {kind.lower()}" for kind, count in jobs.items() if count)
+    click.echo(f"  jobs      {sum(jobs.values())} in progress{f' ({which})' if which else ''}")
     click.echo(f"  endpoints {_count(client, 'ListEndpoints', 'Endpoints', 'InService')} in service")
 
 

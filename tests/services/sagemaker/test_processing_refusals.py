@@ -157,3 +157,22 @@ def test_spark_is_for_processing_alone(bench: Bench) -> None:
     spark = "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.1-cpu-py37-v1.2"
     with pytest.raises(ClientError, match="nothing that stands in for the image"):
         bench.sagemaker.create_model(ModelName="spark", ExecutionRoleArn=bench.role, PrimaryContainer={"Image": spark})
+
+
+def test_without_a_sandbox_a_command_line_finds_its_folder(start_server: Any) -> None:
+    """There is no ``/opt/ml``: what the command line names of it is the job's folder, and variables name that too."""
+    bench = Bench(start_server("--sandbox", "process"))
+    bench.put("in/plain/x", "plain")
+    job = bench.run(
+        "plain",
+        "cat $CLOCHE_ML_ROOT/processing/input/rows/x > $CLOCHE_ML_ROOT/processing/output/all/y; echo $0",
+        ProcessingInputs=[source("rows", "in/plain/")],
+        ProcessingOutputConfig={"Outputs": [sink("all", "out/plain")]},
+    )
+    assert job["ProcessingJobStatus"] == "Completed", (job, bench.lines("plain"))
+    assert bench.get("out/plain/y") == b"plain"
+    assert bench.lines("plain")[0].endswith("/ml/processing/input/code/run.sh")
+    with pytest.raises(ClientError, match="EnableNetworkIsolation needs a sandbox"):
+        bench.create("plain-isolated", NetworkConfig={"EnableNetworkIsolation": True})
+    with pytest.raises(ClientError, match="Processing on more than one instance needs a sandbox"):
+        bench.create("plain-several", count=2)
