@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloche.engines.experiments import memberships
+from cloche.engines.experiments import Point, memberships, series
+from cloche.engines.experiments.summaries import metrics_in
 from cloche.server.lineage_following import follow
 from cloche.server.wiring import MIGRATIONS
 from cloche.storage.metadata import changes as record_changes
@@ -130,3 +131,28 @@ def test_requests_with_nothing_in_them_are_no_reason_to_stop(database: Database)
     )
     for name in ("bare-aws-training-job", "processing-aws-processing-job", "transform-aws-transform-job"):
         assert found(database, "TrialComponent", name).request["Status"]["PrimaryStatus"] == "InProgress"
+
+
+def test_a_job_made_anew_under_a_name_begins_with_no_numbers(database: Database) -> None:
+    arn = job(database, "one", ExperimentConfig={"ExperimentName": "mine"})
+    component = found(database, "TrialComponent", "one-aws-training-job")
+
+    def again(tx: Any) -> None:
+        series.append(tx, component, [Point("loss", 1.0, 0.5, 0)])
+        records.remove(tx, arn)
+        follow(tx, [record_changes._change(row) for row in tx.execute("SELECT * FROM changes ORDER BY sequence")])
+        tx.execute("DELETE FROM changes")
+
+    database.write(again)
+    held = found(database, "TrialComponent", "one-aws-training-job")
+    assert metrics_in(held.state)["loss"]["count"] == 1  # what was measured outlives the job
+    made = {"kind": "sagemaker/TrainingJob", "name": "one", "arn": arn, "at": 2.0, "request": TRAINING}
+
+    def anew(tx: Any) -> None:
+        records.insert(tx, **HOME, **made)
+        follow(tx, [record_changes._change(row) for row in tx.execute("SELECT * FROM changes ORDER BY sequence")])
+
+    database.write(anew)
+    held = found(database, "TrialComponent", "one-aws-training-job")
+    assert metrics_in(held.state) == {} and held.state["source"]["SourceArn"] == arn
+    assert database.reader.execute("SELECT count(*) FROM run_points").fetchone()[0] == 0

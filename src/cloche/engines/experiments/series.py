@@ -73,6 +73,10 @@ def append(tx: sqlite3.Connection, record: Record, points: Iterable[Point]) -> l
     return left_out
 
 
+def remove_all(tx: sqlite3.Connection, component: str) -> None:
+    tx.execute("DELETE FROM run_points WHERE component = ?", (component,))
+
+
 STATISTICS: Final[dict[str, Callable[[Summary], float]]] = {
     "Min": lambda held: held["min"],
     "Max": lambda held: held["max"],

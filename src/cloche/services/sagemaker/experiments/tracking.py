@@ -46,11 +46,16 @@ def check_experiment_config(ctx: Context, config: Members | None) -> None:
 
 
 def follow_job(tx: sqlite3.Connection, job: Record, component: Record) -> None:
-    """A job's component joins its trial when it is made, and takes its numbers when the job has ended."""
-    if not component.state.get("joined"):
-        _join(tx, job, component)
-        component = replace(component, state={**component.state, "joined": True})
+    """A job's component joins its trial when it is made, and takes its numbers when the job has ended. A job made anew
+    under a name of before (told by when it was made) begins with none."""
+    followed = component.state.get("job_made_at")
+    if followed is None or (followed != job.created_at and job.id):
+        if followed is not None:
+            series.remove_all(tx, component.arn)
+        kept = {name: value for name, value in component.state.items() if name in ("source", "run_name")}
+        component = replace(component, state={**kept, "job_made_at": job.created_at})
         records.set_status(tx, component.arn, state=component.state)
+        _join(tx, job, component)
     if job.status in ENDED and job.kind in METRICS_OF and not component.state.get("counted"):
         found = [point for name in _names(job) for point in _points(tx, job, name)]
         series.append(tx, replace(component, state={**component.state, "counted": True}), found)
