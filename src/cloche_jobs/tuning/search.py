@@ -94,7 +94,7 @@ def propose(question: dict[str, Any]) -> list[float]:
     pending = np.array(question.get("pending") or [], dtype=float).reshape(-1, len(axes.dimensions))
     known = {_key(point) for point in axes.snapped(np.vstack([points, pending]))}
     if len(points) < 2 or np.ptp(losses) == 0:
-        return _first_new(axes.scattered(CANDIDATES, random), known)
+        return _farthest(axes, axes.scattered(CANDIDATES, random), np.vstack([points, pending]), known)
     scaled = _scaled(losses)
     model = _model(axes.features(points), scaled, noise, random)
     if len(pending):
@@ -136,7 +136,7 @@ def _scaled(losses: Floats) -> Floats:
 
 def _model(features: Floats, losses: Floats, noise: Floats, random: np.random.Generator) -> Any:
     width = features.shape[1]
-    kernel = ConstantKernel(1.0, (0.1, 20.0)) * Matern(np.full(width, 0.5), (0.08, 8.0), nu=2.5)
+    kernel = ConstantKernel(1.0, (0.1, 20.0)) * Matern(np.full(width, 0.5), (0.2, 8.0), nu=2.5)
     kernel = kernel + WhiteKernel(1e-3, (1e-6, 0.3))
     model = GaussianProcessRegressor(
         kernel, alpha=1e-8 + noise**2, n_restarts_optimizer=1, random_state=int(random.integers(2**31))
@@ -158,6 +158,15 @@ def _expected_improvement(model: Any, features: Floats, best: float) -> Floats:
     gain = (best - mean) / spread
     density = np.exp(-0.5 * gain**2) / np.sqrt(2 * np.pi)
     return np.asarray(spread * (gain * ndtr(gain) + density))
+
+
+def _farthest(axes: Axes, candidates: Floats, tried: Floats, known: set[tuple[float, ...]]) -> list[float]:
+    """Where nothing is known to be better than anything, the candidate least like all that was tried."""
+    if not len(tried):
+        return _first_new(candidates, known)
+    features, others = axes.features(candidates), axes.features(tried)
+    nearest = np.min(np.sum((features[:, None, :] - others[None, :, :]) ** 2, axis=2), axis=1)
+    return _first_new(candidates[np.argsort(-nearest, kind="stable")], known)
 
 
 def _first_new(candidates: Floats, known: set[tuple[float, ...]]) -> list[float]:

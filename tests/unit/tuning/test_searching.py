@@ -52,6 +52,11 @@ def test_a_place_that_is_being_tried_is_not_tried_again(searcher: Searcher) -> N
     assert abs(other - first[0]) > 1e-4
 
 
+def test_where_nothing_is_better_it_looks_where_nobody_was(searcher: Searcher) -> None:
+    (place,) = searcher.ask(question(losses=[0.5] * 6))
+    assert abs(place - 0.325) < 0.02  # the middle of the widest gap
+
+
 def test_choices_and_steps_are_not_tried_twice(searcher: Searcher) -> None:
     dimensions = [["choice", 3], ["steps", 2]]
     every = [[(a + 0.5) / 3, (b + 0.5) / 2] for a in range(3) for b in range(2)]
