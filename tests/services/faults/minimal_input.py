@@ -24,10 +24,25 @@ ARNS = tuple(
         "arn:aws:kms:us-east-1:{}:key/12345678-1234-1234-1234-123456789012",
         "arn:aws:s3:us-east-1:{}:accesspoint/theirs",
         "arn:aws:sns:us-east-1:{}:theirs",
+        "arn:aws:sqs:us-east-1:{}:theirs",
+        "arn:aws:events:us-east-1:{}:event-bus/theirs",
+        "arn:aws:lambda:us-east-1:{}:function:theirs",
+        "arn:aws:lambda:us-east-1:{}:layer:theirs",
+        "arn:aws:lambda:us-east-1:{}:layer:theirs:1",
+        "arn:aws:lambda:us-east-1:{}:code-signing-config:csc-0123456789abcdef0",
         "arn:aws:kinesis:us-east-1:{}:stream/theirs",
         "arn:aws:sagemaker:us-east-1:{}:endpoint/theirs",
         "arn:aws:sagemaker:us-east-1:{}:model-package/theirs/1",
         "arn:aws:sagemaker:us-east-1:{}:training-plan/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:artifact/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:action/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:context/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:lineage-group/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:model-card/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:pipeline/theirs",
+        "arn:aws:sagemaker:us-east-1:{}:pipeline/theirs/execution/abcdefghijkl",
+        "arn:aws:sagemaker:us-east-1:{}:model-card/theirs/export-job/theirs",
+        "arn:aws:iam::{}:root",
     )
 )
 TEXTS = (
@@ -41,6 +56,7 @@ TEXTS = (
     "{}",
     "ml.m5.large",
     "a@b.example",
+    "lambda:GetLayerVersion",
 )
 
 

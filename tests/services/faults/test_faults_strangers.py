@@ -45,6 +45,11 @@ IDEMPOTENT = {
     # "does not fail or return an error if you call the operation for a provider that does not exist"
     # (docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteOpenIDConnectProvider.html)
     ("iam", "DeleteOpenIDConnectProvider"),
+    # which of the caller's own rules, mappings, associations and components have to do with that
+    ("events", "ListRuleNamesByTarget"),
+    ("lambda", "ListEventSourceMappings"),
+    ("sagemaker", "ListAssociations"),
+    ("sagemaker", "ListTrialComponents"),
 }
 
 
