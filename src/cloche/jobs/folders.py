@@ -49,6 +49,8 @@ class Folder:
     prefix: str
     """Of keys, without slash at its end."""
     follows_removals: bool = False
+    is_restored: bool = False
+    """Its files may have come from there: what S3 holds already, to the byte, is not stored again."""
     passes_over: str | None = None
     """Files whose names end so are not the folder's."""
 
@@ -107,14 +109,15 @@ class _Kept:
         with os.fdopen(descriptor, "rb") as stream:
             if _look(os.fstat(descriptor)) != look or (not last and _is_written(descriptor)):
                 return
-            if not (self.is_first and self._is_stored(key, look, stream)) and not self.objects.put_stream(
+            is_there = self.folder.is_restored and self.is_first and self._is_stored(key, look, stream)
+            if not is_there and not self.objects.put_stream(
                 bucket, key, stream, is_whole=lambda: _look(os.fstat(descriptor)) == look
             ):
                 return
         self.stored[name] = look
 
     def _is_stored(self, key: str, look: Look, stream: BufferedReader) -> bool:
-        """Whether S3 holds the very bytes: restored from there, or stored before this server was started."""
+        """Whether S3 holds the very bytes."""
         try:
             info = self.objects.head(self.folder.bucket, key)
         except NotFound:

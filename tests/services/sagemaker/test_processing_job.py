@@ -200,3 +200,15 @@ def test_packages_go_into_the_jobs_own_environment(bench: Bench) -> None:
     assert job["ProcessingJobStatus"] == "Completed", said
     assert said[-1].startswith("hello ") or said[-2].startswith("hello "), said
     assert any("Successfully installed greeting-1.0" in line for line in said), "numpy is the image's"
+
+
+def test_an_output_is_written_anew_by_every_job(bench: Bench) -> None:
+    outputs = {"Outputs": [sink("same", "out/same")]}
+    bench.run("same-1", f"echo same > {ML}/output/same/x", ProcessingOutputConfig=outputs)
+    first = bench.s3.head_object(Bucket=BUCKET, Key="out/same/x")
+    bench.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    bench.run("same-2", f"echo same > {ML}/output/same/x", ProcessingOutputConfig=outputs)
+    second = bench.s3.head_object(Bucket=BUCKET, Key="out/same/x")
+    bench.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    assert first["ETag"] == second["ETag"]
+    assert second.get("VersionId"), "a version of its own"

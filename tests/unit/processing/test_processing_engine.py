@@ -112,11 +112,6 @@ class Stored:
     def __init__(self) -> None:
         self.keys: list[str] = []
 
-    def head(self, bucket: str, key: str) -> Any:
-        from cloche.foundation.errors import NotFound
-
-        raise NotFound(key)
-
     def put_stream(self, bucket: str, key: str, stream: Any, *, is_whole: Any) -> object:
         self.keys.append(key)
         return object()

@@ -51,6 +51,7 @@ def folders_of(plan: Plan, place: Place) -> list[Folder]:
             config.bucket,
             config.prefix,
             follows_removals=True,
+            is_restored=True,
             passes_over=IGNORED,
         )
         for layout in layouts
