@@ -148,7 +148,7 @@ def test_a_version_is_described_as_it_was_registered(sagemaker: Any, group: str)
     described = sagemaker.describe_model_package(ModelPackageName=arn)
     assert {name: described[name] for name in members} == members
     assert described["InferenceSpecification"] == SPECIFICATION
-    assert described["ModelPackageGroupName"] == described["ModelPackageName"] == group
+    assert described["ModelPackageGroupName"] == group and "ModelPackageName" not in described
     assert described["ModelPackageVersion"] == 1
     assert described["ModelApprovalStatus"] == "PendingManualApproval"
     assert described["ModelPackageStatus"] == "Completed"

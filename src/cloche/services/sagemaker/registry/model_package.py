@@ -135,12 +135,13 @@ class ModelPackage(Resource):
         return Kept(lambda: members)
 
     def shown(self, ctx: Context, record: Record) -> Members:
-        group, _, number = record.name.partition("/")
+        number = record.name.partition("/")[2]
         modified = record.state.get("modified_by")
         return {
-            # Of a version the description repeats the group's name, and a summary has none
-            # (aws/sagemaker-python-sdk#5606).
-            "ModelPackageName": group,
+            # A version has no name of its own, although the shape requires one: so it is in the description that
+            # docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html shows, and in a summary
+            # (aws/sagemaker-python-sdk#5606). AWS's SDK 3 describes again by the ARN only where none is answered.
+            "ModelPackageName": None if number else record.name,
             "ModelPackageVersion": int(number) if number else None,
             "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
             "CertifyForMarketplace": False,
@@ -148,10 +149,6 @@ class ModelPackage(Resource):
             "LastModifiedBy": modified,
             "ModelCard": _card(record.request.get("ModelCard")),
         }
-
-    def listed(self, ctx: Context, record: Record) -> Members:
-        shown = self.shown(ctx, record)
-        return {**shown, "ModelPackageName": None} if "/" in record.name else shown
 
 
 def find_package(ctx: Context, connection: sqlite3.Connection, name_or_arn: str) -> Record:
