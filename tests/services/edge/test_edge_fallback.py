@@ -116,9 +116,9 @@ def test_a_query_service_and_a_rest_service(beside: Any, toy: Toy) -> None:
     toy.answer = (200, {"content-type": "text/xml"}, b"<ListTopicsResponse><ListTopicsResult/></ListTopicsResponse>")
     beside.client("sns").list_topics()
     assert b"Action=ListTopics" in toy.seen[-1][3]
-    toy.answer = (200, {"content-type": "application/json"}, b'{"Functions":[]}')
-    assert beside.client("lambda").list_functions(MaxItems=7)["Functions"] == []
-    assert toy.seen[-1][:2] == ("GET", "/2015-03-31/functions?MaxItems=7")
+    toy.answer = (200, {"content-type": "application/json"}, b'{"item":[]}')
+    assert beside.client("apigateway").get_rest_apis(limit=7)["items"] == []
+    assert toy.seen[-1][:2] == ("GET", "/restapis?limit=7")
 
 
 def test_errors_and_redirects_are_passed_on(beside: Any, toy: Toy) -> None:
@@ -195,10 +195,9 @@ def test_large_bodies_both_ways(beside: Any, toy: Toy) -> None:
     answer = json.dumps({"Payload": "y" * 3_000_000}).encode()
     toy.answer = (200, {"content-type": "application/json"}, answer)
     code = b"z" * 20_000_000
-    beside.client("lambda").update_function_code(FunctionName="f", ZipFile=code)
-    assert len(toy.seen[-1][3]) > len(code)
-    payload = beside.client("lambda").invoke(FunctionName="f", Payload=b"1")["Payload"].read()
-    assert payload == answer
+    body = beside.client("bedrock-runtime").invoke_model(modelId="m", body=code)["body"].read()
+    assert toy.seen[-1][3] == code
+    assert body == answer
 
 
 def test_a_body_without_a_length(beside: Any, toy: Toy) -> None:
@@ -220,12 +219,12 @@ def test_an_answer_that_breaks_off_breaks_off(beside: Any, toy: Toy) -> None:
     toy.breaks = True
     toy.answer = (200, {"content-type": "application/json"}, b'{"half"')
     with pytest.raises(Exception, match=r"(?i)incomplete|closed|connection|read"):
-        beside.client("lambda", config=ONE_TRY).invoke(FunctionName="f", Payload=b"1")["Payload"].read()
+        beside.client("bedrock-runtime", config=ONE_TRY).invoke_model(modelId="m", body=b"1")["body"].read()
 
 
 def test_it_is_told(beside: Any, toy: Toy) -> None:
-    beside.client("sqs").list_queues()
-    assert f"sqs ListQueues passed on to {toy.url}: 200" in beside.log()
+    beside.client("dynamodb").list_tables()
+    assert f"dynamodb ListTables passed on to {toy.url}: 200" in beside.log()
     assert f"services that Cloche does not speak are passed on to {toy.url}" in beside.log()
     command = [sys.executable, "-m", "cloche.cli.main", "status", "--data", str(beside.data)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -236,7 +235,7 @@ def test_it_is_told(beside: Any, toy: Toy) -> None:
     opener.open(f"{beside.url}/?token={token}").close()
     with opener.open(f"{beside.url}/_cloche/requests") as page:
         text = page.read().decode()
-    assert "sqs → fallback" in text
+    assert "dynamodb → fallback" in text
     assert f"passed on to {toy.url}" in text
 
 
@@ -284,10 +283,10 @@ def test_signed_anew(toy: Toy, start_server: Callable[..., Any]) -> None:
     assert headers["x-amz-security-token"] == "their-token"
     assert "their-secret" not in running.log()
     assert is_signed_by(theirs, "dynamodb", method, toy.url + path, headers, body)
-    toy.answer = (200, {"content-type": "application/json"}, b'{"Functions":[]}')
-    running.client("lambda").list_functions(Marker="a b/c+d", MaxItems=3)
+    toy.answer = (200, {"content-type": "application/json"}, b'{"item":[]}')
+    running.client("apigateway").get_rest_apis(position="a b/c+d", limit=3)
     method, path, headers, body = toy.seen[-1]
-    assert is_signed_by(theirs, "lambda", method, toy.url + path, headers, body)
+    assert is_signed_by(theirs, "apigateway", method, toy.url + path, headers, body)
 
 
 def is_signed_by(keys: Credentials, service: str, method: str, url: str, headers: dict[str, str], body: bytes) -> bool:
