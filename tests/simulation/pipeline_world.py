@@ -208,7 +208,8 @@ class PipelineWorld:
 
     # -- what happens ------------------------------------------------------------------------------------
 
-    def start(self, definition: dict[str, Any]) -> str:
+    def start(self, definition: dict[str, Any], *, limited: bool = True) -> str:
+        """Of those that are ``limited`` each third does two steps at once at most."""
         number = len(self.executions)
         pipeline = f"{PREFIX}pipeline/p{number}"
         arn = f"{pipeline}/execution/{number:012d}"
@@ -229,7 +230,7 @@ class PipelineWorld:
                 "RoleArn": "arn:aws:iam::123456789012:role/r",
                 "Parameters": {},
             }
-            if number % 3 == 0:
+            if number % 3 == 0 and limited:
                 request["ParallelismConfiguration"] = {"MaxParallelExecutionSteps": 2}
             self._insert(tx, EXECUTION, name_of(arn), arn, request)
             record = records.find_arn(tx, arn)

@@ -135,7 +135,7 @@ def test_a_throttled_create_is_tried_again_after_growing_pauses(folder: Path) ->
         {"Name": "limited", "Type": "Training", "Arguments": {"Step": "limited"}},
     ]
     world.api.refusals = {"patient": [THROTTLED] * 4, "short": [THROTTLED] * 3, "limited": [LIMIT]}
-    arn = world.start({"Version": "2020-12-01", "Steps": steps})
+    arn = world.start({"Version": "2020-12-01", "Steps": steps}, limited=False)
     began = world.clock.seconds
     world.settle()
     held = {row.request["StepName"]: row for row in rows_of(world.database.reader, ACCOUNT, REGION, arn)}

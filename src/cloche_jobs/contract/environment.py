@@ -52,15 +52,17 @@ def training_environment(
     extra: Mapping[str, str] | None = None,
     ml_root: Path | str = ML_ROOT,
     host: str = "algo-1",
+    programs: Path | str | None = None,
 ) -> dict[str, str]:
     """Everything a training job's process is started with.
 
     ``image`` is the catalog's key, ``python`` the environment's interpreter, ``package_root`` what ``PYTHONPATH``
     names, ``request`` the request's ``Environment``, ``extra`` credentials and endpoint addresses; both win over
-    what is made here, except for Cloche's own names.
+    what is made here, except for Cloche's own names. ``programs`` is the folder of the job's own environment's, where
+    it has one.
     """
     return {
-        **_common(python, region),
+        **_common(python, region, programs),
         "TRAINING_JOB_NAME": job_name,
         "TRAINING_JOB_ARN": job_arn,
         "CURRENT_HOST": host,
@@ -83,10 +85,8 @@ def processing_environment(
     host: str = "algo-1",
 ) -> dict[str, str]:
     """Everything a processing job's process is started with; ``programs`` is the folder of its own environment's."""
-    common = _common(python, region)
     return {
-        **common,
-        "PATH": common["PATH"] if str(programs) == str(Path(python).parent) else f"{programs}:{common['PATH']}",
+        **_common(python, region, programs),
         "CURRENT_HOST": host,
         **(request or {}),
         **(extra or {}),
@@ -117,11 +117,12 @@ def serving_environment(
     }
 
 
-def _common(python: Path | str, region: str) -> dict[str, str]:
+def _common(python: Path | str, region: str, programs: Path | str | None = None) -> dict[str, str]:
     binaries = Path(python).parent
+    first = "" if programs is None or Path(programs) == binaries else f"{programs}:"
     return {
         **passed_on(),
-        "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{first}{binaries}:/usr/local/bin:/usr/bin:/bin",
         "HOME": "/root" if os.geteuid() == 0 else "/tmp",  # noqa: S108
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

@@ -6,6 +6,7 @@ import io
 import signal
 import tarfile
 import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,31 @@ def test_credentials_and_endpoint_inside_are_the_roles(bench: Bench) -> None:
     job = bench.run("credentialed", script, InputDataConfig=[channel("probe", "probe")])
     assert job["TrainingJobStatus"] == "Completed", bench.lines("credentialed")
     assert bench.lines("credentialed") == [f"{bench.role} ASIA {bench.server.url} us-east-1"]
+
+
+def test_an_entry_point_of_ones_own_may_install_packages(bench: Bench) -> None:
+    """The SDKs' ``@step`` and ``@remote`` begin so. The image's environment stays as it is."""
+    bench.s3.put_object(Bucket=BUCKET, Key="tiny/tiny-1.0-py3-none-any.whl", Body=tiny_wheel())
+    script = (
+        "cd $CLOCHE_ML_ROOT/input/data/tiny && pip install --quiet --no-index tiny-1.0-py3-none-any.whl 2>&1"
+        " && python3 -c 'import tiny, numpy, sys; print(tiny.WORD, sys.prefix.endswith(\".environment\"))'"
+    )
+    job = bench.run("installing", script, InputDataConfig=[channel("tiny", "tiny")])
+    assert job["TrainingJobStatus"] == "Completed", bench.lines("installing")
+    assert bench.lines("installing")[-1] == "hello True"
+    job = bench.run("installed-before", "python3 -c 'import tiny'", InputDataConfig=[channel("tiny", "tiny")])
+    assert job["TrainingJobStatus"] == "Failed" and "tiny" in "".join(bench.lines("installed-before"))
+
+
+def tiny_wheel() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("tiny.py", "WORD = 'hello'")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr("tiny-1.0.dist-info/WHEEL", wheel)
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    return content.getvalue()
 
 
 HTTPS = """

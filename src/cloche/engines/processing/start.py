@@ -16,7 +16,7 @@ from cloche.jobs.place import Place
 from cloche_jobs import catalog
 from cloche_jobs.contract.environment import processing_environment
 from cloche_jobs.contract.layout import ML_ROOT
-from cloche_jobs.contract.processing import ENVIRONMENT, make_environment
+from cloche_jobs.contract.own_environment import ENVIRONMENT, make_environment
 
 
 def process_of(

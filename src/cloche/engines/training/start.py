@@ -17,6 +17,7 @@ from cloche_jobs import catalog
 from cloche_jobs.contract import command
 from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
+from cloche_jobs.contract.own_environment import ENVIRONMENT, make_environment
 from cloche_jobs.contract.sources import training_entry
 
 
@@ -32,10 +33,12 @@ def process_of(
     limits: Limits,
     caches: Mapping[int, Path],
 ) -> ProcessSpec:
-    """``caches`` are the hosts' parts of a warm pool's cache."""
+    """``caches`` are the hosts' parts of a warm pool's cache. A job with an entry point of its own has an environment
+    of its own, too, as what it runs may install packages (the SDKs' ``@step`` and ``@remote`` do)."""
 
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number)
+        root = ML_ROOT if capabilities.ml_root_at_opt_ml else its.layout.root
         environment = training_environment(
             image=plan.image,
             python=python,
@@ -45,8 +48,9 @@ def process_of(
             region=plan.region,
             request=plan.environment,
             extra=world.environment,
-            ml_root=ML_ROOT if capabilities.ml_root_at_opt_ml else its.layout.root,
+            ml_root=root,
             host=host.name,
+            programs=make_environment(its.layout, python, Path(root)) if plan.entrypoint else None,
         )
         mounts = mounts_of(plan, its, host, private_files=capabilities.private_files)
         if host.number in caches and capabilities.private_files:
@@ -73,7 +77,12 @@ def process_of(
             for host in plan.hosts
             if pipes_of(plan, place.of_host(host.number), host)
         ),
-        standby=Standby(_imports(plan), frozenset(("TRAINING_JOB_NAME", "TRAINING_JOB_ARN", *world.environment))),
+        standby=Standby(
+            _imports(plan),
+            frozenset(("TRAINING_JOB_NAME", "TRAINING_JOB_ARN", *world.environment)),
+            python=str(python),
+            prefix=str(ML_ROOT / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
+        ),
     )
 
 
