@@ -42,7 +42,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(30)
 
 
-def test_queues_and_tables_beside_buckets(moto: str, start_server: Callable[..., Any], tmp_path: Path) -> None:
+def test_parameters_and_tables_beside_buckets(moto: str, start_server: Callable[..., Any], tmp_path: Path) -> None:
     running = start_server("--fallback", moto)
     dynamodb = running.client("dynamodb")
     dynamodb.create_table(
@@ -55,10 +55,9 @@ def test_queues_and_tables_beside_buckets(moto: str, start_server: Callable[...,
     dynamodb.put_item(TableName="runs", Item={"id": {"S": "one"}, "auc": {"N": "0.93"}})
     assert dynamodb.get_item(TableName="runs", Key={"id": {"S": "one"}})["Item"]["auc"]["N"] == "0.93"
 
-    sqs = running.client("sqs")
-    queue = sqs.create_queue(QueueName="work")["QueueUrl"]
-    sqs.send_message(QueueUrl=queue, MessageBody="train it")
-    assert sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "train it"
+    ssm = running.client("ssm")
+    ssm.put_parameter(Name="/churn/threshold", Value="0.8", Type="String")
+    assert ssm.get_parameter(Name="/churn/threshold")["Parameter"]["Value"] == "0.8"
 
     sns = running.client("sns")  # the query protocol
     topic = sns.create_topic(Name="news")["TopicArn"]
@@ -73,6 +72,6 @@ def test_queues_and_tables_beside_buckets(moto: str, start_server: Callable[...,
     with urllib.request.urlopen(f"{moto}/moto-api/data.json") as answer:
         assert b'"mine"' not in answer.read()  # the bucket is Cloche's
     log = running.log()
-    for words in ("dynamodb CreateTable", "sqs SendMessage", "sns CreateTopic"):
+    for words in ("dynamodb CreateTable", "ssm PutParameter", "sns CreateTopic"):
         assert words in log, words
     assert "s3 " not in log

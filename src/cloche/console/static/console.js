@@ -170,7 +170,7 @@ function move(step) {
   next.scrollIntoView({ block: "nearest" });
 }
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, dialog[open]")) return;
   if (afterG) {
     afterG = false;
     document.querySelector(`header nav a[data-key="${CSS.escape(event.key)}"]`)?.click();
