@@ -54,4 +54,6 @@ def test_killed_while_it_stops(start_server: Callable[..., Any]) -> None:
     bench.connect()
     job = bench.ended("stopping")
     assert job["HyperParameterTuningJobStatus"] == "Stopped"
-    assert all(each["TrainingJobStatus"] == "Stopped" for each in bench.trials("stopping"))
+    ended = {each["TrainingJobName"]: each["TrainingJobStatus"] for each in bench.trials("stopping")}
+    reasons = [bench.sagemaker.describe_training_job(TrainingJobName=name).get("FailureReason") for name in ended]
+    assert set(ended.values()) == {"Stopped"}, (ended, reasons)
