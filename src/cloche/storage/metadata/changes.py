@@ -170,16 +170,15 @@ class Changes:
             behind = [follower for follower in self._followers if self._advance(follower)]
             if not self._followers:
                 self._trim()
-            if behind and not self._stopping:
-                if any(follower.failures for follower in behind):
-                    threading.Event().wait(PAUSE_SECONDS)
+            if behind:
                 self._some.set()
 
     def _advance(self, follower: _Follower) -> bool:
         """Hand over one batch; whether there is more to do."""
-        size = 1 if follower.failures >= TRIES else BATCH
         if not _after(self._database.reader, _cursor(self._database.reader, follower.name), 1):
+            follower.failures = 0
             return False
+        size = 1 if follower.failures >= TRIES else BATCH
         try:
             count = self._database.write(lambda tx: _hand_over(tx, follower, size))
         except Exception:
@@ -187,9 +186,9 @@ class Changes:
             log.exception("%s could not follow the changes of records; it is tried again", follower.name)
             if follower.failures >= 2 * TRIES:
                 self._pass_over(follower)
+            threading.Event().wait(PAUSE_SECONDS)
             return True
-        if count < size:
-            follower.failures = 0
+        follower.failures = TRIES if size == 1 else 0
         return count == size
 
     def _pass_over(self, follower: _Follower) -> None:
