@@ -12,8 +12,8 @@ from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members
 from cloche.console.dag import HEIGHT, WIDTH, Picture, picture_of
 from cloche.console.door import HEADERS
+from cloche.console.jobs import STOP_POLLING
 from cloche.console.pages import Pages
-from cloche.console.training import STOP_POLLING
 from cloche.engines.pipelines import Pipelines
 from cloche.foundation.errors import Invalid
 from cloche.foundation.ids import request_id

@@ -7,50 +7,24 @@ import json
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, log_tail, newest_stream
 from cloche.console.curves import Curves
-from cloche.console.door import HEADERS
+from cloche.console.jobs import ENDED, LINES_SHOWN, STOP_POLLING, JobPages
 from cloche.console.pages import Pages
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-ENDED = ("Completed", "Failed", "Stopped")
-LINES_SHOWN = 1_500
-STOP_POLLING = 286
-"""htmx's status for a fragment that will not change any more."""
 
 
-class TrainingPages:
+class TrainingPages(JobPages):
+    noun = "TrainingJob"
+    path = "training"
+
     def __init__(self, ask: Ask, pages: Pages) -> None:
-        self._ask = ask
-        self._pages = pages
+        super().__init__(ask, pages)
         self._curves = Curves(ask, LOG_GROUP)
-
-    def routes(self) -> list[Route]:
-        return [
-            Route("/_cloche/training", self.index),
-            Route("/_cloche/training/{name}", self.job),
-            Route("/_cloche/training/{name}/stop", self.stop, methods=["POST"]),
-        ]
-
-    async def index(self, request: Request) -> Response:
-        members: Members = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 50}
-        if token := request.query_params.get("next"):
-            members["NextToken"] = token
-        if name := request.query_params.get("name"):
-            members["NameContains"] = name
-        answer = await self._ask("sagemaker", "ListTrainingJobs", members)
-        template = "_training_rows.html" if "hx-request" in request.headers else "training.html"
-        return self._pages.show(
-            template,
-            jobs=answer["TrainingJobSummaries"],
-            next=answer.get("NextToken"),
-            name=name or "",
-            query=request.url.query,
-        )
 
     async def job(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -79,11 +53,3 @@ class TrainingPages:
     async def _charts(self, job: Members, stream: str | None) -> tuple[list[dict[str, Any]], bool]:
         charts, is_read = await self._curves.of_rounds(stream) if stream else ([], True)
         return charts or await self._curves.over_time(job), is_read
-
-    async def stop(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        try:
-            await self._ask("sagemaker", "StopTrainingJob", {"TrainingJobName": name})
-        except AwsError as error:
-            return Response(error.message, error.status, HEADERS)
-        return RedirectResponse(f"/_cloche/training/{name}", 303, HEADERS)

@@ -5,46 +5,19 @@ from __future__ import annotations
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from cloche.aws.errors import AwsError
-from cloche.console.asking import Ask, Members, ask_or, log_tail
-from cloche.console.door import HEADERS
-from cloche.console.pages import Pages
-from cloche.console.training import ENDED, LINES_SHOWN, STOP_POLLING
+from cloche.console.asking import Members, ask_or, log_tail
+from cloche.console.jobs import ENDED, LINES_SHOWN, STOP_POLLING, JobPages
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 DATA_LOG = "/data-log"
 
 
-class TransformPages:
-    def __init__(self, ask: Ask, pages: Pages) -> None:
-        self._ask = ask
-        self._pages = pages
-
-    def routes(self) -> list[Route]:
-        return [
-            Route("/_cloche/transform", self.index),
-            Route("/_cloche/transform/{name}", self.job),
-            Route("/_cloche/transform/{name}/stop", self.stop, methods=["POST"]),
-        ]
-
-    async def index(self, request: Request) -> Response:
-        members: Members = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 50}
-        if token := request.query_params.get("next"):
-            members["NextToken"] = token
-        if name := request.query_params.get("name"):
-            members["NameContains"] = name
-        answer = await self._ask("sagemaker", "ListTransformJobs", members)
-        template = "_transform_rows.html" if "hx-request" in request.headers else "transform.html"
-        return self._pages.show(
-            template,
-            jobs=answer["TransformJobSummaries"],
-            next=answer.get("NextToken"),
-            name=name or "",
-            query=request.url.query,
-        )
+class TransformPages(JobPages):
+    noun = "TransformJob"
+    path = "transform"
 
     async def job(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -75,11 +48,3 @@ class TransformPages:
         return await asyncio.gather(
             log_tail(self._ask, LOG_GROUP, data, LINES_SHOWN), log_tail(self._ask, LOG_GROUP, printed, LINES_SHOWN)
         )
-
-    async def stop(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        try:
-            await self._ask("sagemaker", "StopTransformJob", {"TransformJobName": name})
-        except AwsError as error:
-            return Response(error.message, error.status, HEADERS)
-        return RedirectResponse(f"/_cloche/transform/{name}", 303, HEADERS)

@@ -5,44 +5,17 @@ from __future__ import annotations
 import json
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from cloche.aws.errors import AwsError
-from cloche.console.asking import Ask, Members
-from cloche.console.door import HEADERS
-from cloche.console.pages import Pages
-from cloche.console.training import ENDED, STOP_POLLING
+from cloche.console.asking import Members
+from cloche.console.jobs import ENDED, STOP_POLLING, JobPages
 from cloche.console.trials import axes_of, charts, coordinates
 
 
-class TuningPages:
-    def __init__(self, ask: Ask, pages: Pages) -> None:
-        self._ask = ask
-        self._pages = pages
-
-    def routes(self) -> list[Route]:
-        return [
-            Route("/_cloche/tuning", self.index),
-            Route("/_cloche/tuning/{name}", self.job),
-            Route("/_cloche/tuning/{name}/stop", self.stop, methods=["POST"]),
-        ]
-
-    async def index(self, request: Request) -> Response:
-        members: Members = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 50}
-        if token := request.query_params.get("next"):
-            members["NextToken"] = token
-        if name := request.query_params.get("name"):
-            members["NameContains"] = name
-        answer = await self._ask("sagemaker", "ListHyperParameterTuningJobs", members)
-        template = "_tuning_rows.html" if "hx-request" in request.headers else "tuning.html"
-        return self._pages.show(
-            template,
-            jobs=answer["HyperParameterTuningJobSummaries"],
-            next=answer.get("NextToken"),
-            name=name or "",
-            query=request.url.query,
-        )
+class TuningPages(JobPages):
+    noun = "HyperParameterTuningJob"
+    path = "tuning"
 
     async def job(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -79,14 +52,6 @@ class TuningPages:
             if "NextToken" not in answer:
                 return found
             asked["NextToken"] = answer["NextToken"]
-
-    async def stop(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        try:
-            await self._ask("sagemaker", "StopHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
-        except AwsError as error:
-            return Response(error.message, error.status, HEADERS)
-        return RedirectResponse(f"/_cloche/tuning/{name}", 303, HEADERS)
 
 
 def _definitions(job: Members) -> list[Members]:
