@@ -129,6 +129,13 @@ class ServerProcess:
         root = json.loads((self.data / "keys" / "root.json").read_text())
         return {"aws_access_key_id": root["AccessKeyId"], "aws_secret_access_key": root["SecretAccessKey"]}
 
+    def turn_clock(self, *arguments: str, fails: bool = False) -> str:
+        """``turn_clock("advance", "1h")``: what ``cloche clock`` prints."""
+        command = [sys.executable, "-m", "cloche.cli.main", "clock", *arguments, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
+
     def client(self, service: str, **arguments: Any) -> Any:
         """An unmodified boto3 client with the root's key; ``arguments`` go to ``boto3.client``."""
         import boto3

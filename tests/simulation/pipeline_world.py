@@ -268,7 +268,7 @@ class PipelineWorld:
         raise AssertionError(f"{len(left)} executions do not end: {left[0].id}")
 
     def _work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.time(), 10)
+        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
         woken = sorted(self.reconciler._woken)
         self.reconciler._woken.clear()
         for id in dict.fromkeys([*woken, *due]):

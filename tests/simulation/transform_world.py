@@ -291,7 +291,7 @@ class TransformWorld:
         self.jobs.append(arn)
 
     def _work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.time(), 10)
+        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
         woken = sorted(self.reconciler._woken)
         self.reconciler._woken.clear()
         for id in dict.fromkeys([*woken, *due]):

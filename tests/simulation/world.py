@@ -58,6 +58,11 @@ class FakeClock:
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.seconds, UTC)
 
+    def real(self) -> float:
+        return self.time()
+
+    def when_turned(self, callback: Callable[[], None]) -> None: ...
+
 
 @dataclass
 class FakeProcess:
@@ -345,7 +350,7 @@ class World:
         self.jobs.append(arn)
 
     def _work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.time(), 10)
+        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
         woken = sorted(self.reconciler._woken)
         self.reconciler._woken.clear()
         for id in dict.fromkeys([*woken, *due]):

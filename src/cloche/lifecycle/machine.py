@@ -19,6 +19,9 @@ class Lifecycle:
     initial: str
     table: Mapping[tuple[str, str], str]
     terminal: frozenset[str]
+    standing: frozenset[str] = frozenset()
+    """States in which a thing may stay for good, looked after but with nothing to come: an endpoint in service. Time
+    that is made to pass does not wait for it."""
 
     def next(self, state: str, event: str) -> str | None:
         """The state that follows, or ``None`` where the event means nothing in this state."""
@@ -60,20 +63,27 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something happened: look it up in the table, keep ``changes`` in the document, say ``message``. The state that
-    is entered is worked on after ``rest_seconds``, or when woken: at once, unless there is nothing to do yet."""
+    is entered is worked on after ``rest_seconds``, or when woken: at once, unless there is nothing to do yet. With
+    ``rest_until`` (seconds since 1970, Cloche's time) it rests until then."""
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     rest_seconds: float = 0.0
+    rest_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing yet: look again after ``seconds`` (``None``: only when woken), and keep ``changes``."""
+    """Nothing yet: look again after ``seconds``, and keep ``changes``.
+
+    ``seconds`` are the machine's, for who waits for a process. ``until`` is a moment of Cloche's time, for who
+    waits for time itself; whichever comes first. With neither the thing is looked at only when woken.
+    """
 
     seconds: float | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    until: float | None = None
 
 
 Outcome = Event | Wait

@@ -65,7 +65,9 @@ class Reconciler:
     def submit(self, tx: sqlite3.Connection, kind: str, id: str, data: Mapping[str, Any], message: str = "") -> Item:
         """Begin a thing in its lifecycle's initial state, in the transaction that creates its record."""
         driver = self._drivers[kind]
-        item = rows.insert(tx, kind, id, driver.lifecycle.initial, data, message, self._clock.time())
+        item = rows.insert(
+            tx, kind, id, driver.lifecycle.initial, data, message, self._clock.time(), self._clock.real()
+        )
         driver.entered(tx, item)
         self._after(tx, item)
         return item
@@ -129,11 +131,31 @@ class Reconciler:
                 raise Conflict(f"a step of {busy[0]} does not end")
             time.sleep(0.01)
 
+    # -- what the agenda asks ----------------------------------------------------------------------------
+
+    def next_at(self) -> float | None:
+        """The earliest moment of Cloche's time that a thing waits for."""
+        return rows.next_until(self._database.reader)
+
+    def look(self) -> None:
+        """The clock has moved: see who is due."""
+        with self._condition:
+            self._hinted = True
+            self._condition.notify()
+
+    def is_at_work(self) -> bool:
+        """Whether a thing is worked on, or waits for work to be done: for a process, for a child, for its turn."""
+        with self._condition:
+            if self._busy or self._woken or self._hinted:
+                return True
+        standing = {(kind, state) for kind, driver in self._drivers.items() for state in driver.lifecycle.standing}
+        return any(found not in standing for found in rows.at_work(self._database.reader))
+
     # -- the loop ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Adopt whatever a former server left unfinished, and begin. The caller holds the data directory."""
-        self._database.write(lambda tx: rows.release_all(tx, self._clock.time()))
+        self._database.write(lambda tx: rows.release_all(tx, self._clock.real()))
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self._thread.start()
 
@@ -147,7 +169,7 @@ class Reconciler:
         self._pool.shutdown(wait=True)
 
     def _run(self) -> None:
-        extended_at = self._clock.time()
+        extended_at = self._clock.real()
         while True:
             with self._condition:
                 if not (self._hinted or self._woken or self._stopping):
@@ -158,22 +180,25 @@ class Reconciler:
                 woken, self._woken = self._woken, set()
             try:
                 self._take(woken)
-                if self._clock.time() - extended_at > LEASE_SECONDS / 3:
+                if self._clock.real() - extended_at > LEASE_SECONDS / 3:
                     self._extend()
-                    extended_at = self._clock.time()
+                    extended_at = self._clock.real()
             except Exception:
                 log.exception("the reconciler's look failed; it looks again")
                 threading.Event().wait(BACK_OFF_SECONDS)
 
     def _pause_seconds(self) -> float:
-        wake_at = rows.next_wake(self._database.reader)
-        if wake_at is None:
-            return LOOK_SECONDS_MAX
-        return min(max(wake_at - self._clock.time(), 0.001), LOOK_SECONDS_MAX)
+        pause = LOOK_SECONDS_MAX
+        wake_at, until = rows.next_wake(self._database.reader), rows.next_until(self._database.reader)
+        if wake_at is not None:
+            pause = min(pause, wake_at - self._clock.real())
+        if until is not None:
+            pause = min(pause, until - self._clock.time())
+        return max(pause, 0.001)
 
     def _take(self, woken: set[str]) -> None:
-        now = self._clock.time()
-        for id in dict.fromkeys([*woken, *rows.due(self._database.reader, now, 2 * WORKERS)]):
+        due = rows.due(self._database.reader, self._clock.real(), self._clock.time(), 2 * WORKERS)
+        for id in dict.fromkeys([*woken, *due]):
             with self._condition:
                 if id in self._busy:
                     if id in woken:
@@ -187,12 +212,12 @@ class Reconciler:
         with self._condition:
             leases = dict(self._busy)
         if leases:
-            until = self._clock.time() + LEASE_SECONDS
+            until = self._clock.real() + LEASE_SECONDS
             self._database.write(lambda tx: rows.extend(tx, leases, until))
 
     def _handle(self, id: str, lease: str) -> None:
         try:
-            now = self._clock.time()
+            now = self._clock.real()
             # Nobody waits for the claim: it is written before what comes of it, which counts only if it was there.
             self._database.submit(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS))
             item = rows.read(self._database.reader, id)
@@ -228,7 +253,7 @@ class Reconciler:
         rows.let_go(tx, item.id)
         if isinstance(outcome, Event):
             if self._move(tx, item, outcome) is None:
-                rows.rest(tx, item.id, self._clock.time(), outcome.changes, 0)
+                rows.rest(tx, item.id, self._clock.real(), outcome.changes, 0)
         else:
             self._rest(tx, claimed, item, outcome)
 
@@ -238,12 +263,13 @@ class Reconciler:
         return Event(BROKEN, message=f"{type(failure).__name__}: {failure}")
 
     def _rest(self, tx: sqlite3.Connection, claimed: Item, item: Item, wait: Wait) -> None:
-        now = self._clock.time()
-        wake_at = None if wait.seconds is None else now + wait.seconds
+        real, until = self._clock.real(), wait.until
+        wake_at = None if wait.seconds is None else real + wait.seconds
         if (item.state, item.entered_at) != (claimed.state, claimed.entered_at):
-            wake_at = now  # somebody posted an event meanwhile: the new state wants its own work
+            wake_at, until = real, None  # somebody posted an event meanwhile: the new state wants its own work
         if item.ended_at is None:
-            rows.rest(tx, item.id, wake_at, wait.changes, claimed.attempts + 1 if isinstance(wait, _Retry) else 0)
+            attempts = claimed.attempts + 1 if isinstance(wait, _Retry) else 0
+            rows.rest(tx, item.id, wake_at, wait.changes, attempts, until)
 
     def _move(self, tx: sqlite3.Connection, item: Item, event: Event) -> Item | None:
         driver = self._drivers[item.kind]
@@ -251,18 +277,19 @@ class Reconciler:
         if state is None:
             return None
         ends = state in driver.lifecycle.terminal
+        until = None if ends else event.rest_until
+        wake_at = None if ends or until is not None else self._clock.real() + event.rest_seconds
         now = self._clock.time()
-        wake_at = None if ends else now + event.rest_seconds
-        moved = rows.enter(tx, item.id, state, event.changes, event.message, now, wake_at=wake_at, ends=ends)
+        moved = rows.enter(
+            tx, item.id, state, event.changes, event.message, now, wake_at=wake_at, until=until, ends=ends
+        )
         driver.entered(tx, moved)
         self._after(tx, moved)
         return moved
 
     def _after(self, tx: sqlite3.Connection, item: Item) -> None:
         def tell() -> None:
-            with self._condition:
-                self._hinted = True
-                self._condition.notify()
+            self.look()
             self._bus.tell(LifecycleChanged(item.entered_at, item.kind, item.id, item.state, item.message))
 
         self._database.after_commit(tell)

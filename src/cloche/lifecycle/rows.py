@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,15 @@ MIGRATIONS = [
         "lifecycle-2",
         "CREATE INDEX lifecycles_active ON lifecycles (kind, created_at, id, state, ended_at) WHERE ended_at IS NULL",
     ),
+    (
+        "lifecycle-3",
+        """
+        ALTER TABLE lifecycles ADD COLUMN until REAL;
+        CREATE INDEX lifecycles_until ON lifecycles (until) WHERE until IS NOT NULL;
+        """,
+    ),
 ]
+"""``wake_at`` and ``leased_until`` are moments of the machine's clock, ``until`` of Cloche's, like all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,19 @@ class Transition:
 
 
 def insert(
-    tx: sqlite3.Connection, kind: str, id: str, state: str, data: Mapping[str, Any], message: str, now: float
+    tx: sqlite3.Connection,
+    kind: str,
+    id: str,
+    state: str,
+    data: Mapping[str, Any],
+    message: str,
+    now: float,
+    wake_at: float,
 ) -> Item:
     tx.execute(
         "INSERT INTO lifecycles (id, kind, state, data, message, version, created_at, entered_at, wake_at)"
         " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)",
-        (id, kind, state, _dump(data), message, now, now, now),
+        (id, kind, state, _dump(data), message, now, now, wake_at),
     )
     note(tx, id, state, message, now)
     return _there(tx, id)
@@ -95,11 +110,16 @@ def forget(tx: sqlite3.Connection, id: str) -> None:
     tx.execute("DELETE FROM transitions WHERE id = ?", (id,))
 
 
-def due(connection: sqlite3.Connection, now: float, limit: int) -> list[str]:
-    """Ids whose time has come and that nobody holds."""
+def due(connection: sqlite3.Connection, real: float, now: float, limit: int) -> list[str]:
+    """Ids whose time has come, by either clock, and that nobody holds."""
+    free = "(lease IS NULL OR leased_until < ?)"
     rows = connection.execute(
-        "SELECT id FROM lifecycles WHERE wake_at <= ? AND (lease IS NULL OR leased_until < ?) ORDER BY wake_at LIMIT ?",
-        (now, now, limit),
+        f"SELECT id FROM lifecycles WHERE wake_at <= ? AND {free} ORDER BY wake_at LIMIT ?",  # noqa: S608
+        (real, real, limit),
+    ).fetchall()
+    rows += connection.execute(
+        f"SELECT id FROM lifecycles WHERE until <= ? AND {free} ORDER BY until LIMIT ?",  # noqa: S608
+        (now, real, limit),
     )
     return [row[0] for row in rows]
 
@@ -110,6 +130,22 @@ def next_wake(connection: sqlite3.Connection) -> float | None:
     ).fetchone()
     wake_at: float | None = row[0]
     return wake_at
+
+
+def next_until(connection: sqlite3.Connection) -> float | None:
+    """The earliest moment of Cloche's time that somebody waits for."""
+    row = connection.execute("SELECT min(until) FROM lifecycles WHERE until IS NOT NULL AND lease IS NULL").fetchone()
+    until: float | None = row[0]
+    return until
+
+
+def at_work(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """(kind, state) of those that are held, or wait for something else than a moment of Cloche's time."""
+    rows = connection.execute(
+        "SELECT DISTINCT kind, state FROM lifecycles WHERE ended_at IS NULL"
+        " AND (lease IS NOT NULL OR (wake_at IS NOT NULL AND until IS NULL))"
+    )
+    return ((kind, state) for kind, state in rows)
 
 
 def claim(tx: sqlite3.Connection, id: str, lease: str, now: float, until: float) -> Item | None:
@@ -134,17 +170,24 @@ def holds(connection: sqlite3.Connection, id: str, lease: str) -> bool:
     return row is not None and row[0] == lease
 
 
-def release_all(tx: sqlite3.Connection, now: float) -> None:
+def release_all(tx: sqlite3.Connection, real: float) -> None:
     """At start, while we alone hold the data directory: whoever held a lease is gone. Look at everything."""
-    tx.execute("UPDATE lifecycles SET lease = NULL, leased_until = NULL, wake_at = ? WHERE ended_at IS NULL", (now,))
+    tx.execute("UPDATE lifecycles SET lease = NULL, leased_until = NULL, wake_at = ? WHERE ended_at IS NULL", (real,))
 
 
-def rest(tx: sqlite3.Connection, id: str, wake_at: float | None, changes: Mapping[str, Any], attempts: int) -> None:
-    """Put the row down in the state it is in, to be looked at again at ``wake_at``."""
+def rest(
+    tx: sqlite3.Connection,
+    id: str,
+    wake_at: float | None,
+    changes: Mapping[str, Any],
+    attempts: int,
+    until: float | None = None,
+) -> None:
+    """Put the row down in the state it is in, to be looked at again at ``wake_at`` or ``until``."""
     tx.execute(
-        "UPDATE lifecycles SET lease = NULL, leased_until = NULL, wake_at = ?, attempts = ?,"
+        "UPDATE lifecycles SET lease = NULL, leased_until = NULL, wake_at = ?, until = ?, attempts = ?,"
         " data = json_patch(data, ?), version = version + ? WHERE id = ? AND ended_at IS NULL",
-        (wake_at, attempts, _dump(changes), 1 if changes else 0, id),
+        (wake_at, until, attempts, _dump(changes), 1 if changes else 0, id),
     )
 
 
@@ -166,12 +209,14 @@ def enter(
     *,
     ends: bool,
     wake_at: float | None = None,
+    until: float | None = None,
 ) -> Item:
-    """The row enters ``state``, and is worked on at ``wake_at``. An end is an end: it is never looked at again."""
+    """The row enters ``state``, and is worked on at ``wake_at`` or ``until``. An end is an end: it is never looked at
+    again."""
     tx.execute(
         "UPDATE lifecycles SET state = ?, data = json_patch(data, ?), message = ?, version = version + 1, attempts = 0,"
-        " entered_at = ?, ended_at = ?, wake_at = ? WHERE id = ?",
-        (state, _dump(changes), message, now, now if ends else None, wake_at, id),
+        " entered_at = ?, ended_at = ?, wake_at = ?, until = ? WHERE id = ?",
+        (state, _dump(changes), message, now, now if ends else None, wake_at, until, id),
     )
     note(tx, id, state, message, now)
     return _there(tx, id)

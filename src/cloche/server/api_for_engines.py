@@ -57,7 +57,7 @@ class ApiForEngines:
         with self._lock:
             held = self._held.get(behalf)
         ends = None if held is None else held.expires_at
-        if held is not None and ends is not None and ends.timestamp() - self._clock.time() > FRESH_SECONDS:
+        if held is not None and ends is not None and ends.timestamp() - self._clock.real() > FRESH_SECONDS:
             return held
         try:
             taken = self._identity.job_credentials(behalf.role, behalf.session)

@@ -142,7 +142,7 @@ class Chain:
         if target.operation.auth_type == "none" and not is_signed(request):
             verified = Verified(ANONYMOUS, "")
         else:
-            verified = self.verifier.verify(request, family, self.clock.time(), streams=streams)
+            verified = self.verifier.verify(request, family, self.clock.real(), streams=streams)
         exchange.caller = verified.caller
         if fallback is not None and not self.dispatch.has(target.service_name):
             return await pass_on_routed(self, fallback, exchange, target, verified)

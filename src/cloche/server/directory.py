@@ -6,6 +6,7 @@
     run/                 what running jobs and model servers need
     models/              AWS's service models, stripped (a cache)
     keys/      (0700)    ca.pem, ca.key, bundle.pem, root.json, console.token: private files, 0600
+    clock.json           how Cloche's time differs from the machine's, once somebody has turned it
     server.json          who serves this directory now: pid, its start time, port
     lock                 held (flock) while a server runs
 
@@ -50,6 +51,10 @@ class Layout:
     @property
     def processes(self) -> Path:
         return self.run / "processes"
+
+    @property
+    def clock(self) -> Path:
+        return self.root / "clock.json"
 
     @property
     def models(self) -> Path:

@@ -16,6 +16,7 @@ from cloche.aws.routing import Routed, bucket_of_host
 from cloche.aws.signing.post_policy import verify_form
 from cloche.aws.signing.sigv2 import decoded_policy
 from cloche.aws.validation import validate
+from cloche.foundation.clock import from_epoch
 
 if TYPE_CHECKING:
     from cloche.aws.operation import Operation
@@ -63,7 +64,7 @@ async def _put(chain: Chain, exchange: Exchange, request: HttpRequest, form: For
     bucket, model = _bucket(request), service_model("s3")
     operation = model.operation_model("PutObject")
     await form.read_fields()
-    verified = verify_form(chain.verifier, form.fields, chain.clock.time())
+    verified = verify_form(chain.verifier, form.fields, chain.clock.real())
     exchange.caller = verified.caller
     fields = meant_fields(form)
     size = SizeRange()
@@ -72,7 +73,7 @@ async def _put(chain: Chain, exchange: Exchange, request: HttpRequest, form: For
             document = decoded_policy(form.fields["policy"])
         except ValueError:
             raise s3_error("InvalidPolicyDocument", "Invalid Policy: Invalid Base64 Encoding.") from None
-        size = check_policy(document, fields, bucket, chain.clock.now())
+        size = check_policy(document, fields, bucket, from_epoch(chain.clock.real()))
     put = put_request(request, bucket, fields, FormFile(form, size))
     members = parse_request(model, operation, "rest-xml", put)
     validate(model, operation, members)

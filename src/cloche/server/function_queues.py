@@ -10,6 +10,7 @@ from typing import Any
 
 from cloche.engines.functions.mappings import Taken
 from cloche.engines.queues import Draft, Queue, Queues, Received, receipts
+from cloche.foundation.errors import NotFound
 
 
 class FunctionQueues:
@@ -28,6 +29,12 @@ class FunctionQueues:
     def visibility_seconds(self, arn: str) -> int:
         """Raises ``NotFound``."""
         return self._find(arn).settings.visibility_seconds
+
+    def next_at(self, arn: str) -> float | None:
+        try:
+            return self._queues.next_at(self._find(arn))
+        except NotFound:
+            return None
 
     async def take(self, arn: str, most: int, seconds: float) -> list[Taken]:
         """Raises ``NotFound``."""

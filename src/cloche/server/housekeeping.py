@@ -1,4 +1,4 @@
-"""What has outlived its retention is removed now and then, in a thread that is otherwise asleep.
+"""What has outlived its retention is removed now and then, by Cloche's clock, in a thread that is otherwise asleep.
 
 Nothing depends on when: what is past its time is already not shown.
 """
@@ -10,19 +10,24 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cloche.foundation.clock import Clock
+
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 60.0
 EVERY_SECONDS: Final = 3600.0
+LOOK_SECONDS_MAX: Final = 60.0
 
 
 class Housekeeping:
     """Runs each of ``chores`` a minute after ``start`` and then every hour; one that fails does not stop others."""
 
-    def __init__(self, chores: Sequence[Callable[[], object]], first: float = FIRST_SECONDS) -> None:
+    def __init__(self, chores: Sequence[Callable[[], object]], clock: Clock, first: float = FIRST_SECONDS) -> None:
         self._chores = chores
-        self._first = first
-        self._stop = threading.Event()
+        self._clock = clock
+        self._next_at = clock.time() + first
+        self._some = threading.Event()
+        self._stopping = False
         self._thread = threading.Thread(target=self._loop, name="housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -30,16 +35,27 @@ class Housekeeping:
 
     def stop(self) -> None:
         """Returns once a chore in progress is done. Safe if it was never started."""
-        self._stop.set()
+        self._stopping = True
+        self._some.set()
         if self._thread.is_alive():
             self._thread.join()
 
+    def next_at(self) -> float:
+        """When it is due, in Cloche's time: in the past until it is done."""
+        return self._next_at
+
+    def wake(self) -> None:
+        self._some.set()
+
     def _loop(self) -> None:
-        wait = self._first
-        while not self._stop.wait(wait):
-            wait = EVERY_SECONDS
+        while not self._stopping:
+            self._some.wait(min(max(self._next_at - self._clock.time(), 0.0), LOOK_SECONDS_MAX))
+            self._some.clear()
+            if self._stopping or self._clock.time() < self._next_at:
+                continue
             for chore in self._chores:
                 try:
                     chore()
                 except Exception:
                     log.exception("housekeeping failed")
+            self._next_at = self._clock.time() + EVERY_SECONDS

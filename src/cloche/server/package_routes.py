@@ -28,13 +28,13 @@ class PackageLinks:
         self._url, self._database, self._clock = url, database, clock
 
     def link(self, name: str) -> str:
-        until = int(self._clock.time()) + LINK_SECONDS
+        until = int(self._clock.real()) + LINK_SECONDS
         return f"{self._url}{PACKAGES}{name}?until={until}&mac={self._mac(name, until)}"
 
     def holds(self, name: str, query: str) -> bool:
         """Whether a link was made here and is still good."""
         found = _QUERY.fullmatch(query)
-        if found is None or int(found[1]) < self._clock.time():
+        if found is None or int(found[1]) < self._clock.real():
             return False
         return hmac.compare_digest(found[2], self._mac(name, int(found[1])))
 

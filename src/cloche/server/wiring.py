@@ -38,8 +38,9 @@ from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagg
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
+from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus
-from cloche.foundation.clock import Clock, SystemClock
+from cloche.foundation.clock import Clock, TurnableClock
 from cloche.foundation.settings import Settings
 from cloche.jobs import reading
 from cloche.jobs.equipment import Equipment
@@ -55,6 +56,7 @@ from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
 from cloche.server.clearing import Clearing
 from cloche.server.client_environment import write_sdk_configuration
+from cloche.server.clockwork import ClockRoutes, clock_of, enter
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.documents import read_members
@@ -146,8 +148,10 @@ class Wiring:
                 parts.metrics.expire,
                 parts.queues.expire,
                 self.lifecycle.run,
-            ]
+            ],
+            parts.clock,
         )
+        enter(parts, self.housekeeping)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin what goes on by itself: the reconciler, which also adopts what still runs."""
@@ -163,6 +167,7 @@ class Wiring:
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
+        self.parts.agenda.start()
 
     def warm(self) -> None:
         """What a first request would otherwise wait for; takes a second of a thread, after the start."""
@@ -181,6 +186,7 @@ class Wiring:
         """Stop what goes on by itself and write what is not yet written. Jobs run on."""
         self.perform.unbind()
         self.chain.runner.close()
+        self.parts.agenda.stop()
         self.lifecycle.stop()
         self.housekeeping.stop()
         self.parts.reconciler.stop()
@@ -203,10 +209,10 @@ class Wiring:
         self.parts.database.close()
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Wiring:
+def build(settings: Settings) -> Wiring:
     """Raises ``Conflict`` for a data directory written by a newer version."""
-    clock = clock or SystemClock()
     layout = Layout(settings.data)
+    clock = clock_of(layout)
     use_cache(layout.models)
     authority = Authority(layout.keys, settings.tls_certificate)
     tls = prepare(settings, authority)
@@ -249,7 +255,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Wiring:
 
 
 def _parts(
-    settings: Settings, layout: Layout, clock: Clock, bus: Bus, database: Database
+    settings: Settings, layout: Layout, clock: TurnableClock, bus: Bus, database: Database
 ) -> tuple[Parts, JobTokens, Runtime, ApiForEngines]:
     store = ObjectStore(layout.objects, database, clock)
     log_store = LogStore(layout.logs, database, clock)
@@ -289,6 +295,7 @@ def _parts(
     parts = Parts(
         settings=settings,
         clock=clock,
+        agenda=Agenda(clock),
         bus=bus,
         database=database,
         objects=store,
@@ -390,7 +397,7 @@ def _url_for_jobs(settings: Settings) -> str:
 
 def _verifier(settings: Settings, identity: Identity) -> Verifier:
     if not settings.any_credentials:
-        return Verifier(identity.credentials, old_header=settings.s3_before_2023)
+        return Verifier(identity.credentials, old_header=settings.s3_before_2023, has_expired=identity.has_expired)
 
     def open_as(access_key: str) -> Caller:
         """A key of twelve digits means that account, which comes to be by being named; any other means home."""
@@ -398,7 +405,12 @@ def _verifier(settings: Settings, identity: Identity) -> Verifier:
         root = identity.account_named(access_key) if named else identity.root_credentials()
         return Caller(root.account, root.principal_arn, root.user_id, root.access_key)
 
-    return Verifier(identity.credentials, open_as=open_as, old_header=settings.s3_before_2023)
+    return Verifier(
+        identity.credentials,
+        open_as=open_as,
+        old_header=settings.s3_before_2023,
+        has_expired=identity.has_expired,
+    )
 
 
 def _owners_routes(settings: Settings, layout: Layout, parts: Parts) -> tuple[OwnRoutes, ...]:
@@ -407,6 +419,7 @@ def _owners_routes(settings: Settings, layout: Layout, parts: Parts) -> tuple[Ow
         AccountRoutes(parts.identity, clear, token, open_reset=settings.any_credentials),
         PackageRoutes(PackageLinks(_url_for_jobs(settings), parts.database, parts.clock), parts.functions.packages),
         InterruptionRoutes(parts.training, parts.database, token),
+        ClockRoutes(parts.agenda, token),
     )
 
 

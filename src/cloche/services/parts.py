@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import Clock
 from cloche.foundation.settings import Settings
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 class Parts:
     settings: Settings
     clock: Clock
+    agenda: Agenda
     bus: Bus
     database: Database
     objects: ObjectStore

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,11 @@ class HandClock:
 
     def time(self) -> float:
         return self.at.timestamp()
+
+    def real(self) -> float:
+        return self.time()
+
+    def when_turned(self, callback: Callable[[], None]) -> None: ...
 
     def pass_by(self, **spans: float) -> None:
         self.at += timedelta(**spans)

@@ -23,8 +23,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def test_those_that_have_not_ended_oldest_first(database: Database) -> None:
     def fill(tx: object) -> None:
         for number, id in enumerate(["b", "a", "c", "d"]):
-            rows.insert(tx, "job", id, "Waiting", {}, "", 10.0 - number // 2)  # type: ignore[arg-type]
-        rows.insert(tx, "other", "e", "Waiting", {}, "", 1.0)  # type: ignore[arg-type]
+            rows.insert(tx, "job", id, "Waiting", {}, "", 10.0 - number // 2, 0.0)  # type: ignore[arg-type]
+        rows.insert(tx, "other", "e", "Waiting", {}, "", 1.0, 0.0)  # type: ignore[arg-type]
         rows.enter(tx, "c", "Done", {}, "", 20.0, ends=True)  # type: ignore[arg-type]
         rows.enter(tx, "b", "Working", {}, "", 20.0, ends=False)  # type: ignore[arg-type]
 

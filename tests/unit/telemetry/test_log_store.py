@@ -34,6 +34,11 @@ class SetClock:
     def now(self) -> Any:
         raise AssertionError("logs count in milliseconds")
 
+    def real(self) -> float:
+        return self.time()
+
+    def when_turned(self, callback: Callable[[], None]) -> None: ...
+
 
 @pytest.fixture
 def clock() -> SetClock:

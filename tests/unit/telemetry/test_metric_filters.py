@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ class SetClock:
 
     def now(self) -> Any:
         raise AssertionError("metrics count in seconds")
+
+    def real(self) -> float:
+        return self.time()
+
+    def when_turned(self, callback: Callable[[], None]) -> None: ...
 
 
 class Desk:

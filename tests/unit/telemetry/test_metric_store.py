@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,11 @@ class SetClock:
 
     def now(self) -> Any:
         raise AssertionError("metrics count in seconds")
+
+    def real(self) -> float:
+        return self.time()
+
+    def when_turned(self, callback: Callable[[], None]) -> None: ...
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def verify_form(verifier: Verifier, fields: Mapping[str, str], now: float) -> Ve
     key = signing_key(credentials.secret_key, scope.day, scope.region, scope.service)
     if not same(sign(key, policy), fields["x-amz-signature"]):
         raise S3.refuse(S3.mismatch, fields={"AWSAccessKeyId": scope.access_key, "StringToSign": policy})
-    check_token(credentials, token, now, S3)
+    check_token(verifier, credentials, token, now, S3)
     return Verified(caller_of(credentials), scope.region, UNSIGNED)
 
 

@@ -85,7 +85,7 @@ def verify_presigned(verifier: Verifier, request: HttpRequest, family: Family, n
         canonical = canonical_request(request, scope, payload, s3=False, without=without)
     check_signature(key, date, scope, canonical, signature, family, request)
     token = fields.get("X-Amz-Security-Token") or request.headers.get("x-amz-security-token")
-    check_token(credentials, token, now, family)
+    check_token(verifier, credentials, token, now, family)
     return Verified(caller_of(credentials), scope.region, payload, Seal(key, date, scope.text, signature))
 
 

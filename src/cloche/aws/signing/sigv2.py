@@ -85,7 +85,7 @@ def verify_link(verifier: Verifier, request: HttpRequest, bucket: str, family: F
     if not same(_sign(credentials, text), signature):
         raise family.refuse(family.mismatch, fields=_shown(access_key, signature, text))
     token = {name.lower(): value for name, value in fields.items()}.get("x-amz-security-token", "")
-    check_token(credentials, token or request.headers.get("x-amz-security-token"), now, family)
+    check_token(verifier, credentials, token or request.headers.get("x-amz-security-token"), now, family)
     return Verified(caller_of(credentials), "", UNSIGNED)
 
 
@@ -108,7 +108,7 @@ def verify_header(verifier: Verifier, request: HttpRequest, bucket: str, family:
     text = _string_to_sign(request, {}, bucket, "" if amz_date else date)
     if not same(_sign(credentials, text), signature):
         raise family.refuse(family.mismatch, fields=_shown(access_key, signature, text))
-    check_token(credentials, request.headers.get("x-amz-security-token"), now, family)
+    check_token(verifier, credentials, request.headers.get("x-amz-security-token"), now, family)
     return Verified(caller_of(credentials), "", UNSIGNED)
 
 
@@ -133,7 +133,7 @@ def verify_policy(
         return Verified(verifier.open_as(access_key), "", UNSIGNED)
     if not same(_sign(credentials, policy), signature):
         raise family.refuse(family.mismatch, fields={"AWSAccessKeyId": access_key})
-    check_token(credentials, token, now, family)
+    check_token(verifier, credentials, token, now, family)
     return Verified(caller_of(credentials), "", UNSIGNED)
 
 

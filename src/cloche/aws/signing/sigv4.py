@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import HttpRequest
@@ -57,15 +57,27 @@ class Verifier:
 
     ``open_as`` is set for ``--any-credentials``: a key that ``lookup`` does not know is then taken for the
     caller that this makes of it, its signature unchecked. Keys it does know are verified as ever. ``old_header``:
-    S3 takes Signature Version 2 in the header, too.
+    S3 takes Signature Version 2 in the header, too. ``has_expired``: whether a key is past its time, by whatever clock
+    its time goes; without it by the clock that signatures are checked against.
     """
 
     def __init__(
-        self, lookup: Lookup, *, open_as: Callable[[str], Caller] | None = None, old_header: bool = False
+        self,
+        lookup: Lookup,
+        *,
+        open_as: Callable[[str], Caller] | None = None,
+        old_header: bool = False,
+        has_expired: Callable[[Any], bool] | None = None,
     ) -> None:
         self.lookup = lookup
         self.open_as = open_as
         self.old_header = old_header
+        self._has_expired = has_expired
+
+    def has_expired(self, credentials: Credentials, now: float) -> bool:
+        if self._has_expired is not None:
+            return self._has_expired(credentials)
+        return credentials.expires_at is not None and credentials.expires_at.timestamp() <= now
 
     def verify(self, request: HttpRequest, family: Family, now: float, *, streams: bool = False) -> Verified:
         """Who signed ``request``. Raises ``AwsError`` in the family's words where nobody did, or not this.
@@ -121,7 +133,7 @@ class Verifier:
         check_signature(key, date, scope, canonical, signature, family, request)
         if family.s3 and not streams:
             _check_whole_body(request, payload)
-        check_token(credentials, headers.get("x-amz-security-token"), now, family)
+        check_token(self, credentials, headers.get("x-amz-security-token"), now, family)
         seal = Seal(key, date, scope.text, signature) if streams else None
         return Verified(caller_of(credentials), scope.region, payload, seal)
 
@@ -225,7 +237,7 @@ def _shown(scope: Scope, to_sign: str, canonical: str, request: HttpRequest) -> 
     return shown if secret else shown | {"CanonicalRequest": canonical}
 
 
-def check_token(credentials: Credentials, given: str, now: float, family: Family) -> None:
+def check_token(verifier: Verifier, credentials: Credentials, given: str, now: float, family: Family) -> None:
     """A temporary key comes with its token, unexpired; a long-term key comes with none."""
     wanted = credentials.session_token
     if wanted is None:
@@ -236,7 +248,7 @@ def check_token(credentials: Credentials, given: str, now: float, family: Family
         raise family.refuse(family.unknown_key)
     if not same(given, wanted):
         raise family.refuse(family.wrong_token)
-    if credentials.expires_at is not None and credentials.expires_at.timestamp() <= now:
+    if verifier.has_expired(credentials, now):
         raise family.refuse(family.expired_token)
 
 

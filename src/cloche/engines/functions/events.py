@@ -135,6 +135,11 @@ class Events:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._hint.set)
 
+    def next_at(self) -> float | None:
+        """When an event is due, in Cloche's time."""
+        at: float | None = self._database.reader.execute("SELECT min(due_at) FROM function_events").fetchone()[0]
+        return at
+
     # -- the loop ----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:

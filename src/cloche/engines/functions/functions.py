@@ -120,6 +120,22 @@ class Functions:
         self._pools.close()
         self._invoker.close()
 
+    # -- what the agenda asks ----------------------------------------------------------------------------
+
+    def next_at(self) -> float | None:
+        """When an event is due or a message of a mapping's queue may be taken, in Cloche's time."""
+        found = (self.events.next_at(), self.mappings.next_at())
+        return min((at for at in found if at is not None), default=None)
+
+    def is_at_work(self) -> bool:
+        """Whether messages were taken that are not yet handled. (Events under way are due until they are handled.)"""
+        return self.mappings.at_work > 0
+
+    def flush(self) -> None:
+        """Write what was logged and counted since the last time."""
+        self._logbook.look()
+        self._traffic.flush()
+
     def abandon(self, account: str) -> None:
         """End the account's environments; its rows are the caller's to sweep. From a thread."""
         self._pools.abandon(account)

@@ -123,7 +123,7 @@ class Invoker:
                     failure = _Failure(hello.body, "", init_ms, "Status: error")
                     return await self._failed(used, event, failure, None)
             began = perf_counter()
-            deadline_ms = int((self._clock.time() + version.configuration.timeout_seconds) * 1000)
+            deadline_ms = int((self._clock.real() + version.configuration.timeout_seconds) * 1000)
             head = {"request": event.request, "deadline_ms": deadline_ms, "arn": event.arn}
             data = frames.packed({**head, "client_context": event.client_context}, event.payload)
             reply = await used.ask(event.request, data, version.configuration.timeout_seconds)

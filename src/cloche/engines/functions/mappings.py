@@ -56,6 +56,10 @@ class Sources(Protocol):
         """Raises ``NotFound``."""
         ...
 
+    def next_at(self, arn: str) -> float | None:
+        """When the queue has, or had, a message that may be taken; ``None`` where it has none, or is gone."""
+        ...
+
     async def take(self, arn: str, most: int, seconds: float) -> list[Taken]:
         """Up to so many messages, waiting so long for the first. Raises ``NotFound``."""
         ...
@@ -93,6 +97,8 @@ class Mappings:
         """What came of a mapping's last batch, since this server started."""
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.at_work = 0
+        """Batches that were taken and are not yet handled."""
 
     # -- what is kept ------------------------------------------------------------------------------------
 
@@ -131,6 +137,13 @@ class Mappings:
                 arguments.append(value)
         walk = Walk("function_mappings", ("id",), conditions=tuple(conditions), arguments=tuple(arguments))
         return read_page(self._database.reader, walk, after=after, size=size)
+
+    def next_at(self) -> float | None:
+        """When a message can be taken from the queue of an enabled mapping, in Cloche's time."""
+        rows = self._database.reader.execute("SELECT * FROM function_mappings").fetchall()
+        sources = {held.source for held in map(of_row, rows) if held.enabled}
+        found = [self.sources.next_at(source) for source in sources] if self.sources is not None else []
+        return min((at for at in found if at is not None), default=None)
 
     # -- polling -----------------------------------------------------------------------------------------
 
@@ -187,12 +200,19 @@ class Mappings:
         assert self.sources is not None
         loop = asyncio.get_running_loop()
         batch = await self.sources.take(held.source, min(held.batch_size, TAKEN_AT_ONCE), WAIT_SECONDS)
+        self.at_work += bool(batch)
         until = loop.time() + held.window_seconds
         while batch and len(batch) < held.batch_size and (left := until - loop.time()) > 0:
             batch += await self.sources.take(held.source, min(held.batch_size - len(batch), TAKEN_AT_ONCE), left)
         return batch
 
     async def _hand_over(self, held: SourceMapping, batch: list[Taken]) -> None:
+        try:
+            await self._invoke_with(held, batch)
+        finally:
+            self.at_work -= 1
+
+    async def _invoke_with(self, held: SourceMapping, batch: list[Taken]) -> None:
         assert self.sources is not None
         payload = orjson.dumps({"Records": [taken.record for taken in batch]})
         try:

@@ -98,7 +98,7 @@ class EndpointDriver:
     def _take_back(self, endpoint: Endpoint) -> Outcome:
         """The undo of an update that broke: its instances leave, the old fleet serves on."""
         kept = set(endpoint.serving.instances) if endpoint.serving else set()
-        now = self._clock.time()
+        now = self._clock.real()
         leaving = {id: {"leaving_at": now} for id in endpoint.instances if id not in kept}
         return Wait(0.0, {"pending": None, "instances": leaving})
 
@@ -146,14 +146,14 @@ class _Round:
         self._routes = driver._routes
         self._endpoint = endpoint
         self._instances: dict[str, Any] = {}
-        self._now = driver._clock.time()
+        self._now = driver._clock.real()
 
     def changes(self) -> dict[str, Any]:
         return {"instances": self._instances} if self._instances else {}
 
     def go(self) -> Outcome | None:
         """An outcome, or ``None``: some model server is starting, ask again soon."""
-        self._now = self._driver._clock.time()
+        self._now = self._driver._clock.real()
         endpoint = self._endpoint
         try:
             serving = self._serving()

@@ -142,6 +142,10 @@ class Hosting:
                 self._runtime.forget(process)
         self._tending.start()
 
+    def flush(self) -> None:
+        """Write what was logged and counted since the last time."""
+        self._tending.take()
+
     def stop(self) -> None:
         """Let go. Model servers go on; the next start adopts them."""
         self._tending.stop()

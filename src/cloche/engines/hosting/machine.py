@@ -55,6 +55,7 @@ ENDPOINT: Final = Lifecycle(
         (DELETING, BROKEN): DELETING,
     },
     terminal=frozenset({DELETED}),
+    standing=frozenset({IN_SERVICE, FAILED}),
 )
 
 

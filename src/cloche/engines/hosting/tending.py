@@ -49,6 +49,7 @@ class Tending:
         self._utilization = utilization
         self._silent_since: dict[str, float] = {}
         self._ending = threading.Event()
+        self._looking = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -60,8 +61,7 @@ class Tending:
         self._ending.set()
         if self._thread is not None:
             self._thread.join()
-        self._look(self._logbook.look)
-        self._look(self.flush)
+        self.take()
 
     def _run(self) -> None:
         looks = 0
@@ -74,9 +74,15 @@ class Tending:
                 self._look(self.ping)
                 self._look(self._utilization)
 
+    def take(self) -> None:
+        """Write what was logged and counted since the last time, now."""
+        self._look(self._logbook.look)
+        self._look(self.flush)
+
     def _look(self, work: Callable[[], None]) -> None:
         try:
-            work()
+            with self._looking:
+                work()
         except Exception:
             log.exception("tending endpoints failed; it goes on")
 
@@ -102,7 +108,7 @@ class Tending:
 
     def ping(self) -> None:
         """Find servers that hang."""
-        now = self._clock.time()
+        now = self._clock.real()
         targets = self._routes.routed()
         self._silent_since = {p: at for p, at in self._silent_since.items() if p in targets}
         for process, path in targets.items():

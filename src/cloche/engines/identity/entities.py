@@ -38,6 +38,8 @@ class Session:
     mfa_at: float | None = None
     """When a one-time password was shown for them, in seconds since 1970."""
     issued_at: float = 0.0
+    by_machine: bool = False
+    """Handed to a process: they expire by the machine's clock, as the process counts, and not by Cloche's."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Condition keys that they bring along: those of a web identity (``host:sub``), ``aws:federatedprovider``."""
 

@@ -21,7 +21,7 @@ from cloche.engines.identity.keys import Keys
 from cloche.engines.identity.ledger import Ledger, Limits, account_in
 from cloche.engines.identity.policy import Decision, Outcome, Principal, Request, evaluate
 from cloche.engines.identity.sessions import JOB_SECONDS, Wanted
-from cloche.foundation.clock import Clock
+from cloche.foundation.clock import Clock, from_epoch
 from cloche.foundation.errors import AlreadyExists, Invalid, NotFound
 from cloche.foundation.settings import Settings
 from cloche.storage.metadata.database import Database
@@ -235,6 +235,12 @@ class Identity:
             return account.sessions.for_service(role_arn, session_name, service, seconds=seconds, source_arn=source_arn)
         wanted = Wanted(seconds=duration_seconds)
         return account.sessions.assume(caller or self.root_credentials(), role_arn, session_name, wanted)
+
+    def has_expired(self, credentials: Credentials) -> bool:
+        """By the clock that these credentials go by."""
+        session = credentials.session
+        real = session is not None and session.by_machine
+        return credentials.has_expired(from_epoch(self._clock.real()) if real else self._clock.now())
 
     def job_credentials(self, role_arn: str, session_name: str, *, source_arn: str = "") -> Credentials:
         """Credentials of a job's execution role for 12 hours, as SageMaker would take them. Ask again before they

@@ -151,7 +151,9 @@ class Keys:
 
         ``role`` is the unique id of the role whose last use this is.
         """
-        now = self._clock.now().replace(microsecond=0)
+        real = from_epoch(int(self._clock.real()))
+        now = real if session.by_machine else self._clock.now().replace(microsecond=0)
+        before = self._long_ago()
         facts = {**asdict(session), "issued_at": now.timestamp()}
         owner, parent = facts.pop("owner"), facts.pop("parent_key")
         made = Credentials(
@@ -171,20 +173,24 @@ class Keys:
         )  # fmt: skip
 
         def change(tx: sqlite3.Connection) -> None:
-            tx.execute("DELETE FROM iam_sessions WHERE expires_at < ?", (now.timestamp() - KEPT_AFTER_EXPIRY_SECONDS,))
+            tx.execute("DELETE FROM iam_sessions WHERE expires_at < ?", (before,))
             tx.execute("INSERT INTO iam_sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             if role is not None:
                 tx.execute(
                     "UPDATE iam_principals SET used_at = ?, used_region = ? WHERE id = ?",
-                    (now.timestamp(), region, role),
+                    (self._clock.time(), region, role),
                 )
 
         self._database.write(change)
         return made
 
+    def _long_ago(self) -> float:
+        """Whatever expired before it did so more than a day ago, by either clock."""
+        return min(self._clock.time(), self._clock.real()) - KEPT_AFTER_EXPIRY_SECONDS
+
     def remove_expired(self) -> int:
         """Forget temporary keys that expired more than a day ago; how many there were."""
-        before = self._clock.time() - KEPT_AFTER_EXPIRY_SECONDS
+        before = self._long_ago()
         try:
             return self._database.write(
                 lambda tx: tx.execute("DELETE FROM iam_sessions WHERE expires_at < ?", (before,)).rowcount
@@ -204,6 +210,7 @@ def _session(owner: str | None, parent: str | None, facts: dict[str, Any]) -> Se
         source_identity=facts.get("source_identity", ""),
         mfa_at=facts.get("mfa_at"),
         issued_at=facts.get("issued_at", 0.0),
+        by_machine=facts.get("by_machine", False),
         keys=facts.get("keys", {}),
     )
 

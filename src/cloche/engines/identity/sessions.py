@@ -122,7 +122,7 @@ class Sessions:
             raise words.no_entity("role", role_arn)
         if not self._lets_service(role, service, source_arn):
             raise words.may_not_assume(service, role_arn)
-        return self._issue(role, session_name, seconds, Session(owner=role.id))
+        return self._issue(role, session_name, seconds, Session(owner=role.id, by_machine=True))
 
     # -- callers -------------------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ class Sessions:
         owner = _user_id(caller)
         if device is None or device.arn != serial_number or owner is None or device.owner != owner:
             raise Denied(MFA_DEVICE)
-        now = self._ledger.clock.time()
+        now = self._ledger.clock.real()
         step = one_time.step_of(device.details["seed"], code, now, after=device.details.get("step", -1))
         if step is None:
             raise Denied(MFA_CODE)
@@ -282,7 +282,7 @@ class Sessions:
         provider = self._things.find("oidc-provider", web_identity.provider_name(issuer))
         if provider is None:
             raise web_identity.TokenRefused(f"No OpenIDConnect provider found in your account for {issuer}")
-        claims = web_identity.verify(token, provider, self._ledger.clock.time())
+        claims = web_identity.verify(token, provider, self._ledger.clock.real())
         role = self._rights.role_of(role_arn)
         asked = {
             **claims.keys,

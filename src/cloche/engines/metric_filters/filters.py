@@ -77,8 +77,8 @@ class MetricFilters:
         self._lock = threading.Lock()
         self._minutes: dict[tuple[Group, int, int], _Filter | None] = {}
         """By group, filter and minute: the filter while nothing matched, ``None`` once something did."""
-        self._timer: threading.Timer | None = None
-        self._is_closed = False
+        self.when_due: Callable[[], None] = lambda: None
+        """Called when ``next_at`` has become earlier."""
 
     def changed(self) -> None:
         """Filters were put or removed, and the change is on the disk."""
@@ -104,19 +104,21 @@ class MetricFilters:
             log.exception("the metric filters of %s failed", group)
 
     def write_defaults(self, before: float = math.inf) -> None:
-        """The default values of minutes that ended before then."""
+        """The default values of minutes that ended ``_AFTER_SECONDS`` before then."""
         with self._lock:
-            ended = [key for key in self._minutes if key[2] + MINUTE <= before]
+            ended = [key for key in self._minutes if key[2] + MINUTE + _AFTER_SECONDS <= before]
             due = [(key[0], key[2], held) for key in ended if (held := self._minutes.pop(key)) is not None]
         for (account, region, _), minute, held in due:
             assert held.default is not None
             datum = Datum(held.metric, (), minute, held.default, held.unit)
             self._metrics.put(account, region, held.namespace, [datum])
 
+    def next_at(self) -> float | None:
+        """When the default values of a minute are due, in Cloche's time."""
+        with self._lock:
+            return min((minute + MINUTE + _AFTER_SECONDS for _, _, minute in self._minutes), default=None)
+
     def close(self) -> None:
-        self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
         self.write_defaults()
 
     # -- inside ------------------------------------------------------------------------------------------
@@ -139,23 +141,9 @@ class MetricFilters:
                 self._minutes[key] = None
             else:
                 self._minutes.setdefault(key, held)
-            self._wake_after(now)
-
-    def _wake_after(self, now: float) -> None:
-        if self._minutes and self._timer is None and not self._is_closed:
-            self._timer = threading.Timer(MINUTE - now % MINUTE + _AFTER_SECONDS, self._minute_ended)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def _minute_ended(self) -> None:
-        now = self._clock.time()
-        try:
-            self.write_defaults(now)
-        except Exception:
-            log.exception("default values of metric filters could not be written")
-        with self._lock:
-            self._timer = None
-            self._wake_after(now)
+            is_first = len(self._minutes) == 1
+        if is_first:
+            self.when_due()
 
     def _read(self) -> dict[Group, list[_Filter]]:
         held: defaultdict[Group, list[_Filter]] = defaultdict(list)

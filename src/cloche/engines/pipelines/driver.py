@@ -263,7 +263,7 @@ class PipelineDriver:
     def _outcome(self, run: Run, states: dict[str, str], stopping: bool) -> Outcome:
         active = run.active
         if active:
-            return Wait(self._pause(run, active))
+            return self._rest(run, active)
         if stopping:
             failed_function = any(
                 run.step(name).type == kinds.LAMBDA and status == FAILED for name, status in run.statuses.items()
@@ -278,8 +278,19 @@ class PipelineDriver:
         caught = ended != FAILED
         return Event(machine.STEPS_FAILED_CAUGHT if caught else machine.STEPS_FAILED, message=MESSAGE)
 
-    def _pause(self, run: Run, active: Iterable[StepRow]) -> float:
-        now = self.clock.time()
-        pauses = [LOOK_SECONDS]
-        pauses.extend(row.state["retry_at"] - now for row in active if "retry_at" in row.state)
-        return max(min(pauses), 0.0)
+    def _rest(self, run: Run, active: Iterable[StepRow]) -> Wait:
+        """Until a child ends (a hint comes then; a look now and then is for those that were missed), or a time comes:
+        that of a next attempt, or the end of the patience with a callback."""
+        moments, has_children = [], False
+        for row in active:
+            if "retry_at" in row.state:
+                moments.append(row.state["retry_at"])
+            elif run.step(row.name).type == kinds.CALLBACK:
+                moments.append(row.state["started_at"] + messages.PATIENCE_SECONDS)
+            else:
+                has_children = True
+        until = None if has_children or not moments else min(moments)
+        pause = LOOK_SECONDS if until is None else None
+        if has_children and moments:
+            pause = max(min(LOOK_SECONDS, min(moments) - self.clock.time()), 0.0)
+        return Wait(pause, until=until)

@@ -209,12 +209,18 @@ class Queues:
 
     def seconds_until_next(self, queue: Queue) -> float | None:
         """Until time alone makes a message visible; ``None`` where none is hidden."""
+        found = self.next_at(queue)
+        return None if found is None else max(found - self._clock.time(), 0.0)
+
+    def next_at(self, queue: Queue) -> float | None:
+        """The moment from which a message may be received, in Cloche's time; ``None`` where there is none."""
         table, at = ("queue_groups", "available_at") if queue.settings.fifo else ("queue_messages", "visible_at")
         found = self._database.reader.execute(
             f"SELECT min({at}) FROM {table} WHERE queue_id = ?",  # noqa: S608 - our own words
             (queue.id,),
-        ).fetchone()[0]
-        return None if found is None else max(found - self._clock.time(), 0.0)
+        ).fetchone()
+        earliest: float | None = found[0]
+        return earliest
 
     def receive(self, queue: Queue, *, most: int, visibility_seconds: int, attempt: str = "") -> Future[list[Received]]:
         """What is to be had now. It raises ``LimitReached`` while too many messages are in flight."""

@@ -43,6 +43,10 @@ class Waiting:
     def close(self) -> None:
         """The server stops: nobody waits any longer."""
         self.is_closing = True
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """There may be something new in any queue: time has made it visible."""
         with self._lock:
             entries = [entry for held in self._listening.values() for entry in held]
         _set(entries)

@@ -116,14 +116,14 @@ class TrainingDriver:
         if item.state == State.Submitted.name:
             many = f"{self.equipment.places.count} jobs run at once on this machine"
             return Event(QUEUED, message=f"{State.Pending.message}: {many}")
-        return Wait(until - now if plan.is_spot else None)  # whoever ends wakes the next
+        return Wait(until=until if plan.is_spot else None)  # whoever ends wakes the next
 
     def _come_back(self, item: Item, plan: Plan) -> Outcome:
         """An interrupted job waits for capacity first."""
         now = self.equipment.clock.time()
         back_at = item.entered_at + item.data.get("away_seconds", 0.0)
-        until = attempts.waits_until(item, plan)
-        return Wait(min(back_at, until) - now) if now < min(back_at, until) else self._admit(item, plan)
+        back_at = min(back_at, attempts.waits_until(item, plan))
+        return Wait(until=back_at) if now < back_at else self._admit(item, plan)
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
         try:

@@ -100,8 +100,8 @@ class WarmPools:
     def work(self, item: Item) -> Outcome:
         if item.state == IN_USE:
             return Wait()
-        left = item.data["available_at"] + item.data["keep_alive_seconds"] - self.clock.time()
-        return Wait(left) if left > 0 else Event(OVER)
+        until = item.data["available_at"] + item.data["keep_alive_seconds"]
+        return Wait(until=until) if self.clock.time() < until else Event(OVER)
 
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         arn = item.data["arn"]

@@ -39,7 +39,7 @@ async def pass_on(
     if fallback.is_signed(request):
         protocol = exchange.target.protocol if exchange.target is not None else protocol_of(request)[1]
         family = family_of(beyond.service, protocol)
-        _check(chain, exchange, beyond, chain.verifier.verify(request, family, chain.clock.time()))
+        _check(chain, exchange, beyond, chain.verifier.verify(request, family, chain.clock.real()))
     return await fallback.forward(request, body, beyond, exchange.request_id)
 
 

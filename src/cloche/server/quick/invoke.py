@@ -86,7 +86,7 @@ class InvokeCycle(QuickCycle):
         if family is None:
             target = route(request)
             family = self._quick.family = family_of(target.service_name, target.protocol)
-        verified = chain.verifier.verify(request, family, chain.clock.time())
+        verified = chain.verifier.verify(request, family, chain.clock.real())
         caller = exchange.caller = verified.caller
         self._region = verified.region or chain.settings.region
         context = chain.context(exchange.request_id, caller, self._region, request)

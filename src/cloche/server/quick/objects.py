@@ -184,7 +184,7 @@ class ObjectCycle(QuickCycle):
     def admit(self, request: HttpRequest, *, streams: bool = False) -> tuple[Context, str]:
         """The context, once the signature holds; and what it says of the body."""
         chain, exchange = self.chain, self.exchange
-        verified = chain.verifier.verify(request, S3, chain.clock.time(), streams=streams)
+        verified = chain.verifier.verify(request, S3, chain.clock.real(), streams=streams)
         exchange.caller = verified.caller
         return chain.context(exchange.request_id, verified.caller, verified.region, request), verified.payload
 

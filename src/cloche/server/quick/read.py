@@ -54,7 +54,7 @@ class ReadCycle(QuickCycle):
     def begin(self, request: HttpRequest) -> None:
         chain, exchange = self.chain, self.exchange
         target = exchange.target = self._routed
-        verified = chain.verifier.verify(request, family_of(target.service_name, target.protocol), chain.clock.time())
+        verified = chain.verifier.verify(request, family_of(target.service_name, target.protocol), chain.clock.real())
         exchange.caller = verified.caller
         members = parse_request(target.service, target.operation, target.protocol, request)
         validate(target.service, target.operation, members)

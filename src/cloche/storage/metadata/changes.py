@@ -147,6 +147,11 @@ class Changes:
         if self._thread is not None:
             self._thread.join()
 
+    def is_behind(self) -> bool:
+        """Whether somebody has yet to be handed what happened."""
+        reader = self._database.reader
+        return any(_after(reader, _cursor(reader, follower.name), 1) for follower in self._followers)
+
     def _committed(self, connection: sqlite3.Connection) -> None:
         last = _last(connection)
         if last == self._seen:

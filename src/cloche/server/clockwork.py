@@ -1,0 +1,108 @@
+"""Cloche's clock: where its setting is kept, who takes part when it is turned, and the routes that turn it.
+
+GET  /_cloche/clock                       where it stands, where it is going, what it waits for
+POST /_cloche/clock   {"do": "freeze"} · {"do": "resume"} · {"do": "advance", "to": SECONDS} · {"do": "stop"}
+
+An advance is begun when its answer comes; ``stop`` ends it at the moment it has reached. Times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from cloche.aws.errors import AwsError
+from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.foundation.agenda import Agenda
+from cloche.foundation.clock import Setting, TurnableClock
+from cloche.foundation.errors import Invalid
+from cloche.server.directory import Layout, write_private
+from cloche.server.own_routes import answered, members_of, require_token
+
+if TYPE_CHECKING:
+    from cloche.server.housekeeping import Housekeeping
+    from cloche.services.parts import Parts
+
+CLOCK: Final = "/_cloche/clock"
+YEARS_MAX: Final = 50 * 366 * 86_400.0
+
+
+def clock_of(layout: Layout) -> TurnableClock:
+    """The clock of a data directory, as it was left."""
+
+    def keep(setting: Setting) -> None:
+        kept = {"ahead_seconds": setting.ahead_seconds, "stands_at": setting.stands_at}
+        write_private(layout.clock, orjson.dumps(kept).decode())
+
+    try:
+        kept: dict[str, Any] = orjson.loads(layout.clock.read_bytes())
+    except FileNotFoundError:
+        return TurnableClock(keep=keep)
+    return TurnableClock(Setting(kept["ahead_seconds"], kept["stands_at"]), keep)
+
+
+def enter(parts: Parts, housekeeping: Housekeeping) -> None:
+    """Who takes part. What falls due at the same moment is done in this order."""
+    agenda, reconciler, functions = parts.agenda, parts.reconciler, parts.functions
+    parts.clock.when_turned(parts.queues.waiting.wake_all)
+    parts.metric_filters.when_due = agenda.poke
+    agenda.add("metric filters", parts.metric_filters.next_at, parts.metric_filters.write_defaults)
+    agenda.watch("changes of records", lambda: None, lambda: None, parts.changes.is_behind)
+    agenda.watch("jobs and other long-running things", reconciler.next_at, reconciler.look, reconciler.is_at_work)
+    agenda.watch("functions", functions.next_at, functions.events.hint, functions.is_at_work)
+    agenda.watch("housekeeping", housekeeping.next_at, housekeeping.wake, lambda: False)
+    agenda.before_moving(functions.flush)
+    agenda.before_moving(parts.hosting.flush)
+    agenda.before_moving(parts.metrics.flush)
+
+
+class ClockRoutes:
+    def __init__(self, agenda: Agenda, token: str) -> None:
+        self._agenda, self._token = agenda, token
+
+    def owns(self, path: str) -> bool:
+        return path == CLOCK
+
+    def admit(self, request: HttpRequest) -> None:
+        """Before a body is read. Raises ``AwsError`` for one who may not, or not so."""
+        if request.method not in ("GET", "POST"):
+            raise AwsError("MethodNotAllowed", "This is for GET and POST.", 405)
+        require_token(request, self._token)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Raises ``AwsError``."""
+        self.admit(request)
+        return answered(lambda: self._answer(request))
+
+    def _answer(self, request: HttpRequest) -> object:
+        if request.method == "POST":
+            self._do(members_of(request.body))
+        standing = self._agenda.standing()
+        return {
+            "now": standing.now,
+            "frozen": standing.frozen,
+            "advancing_to": standing.advancing_to,
+            "waits_for": standing.waits_for,
+        }
+
+    def _do(self, given: dict[str, Any]) -> None:
+        match given.get("do"):
+            case "freeze":
+                self._agenda.freeze()
+            case "resume":
+                self._agenda.resume()
+            case "stop":
+                self._agenda.give_up()
+            case "advance":
+                self._agenda.advance(self._moment(given.get("to")))
+            case other:
+                raise Invalid(f"do is freeze, resume, advance or stop, not {other!r}", field="do")
+
+    def _moment(self, to: Any) -> float:
+        if not isinstance(to, int | float) or isinstance(to, bool) or not math.isfinite(to):
+            raise Invalid("to is no number of seconds since 1970", field="to")
+        if to > self._agenda.standing().now + YEARS_MAX:
+            raise Invalid("to is more than 50 years away", field="to")
+        return float(to)

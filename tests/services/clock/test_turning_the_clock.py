@@ -1,0 +1,131 @@
+"""``cloche clock``: a process of its own turns Cloche's time; unmodified clients see what passed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import ServerProcess
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A server whose clock stands still."""
+    running = ServerProcess(tmp_path_factory.mktemp("clock") / "data").start()
+    running.turn_clock("freeze")
+    yield running
+    running.stop(signal.SIGKILL)
+    running.end_what_runs()
+
+
+def now(server: ServerProcess) -> datetime:
+    shown = server.turn_clock()[:19]
+    return datetime.strptime(shown, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+
+
+def test_a_frozen_clock_stands_still_and_an_advance_moves_it(turned: ServerProcess) -> None:
+    before = now(turned)
+    time.sleep(1.1)
+    assert now(turned) == before
+    turned.turn_clock("advance", "+1d12h")
+    assert now(turned) == before + timedelta(days=1, hours=12)
+    assert "stands still" in turned.turn_clock()
+
+
+def test_what_is_made_carries_cloches_time(turned: ServerProcess) -> None:
+    turned.turn_clock("advance", "30d")
+    s3 = turned.client("s3")
+    s3.create_bucket(Bucket="clock-dates")
+    s3.put_object(Bucket="clock-dates", Key="a", Body=b"x")
+    at = s3.head_object(Bucket="clock-dates", Key="a")["LastModified"]
+    assert at == now(turned)
+    assert at > datetime.now(UTC) + timedelta(days=29), "and signatures were checked against the machine's own clock"
+
+
+def test_a_message_delayed_is_there_when_its_time_has_come(turned: ServerProcess) -> None:
+    sqs = turned.client("sqs")
+    queue = sqs.create_queue(QueueName="clock-delayed")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="later", DelaySeconds=900)
+    assert "Messages" not in sqs.receive_message(QueueUrl=queue)
+    found: list[Any] = []
+    waiting = threading.Thread(target=lambda: found.append(sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)))
+    waiting.start()
+    time.sleep(0.2)
+    turned.turn_clock("advance", "15m")
+    waiting.join()
+    assert found[0]["Messages"][0]["Body"] == "later", "a long poll that was waiting got it at once"
+
+
+def test_temporary_keys_expire_by_cloches_clock(turned: ServerProcess) -> None:
+    made = turned.client("sts").get_session_token(DurationSeconds=3600)["Credentials"]
+    keys = {
+        "aws_access_key_id": made["AccessKeyId"],
+        "aws_secret_access_key": made["SecretAccessKey"],
+        "aws_session_token": made["SessionToken"],
+    }
+    theirs = turned.client("sts", **keys)
+    theirs.get_caller_identity()
+    turned.turn_clock("advance", "59m")
+    theirs.get_caller_identity()
+    turned.turn_clock("advance", "2m")
+    with pytest.raises(ClientError) as refused:
+        theirs.get_caller_identity()
+    assert refused.value.response["Error"]["Code"] == "ExpiredToken"
+
+
+def test_the_clock_waits_for_a_job_and_not_for_an_idle_server(turned: ServerProcess) -> None:
+    """Also: a job is timed by the machine's clock, and works while Cloche's stands still."""
+    sagemaker, s3, iam = turned.client("sagemaker"), turned.client("s3"), turned.client("iam")
+    s3.create_bucket(Bucket="clock-jobs")
+    trust = (
+        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
+        ' "Principal": {"Service": "sagemaker.amazonaws.com"}}]}'
+    )
+    role = iam.create_role(RoleName="clock-job", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+    sagemaker.create_processing_job(
+        ProcessingJobName="clock-waits",
+        RoleArn=role,
+        AppSpecification={"ImageUri": image, "ContainerEntrypoint": ["sleep", "1"]},
+        ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+    )
+    turned.turn_clock("advance", "1h")
+    job = sagemaker.describe_processing_job(ProcessingJobName="clock-waits")
+    assert job["ProcessingJobStatus"] == "Completed"
+    assert now(turned) - job["ProcessingEndTime"].replace(tzinfo=UTC) > timedelta(minutes=59)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("advance", "soon"), ("advance", "-1h"), ("set", "yesterday"), ("set", "2001-01-01"), ("advance", "99999w")],
+)
+def test_what_is_no_time_or_a_past_one_is_refused(turned: ServerProcess, arguments: tuple[str, str]) -> None:
+    before = now(turned)
+    assert turned.turn_clock(*arguments, fails=True)
+    assert now(turned) == before
+
+
+def test_the_clock_is_where_it_was_after_a_kill(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server()
+    server.turn_clock("advance", "400d")
+    ahead = now(server) - datetime.now(UTC)
+    server.turn_clock("freeze")
+    server.turn_clock("resume")
+    server.stop(signal.SIGKILL)
+    server.start()
+    assert timedelta(days=399) < now(server) - datetime.now(UTC) < timedelta(days=401)
+    server.turn_clock("freeze")
+    stood = now(server)
+    server.stop(signal.SIGKILL)
+    server.start()
+    assert now(server) == stood
+    assert ahead > timedelta(days=399)
