@@ -59,9 +59,9 @@ def test_parameters_and_tables_beside_buckets(moto: str, start_server: Callable[
     ssm.put_parameter(Name="/churn/threshold", Value="0.8", Type="String")
     assert ssm.get_parameter(Name="/churn/threshold")["Parameter"]["Value"] == "0.8"
 
-    sns = running.client("sns")  # the query protocol
-    topic = sns.create_topic(Name="news")["TopicArn"]
-    assert sns.list_topics()["Topics"] == [{"TopicArn": topic}]
+    ses = running.client("ses")  # the query protocol
+    ses.verify_email_identity(EmailAddress="team@example.com")
+    assert ses.list_identities()["Identities"] == ["team@example.com"]
 
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.describe_table(TableName="nobody")
@@ -72,6 +72,6 @@ def test_parameters_and_tables_beside_buckets(moto: str, start_server: Callable[
     with urllib.request.urlopen(f"{moto}/moto-api/data.json") as answer:
         assert b'"mine"' not in answer.read()  # the bucket is Cloche's
     log = running.log()
-    for words in ("dynamodb CreateTable", "ssm PutParameter", "sns CreateTopic"):
+    for words in ("dynamodb CreateTable", "ssm PutParameter", "ses VerifyEmailIdentity"):
         assert words in log, words
     assert "s3 " not in log

@@ -54,6 +54,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
     show_default=True,
     help="Pass requests on as they came, or signed with the AWS keys of this environment.",
 )
+@click.option("--smtp", default="", metavar="HOST:PORT", help="A mail server for SNS's e-mail, besides the outbox.")
 @click.option(
     "--s3-before-2023",
     is_flag=True,

@@ -35,6 +35,9 @@ class Settings:
     fallback_keys: str = "as-is"
     """``as-is``: requests are passed on as they came. ``env``: signed anew with this process's own AWS keys."""
 
+    smtp: str = ""
+    """``host:port`` of the mail server that SNS's e-mail goes to, besides the outbox."""
+
     s3_before_2023: bool = False
     """S3 as it was before April 2023, for suites written for it: new buckets have ACLs and no public-access block,
     owners have display names, grants go by e-mail address, and Signature Version 2 is taken in the header."""

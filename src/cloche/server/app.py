@@ -43,6 +43,9 @@ from cloche.server.sending import send_response
 log = logging.getLogger(__name__)
 UNSIGNED_BODY_BYTES_MAX: Final = 64 * 1024
 UNSIGNED_S3_BYTES_MAX: Final = 2 * 1024 * 1024
+LINKED: Final = frozenset({("sns", "ConfirmSubscription"), ("sns", "Unsubscribe")})
+"""What links in notifications ask for, without a signature; each carries a proof of its own, or may be undone
+(docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html, API_Unsubscribe.html)."""
 """S3 itself takes documents of that size at most (API_DeleteObjects.html), and from nobody known."""
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Authorizer = Callable[[Context, str, Operation, Members], None]
@@ -139,7 +142,8 @@ class Chain:
             )
         target = exchange.target = route(request)
         family = family_of(target.service_name, target.protocol)
-        if target.operation.auth_type == "none" and not is_signed(request):
+        unsigned_too = (target.service_name, target.operation.name) in LINKED
+        if (target.operation.auth_type == "none" or unsigned_too) and not is_signed(request):
             verified = Verified(ANONYMOUS, "")
         else:
             verified = self.verifier.verify(request, family, self.clock.real(), streams=streams)
@@ -192,7 +196,7 @@ class Chain:
         """Pages and Cloche's own routes: on this machine's own names only, never on AWS's or a bucket's."""
         if request.path != "/" and not request.path.startswith(PREFIX):
             return False
-        if request.path == "/" and (request.method not in ("GET", "HEAD") or is_signed(request)):
+        if request.path == "/" and (request.method not in ("GET", "HEAD") or is_signed(request) or _is_link(request)):
             return False
         return self.guard.is_own(request.host)
 
@@ -259,6 +263,11 @@ def with_answer(response: HttpResponse, answer: Answer) -> HttpResponse:
 def is_signed(request: HttpRequest) -> bool:
     """Does it claim a signature? The body of one that does not is never read."""
     return "authorization" in request.headers or "X-Amz-" in request.query or "Signature=" in request.query
+
+
+def _is_link(request: HttpRequest) -> bool:
+    """Is it a link that a notification holds?"""
+    return request.query.startswith("Action=")
 
 
 def may_be_unsigned(request: HttpRequest) -> bool:

@@ -83,7 +83,22 @@ class Authority:
             context.load_cert_chain(file.name)
         return context
 
+    def rsa_identity(self, name: str) -> bytes:
+        """A new RSA key and its certificate for that name, as PEM: for signatures that receivers expect of RSA."""
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        with self._lock:
+            return self._certified((name,), rsa.generate_private_key(public_exponent=65_537, key_size=2_048))
+
     def _leaf(self, names: tuple[str, ...]) -> bytes:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        if self._leaf_key is None:
+            self._leaf_key = ec.generate_private_key(ec.SECP256R1())
+        return self._certified(names, self._leaf_key)
+
+    def _certified(self, names: tuple[str, ...], subject_key: Any) -> bytes:
+        """The key and a certificate of its public half."""
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -93,7 +108,6 @@ class Authority:
             self.ensure()
             key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
             self._loaded = (x509.load_pem_x509_certificate(self.certificate.read_bytes()), key)
-            self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         issuer, issuer_key = self._loaded
         assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
         now = datetime.now(UTC)
@@ -104,7 +118,7 @@ class Authority:
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(issuer.subject)
-            .public_key(self._leaf_key.public_key())
+            .public_key(subject_key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=_LEAF_DAYS))
@@ -114,7 +128,7 @@ class Authority:
             .add_extension(authority_id, critical=False)
             .sign(issuer_key, hashes.SHA256())
         )
-        key_bytes: bytes = self._leaf_key.private_bytes(
+        key_bytes: bytes = subject_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return key_bytes + certificate.public_bytes(serialization.Encoding.PEM)

@@ -1,9 +1,4 @@
-"""What events are delivered to: the engines that take them, behind the port that the engine of events knows.
-
-Within an account a queue takes what its account's rules send, as everywhere in Cloche until identity policies are
-enforced; another account's queue needs a policy that lets EventBridge in, as on AWS
-(docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions).
-"""
+"""What events are delivered to: the engines that take them, behind the port that the engine of events knows."""
 
 from __future__ import annotations
 
@@ -14,12 +9,12 @@ from typing import Final
 from cloche.engines.events import Parcel
 from cloche.engines.functions import LATEST, Functions, Owner
 from cloche.engines.functions.registry import resolve
-from cloche.engines.identity.policy import Outcome, Principal, Request, compile_document
-from cloche.engines.identity.policy.resource import evaluate_resource_policy
-from cloche.engines.queues import Draft, Queue, Queues
+from cloche.engines.queues import Draft, Queues
+from cloche.engines.topics import Message, Topics
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Denied, Invalid, NotFound
 from cloche.foundation.ids import request_id
+from cloche.server.queue_policies import require_let_in
 
 SERVICE: Final = "events.amazonaws.com"
 
@@ -35,8 +30,7 @@ class QueueTarget:
     def deliver(self, tx: sqlite3.Connection | None, parcel: Parcel) -> None:
         assert tx is not None
         queue = self._queues.find_arn(tx, parcel.arn)
-        if queue.account != parcel.account and not _lets_in(queue, parcel):
-            raise Denied(f"The policy of {parcel.arn} does not let {SERVICE} send to it.")
+        require_let_in(queue, SERVICE, parcel.account, parcel.rule_arn)
         group, deduplication = "", ""
         if queue.settings.fifo:
             group = (parcel.target.get("SqsParameters") or {}).get("MessageGroupId") or ""
@@ -71,10 +65,17 @@ class FunctionTarget:
         self._functions.events.insert(tx, owner, qualifier, request_id(), payload, now)
 
 
-def _lets_in(queue: Queue, parcel: Parcel) -> bool:
-    text = queue.attributes.get("Policy")
-    if not text:
-        return False
-    context = {"aws:sourcearn": (parcel.rule_arn,), "aws:sourceaccount": (parcel.account,)}
-    request = Request("sqs:SendMessage", queue.arn, context)
-    return evaluate_resource_policy(compile_document(text), Principal(service=SERVICE), request) is Outcome.ALLOWED
+class TopicTarget:
+    """SNS topics: what subscribers are owed is written with the row that owed it gone."""
+
+    in_transaction = True
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+
+    def deliver(self, tx: sqlite3.Connection | None, parcel: Parcel) -> None:
+        assert tx is not None
+        topic = self._topics.find(tx, parcel.arn)
+        if topic.account != parcel.account:
+            raise Denied(f"{parcel.arn} belongs to another account.")
+        self._topics.publish_within(tx, parcel.arn, Message(parcel.payload))

@@ -1,30 +1,20 @@
-"""Queues of Amazon SQS as Lambda uses them: where given-up events and results are sent, and where events come from."""
+"""Queues of Amazon SQS as Lambda's event source mappings use them."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloche.engines.functions.mappings import Taken
-from cloche.engines.queues import Draft, Queue, Queues, Received, receipts
+from cloche.engines.queues import Queue, Queues, Received, receipts
 from cloche.foundation.errors import NotFound
 
 
 class FunctionQueues:
     def __init__(self, queues: Queues) -> None:
         self._queues = queues
-
-    def send(self, tx: sqlite3.Connection, arn: str, body: str, attributes: Mapping[str, str]) -> None:
-        """In the caller's transaction. Raises ``NotFound``."""
-        kept = {
-            name: {"DataType": "Number" if name == "ErrorCode" else "String", "StringValue": value}
-            for name, value in attributes.items()
-        }
-        queue = self._queues.find_arn(tx, arn)
-        self._queues.send_within(tx, queue, [Draft(body, {"attributes": kept} if kept else {})])
 
     def visibility_seconds(self, arn: str) -> int:
         """Raises ``NotFound``."""

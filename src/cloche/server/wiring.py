@@ -20,6 +20,7 @@ from cloche.engines import experiments, identity, lineage, model_cards, queues, 
 from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
+from cloche.engines import topics as topics_engine
 from cloche.engines.events import Events, Target
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.functions import Functions
@@ -35,6 +36,8 @@ from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
+from cloche.engines.topics import Topics
+from cloche.engines.topics.owed import Send
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
@@ -60,9 +63,10 @@ from cloche.server.clockwork import ClockRoutes, clock_of, enter
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.documents import read_members
-from cloche.server.event_targets import FunctionTarget, QueueTarget
+from cloche.server.event_targets import FunctionTarget, QueueTarget, TopicTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
+from cloche.server.function_outlets import FunctionOutlets
 from cloche.server.function_queues import FunctionQueues
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
@@ -74,6 +78,9 @@ from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
 from cloche.server.running import Runner
 from cloche.server.tls import Tls, prepare
+from cloche.server.topic_receivers import FunctionReceiver, QueueReceiver
+from cloche.server.topic_senders import HttpSender, smtp_sender
+from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
 from cloche.services.sagemaker.state_changes import StateChanges
 from cloche.serving.sockets import socket_folder
@@ -111,6 +118,7 @@ MIGRATIONS: list[Migration] = [
     *queues.MIGRATIONS,
     *reading.MIGRATIONS,
     *events_engine.MIGRATIONS,
+    *topics_engine.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -147,6 +155,7 @@ class Wiring:
                 parts.logs.expire,
                 parts.metrics.expire,
                 parts.queues.expire,
+                parts.topics.expire,
                 self.lifecycle.run,
             ],
             parts.clock,
@@ -163,6 +172,7 @@ class Wiring:
         self.parts.card_exports.start()
         self.parts.tuning.start()
         self.parts.processing.start()
+        self.parts.topics.start()
         self.parts.events.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
@@ -192,6 +202,7 @@ class Wiring:
         self.parts.reconciler.stop()
         self.parts.changes.stop()
         self.parts.events.stop()
+        self.parts.topics.stop()
         self.parts.equipment.close()
         self.parts.pipelines.close()
         self.parts.tuning.close()
@@ -290,6 +301,8 @@ def _parts(
     log_store.when_appended = metric_filters.appended
     messages = Queues(database, clock, reconciler)
     functions = _functions(settings, layout, equipment, principals, images, messages)
+    topics = _topics(settings, layout, equipment, messages, functions)
+    functions.events.outlets = FunctionOutlets(messages, topics)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     parts = Parts(
@@ -326,7 +339,8 @@ def _parts(
         card_exports=card_exports,
         metric_filters=metric_filters,
         queues=messages,
-        events=_events(database, clock, metric_store, messages, functions),
+        topics=topics,
+        events=_events(database, clock, metric_store, messages, functions, topics),
     )
     return parts, tokens, runtime, api
 
@@ -347,9 +361,32 @@ def _hosting(layout: Layout, equipment: Equipment) -> Hosting:
     )
 
 
-def _events(database: Database, clock: Clock, metrics: MetricStore, messages: Queues, functions: Functions) -> Events:
+def _topics(settings: Settings, layout: Layout, equipment: Equipment, messages: Queues, functions: Functions) -> Topics:
+    authority = Authority(layout.keys, settings.tls_certificate)
+    to_http = HttpSender(authority.bundle)
+    senders: dict[str, Send] = {"http": to_http, "https": to_http}
+    if settings.smtp:
+        senders["smtp"] = smtp_sender(settings.smtp)
+    return Topics(
+        equipment.database,
+        equipment.clock,
+        equipment.metrics,
+        {"sqs": QueueReceiver(messages), "lambda": FunctionReceiver(functions)},
+        senders,
+        TopicSigner(authority, layout.keys, _url_for_jobs(settings)),
+        events_engine.compile_pattern,
+    )
+
+
+def _events(
+    database: Database, clock: Clock, metrics: MetricStore, messages: Queues, functions: Functions, topics: Topics
+) -> Events:
     to_queues = QueueTarget(messages)
-    targets: dict[str, Target] = {"sqs": to_queues, "lambda": FunctionTarget(functions, clock)}
+    targets: dict[str, Target] = {
+        "sqs": to_queues,
+        "lambda": FunctionTarget(functions, clock),
+        "sns": TopicTarget(topics),
+    }
     return Events(database, clock, metrics, targets, to_queues)
 
 
@@ -370,7 +407,7 @@ def _functions(
         keys=FunctionKeys(principals, url),
         link=PackageLinks(url, equipment.database, equipment.clock).link,
     )
-    functions.events.queues = functions.mappings.sources = FunctionQueues(queues)
+    functions.mappings.sources = FunctionQueues(queues)
     return functions
 
 
@@ -378,7 +415,7 @@ def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Ta
     return Tagging(
         database,
         [
-            RecordOwner(database, ("sagemaker", "cloudwatch", "events")),
+            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "sns")),
             BucketOwner(store),
             LogGroupOwner(database),
             FunctionOwner(database),
@@ -415,7 +452,10 @@ def _verifier(settings: Settings, identity: Identity) -> Verifier:
 
 def _owners_routes(settings: Settings, layout: Layout, parts: Parts) -> tuple[OwnRoutes, ...]:
     token, clear = _console_token(layout), Clearing(parts).clear
+    signer = parts.topics.signer
+    assert isinstance(signer, TopicSigner)
     return (
+        CertificateRoute(signer),
         AccountRoutes(parts.identity, clear, token, open_reset=settings.any_credentials),
         PackageRoutes(PackageLinks(_url_for_jobs(settings), parts.database, parts.clock), parts.functions.packages),
         InterruptionRoutes(parts.training, parts.database, token),

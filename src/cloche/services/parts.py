@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloche.engines.queues import Queues
     from cloche.engines.quotas import Quotas
     from cloche.engines.tagging import Tagging
+    from cloche.engines.topics import Topics
     from cloche.engines.training import Training
     from cloche.engines.transform import Transforms
     from cloche.engines.tuning import Tuning
@@ -62,4 +63,5 @@ class Parts:
     card_exports: CardExports
     metric_filters: MetricFilters
     queues: Queues
+    topics: Topics
     events: Events

@@ -113,9 +113,13 @@ def test_a_json_service(beside: Any, toy: Toy) -> None:
 
 
 def test_a_query_service_and_a_rest_service(beside: Any, toy: Toy) -> None:
-    toy.answer = (200, {"content-type": "text/xml"}, b"<ListTopicsResponse><ListTopicsResult/></ListTopicsResponse>")
-    beside.client("sns").list_topics()
-    assert b"Action=ListTopics" in toy.seen[-1][3]
+    toy.answer = (
+        200,
+        {"content-type": "text/xml"},
+        b"<ListIdentitiesResponse><ListIdentitiesResult/></ListIdentitiesResponse>",
+    )
+    beside.client("ses").list_identities()
+    assert b"Action=ListIdentities" in toy.seen[-1][3]
     toy.answer = (200, {"content-type": "application/json"}, b'{"item":[]}')
     assert beside.client("apigateway").get_rest_apis(limit=7)["items"] == []
     assert toy.seen[-1][:2] == ("GET", "/restapis?limit=7")
@@ -250,7 +254,7 @@ def test_nobody_there(start_server: Callable[..., Any]) -> None:
     assert refused.value.response["Error"]["Code"] == "BadGateway"
     assert url in refused.value.response["Error"]["Message"]
     with pytest.raises(ClientError, match=r"BadGateway.*cannot be reached"):
-        running.client("sns", config=ONE_TRY).list_topics()
+        running.client("ses", config=ONE_TRY).list_identities()
 
 
 def test_without_a_fallback_nothing_is_passed_on(server: Any) -> None:

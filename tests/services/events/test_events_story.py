@@ -138,7 +138,7 @@ def test_what_is_wrong_is_refused(client: Clients) -> None:
         ("put_targets", {"Rule": "wrong", "Targets": [{"Id": "1", "Arn": arn + ".fifo"}]}, "ValidationException"),
         (
             "put_targets",
-            {"Rule": "wrong", "Targets": [{"Id": "1", "Arn": "arn:aws:sns:us-east-1:123456789012:topic"}]},
+            {"Rule": "wrong", "Targets": [{"Id": "1", "Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}]},
             "ValidationException",
         ),
         (

@@ -99,10 +99,10 @@ def test_configurations_are_kept_for_each_qualifier(client: Client) -> None:
     functions.delete_function_event_invoke_config(FunctionName="configured", Qualifier="1")
     with pytest.raises(ClientError, match="doesn't have an EventInvokeConfig"):
         functions.get_function_event_invoke_config(FunctionName="configured", Qualifier="1")
-    with pytest.raises(ClientError, match="does not support sns"):
+    with pytest.raises(ClientError, match="does not support s3"):
         functions.put_function_event_invoke_config(
             FunctionName="configured",
-            DestinationConfig={"OnSuccess": {"Destination": "arn:aws:sns:us-east-1:123456789012:topic"}},
+            DestinationConfig={"OnSuccess": {"Destination": "arn:aws:s3:::bucket"}},
         )
     with pytest.raises(ClientError, match="payload is too large for the Event invocation type"):
         functions.invoke(FunctionName="configured", InvocationType="Event", Payload=b'"' + b"x" * (1 << 20) + b'"')

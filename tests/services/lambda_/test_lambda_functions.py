@@ -76,7 +76,7 @@ def test_names_are_taken_once_and_missing_ones_are_told(client: Client) -> None:
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValue", "reserved keys"),
         ({"Environment": {"Variables": {"BIG": "x" * 4096}}}, "InvalidParameterValue", "exceeded the 4KB limit"),
         ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:none:1"]}, "InvalidParameterValue", "does not exist"),
-        ({"DeadLetterConfig": {"TargetArn": "arn:aws:sns:us-east-1:123456789012:t"}}, "InvalidParameter", "sns"),
+        ({"DeadLetterConfig": {"TargetArn": "arn:aws:sns:us-east-1:123456789012:t.fifo"}}, "InvalidParameter", "FIFO"),
         ({"Handler": "a b"}, "ValidationException", "handler"),
     ],
 )

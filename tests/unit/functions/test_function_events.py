@@ -63,7 +63,7 @@ def _events(
     clock = SystemClock()
     events = Events(database, clock, Traffic(MetricStore(database, clock), clock), invoke, (0.05, 0.1))
     box = Box()
-    events.queues = box
+    events.outlets = box
     return events, asked, box
 
 

@@ -4,7 +4,7 @@
 processes, ``invoking`` one event's way, ``events`` those that are done later, ``logbook`` and ``traffic`` what is told.
 """
 
-from cloche.engines.functions.events import Queues
+from cloche.engines.functions.events import Outlets
 from cloche.engines.functions.functions import Functions
 from cloche.engines.functions.outcome import Event, Outcome, Throttled, Unready
 from cloche.engines.functions.plan import (
@@ -31,8 +31,8 @@ __all__ = [
     "Functions",
     "LayerVersion",
     "Outcome",
+    "Outlets",
     "Owner",
-    "Queues",
     "RevisionChanged",
     "Throttled",
     "Unready",

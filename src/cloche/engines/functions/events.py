@@ -37,11 +37,11 @@ AT_ONCE: Final = 32
 LOOK_SECONDS_MAX: Final = 5.0
 
 
-class Queues(Protocol):
-    """Where events go that were given up, and results: Amazon SQS."""
+class Outlets(Protocol):
+    """Where events go that were given up, and results: Amazon SQS and SNS."""
 
     def send(self, tx: sqlite3.Connection, arn: str, body: str, attributes: Mapping[str, str]) -> None:
-        """In the caller's transaction. Raises ``ClocheError`` where there is no such queue."""
+        """In the caller's transaction. Raises ``ClocheError`` where there is no such place."""
         ...
 
 
@@ -85,7 +85,7 @@ class Events:
         self._traffic = traffic
         self._invoke = invoke
         self._retry_seconds = retry_seconds
-        self.queues: Queues | None = None
+        self.outlets: Outlets | None = None
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._hint = asyncio.Event()
@@ -268,8 +268,8 @@ class Events:
             if ":lambda:" in parcel.arn:
                 owner, qualifier = _owner_of(parcel.arn)
                 self.accept(tx, owner, qualifier, parcel.body)
-            elif parcel.arn and self.queues is not None:
-                self.queues.send(tx, parcel.arn, parcel.body.decode("utf-8", "replace"), parcel.attributes)
+            elif parcel.arn and self.outlets is not None:
+                self.outlets.send(tx, parcel.arn, parcel.body.decode("utf-8", "replace"), parcel.attributes)
         except ClocheError as error:
             log.warning("event %s could not be sent to %s: %s", row.id, parcel.arn, error.message)
 

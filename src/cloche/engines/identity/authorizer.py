@@ -14,8 +14,13 @@ from typing import Final, Protocol
 
 from cloche.engines.identity.policy import Decision, Outcome
 
-NEVER_SIGNED: Final = frozenset({"sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"})
-"""``authtype`` "none" in botocore's sts model."""
+NEVER_SIGNED: Final = frozenset(
+    {
+        *("sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"),
+        *("sns:ConfirmSubscription", "sns:Unsubscribe"),
+    }
+)
+"""``authtype`` "none" in botocore's sts model, and the links in SNS's notifications."""
 
 
 @dataclass(frozen=True, slots=True)

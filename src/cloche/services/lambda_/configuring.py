@@ -148,13 +148,14 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _dead_letter(ctx: Context, arn: str) -> str:
     if arn:
-        check_queue(ctx, arn, "DeadLetterConfig")
+        check_outlet(arn, "DeadLetterConfig")
     return arn
 
 
-def check_queue(ctx: Context, arn: str, member: str) -> None:
-    """Raises ``NotSupported`` for what is not a queue of Amazon SQS, and where Cloche has none."""
-    if not arn.startswith("arn:aws:sqs:"):
-        raise NotSupported(f"{member} does not support {arn.split(':')[2]} in Cloche: queues of Amazon SQS are offered")
-    if ctx.parts.functions.events.queues is None:
-        raise NotSupported(f"{member} does not support Amazon SQS in Cloche yet")
+def check_outlet(arn: str, member: str) -> None:
+    """Raises ``NotSupported`` for what is neither a queue of Amazon SQS nor a standard topic of Amazon SNS."""
+    if not arn.startswith(("arn:aws:sqs:", "arn:aws:sns:")):
+        service = arn.split(":")[2]
+        raise NotSupported(f"{member} does not support {service} in Cloche: Amazon SQS and SNS are offered")
+    if arn.startswith("arn:aws:sns:") and arn.endswith(".fifo"):
+        raise NotSupported(f"{member} does not support FIFO topics in Cloche")

@@ -7,9 +7,9 @@ from typing import Any
 from cloche.aws.operation import Context, Members, operation
 from cloche.engines.functions import LATEST, EventConfig, Owner, rows
 from cloche.engines.functions.registry import missing_event_config, resolve
-from cloche.foundation.errors import Invalid, NotFound, NotSupported
+from cloche.foundation.errors import Invalid, NotFound
 from cloche.services.lambda_ import views
-from cloche.services.lambda_.configuring import check_queue
+from cloche.services.lambda_.configuring import check_outlet
 from cloche.services.lambda_.naming import named, unqualified
 from cloche.services.lambda_.paging import listed
 
@@ -65,7 +65,7 @@ def _named(ctx: Context, request: Members) -> tuple[Owner, str]:
 
 
 def _changes(ctx: Context, request: Members) -> dict[str, Any]:
-    """Raises ``NotSupported`` for a destination that is neither a queue nor a function."""
+    """Raises ``NotSupported`` for a destination that is neither queue, topic nor function."""
     changes: dict[str, Any] = {}
     if "MaximumRetryAttempts" in request:
         changes["retries"] = request["MaximumRetryAttempts"]
@@ -96,9 +96,5 @@ def _destination(ctx: Context, arn: str) -> str:
         except NotFound:
             raise Invalid(f"The destination ARN {arn} is invalid.", field="DestinationConfig") from None
         return arn
-    if parts[2] != "sqs":
-        raise NotSupported(
-            f"DestinationConfig does not support {parts[2]} in Cloche: functions and queues of Amazon SQS are offered"
-        )
-    check_queue(ctx, arn, "DestinationConfig")
+    check_outlet(arn, "DestinationConfig")
     return arn
