@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from cloche_jobs.registries import FIRST_GENERATION, SHARED, SPARK
+from cloche_jobs.registries import FIRST_GENERATION, MONITOR, SHARED, SPARK
 
 LOCKS: Final = Path(__file__).resolve().parent / "locks"
 
@@ -47,10 +47,17 @@ class Image:
     programs: tuple[tuple[str, str], ...] = ()
     """What a processing job finds on its path besides: (name, module that is run)."""
     needs_java: bool = False
+    module: str = ""
+    """Run in a processing job that names no entry point of its own: the image's own program."""
 
     @property
     def key(self) -> str:
-        return f"{self.name}:{self.version}"
+        return f"{self.name}:{self.version}" if self.version else self.name
+
+    @property
+    def entrypoint(self) -> tuple[str, ...]:
+        """The command line of the image's own program; empty where it has none."""
+        return ("python3", "-P", "-m", self.module) if self.module else ()
 
     @property
     def lock(self) -> Path:
@@ -62,8 +69,8 @@ class Image:
         account = accounts.get(region, accounts["us-east-1"])
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         tails = {Mode.BUILT_IN: "", Mode.FRAMEWORK: "-cpu-py3", Mode.PROCESSING: "-cpu-py39-v1.0"}
-        tag = f"{self.version}{tails[self.mode]}"
-        return f"{account}.dkr.ecr.{region}.{suffix}/{self.name}:{tag}"
+        tag = f":{self.version}{tails[self.mode]}" if self.version else ""
+        return f"{account}.dkr.ecr.{region}.{suffix}/{self.name}{tag}"
 
 
 class ImageUnknown(LookupError):
@@ -124,7 +131,26 @@ IMAGES: Final = (
     _sklearn("0.20.0", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
 )
 SPARK_ENVIRONMENT: Final = "spark-3.5"
-PROCESSING: Final = tuple(
+MONITOR_ENVIRONMENT: Final = "monitor"
+ANALYZER: Final = "sagemaker-model-monitor-analyzer"
+MERGER: Final = "sagemaker-model-monitor-groundtruth-merger"
+MONITORS: Final = tuple(
+    Image(
+        name=name,
+        version="",
+        mode=Mode.PROCESSING,
+        environment=MONITOR_ENVIRONMENT,
+        library="Cloche's own",
+        train="",
+        serve="",
+        spec=None,
+        note="AWS runs Spark and Deequ",
+        module="cloche_jobs.monitor.main",
+    )
+    for name in (ANALYZER,)
+)
+"""Model Monitor's; AWS's addresses of them have no tag."""
+PROCESSING: Final = MONITORS + tuple(
     Image(
         name="sagemaker-spark-processing",
         version=version,
@@ -155,9 +181,10 @@ ENVIRONMENTS: Final = (
     DOCUMENTS,
     SEARCH,
     FUNCTIONS,
+    MONITOR_ENVIRONMENT,
     SPARK_ENVIRONMENT,
 )
-ON_DEMAND: Final = frozenset({SPARK_ENVIRONMENT})
+ON_DEMAND: Final = frozenset({SPARK_ENVIRONMENT, MONITOR_ENVIRONMENT})
 """Large, and needed by few: built when an image of theirs is asked for."""
 
 _URI: Final = re.compile(
@@ -209,7 +236,8 @@ def by_key(key: str) -> Image:
 
 def _accounts(name: str) -> dict[str, str]:
     """Who publishes the images of that name, by region."""
-    return {"xgboost": FIRST_GENERATION, "sagemaker-spark-processing": SPARK}.get(name, SHARED)
+    own = {"xgboost": FIRST_GENERATION, "sagemaker-spark-processing": SPARK, ANALYZER: MONITOR, MERGER: MONITOR}
+    return own.get(name, SHARED)
 
 
 def _known(images: Sequence[Image]) -> str:
@@ -218,8 +246,8 @@ def _known(images: Sequence[Image]) -> str:
 
 def _families(images: Sequence[Image]) -> Iterator[str]:
     for name in dict.fromkeys(image.name for image in images):
-        versions = ", ".join(image.version for image in images if image.name == name)
-        yield f"{name} ({versions})"
+        versions = ", ".join(image.version for image in images if image.name == name and image.version)
+        yield f"{name} ({versions})" if versions else name
 
 
 def _shown(text: str) -> str:

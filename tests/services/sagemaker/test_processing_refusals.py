@@ -65,7 +65,6 @@ def test_a_bucket_that_is_not_there(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("repository", "words"),
     [
-        ("156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer", "Model Monitor's analyzer"),
         ("205585389593.dkr.ecr.us-east-1.amazonaws.com/sagemaker-clarify-processing:1.0", "Clarify's analyzer"),
         ("123456789012.dkr.ecr.us-east-1.amazonaws.com/my-own:1", "nothing that stands in for the image"),
     ],

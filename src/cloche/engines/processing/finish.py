@@ -11,6 +11,7 @@ from cloche.jobs import ending
 from cloche.jobs.ending import Ending
 from cloche.jobs.folders import Folders
 from cloche.jobs.place import Place, is_own_folder
+from cloche_jobs import catalog
 from cloche_jobs.contract.processing import EXIT_MESSAGE_BYTES_MAX, read_exit_message
 
 
@@ -23,13 +24,14 @@ class Left:
 
 def collect(plan: Plan, place: Place, ended: Ending, folders: Folders) -> Left:
     """Store what the job wrote: all of it after a success, else what is uploaded continuously. May be repeated."""
-    failure = ending.reason(ended, work="processing", own_entrypoint=True, told=lambda host: "")
-    message = None
+    message = unreadable = None
     try:
         message = exit_message(plan, place)
     except ValueError:
         # The rule: docs.aws.amazon.com/sagemaker/latest/dg/byoc-metadata.html; the words are Cloche's own.
-        failure = failure or "ClientError: What the job wrote to /opt/ml/output/message is not UTF-8 text."
+        unreadable = "ClientError: What the job wrote to /opt/ml/output/message is not UTF-8 text."
+    said = message if plan.entrypoint == catalog.by_key(plan.image).entrypoint else None  # an image's own program
+    failure = ending.reason(ended, work="processing", own_entrypoint=True, told=lambda host: said or "") or unreadable
     is_success = ended.is_success and failure is None
     try:
         folders.finish(plan.arn, folders_of(plan, place, continuous=None if is_success else True))

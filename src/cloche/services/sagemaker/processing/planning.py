@@ -39,7 +39,8 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
     specification = request["AppSpecification"]
     cluster = request["ProcessingResources"]["ClusterConfig"]
     image = find_image(specification["ImageUri"], "ImageUri", processing=True)
-    if not specification.get("ContainerEntrypoint"):
+    entrypoint = tuple(specification.get("ContainerEntrypoint") or image.entrypoint)
+    if not entrypoint:
         raise NotSupported(
             f"Cloche does not support a processing job without AppSpecification.ContainerEntrypoint for {image.key}: "
             "the image has no program of its own for processing."
@@ -57,7 +58,7 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
         image=image.key,
         instances=_instances(cluster),
         max_runtime_seconds=float(max_runtime),
-        entrypoint=tuple(specification["ContainerEntrypoint"]),
+        entrypoint=entrypoint,
         arguments=tuple(specification.get("ContainerArguments") or ()),
         inputs=inputs,
         outputs=outputs,

@@ -25,7 +25,6 @@ REFUSED_IN_OUTPUT: Final[tuple[tuple[str, Test, str], ...]] = (
     ("FeatureStoreOutput", given, "outputs to a feature group"),
 )
 ANALYZERS: Final = {
-    "sagemaker-model-monitor-analyzer": "Model Monitor's analyzer",
     "sagemaker-clarify-processing": "SageMaker Clarify's analyzer",
     "sagemaker-data-wrangler-container": "Data Wrangler's processor",
 }

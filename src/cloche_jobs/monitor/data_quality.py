@@ -1,0 +1,97 @@
+"""Data quality: a baseline, or a run that is held against one.
+
+Without ``baseline_constraints`` the job is a baseline: statistics and suggested constraints. With them it is a run:
+the same of the data at hand, and what violates the baseline's constraints.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cloche_jobs.contract.failure import UserError
+from cloche_jobs.monitor import captured, csv_files, documents, json_files, metrics, parquet_files, scripts
+from cloche_jobs.monitor.checks import pairs, violations_of
+from cloche_jobs.monitor.constraints import suggested
+from cloche_jobs.monitor.files import files_of
+from cloche_jobs.monitor.outcome import Outcome
+from cloche_jobs.monitor.rows import blocks_of
+from cloche_jobs.monitor.rules import Rules, read_rules
+from cloche_jobs.monitor.settings import Format, Settings
+from cloche_jobs.monitor.statistics import statistics_of
+from cloche_jobs.monitor.tables import Table, profile
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> str:
+    """The job's exit message. Raises ``UserError`` and ``AlgorithmError``."""
+    outcome = analyze(settings)
+    script = settings.path("post_analytics_processor_script")
+    if script is not None:
+        scripts.postprocess(script)
+    return outcome.message
+
+
+def analyze(settings: Settings) -> Outcome:
+    constraints, statistics = settings.path("baseline_constraints"), settings.path("baseline_statistics")
+    rules = read_rules(documents.read(constraints, "baseline_constraints")) if constraints else None
+    baseline = _features(documents.read(statistics, "baseline_statistics")) if statistics else {}
+    by_place = settings.format.kind is Format.CAPTURE
+
+    def watched(place: int, name: str) -> frozenset[str] | None:
+        if rules is None:
+            return None
+        if place < len(rules.features) and by_place and name not in names:
+            return rules.features[place].domains
+        return names[name].domains if name in names else None
+
+    names = {feature.name: feature for feature in rules.features} if rules else {}
+    table = profile(_blocks(settings), watched)
+    if not table.rows:
+        raise UserError("The dataset is empty: no row was found")
+    log.info("%d rows with %d columns were read", table.rows, len(table.columns))
+    by_name = not by_place or any(name in names for name in table.columns)
+    if rules is not None and not by_name and len(table.columns) == len(rules.features):
+        table.columns = {each.name: column for each, column in pairs(table, rules, by_name=False)}
+    documents.write(settings.output / "statistics.json", statistics_of(table))
+    method = settings.get("categorical_drift_method")
+    documents.write(settings.output / "constraints.json", suggested(table, method))
+    outcome = Outcome()
+    if rules is not None:
+        outcome = Outcome(violations_of(table, rules, baseline, by_name))
+        documents.write(settings.output / "constraint_violations.json", {"violations": outcome.violations})
+    _publish(settings, table, rules, baseline, by_name)
+    return outcome
+
+
+def _blocks(settings: Settings) -> Iterator[Any]:
+    paths, kind = files_of(settings.source), settings.format.kind
+    script = settings.path("record_preprocessor_script")
+    if kind is Format.CAPTURE:
+        if script is None:
+            return blocks_of(captured.rows(paths, settings))
+        rows_of = scripts.preprocessor(script)
+        return blocks_of(row for record in captured.records(paths, settings) for row in rows_of(record))
+    if script is not None:
+        raise UserError(
+            f"record_preprocessor_script is supported with dataset_format {Format.CAPTURE.value} only, not {kind.value}"
+        )
+    if kind is Format.CSV:
+        return csv_files.blocks(paths, header=settings.format.header)
+    if kind is Format.JSON:
+        return json_files.blocks(paths, lines=settings.format.lines)
+    return parquet_files.blocks(paths)
+
+
+def _features(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    try:
+        return {str(each["name"]): each for each in document["features"]}
+    except (KeyError, TypeError) as error:
+        raise UserError(f"the baseline statistics are malformed: {type(error).__name__} {error}") from error
+
+
+def _publish(settings: Settings, table: Table, rules: Rules | None, baseline: Mapping[str, Any], by_name: bool) -> None:
+    if settings.publishes_metrics and rules is not None and rules.emit:
+        metrics.write(settings, metrics.of_data(table, rules, baseline, by_name))
