@@ -43,7 +43,7 @@ from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus
-from cloche.foundation.clock import Clock, TurnableClock
+from cloche.foundation.clock import TurnableClock
 from cloche.foundation.settings import Settings
 from cloche.jobs import reading
 from cloche.jobs.equipment import Equipment
@@ -54,6 +54,7 @@ from cloche.server import job_tokens, lineage_following
 from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
 from cloche.server.api_for_engines import ApiForEngines
+from cloche.server.api_targets import PipelineTarget, UniversalTarget
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
@@ -63,7 +64,7 @@ from cloche.server.clockwork import ClockRoutes, clock_of, enter
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.documents import read_members
-from cloche.server.event_targets import FunctionTarget, QueueTarget, TopicTarget
+from cloche.server.event_targets import FunctionTarget, LogTarget, QueueTarget, TopicTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
 from cloche.server.function_outlets import FunctionOutlets
@@ -156,6 +157,7 @@ class Wiring:
                 parts.metrics.expire,
                 parts.queues.expire,
                 parts.topics.expire,
+                parts.events.archives.expire,
                 self.lifecycle.run,
             ],
             parts.clock,
@@ -233,7 +235,7 @@ def build(settings: Settings) -> Wiring:
     database = Database(layout.database)
     try:
         migrate(database, MIGRATIONS)
-        parts, tokens, runtime, api = _parts(settings, layout, clock, bus, database)
+        parts, tokens, runtime, api = _parts(settings, layout, clock, bus, database, dispatch)
     except BaseException:
         database.close()
         raise
@@ -266,7 +268,7 @@ def build(settings: Settings) -> Wiring:
 
 
 def _parts(
-    settings: Settings, layout: Layout, clock: TurnableClock, bus: Bus, database: Database
+    settings: Settings, layout: Layout, clock: TurnableClock, bus: Bus, database: Database, dispatch: Dispatch
 ) -> tuple[Parts, JobTokens, Runtime, ApiForEngines]:
     store = ObjectStore(layout.objects, database, clock)
     log_store = LogStore(layout.logs, database, clock)
@@ -340,7 +342,7 @@ def _parts(
         metric_filters=metric_filters,
         queues=messages,
         topics=topics,
-        events=_events(database, clock, metric_store, messages, functions, topics),
+        events=_events(equipment, bus, messages, functions, topics, api, dispatch),
     )
     return parts, tokens, runtime, api
 
@@ -379,15 +381,24 @@ def _topics(settings: Settings, layout: Layout, equipment: Equipment, messages: 
 
 
 def _events(
-    database: Database, clock: Clock, metrics: MetricStore, messages: Queues, functions: Functions, topics: Topics
+    equipment: Equipment,
+    bus: Bus,
+    messages: Queues,
+    functions: Functions,
+    topics: Topics,
+    api: ApiForEngines,
+    dispatch: Dispatch,
 ) -> Events:
-    to_queues = QueueTarget(messages)
+    clock, to_queues, to_operations = equipment.clock, QueueTarget(messages), UniversalTarget(api, dispatch)
     targets: dict[str, Target] = {
         "sqs": to_queues,
         "lambda": FunctionTarget(functions, clock),
         "sns": TopicTarget(topics),
+        "logs": LogTarget(equipment.logs, clock),
+        "sagemaker": PipelineTarget(api),
+        "scheduler": to_operations,
     }
-    return Events(database, clock, metrics, targets, to_queues)
+    return Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations)
 
 
 def _functions(
