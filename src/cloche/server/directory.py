@@ -2,6 +2,7 @@
 
     cloche.db            metadata (SQLite)
     objects/ logs/       bytes of objects; log streams
+    insights/            results of Logs Insights queries
     functions/           packages of Lambda functions and layers
     run/                 what running jobs and model servers need
     models/              AWS's service models, stripped (a cache)

@@ -16,7 +16,7 @@ from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import events as events_engine
-from cloche.engines import experiments, identity, lineage, model_cards, queues, quotas, tagging, tuning
+from cloche.engines import experiments, identity, lineage, log_insights, model_cards, queues, quotas, tagging, tuning
 from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
@@ -29,6 +29,7 @@ from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.identity.tag_owner import TagOwner
 from cloche.engines.log_export import LogExports
+from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.pipelines import Pipelines
@@ -120,6 +121,7 @@ MIGRATIONS: list[Migration] = [
     *reading.MIGRATIONS,
     *events_engine.MIGRATIONS,
     *topics_engine.MIGRATIONS,
+    *log_insights.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -154,6 +156,7 @@ class Wiring:
             [
                 parts.identity.keys.write_uses,
                 parts.logs.expire,
+                parts.log_insights.expire,
                 parts.metrics.expire,
                 parts.queues.expire,
                 parts.topics.expire,
@@ -176,6 +179,7 @@ class Wiring:
         self.parts.processing.start()
         self.parts.topics.start()
         self.parts.events.start()
+        self.parts.log_insights.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -214,6 +218,7 @@ class Wiring:
         self.parts.processing.close()
         self.parts.hosting.stop()
         self.parts.functions.close()
+        self.parts.log_insights.close()
         self.parts.metric_filters.close()
         self.parts.metrics.close()
         self.parts.logs.close()
@@ -338,6 +343,7 @@ def _parts(
         quotas=limits,
         tagging=_tagging(database, store, principals),
         exports=exports,
+        log_insights=LogInsights(layout.root / "insights", database, clock, log_store),
         card_exports=card_exports,
         metric_filters=metric_filters,
         queues=messages,
