@@ -170,7 +170,7 @@ def cloche(folder: Path, model: Path, row: str) -> Iterator[Subject]:
 def clients(url: str, keys: dict[str, str]) -> dict[str, Any]:
     import boto3
 
-    names = ("s3", "iam", "sagemaker", "sagemaker-runtime")
+    names = ("s3", "iam", "sagemaker", "sagemaker-runtime", "cloudwatch")
     access = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
     return {name: boto3.client(name, region_name="us-east-1", endpoint_url=url, **access) for name in names}
 

@@ -50,4 +50,5 @@ FAILURE_REASON_CHARACTERS_MAX: Final = 1_024
 STOP_GRACE_SECONDS: Final = 120
 LOG_LINE_BYTES_MAX: Final = 256 * KIB
 LOG_BYTES_PER_JOB_MAX: Final = 1 * GIB
+CAPTURED_BYTES_MAX: Final = 1 * GIB  # captured requests that wait because their bucket is missing
 MODEL_SERVER_DISK_BYTES_MAX: Final = 32 * GIB  # below its /opt/ml, model included; a training job has VolumeSizeInGB

@@ -2,8 +2,8 @@
 
     cloche.db            metadata (SQLite)
     objects/ logs/       bytes of objects; log streams
-    insights/            results of Logs Insights queries
     functions/           packages of Lambda functions and layers
+    captured/            what endpoints captured and is not yet in S3
     run/                 what running jobs and model servers need
     models/              AWS's service models, stripped (a cache)
     keys/      (0700)    ca.pem, ca.key, bundle.pem, root.json, console.token: private files, 0600
@@ -44,6 +44,10 @@ class Layout:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def captured(self) -> Path:
+        return self.root / "captured"
 
     @property
     def run(self) -> Path:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
-    from cloche.engines.log_insights import LogInsights
     from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.model_cards import CardExports
     from cloche.engines.pipelines import Pipelines
@@ -61,7 +60,6 @@ class Parts:
     tagging: Tagging
     quotas: Quotas
     exports: LogExports
-    log_insights: LogInsights
     card_exports: CardExports
     metric_filters: MetricFilters
     queues: Queues

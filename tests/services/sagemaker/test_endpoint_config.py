@@ -92,7 +92,6 @@ CAPTURE = {
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("DataCaptureConfig", CAPTURE),
         ("AsyncInferenceConfig", {"OutputConfig": {"S3OutputPath": "s3://hosting-models/out"}}),
         ("ExplainerConfig", {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}),
         ("ShadowProductionVariants", [{"VariantName": "Shadow", "ModelName": "none"}]),

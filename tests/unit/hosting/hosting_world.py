@@ -15,7 +15,17 @@ from typing import Any
 from hosting_toys import ToyRuntime
 
 from cloche.engines import hosting as hosting_engine
-from cloche.engines.hosting import Answer, EndpointPlan, FleetPlan, Hosting, Outcome, VariantPlan, Wanted, request_bytes
+from cloche.engines.hosting import (
+    Answer,
+    EndpointPlan,
+    FleetPlan,
+    Heard,
+    Hosting,
+    Outcome,
+    VariantPlan,
+    Wanted,
+    request_bytes,
+)
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import SystemClock
 from cloche.lifecycle import rows
@@ -77,6 +87,7 @@ class World:
         self.runtime.listeners.clear()
         self.hosting = Hosting(
             folder=self.folder / "endpoints",
+            captured=self.folder / "captured",
             data=self.folder,
             database=self.database,
             clock=clock,
@@ -161,7 +172,8 @@ class World:
 
     def invoke(self, name: str, variant: str = "", body: bytes = b"") -> tuple[str, Outcome]:
         data = request_bytes([], body)
-        work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data)
+        heard = Heard(body, "text/csv", "event", "", "")
+        work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data, lambda: heard)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def said(self, name: str, variant: str = "") -> str:

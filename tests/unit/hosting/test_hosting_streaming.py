@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from test_hosting_connection import Toy, answering, read_request
 
+from cloche.engines.hosting.capture import Heard
 from cloche.engines.hosting.choosing import NothingServes, SessionUnknown
 from cloche.engines.hosting.connection import TimedOut, Unanswered
 from cloche.engines.hosting.invocation import Invoker, Outcome
@@ -17,6 +18,7 @@ from cloche.engines.hosting.router import ANY, Route, Router, Target, Variant, W
 from cloche.engines.hosting.streaming import AnswerStream, stream
 from cloche.engines.hosting.traffic import Traffic
 
+HEARD = Heard(b"x", "", "1", "", "")
 KEY = ("123456789012", "us-east-1", "e")
 REQUEST = (b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n"
@@ -33,7 +35,7 @@ class Way:
         self.invoker = Invoker(router, lambda key, instance: None, stream_seconds=seconds, recovery_seconds=recovery)
 
     async def ask(self, wanted: Wanted = ANY) -> AnswerStream | Outcome:
-        return (await stream(self.invoker, KEY, wanted, REQUEST))[1]
+        return (await stream(self.invoker, KEY, wanted, REQUEST, lambda: HEARD))[1]
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

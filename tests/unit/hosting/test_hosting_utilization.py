@@ -46,7 +46,7 @@ def test_the_share_of_time_memory_and_disk(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(utilization.time, "monotonic", lambda: now[0])
     router = Router()
     router.put(("1", "r", "e"), Route([Variant("v", 1.0, [Target("a", "a"), Target("b", "b")], Traffic())]))
-    look = Utilization(Routes(router, str), machine, machine, SystemClock(), Path).look
+    look = Utilization(Routes(router, str, machine), machine, machine, SystemClock(), Path).look
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     machine.used = {"a": Usage(5.0, memory // 4)}

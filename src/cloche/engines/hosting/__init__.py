@@ -1,6 +1,7 @@
 """Hosting: endpoints as fleets of model servers, and the way of a request to one of them."""
 
 from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.capture import CapturePlan, Heard
 from cloche.engines.hosting.choosing import EndpointUnknown, NothingServes, SessionUnknown, VariantUnknown
 from cloche.engines.hosting.connection import Full, TimedOut, Unanswered
 from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
@@ -25,11 +26,13 @@ __all__ = [
     "Answer",
     "AnswerStream",
     "Capacity",
+    "CapturePlan",
     "ComponentWanted",
     "EndpointPlan",
     "EndpointUnknown",
     "FleetPlan",
     "Full",
+    "Heard",
     "Hosting",
     "Images",
     "Invoker",

@@ -5,7 +5,7 @@ So fleets are lists of variants, and instances are an object under their ids: an
 instance is being restarted does not touch what the restart writes.
 
     {"name", "account", "region",
-     "serving": {"configuration", "variants": [{plan…, "instances": [id]}]} | absent,
+     "serving": {"configuration", "variants": [{plan…, "instances": [id]}], "capture": [plan] | []} | absent,
      "pending": the same | absent,
      "instances": {id: {"variant", "model": plan, "attempt", "failures", "retry_at", "first_at", "leaving_at"}}}
 """
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from cloche.engines.hosting.capture import CapturePlan
 from cloche.engines.hosting.plan import COMPONENT, Capacity, EndpointPlan, FleetPlan, VariantPlan
 from cloche.foundation.errors import Invalid
 from cloche.lifecycle.machine import Item
@@ -71,6 +72,7 @@ class Serving:
 class Fleet:
     configuration: str
     variants: tuple[Serving, ...]
+    capture: CapturePlan | None = None
 
     @property
     def instances(self) -> list[str]:
@@ -80,6 +82,7 @@ class Fleet:
         return {
             "configuration": self.configuration,
             "variants": [{"plan": each.plan.document(), "instances": list(each.instances)} for each in self.variants],
+            "capture": [] if self.capture is None else [self.capture.document()],  # in a list: never merged
         }
 
     @staticmethod
@@ -87,7 +90,8 @@ class Fleet:
         if document is None:
             return None
         variants = tuple(Serving(VariantPlan.of(e["plan"]), tuple(e["instances"])) for e in document["variants"])
-        return Fleet(document["configuration"], variants)
+        capture = document.get("capture")
+        return Fleet(document["configuration"], variants, CapturePlan.of(capture[0]) if capture else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,8 @@ def bring(fleet: FleetPlan) -> dict[str, Any]:
         ids = tuple(new_instance_id() for _ in range(0 if plan.hosts_only else plan.instance_count))
         instances |= {id: Instance(id, plan).document() for id in ids}
         variants.append(Serving(plan, ids))
-    return {"pending": Fleet(fleet.configuration, tuple(variants)).document(), "instances": instances}
+    pending = Fleet(fleet.configuration, tuple(variants), fleet.capture)
+    return {"pending": pending.document(), "instances": instances}
 
 
 def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
@@ -162,4 +167,4 @@ def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
         added = [new_instance_id() for _ in range(0 if plan.hosts_only else count - len(variant.instances))]
         instances |= {id: Instance(id, plan).document() for id in added}
         variants.append(Serving(plan, (*variant.instances[:count], *added)))
-    return {"pending": Fleet(serving.configuration, tuple(variants)).document(), "instances": instances}
+    return {"pending": replace(serving, variants=tuple(variants)).document(), "instances": instances}

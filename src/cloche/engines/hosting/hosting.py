@@ -14,6 +14,7 @@ from typing import Final
 
 from cloche.compute.runtime import Runtime
 from cloche.engines.hosting import document, logbook, machine, sessions
+from cloche.engines.hosting.capture import Captures
 from cloche.engines.hosting.document import Endpoint, Instance
 from cloche.engines.hosting.driver import EndpointDriver
 from cloche.engines.hosting.instances import Images, JobCredentials, Seat
@@ -40,12 +41,14 @@ MIGRATIONS: Final = [*logbook.MIGRATIONS, *sessions.MIGRATIONS]
 
 
 class Hosting:
-    """``folder`` is for the instances' models, ``data`` names this Cloche's sockets; both may be made here."""
+    """``folder`` is for the instances' models, ``captured`` for what is captured and not yet in S3, ``data`` names this
+    Cloche's sockets; all may be made here."""
 
     def __init__(
         self,
         *,
         folder: Path,
+        captured: Path,
         data: Path,
         database: Database,
         clock: Clock,
@@ -70,7 +73,8 @@ class Hosting:
         self._seat = Seat(
             folder, socket_folder(data), runtime, objects, images, credentials, self._logbook, self.sessions
         )
-        self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)))
+        self.captures = Captures(captured, objects, clock)
+        self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)), self.captures)
         self._driver = EndpointDriver(self._seat, self._routes, clock, reconciler.is_current, startup_seconds)
         utilization = Utilization(self._routes, runtime, metrics, clock, self._seat.folder_of)
         self._tending = Tending(
@@ -116,6 +120,7 @@ class Hosting:
         self._reconciler.abandon([endpoint.arn for endpoint in mine])
         for endpoint in mine:
             self._driver.drop(endpoint)
+        self.captures.abandon(account)
 
     def _must_serve(self, tx: sqlite3.Connection, arn: str) -> Endpoint:
         item = rows.read(tx, arn)
@@ -129,6 +134,7 @@ class Hosting:
 
     def start(self) -> None:
         """Publish what served before this server did, and tend it. Before the reconciler starts."""
+        self.captures.start()
         known: dict[str, Instance] = {}
         for item in self._reconciler.items(machine.KIND, active_only=True):
             endpoint = Endpoint.of(item)
@@ -149,6 +155,7 @@ class Hosting:
     def stop(self) -> None:
         """Let go. Model servers go on; the next start adopts them."""
         self._tending.stop()
+        self.captures.stop()
         with suppress(OSError):  # somebody listens there still
             self._seat.sockets.rmdir()
 

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Final
 
 from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.capture import Heard
 from cloche.engines.hosting.choosing import (
     LOOK_SECONDS,
     REFUSALS,
@@ -65,13 +66,16 @@ def request_bytes(headers: list[tuple[bytes, bytes]], body: bytes) -> Data:
 
 
 class _Call:
-    __slots__ = ("_choosing", "_data", "_done", "_invoker", "_sent_at", "_target")
+    __slots__ = ("_choosing", "_data", "_done", "_heard", "_invoker", "_sent_at", "_target")
 
-    def __init__(self, invoker: Invoker, choosing: Choosing, data: Data, done: Done) -> None:
+    def __init__(
+        self, invoker: Invoker, choosing: Choosing, data: Data, done: Done, heard: Callable[[], Heard]
+    ) -> None:
         self._invoker = invoker
         self._choosing = choosing
         self._data = data
         self._done = done
+        self._heard = heard
         self._sent_at = choosing.started_at
         self._target: Target | None = None
 
@@ -98,7 +102,11 @@ class _Call:
             now = perf_counter()
             model, overhead = (now - self._sent_at) * 1e6, (self._sent_at - choosing.started_at) * 1e6
             choosing.variant.traffic.count(answer.status, model, overhead)
-            self._done(choosing.variant.name, answer)
+            recorder = choosing.variant.recorder
+            if recorder is not None and recorder.wants(answer.status):
+                recorder.take(self._heard(), answer, self._done)
+            else:
+                self._done(choosing.variant.name, answer)
         elif isinstance(error, Unreachable):
             assert self._target is not None
             self._invoker.unreachable(choosing.key, self._target.instance)
@@ -157,11 +165,12 @@ class Invoker:
     def choosing(self, key: Key, wanted: Wanted) -> Choosing:
         return Choosing(self.router, key, wanted, self.recovery_seconds)
 
-    def send(self, key: Key, wanted: Wanted, data: Data, done: Done) -> None:
-        """Send ``data`` (see ``request_bytes``) where ``wanted`` says, or by the variants' weights."""
-        _Call(self, self.choosing(key, wanted), data, done).begin()
+    def send(self, key: Key, wanted: Wanted, data: Data, done: Done, heard: Callable[[], Heard]) -> None:
+        """Send ``data`` (see ``request_bytes``) where ``wanted`` says, or by the variants' weights. ``heard`` tells
+        what to capture of the request, if it is captured: durably against a kill, before ``done`` is called."""
+        _Call(self, self.choosing(key, wanted), data, done, heard).begin()
 
-    async def invoke(self, key: Key, wanted: Wanted, data: Data) -> tuple[str, Outcome]:
+    async def invoke(self, key: Key, wanted: Wanted, data: Data, heard: Callable[[], Heard]) -> tuple[str, Outcome]:
         """The same, awaited: the variant's name and what came of the request."""
         future: asyncio.Future[tuple[str, Outcome]] = self.loop.create_future()
 
@@ -169,5 +178,5 @@ class Invoker:
             if not future.done():
                 future.set_result((variant, outcome))
 
-        self.send(key, wanted, data, done)
+        self.send(key, wanted, data, done, heard)
         return await future

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from cloche.engines.hosting.capture import CapturePlan
 from cloche.serving.model import ServedModel
 
 STARTUP_SECONDS: Final = 240.0
@@ -61,6 +62,7 @@ class FleetPlan:
 
     configuration: str
     variants: tuple[VariantPlan, ...]
+    capture: CapturePlan | None = None
 
 
 COMPONENT: Final = "/"

@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from cloche.engines.hosting.capture import Recorder
 from cloche.engines.hosting.connection import Pool
 from cloche.engines.hosting.traffic import Traffic
 from cloche.foundation.errors import NotFound
@@ -43,7 +44,7 @@ class ScaledToNone(NotFound):
 class Variant:
     """A variant's share of the traffic. ``credit`` is the running sum of smooth weighted round robin."""
 
-    __slots__ = ("at_random", "credit", "name", "refusal", "targets", "traffic", "turn", "weight")
+    __slots__ = ("at_random", "credit", "name", "recorder", "refusal", "targets", "traffic", "turn", "weight")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Variant:
         *,
         at_random: bool = False,
         refusal: type[ComponentWanted | ScaledToNone] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.name = name
         self.weight = weight
@@ -62,6 +64,8 @@ class Variant:
         self.at_random = at_random
         self.refusal = refusal
         """What a request is told where nothing is ever to answer it."""
+        self.recorder = recorder
+        """What captures its requests; ``None``: nothing does."""
         self.credit = 0.0
         self.turn = 0
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from cloche.engines.hosting.capture import CapturePlan, Captures
 from cloche.engines.hosting.document import Endpoint, Fleet, Instance
 from cloche.engines.hosting.router import ComponentWanted, Key, Route, Router, ScaledToNone, Target, Variant
 from cloche.engines.hosting.traffic import Traffic
@@ -29,8 +30,9 @@ class Member(NamedTuple):
 class Routes:
     """``path_of`` tells where an instance's model server listens."""
 
-    def __init__(self, router: Router, path_of: Callable[[Instance], str]) -> None:
+    def __init__(self, router: Router, path_of: Callable[[Instance], str], captures: Captures) -> None:
         self.router = router
+        self._captures = captures
         self._path_of = path_of
         self._lock = threading.Lock()
         self._answering: set[str] = set()
@@ -85,6 +87,7 @@ class Routes:
                     variant.plan.at_random,
                     variant.plan.hosts_only,
                     variant.plan.instance_count,
+                    fleet.capture,
                     tuple(
                         instance.process
                         for id in variant.instances
@@ -110,13 +113,15 @@ class Routes:
         at_random: bool,
         hosts_only: bool,
         count: int,
+        capture: CapturePlan | None,
         processes: tuple[str, ...],
     ) -> Variant:
         by_process = {instance.process: instance for instance in endpoint.instances.values()}
         targets = [self._target(by_process[process]) for process in processes]
         traffic = self._traffic.setdefault((endpoint.arn, name), Traffic())
         refusal = ComponentWanted if hosts_only else ScaledToNone if count == 0 else None
-        return Variant(name, weight, targets, traffic, at_random=at_random, refusal=refusal)
+        recorder = self._captures.recorder(capture, endpoint.account, endpoint.arn, name)
+        return Variant(name, weight, targets, traffic, at_random=at_random, refusal=refusal, recorder=recorder)
 
     def _target(self, instance: Instance) -> Target:
         target = self._targets.get(instance.process)
@@ -130,6 +135,7 @@ class Routes:
             self.router.remove(key)
             self._arns.pop(key, None)
             self._published.pop(endpoint.arn, None)
+            self._captures.drop(endpoint.arn)
 
     def routed(self) -> dict[str, str]:
         """Process → socket of everything on a route."""

@@ -8,11 +8,19 @@ one buffer). A model server is user code, so heads, chunk lines and time are bou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from time import perf_counter
 from typing import Final
 
-from cloche.engines.hosting.answer import CHUNK_LINE_BYTES_MAX, BadAnswer, Head, chunk_size, header_of, read_head
+from cloche.engines.hosting.answer import (
+    CHUNK_LINE_BYTES_MAX,
+    BadAnswer,
+    Head,
+    chunk_size,
+    header_of,
+    read_head,
+)
+from cloche.engines.hosting.capture import Captured, Heard
 from cloche.engines.hosting.choosing import (
     LOOK_SECONDS,
     REFUSALS,
@@ -29,10 +37,20 @@ PIECE_BYTES_MAX: Final = 64 * 1024
 
 
 class AnswerStream:
-    """The head is there; ``pieces`` is the body. ``close`` must be called, ``pieces`` does so at its end."""
+    """The head is there; ``pieces`` is the body. ``close`` must be called, ``pieces`` does so at its end.
+
+    One that is captured has its record written when the model has said all, before the caller learns of the end.
+    """
 
     def __init__(
-        self, head: Head, choosing: Choosing, target: Target, connection: _Connection, sent_at: float, ends_at: float
+        self,
+        head: Head,
+        choosing: Choosing,
+        target: Target,
+        connection: _Connection,
+        sent_at: float,
+        ends_at: float,
+        heard: Callable[[], Heard],
     ) -> None:
         self.head = head
         self.status = head.status
@@ -43,6 +61,7 @@ class AnswerStream:
         self._connection = connection
         self._sent_at = sent_at
         self._ends_at = ends_at
+        self._heard = heard
         self._counted = False
 
     def header(self, name: bytes) -> bytes | None:
@@ -51,12 +70,19 @@ class AnswerStream:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Raises ``TimedOut`` and ``Unanswered``, also after some pieces."""
         body = self._connection.body(self.head)
+        assert self._choosing.variant is not None
+        recorder = self._choosing.variant.recorder
+        captured = Captured(recorder) if recorder is not None and recorder.wants(self.status) else None
         try:
             while True:
                 async with asyncio.timeout_at(self._ends_at):
                     piece = await anext(body, None)
                 if piece is None:
+                    if captured is not None:
+                        captured.end(self._heard(), self.status, self.head.headers)
                     return
+                if captured is not None:
+                    captured.add(piece)
                 yield piece
         except TimeoutError:
             raise self._failed(TimedOut("the answer was not complete in time")) from None
@@ -155,15 +181,18 @@ class _Connection:
             yield piece
 
 
-async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: Data) -> tuple[str, AnswerStream | Outcome]:
-    """Send ``data`` where ``wanted`` says: the variant's name and the beginning of an answer, or what came instead."""
+async def stream(
+    invoker: Invoker, key: Key, wanted: Wanted, data: Data, heard: Callable[[], Heard]
+) -> tuple[str, AnswerStream | Outcome]:
+    """Send ``data`` where ``wanted`` says: the variant's name and the beginning of an answer, or what came instead.
+    ``heard`` tells what to capture of the request."""
     choosing = invoker.choosing(key, wanted)
     try:
         while True:
             target = choosing.target()
             if target is not None:
                 try:
-                    return choosing.name, await _begun(invoker, choosing, target, data)
+                    return choosing.name, await _begun(invoker, choosing, target, data, heard)
                 except Unreachable:
                     invoker.unreachable(key, target.instance)
                     if choosing.missed():
@@ -178,7 +207,9 @@ async def stream(invoker: Invoker, key: Key, wanted: Wanted, data: Data) -> tupl
         return choosing.name, error
 
 
-async def _begun(invoker: Invoker, choosing: Choosing, target: Target, data: Data) -> AnswerStream:
+async def _begun(
+    invoker: Invoker, choosing: Choosing, target: Target, data: Data, heard: Callable[[], Heard]
+) -> AnswerStream:
     sent_at = perf_counter()
     ends_at = asyncio.get_running_loop().time() + invoker.stream_seconds
     try:
@@ -197,4 +228,4 @@ async def _begun(invoker: Invoker, choosing: Choosing, target: Target, data: Dat
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer came in time") from None
         raise
-    return AnswerStream(head, choosing, target, connection, sent_at, ends_at)
+    return AnswerStream(head, choosing, target, connection, sent_at, ends_at, heard)

@@ -10,13 +10,15 @@ from cloche.lifecycle.machine import Item
 
 
 def view(item: Item) -> dict[str, Any]:
-    """``configuration``, ``variants`` and ``failure``; during an update also ``pending``.
+    """``configuration``, ``capture`` (a plan), ``variants`` and ``failure``; during an update also ``pending``.
 
     A variant is ``{name, image, weight, instance_count, desired_weight, desired_instance_count, resolved_at}``.
     """
     serving, pending = item.data.get("serving"), item.data.get("pending")
     shown = serving or pending or {}
+    capture = shown.get("capture")
     document: dict[str, Any] = {
+        "capture": capture[0] if capture else None,
         "configuration": shown.get("configuration", item.data.get("asked", "")),
         "variants": _variants(serving, pending, item.entered_at) if serving else [],
         "failure": item.message or None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.routing import route
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import ANY, COMPONENT, Answer, Outcome, Wanted, request_bytes
+from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Wanted, request_bytes
 from cloche.server.app import Chain
 from cloche.server.quick.cycle import QuickCycle
 from cloche.services.sagemaker_runtime.outcomes import refusal
@@ -100,7 +100,15 @@ class InvokeCycle(QuickCycle):
         key = (caller.account, self._region, self._asked)
         data = request_bytes(forwarded, request.body)
         variant = get(_TARGET_VARIANT)
-        chain.parts.hosting.invoker.send(key, Wanted(variant) if variant else ANY, data, self._answered)
+        wanted = Wanted(variant) if variant else ANY
+        chain.parts.hosting.invoker.send(key, wanted, data, self._answered, self._heard)
+
+    def _heard(self) -> Heard:
+        request, get = self.exchange.request, self.headers.get
+        assert request is not None
+        return Heard(
+            request.body, get("content-type"), self.exchange.request_id, get(_INFERENCE_ID), get(_FORWARDED[2])
+        )
 
     def _answered(self, variant: str, outcome: Outcome) -> None:
         """The model server has answered, or will not."""

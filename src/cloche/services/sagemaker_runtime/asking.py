@@ -8,7 +8,7 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
-from cloche.engines.hosting import COMPONENT, Wanted, request_bytes
+from cloche.engines.hosting import COMPONENT, Heard, Wanted, request_bytes
 from cloche.foundation.errors import Invalid, NotSupported
 
 REFUSED: Final = {
@@ -34,6 +34,7 @@ class Asked:
     key: tuple[str, str, str]
     wanted: Wanted
     data: tuple[bytes, ...]
+    heard: Heard
 
     @property
     def name(self) -> str:
@@ -47,8 +48,9 @@ async def asked(ctx: Context, request: Members) -> Asked:
         if request.get(member):
             raise NotSupported(f"{member} ({purpose}) is not supported by Cloche yet.")
     headers = [(header, request[member].encode("latin-1")) for member, header in FORWARDED if request.get(member)]
+    body = request.get("Body") or b""
     try:
-        data = request_bytes(headers, request.get("Body") or b"")
+        data = request_bytes(headers, body)
     except ValueError as error:
         raise Invalid(str(error)) from None
     name = request["EndpointName"]
@@ -63,7 +65,9 @@ async def asked(ctx: Context, request: Members) -> Asked:
         instance = await asyncio.to_thread(ctx.parts.hosting.sessions.process, key, session) or ""
         if not instance:
             raise session_unknown(key[2])
-    return Asked(key, Wanted(request.get("TargetVariant") or "", instance), data)
+    told = (request.get(member) or "" for member in ("InferenceId", "CustomAttributes"))
+    heard = Heard(body, request.get("ContentType") or "", ctx.request_id, *told)
+    return Asked(key, Wanted(request.get("TargetVariant") or "", instance), data, heard)
 
 
 def session_unknown(endpoint: str) -> AwsError:

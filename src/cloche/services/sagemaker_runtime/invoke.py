@@ -14,7 +14,9 @@ async def invoke_endpoint(ctx: Context, request: Members) -> Members:
     """Send the body to one model server and answer what it answers."""
     question = await asked(ctx, request)
     where = {"name": question.name, "account": ctx.account, "region": ctx.region}
-    variant, outcome = await ctx.parts.hosting.invoker.invoke(question.key, question.wanted, question.data)
+    variant, outcome = await ctx.parts.hosting.invoker.invoke(
+        question.key, question.wanted, question.data, lambda: question.heard
+    )
     if not isinstance(outcome, Answer) or not 200 <= outcome.status < 300:
         raise refusal(outcome, variant, **where)
     members: Members = {"Body": outcome.body, "InvokedProductionVariant": variant}

@@ -17,7 +17,8 @@ async def invoke_endpoint_with_response_stream(ctx: Context, request: Members) -
     """Send the body to one model server; what it answers comes as ``PayloadPart`` events."""
     question = await asked(ctx, request)
     where = {"name": question.name, "account": ctx.account, "region": ctx.region}
-    variant, outcome = await stream(ctx.parts.hosting.invoker, question.key, question.wanted, question.data)
+    invoker = ctx.parts.hosting.invoker
+    variant, outcome = await stream(invoker, question.key, question.wanted, question.data, lambda: question.heard)
     if not isinstance(outcome, AnswerStream):
         raise refusal(outcome, variant, **where)
     try:

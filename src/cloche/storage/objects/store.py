@@ -241,7 +241,13 @@ class ObjectStore:
         return self.commit(bucket, key, written, _summed(details, written), condition=condition)
 
     def put_stream(
-        self, bucket: str, key: str, stream: BinaryIO, *, is_whole: Callable[[], bool] = lambda: True
+        self,
+        bucket: str,
+        key: str,
+        stream: BinaryIO,
+        *,
+        is_whole: Callable[[], bool] = lambda: True,
+        condition: WriteCondition | None = None,
     ) -> ObjectInfo | None:
         """Store what ``stream`` holds, durably; nothing, if ``is_whole`` says no once all was read."""
         self.buckets.get(bucket)
@@ -250,7 +256,7 @@ class ObjectStore:
             if not is_whole():
                 return None
             written = writer.finish()
-        return self.commit(bucket, key, written, _summed(None, written))
+        return self.commit(bucket, key, written, _summed(None, written), condition=condition)
 
     def put_file(
         self,

@@ -12,6 +12,7 @@ from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan
 from cloche.engines.quotas import Asked, endpoint_quota
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid
+from cloche.services.sagemaker.hosting.capturing import capture_summary
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
 from cloche.services.sagemaker.hosting.placing import components_on
 from cloche.services.sagemaker.hosting.planning import plan_fleet
@@ -82,6 +83,7 @@ class Endpoint(Resource):
         return {
             "EndpointConfigName": state.get("configuration") or record.request["EndpointConfigName"],
             "ProductionVariants": [_variant(each) for each in state.get("variants", ())] or None,
+            "DataCaptureConfig": capture_summary(state.get("capture")),
             "FailureReason": state.get("failure"),
             "LastDeploymentConfig": record.request.get("DeploymentConfig"),
             "PendingDeploymentSummary": None
@@ -169,7 +171,7 @@ def _retaining(fleet: FleetPlan, record: Record, but: Any) -> FleetPlan:
         if now is not None and "DesiredInstanceCount" not in excluded:
             plan = replace(plan, instance_count=now["desired_instance_count"])
         variants.append(plan)
-    return FleetPlan(fleet.configuration, tuple(variants))
+    return replace(fleet, variants=tuple(variants))
 
 
 def _check_deployment(request: Members) -> None:

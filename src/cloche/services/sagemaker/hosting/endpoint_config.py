@@ -9,6 +9,7 @@ from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.hosting.plan import INSTANCES_PER_VARIANT_MAX
 from cloche.foundation.errors import Invalid, LimitReached
+from cloche.services.sagemaker.hosting.capturing import capture_plan
 from cloche.services.sagemaker.hosting.instance_types import capacity_of
 from cloche.services.sagemaker.hosting.model import find_model
 from cloche.services.sagemaker.hosting.refusing import is_set, not_supported, refuse
@@ -70,8 +71,7 @@ class EndpointConfig(Resource):
 
     def check(self, ctx: Context, request: Members) -> None:
         refuse(request, _REFUSED)
-        if (request.get("DataCaptureConfig") or {}).get("EnableCapture"):
-            raise not_supported("DataCaptureConfig", "data capture")
+        capture = capture_plan(request.get("DataCaptureConfig"))
         variants = request["ProductionVariants"]
         names = [variant["VariantName"] for variant in variants]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -79,6 +79,8 @@ class EndpointConfig(Resource):
         for at, variant in enumerate(variants, 1):
             _check_variant(variant, f"ProductionVariants.{at}.member.")
         if not any(variant.get("ModelName") for variant in variants):
+            if capture is not None and capture.enabled:
+                raise not_supported("DataCaptureConfig", "data capture of inference components")
             _check_hosts(ctx, request)
             return
         for member, purpose in _OF_COMPONENTS.items():

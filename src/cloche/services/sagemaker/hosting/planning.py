@@ -6,6 +6,7 @@ import sqlite3
 
 from cloche.aws.operation import Context, Members
 from cloche.engines.hosting.plan import FleetPlan, VariantPlan
+from cloche.services.sagemaker.hosting.capturing import capture_plan
 from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
 from cloche.services.sagemaker.hosting.instance_types import memory_of
 from cloche.services.sagemaker.hosting.model import artefact_url, container_of, find_model
@@ -23,7 +24,7 @@ def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Reco
         else _hosts(variant, configuration)
         for variant in variants
     ]
-    return FleetPlan(configuration.name, tuple(plans))
+    return FleetPlan(configuration.name, tuple(plans), capture_plan(configuration.request.get("DataCaptureConfig")))
 
 
 def plan_model(model: Record, instance_type: str) -> ServedModel:

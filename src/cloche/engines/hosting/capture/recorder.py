@@ -1,0 +1,116 @@
+"""Captures what one variant is asked and answers: each record is in its file before the answer is handed on."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.capture.lines import Heard, Lines, end_of
+from cloche.engines.hosting.capture.plan import CapturePlan
+from cloche.engines.hosting.capture.spool import SUFFIX, Label, Spool
+
+if TYPE_CHECKING:
+    from cloche.engines.hosting.capture.captures import Captures
+
+log = logging.getLogger(__name__)
+
+FILE_SECONDS_MAX: Final = 10.0
+QUIET_SECONDS: Final = 1.0
+"""A file is closed when nothing has been added for this long, or when it is this old: an object is there within
+seconds, and steady traffic does not make one of every request. AWS's own files are about a minute apart."""
+
+
+class Recorder:
+    """``endpoint`` is its ARN. On the event loop, but for ``seal``."""
+
+    def __init__(self, captures: Captures, plan: CapturePlan, account: str, endpoint: str, variant: str) -> None:
+        self.plan = plan
+        self.variant = variant
+        self._captures = captures
+        self._clock = captures.clock
+        self._account = account
+        self._endpoint = endpoint
+        self._lines = Lines(plan)
+        self._second = -1
+        self._end = ""
+        """Of the lines of this second."""
+        self._hour = ""
+        self._lock = Lock()
+        self._spool: Spool | None = None
+        self._lost = 0
+
+    def wants(self, status: int) -> bool:
+        """Whether to capture a request with that answer: a success, and chosen by lot."""
+        if not 200 <= status < 300:
+            return False
+        percentage = self.plan.percentage
+        return percentage >= 100 or random.random() * 100 < percentage  # noqa: S311
+
+    def take(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
+        """Write the record down, then hand ``answer`` on with the variant's name."""
+        now = self._clock.time()
+        if int(now) != self._second:
+            self._turn(now)
+        output_type = answer.header(b"content-type") or b""
+        data = self._lines.line(heard, output_type.decode("latin-1"), answer.body, self._end).encode()
+        try:
+            with self._lock:
+                if self._spool is None or not self._spool.append(data):
+                    self._open(data, now)
+        except OSError as error:
+            self._failed(error)
+        given(self.variant, answer)
+
+    def _turn(self, now: float) -> None:
+        """Another second by Cloche's clock, which may be set: another hour goes into another file."""
+        second = int(now)
+        at = time.gmtime(second)
+        hour = time.strftime("%Y/%m/%d/%H", at)
+        if hour != self._hour:
+            self.seal()
+            self._hour = hour
+        self._second = second
+        self._end = end_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", at))
+
+    def _open(self, data: bytes, now: float) -> None:
+        """With the lock. Raises ``OSError``; the file before is then closed, and there is none."""
+        before, self._spool = self._spool, None
+        if before is not None:
+            self._captures.closed(self, before)
+        self._captures.reserve()
+        self._spool = Spool(self._captures.path(uuid4().hex + SUFFIX), self._label(now), data)
+        self._captures.opened(self)
+        if self._lost:
+            log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
+            self._lost = 0
+
+    def _label(self, now: float) -> Label:
+        """The key has the time of the file's first record."""
+        name = self._endpoint.rpartition("/")[2]
+        at = f"{time.strftime('%M-%S', time.gmtime(now))}-{int(now * 1000) % 1000:03d}"
+        start = f"{self.plan.prefix}/" if self.plan.prefix else ""
+        key = f"{start}{name}/{self.variant}/{self._hour}/{at}-{uuid4()}.jsonl"
+        return Label(self._account, self._endpoint, self.plan.bucket, key)
+
+    def _failed(self, error: OSError) -> None:
+        if not self._lost:
+            log.warning("requests to %s cannot be captured: %s", self._endpoint, error)
+        self._lost += 1
+
+    def seal(self, before: float = float("inf")) -> None:
+        """Close the file, so that it is delivered, if it has been quiet or open for too long at ``before``, the
+        machine's monotonic clock; in any case without. From any thread."""
+        with self._lock:
+            spool = self._spool
+            if spool is None or not (
+                before - spool.written_at >= QUIET_SECONDS or before - spool.opened_at >= FILE_SECONDS_MAX
+            ):
+                return
+            self._spool = None
+            self._captures.closed(self, spool)

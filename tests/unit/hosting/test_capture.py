@@ -1,0 +1,319 @@
+"""Captured requests from the line to the object: forms, files, and what a kill or a full disk leaves."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.capture import CapturePlan, Captures, Heard, Recorder
+from cloche.engines.hosting.capture import captures as captures_module
+from cloche.engines.hosting.capture import recorder as recorder_module
+from cloche.engines.hosting.capture import spool as spool_module
+from cloche.engines.hosting.capture.lines import OCTETS, Lines, end_of
+from cloche.engines.hosting.capture.spool import Label
+from cloche.foundation.clock import SystemClock, from_epoch
+from cloche.storage import objects
+from cloche.storage.metadata import records
+from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.migrations import migrate
+from cloche.storage.objects import ObjectStore
+
+ACCOUNT = "123456789012"
+ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/e"
+PLAN = CapturePlan(
+    True, 100, "s3://captured/p", "captured", "p", "", True, True, ("text/csv",), ("application/json", "a/b+json")
+)
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
+
+
+class Hands:
+    """A clock that is turned by hand."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def time(self) -> float:
+        return self.at
+
+    def now(self) -> datetime:
+        return from_epoch(self.at)
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = Database(folder / "cloche.db")
+        migrate(self.database, [*records.MIGRATIONS, *objects.MIGRATIONS])
+        self.objects = ObjectStore(folder / "objects", self.database, SystemClock())
+        self.objects.buckets.create("captured", ACCOUNT, "us-east-1")
+        self.clock = Hands()
+        self.open()
+
+    def open(self) -> None:
+        self.captures = Captures(self.folder / "captured", self.objects, self.clock)
+        self.captures.start()
+
+    def recorder(self, plan: CapturePlan = PLAN) -> Recorder:
+        made = self.captures.recorder(plan, ACCOUNT, ARN, "v")
+        assert made is not None
+        return made
+
+    def take(self, *bodies: bytes, plan: CapturePlan = PLAN, at: float | None = None) -> None:
+        """One after another; every one of them is handed on."""
+        recorder = self.recorder(plan)
+        given: list[bytes] = []
+        for number, body in enumerate(bodies):
+            if at is not None:
+                self.clock.at = at + number
+            recorder.take(heard(body), answer(body), lambda variant, answer: given.append(answer.body))
+        assert given == list(bodies)
+
+    def stored(self) -> dict[str, list[str]]:
+        """Key → the inputs of its records."""
+        end = time.monotonic() + 10
+        while self.captures.is_behind():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        found = {}
+        for info in self.objects.iter_prefix("captured"):
+            text = self.objects.read_bytes("captured", info.key, size_max=10**8).decode()
+            assert text.endswith("\n")
+            lines = [json.loads(line) for line in text[:-1].split("\n")]
+            found[info.key] = [line["captureData"]["endpointInput"]["data"] for line in lines]
+        return found
+
+    def files(self) -> list[Path]:
+        return list((self.folder / "captured").iterdir())
+
+
+def heard(body: bytes) -> Heard:
+    return Heard(body, "text/csv", "event", "", "")
+
+
+def answer(body: bytes) -> Answer:
+    return Answer(200, [(b"content-type", b"text/csv")], body)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.captures.stop()
+    made.objects.close()
+    made.database.close()
+
+
+# -- lines ------------------------------------------------------------------------------------------------------
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["text/csv", 'TEXT/CSV; x="\\', "b/c", ""]))
+def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
+    asked = Heard(body, type, "id", 'an "id"', "")
+    line = Lines(PLAN).line(asked, "application/json", body, end_of("2026-05-01T12:00:00Z"))
+    assert line.count("\n") == 1 and line.endswith("}\n")
+    for side in json.loads(line)["captureData"].values():
+        if side["encoding"] == "BASE64":
+            assert base64.b64decode(side["data"], validate=True) == body
+        else:
+            assert side["data"].encode() == body
+
+
+@pytest.mark.parametrize(
+    ("type", "encoding"),
+    [
+        ("text/csv", "CSV"),
+        ("Text/CSV ; charset=utf-8", "CSV"),
+        ("application/json", "JSON"),
+        ("a/b+json", "JSON"),
+        ("text/csvx", "BASE64"),
+        ("application/x-recordio-protobuf", "BASE64"),
+        ("", "BASE64"),
+    ],
+)
+def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None:
+    line = Lines(PLAN).line(Heard(b"1", type, "id", "", ""), type, b"", end_of("t"))
+    sides = json.loads(line)["captureData"]
+    assert [side["encoding"] for side in sides.values()] == [encoding, encoding]
+    assert [side["observedContentType"] for side in sides.values()] == [type or OCTETS] * 2
+    assert sides["endpointOutput"]["data"] == ""
+
+
+def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
+    line = Lines(PLAN).line(Heard(b"1,\xff", "text/csv", "id", "", ""), "text/csv", b"1", end_of("t"))
+    sides = json.loads(line)["captureData"]
+    assert sides["endpointInput"] == {
+        "observedContentType": "text/csv",
+        "mode": "INPUT",
+        "data": base64.b64encode(b"1,\xff").decode(),
+        "encoding": "BASE64",
+    }
+    assert sides["endpointOutput"]["encoding"] == "CSV"
+
+
+# -- files ------------------------------------------------------------------------------------------------------
+
+
+def test_records_become_one_object_under_the_time_of_its_first_record(world: World) -> None:
+    world.take(b"1", b"2", at=NOON + 61.25)
+    ((key, inputs),) = world.stored().items()
+    assert key.startswith("p/e/v/2026/05/01/12/01-01-250-") and key.endswith(".jsonl")
+    assert inputs == ["1", "2"]
+    assert world.files() == []
+
+
+def test_an_hour_has_its_own_files_and_so_has_a_clock_set_back(world: World) -> None:
+    world.take(b"1", b"2", b"3", at=NOON + 3598)
+    world.clock.at = NOON - 7200
+    world.take(b"4")
+    found = {key[:19]: inputs for key, inputs in world.stored().items()}
+    assert found == {"p/e/v/2026/05/01/12": ["1", "2"], "p/e/v/2026/05/01/13": ["3"], "p/e/v/2026/05/01/10": ["4"]}
+
+
+def test_a_full_file_is_delivered_at_once_and_a_longer_record_has_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "FILE_BYTES_MAX", 2000)
+    monkeypatch.setattr(recorder_module, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(recorder_module, "FILE_SECONDS_MAX", 60.0)
+    world.take(b"1", b"2", b"x" * 3000, b"4")
+    end = time.monotonic() + 10
+    while len(list(world.objects.iter_prefix("captured"))) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert sorted(world.stored().values()) == [["1", "2"], ["4"], ["x" * 3000]]
+
+
+def test_only_successes_are_wanted_and_as_many_as_asked_for(world: World) -> None:
+    recorder = world.recorder()
+    assert [recorder.wants(status) for status in (199, 200, 299, 302, 404, 500)] == [False, True, True] + [False] * 3
+
+    def share(percentage: int) -> int:
+        changed = CapturePlan(**{**PLAN.document(), "percentage": percentage})
+        made = world.recorder(changed)
+        assert made is not recorder
+        return sum(made.wants(200) for _ in range(2000))
+
+    assert share(0) == 0
+    assert 300 < share(20) < 500  # 18 standard deviations are 320
+    assert share(100) == 2000
+    assert world.captures.recorder(None, ACCOUNT, ARN, "v") is None
+
+
+# -- what goes wrong --------------------------------------------------------------------------------------------
+
+
+def killed(world: World, *bodies: bytes) -> Path:
+    """The file of a server that was killed after it had captured ``bodies``."""
+    world.captures.stop()
+    label = Label(ACCOUNT, ARN, "captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl")
+    lines = [Lines(PLAN).line(heard(body), "text/csv", b"", end_of("t")).encode() for body in bodies]
+    path = world.folder / "captured" / "left.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(label.line() + b"".join(lines))
+    return path
+
+
+def test_what_a_kill_leaves_ends_in_zeros(world: World) -> None:
+    path = killed(world, b"1")
+    path.write_bytes(path.read_bytes() + b'{"captureData":{' + bytes(100_000))
+    world.open()
+    assert list(world.stored().values()) == [["1"]]
+
+
+def test_a_start_delivers_what_a_kill_left_and_cuts_off_what_is_torn(world: World) -> None:
+    path = killed(world, b"1", b"2")
+    whole = path.read_bytes()
+    for size in (len(whole), len(whole) - 1, len(whole) - 40):
+        path.write_bytes(whole[:size])
+        world.open()
+        assert list(world.stored().values()) == [["1", "2"] if size == len(whole) else ["1"]]
+        world.captures.stop()
+        world.objects.delete("captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl")
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b'{"account": "1"}\n', b"\0" * 4096, b"[]\n{}\n"])
+def test_a_file_without_its_label_holds_nothing_that_was_answered(world: World, left: bytes) -> None:
+    killed(world, b"1").write_bytes(left)
+    world.open()
+    assert world.stored() == {} and world.files() == []
+
+
+def test_blocks_that_a_power_failure_emptied_go_and_the_rest_stays(world: World) -> None:
+    path = killed(world, b"1", b"2", b"3")
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = b"\0" * (len(lines[2]) - 1) + b"\n"
+    path.write_bytes(b"".join(lines))
+    world.open()
+    assert list(world.stored().values()) == [["1", "3"]]
+
+
+def test_what_was_stored_before_the_kill_is_not_stored_again(world: World) -> None:
+    path = killed(world, b"1")
+    content = path.read_bytes()
+    world.open()
+    (key,) = world.stored()
+    before = world.objects.head("captured", key)
+    world.captures.stop()
+    path.write_bytes(content)
+    world.open()
+    assert list(world.stored()) == [key] and world.files() == []
+    assert world.objects.head("captured", key) == before
+
+
+def test_a_bucket_that_is_missing_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captures_module, "RETRY_SECONDS", 0.05)
+    plan = CapturePlan(**{**PLAN.document(), "bucket": "later"})
+    world.take(b"1", plan=plan)
+    assert world.stored() == {}
+    assert len(world.files()) == 1 and "later" in world.captures.trouble(ARN)
+    world.objects.buckets.create("later", ACCOUNT, "us-east-1")
+    end = time.monotonic() + 10
+    while world.files():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert len(list(world.objects.iter_prefix("later"))) == 1
+    assert world.captures.trouble(ARN) == ""
+
+
+def test_an_account_that_goes_takes_its_records_with_it(world: World) -> None:
+    world.take(b"1", plan=CapturePlan(**{**PLAN.document(), "bucket": "later"}))
+    world.captures.abandon("210987654321")
+    assert len(world.files()) == 1
+    world.captures.abandon(ACCOUNT)
+    assert world.files() == []
+
+
+def test_a_full_disk_costs_the_record_and_not_the_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(descriptor: int, begin: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "posix_fallocate", full)
+        world.take(b"1", b"2")
+    assert "cannot be captured: [Errno 28]" in caplog.text
+    assert world.files() == []
+    world.take(b"3")
+    assert "2 requests were not" in caplog.text
+    assert list(world.stored().values()) == [["3"]]
+
+
+def test_too_much_that_waits_is_not_added_to(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captures_module, "CAPTURED_BYTES_MAX", 1000)
+    missing = CapturePlan(**{**PLAN.document(), "bucket": "later"})
+    world.take(b"x" * 2000, plan=missing)
+    assert world.stored() == {}
+    world.take(b"1", b"2", plan=missing)
+    assert len(world.files()) == 1
