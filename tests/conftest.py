@@ -181,6 +181,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     running.end_what_runs()
 
 
+@pytest.fixture(scope="session")
+def still_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One whose clock stands still: nothing falls due but in the time that a test lets pass (``turn_clock``)."""
+    running = ServerProcess(tmp_path_factory.mktemp("still") / "data").start()
+    running.turn_clock("freeze")
+    yield running
+    running.stop(signal.SIGKILL)
+    running.end_what_runs()
+
+
 @pytest.fixture
 def client(server: ServerProcess) -> Callable[..., Any]:
     """``client("s3")``: a boto3 client of the session's server, with the root's key."""

@@ -21,6 +21,8 @@ class Behalf:
     region: str
     role: str = ""
     session: str = "SageMaker"
+    principal: str = "sagemaker.amazonaws.com"
+    """The service that takes the role: whom its trust policy has to name."""
 
 
 class Refused(ClocheError):

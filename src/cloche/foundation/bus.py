@@ -43,6 +43,20 @@ class LifecycleChanged:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class EventDelivered:
+    """What came of an attempt to deliver an event of a bus, a schedule or a pipe (for the console's flow of events)."""
+
+    at: float
+    sender: str
+    """The ARN of the rule, schedule or pipe."""
+    target: str
+    what: str
+    outcome: str
+    """``delivered``, ``failed`` (and tried again), ``given up`` or ``dead letter``."""
+    message: str
+
+
 class Bus:
     def __init__(self) -> None:
         self._listeners: dict[type, list[Callable[[Any], None]]] = defaultdict(list)

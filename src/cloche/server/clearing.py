@@ -33,6 +33,7 @@ class Clearing:
         parts.hosting.abandon(account)
         parts.functions.abandon(account)
         parts.exports.abandon(account)
+        parts.log_insights.abandon(account)
         parts.card_exports.abandon(account)
         parts.queues.abandon(account)
         parts.topics.abandon(account)

@@ -2,6 +2,7 @@
 
     cloche.db            metadata (SQLite)
     objects/ logs/       bytes of objects; log streams
+    insights/            results of Logs Insights queries
     functions/           packages of Lambda functions and layers
     captured/            what endpoints captured and is not yet in S3
     run/                 what running jobs and model servers need

@@ -69,10 +69,12 @@ class Dispatch:
         self._offered: dict[str, Offered | None] = {}
         self._has: dict[str, bool] = {}
 
+    def folders(self) -> list[str]:
+        return sorted(path.parent.name for path in self._root.glob("*/service.py"))
+
     def names(self) -> list[str]:
         """botocore's names of the services that are offered (all are imported for this)."""
-        folders = sorted(path.parent.name for path in self._root.glob("*/service.py"))
-        return [found.service.name for name in folders if (found := self.offered(name)) is not None]
+        return [found.service.name for name in self.folders() if (found := self.offered(name)) is not None]
 
     def has(self, service: str) -> bool:
         """Is there a folder of that service? Never imports."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
+import uuid
+from datetime import datetime
 from typing import Final
 
 from cloche.engines.events import Parcel
@@ -15,6 +18,7 @@ from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Denied, Invalid, NotFound
 from cloche.foundation.ids import request_id
 from cloche.server.queue_policies import require_let_in
+from cloche.storage.logs import LogStore
 
 SERVICE: Final = "events.amazonaws.com"
 
@@ -79,3 +83,36 @@ class TopicTarget:
         if topic.account != parcel.account:
             raise Denied(f"{parcel.arn} belongs to another account.")
         self._topics.publish_within(tx, parcel.arn, Message(parcel.payload))
+
+
+class LogTarget:
+    """Log groups: an event in a stream of its rule's. ``timestamp`` and ``message`` may be made by a template
+    (docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html, "CloudWatch Logs")."""
+
+    in_transaction = False
+
+    def __init__(self, logs: LogStore, clock: Clock) -> None:
+        self._logs, self._clock = logs, clock
+
+    def deliver(self, tx: sqlite3.Connection | None, parcel: Parcel) -> None:
+        _, _, _, region, account, resource = parcel.arn.split(":", 5)
+        group = resource.removeprefix("log-group:").removesuffix(":*")
+        if not resource.startswith("log-group:") or account != parcel.account:
+            raise NotFound(f"{parcel.arn} is no log group of this account.")
+        self._logs.group(account, region, group)
+        at, message = int(self._clock.time() * 1000), parcel.payload
+        if parcel.target.get("InputTransformer"):
+            at, message = _timed(parcel.payload, at)
+        stream = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{parcel.rule_arn} {parcel.arn}"))
+        self._logs.append(account, region, group, stream, [(at, message)])
+
+
+def _timed(text: str, now: int) -> tuple[int, str]:
+    """Raises ``Invalid`` for a template that made neither a time nor a message."""
+    try:
+        made = json.loads(text)
+        at, message = made.get("timestamp", now), made["message"]
+        ms = int(at) if str(at).isdigit() else int(datetime.fromisoformat(str(at)).timestamp() * 1000)
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        raise Invalid("A log group's template makes an object of timestamp and message.") from None
+    return ms, message if isinstance(message, str) else json.dumps(message)

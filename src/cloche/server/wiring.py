@@ -16,7 +16,7 @@ from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import events as events_engine
-from cloche.engines import experiments, identity, lineage, model_cards, queues, quotas, tagging, tuning
+from cloche.engines import experiments, identity, lineage, log_insights, model_cards, queues, quotas, tagging, tuning
 from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import pipelines as pipelines_engine
@@ -29,6 +29,7 @@ from cloche.engines.hosting import Hosting
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.engines.identity.tag_owner import TagOwner
 from cloche.engines.log_export import LogExports
+from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.pipelines import Pipelines
@@ -43,7 +44,7 @@ from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus
-from cloche.foundation.clock import Clock, TurnableClock
+from cloche.foundation.clock import TurnableClock
 from cloche.foundation.settings import Settings
 from cloche.jobs import reading
 from cloche.jobs.equipment import Equipment
@@ -54,6 +55,7 @@ from cloche.server import job_tokens, lineage_following
 from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
 from cloche.server.api_for_engines import ApiForEngines
+from cloche.server.api_targets import PipelineTarget, UniversalTarget
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
@@ -63,7 +65,7 @@ from cloche.server.clockwork import ClockRoutes, clock_of, enter
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.documents import read_members
-from cloche.server.event_targets import FunctionTarget, QueueTarget, TopicTarget
+from cloche.server.event_targets import FunctionTarget, LogTarget, QueueTarget, TopicTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
 from cloche.server.function_outlets import FunctionOutlets
@@ -119,6 +121,7 @@ MIGRATIONS: list[Migration] = [
     *reading.MIGRATIONS,
     *events_engine.MIGRATIONS,
     *topics_engine.MIGRATIONS,
+    *log_insights.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -153,9 +156,11 @@ class Wiring:
             [
                 parts.identity.keys.write_uses,
                 parts.logs.expire,
+                parts.log_insights.expire,
                 parts.metrics.expire,
                 parts.queues.expire,
                 parts.topics.expire,
+                parts.events.archives.expire,
                 self.lifecycle.run,
             ],
             parts.clock,
@@ -174,6 +179,7 @@ class Wiring:
         self.parts.processing.start()
         self.parts.topics.start()
         self.parts.events.start()
+        self.parts.log_insights.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
         self.housekeeping.start()
@@ -212,6 +218,7 @@ class Wiring:
         self.parts.processing.close()
         self.parts.hosting.stop()
         self.parts.functions.close()
+        self.parts.log_insights.close()
         self.parts.metric_filters.close()
         self.parts.metrics.close()
         self.parts.logs.close()
@@ -233,7 +240,7 @@ def build(settings: Settings) -> Wiring:
     database = Database(layout.database)
     try:
         migrate(database, MIGRATIONS)
-        parts, tokens, runtime, api = _parts(settings, layout, clock, bus, database)
+        parts, tokens, runtime, api = _parts(settings, layout, clock, bus, database, dispatch)
     except BaseException:
         database.close()
         raise
@@ -266,7 +273,7 @@ def build(settings: Settings) -> Wiring:
 
 
 def _parts(
-    settings: Settings, layout: Layout, clock: TurnableClock, bus: Bus, database: Database
+    settings: Settings, layout: Layout, clock: TurnableClock, bus: Bus, database: Database, dispatch: Dispatch
 ) -> tuple[Parts, JobTokens, Runtime, ApiForEngines]:
     store = ObjectStore(layout.objects, database, clock)
     log_store = LogStore(layout.logs, database, clock)
@@ -336,11 +343,12 @@ def _parts(
         quotas=limits,
         tagging=_tagging(database, store, principals),
         exports=exports,
+        log_insights=LogInsights(layout.root / "insights", database, clock, log_store),
         card_exports=card_exports,
         metric_filters=metric_filters,
         queues=messages,
         topics=topics,
-        events=_events(database, clock, metric_store, messages, functions, topics),
+        events=_events(equipment, bus, messages, functions, topics, api, dispatch),
     )
     return parts, tokens, runtime, api
 
@@ -380,15 +388,24 @@ def _topics(settings: Settings, layout: Layout, equipment: Equipment, messages: 
 
 
 def _events(
-    database: Database, clock: Clock, metrics: MetricStore, messages: Queues, functions: Functions, topics: Topics
+    equipment: Equipment,
+    bus: Bus,
+    messages: Queues,
+    functions: Functions,
+    topics: Topics,
+    api: ApiForEngines,
+    dispatch: Dispatch,
 ) -> Events:
-    to_queues = QueueTarget(messages)
+    clock, to_queues, to_operations = equipment.clock, QueueTarget(messages), UniversalTarget(api, dispatch)
     targets: dict[str, Target] = {
         "sqs": to_queues,
         "lambda": FunctionTarget(functions, clock),
         "sns": TopicTarget(topics),
+        "logs": LogTarget(equipment.logs, clock),
+        "sagemaker": PipelineTarget(api),
+        "scheduler": to_operations,
     }
-    return Events(database, clock, metrics, targets, to_queues)
+    return Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations)
 
 
 def _functions(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
+    from cloche.engines.log_insights import LogInsights
     from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.model_cards import CardExports
     from cloche.engines.pipelines import Pipelines
@@ -60,6 +61,7 @@ class Parts:
     tagging: Tagging
     quotas: Quotas
     exports: LogExports
+    log_insights: LogInsights
     card_exports: CardExports
     metric_filters: MetricFilters
     queues: Queues

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 Clients = Callable[..., Any]
+API_DESTINATION = {"Name": "a", "ConnectionArn": "arn", "InvocationEndpoint": "https://x", "HttpMethod": "GET"}
 
 
 def queue(sqs: Any, name: str, **attributes: str) -> tuple[str, str]:
@@ -129,7 +130,9 @@ def test_what_is_wrong_is_refused(client: Clients) -> None:
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("put_rule", {"Name": "x", "EventPattern": '{"source": "x"}'}, "InvalidEventPatternException"),
         ("put_rule", {"Name": "x"}, "ValidationException"),
-        ("put_rule", {"Name": "x", "ScheduleExpression": "rate(1 minute)"}, "ValidationException"),
+        ("put_rule", {"Name": "x", "ScheduleExpression": "rate(1 minutes)"}, "ValidationException"),
+        ("put_rule", {"Name": "x", "ScheduleExpression": "at(2026-11-26T00:00:00)"}, "ValidationException"),
+        ("put_rule", {"Name": "x", "ScheduleExpression": "cron(0 0 * * * *)"}, "ValidationException"),
         ("put_rule", {"Name": "x y", "EventPattern": '{"source": ["x"]}'}, "ValidationException"),
         ("put_rule", {"Name": "x", "EventBusName": "no", "EventPattern": '{"a": [1]}'}, "ResourceNotFoundException"),
         ("put_targets", {"Rule": "none", "Targets": [{"Id": "1", "Arn": arn}]}, "ResourceNotFoundException"),
@@ -150,7 +153,7 @@ def test_what_is_wrong_is_refused(client: Clients) -> None:
         ("create_event_bus", {"Name": "default"}, "ValidationException"),
         ("enable_rule", {"Name": "none"}, "ResourceNotFoundException"),
         ("list_tags_for_resource", {"ResourceARN": "arn:aws:events:us-east-1:1:rule/x"}, "ResourceNotFoundException"),
-        ("create_archive", {"ArchiveName": "a", "EventSourceArn": "arn"}, "UnknownOperationException"),
+        ("create_api_destination", API_DESTINATION, "UnknownOperationException"),
     ]
     for name, request, expected in cases:
         with pytest.raises(ClientError) as error:

@@ -198,8 +198,8 @@ def test_retention_tags_and_deletion(logs: Any, group: str) -> None:
 def test_constraints_and_what_is_not_offered(logs: Any, group: str) -> None:
     code, message = code_of(logs.create_log_group, logGroupName="no spaces")
     assert code == "InvalidParameterException" and "'logGroupName'" in message
-    code, message = code_of(logs.start_query, logGroupName=group, startTime=0, endTime=1, queryString="x")
-    assert "StartQuery" in message and "Insights" in message
+    code, message = code_of(logs.get_scheduled_query, identifier="x")
+    assert "GetScheduledQuery" in message and "scheduled queries" in message
     code, message = code_of(logs.create_log_group, logGroupName=f"{group}2", kmsKeyId="arn:x")
     assert code == "InvalidParameterException" and "KMS key" in message
     code, message = code_of(logs.create_log_group, logGroupName=f"{group}2", logGroupClass="DELIVERY")

@@ -11,25 +11,26 @@ the target says less. What cannot get better by waiting (there is no such target
 from __future__ import annotations
 
 import logging
-import random
 import sqlite3
 import threading
+import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import orjson
 
-from cloche.engines.events import transform
-from cloche.foundation.clock import Clock, from_epoch, to_iso
+from cloche.engines.events.senders import Ending, Owed, sender_of
+from cloche.foundation.bus import Bus, EventDelivered
+from cloche.foundation.clock import Clock
 from cloche.foundation.errors import ClocheError, Denied, Invalid, NotFound
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
 
 log = logging.getLogger(__name__)
 
-NAMESPACE: Final = "AWS/Events"
 ATTEMPTS_MAX: Final = 185
 AGE_SECONDS_MAX: Final = 86_400
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -37,12 +38,14 @@ PAUSE_SECONDS_MAX: Final = 600.0
 BATCH: Final = 64
 WORKERS: Final = 4
 LOOK_SECONDS_MAX: Final = 5.0
-_random = random.Random()  # noqa: S311 - pauses are to differ, not to be unguessable
+_DELIVERIES: Final = uuid.UUID("5a0c5c0e-6a0f-4d1b-9d6e-0c2f9c1b7a55")
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a target is handed. ``attributes`` go with a dead letter."""
+    """What a target is handed. ``rule_arn`` is the sender's: a rule's or a schedule's. ``attributes`` go with a dead
+    letter. ``id`` is the same whenever this delivery is tried, and no other's; ``event`` is what ``payload`` was made
+    of."""
 
     account: str
     region: str
@@ -51,6 +54,8 @@ class Parcel:
     payload: str
     rule_arn: str
     attributes: Mapping[str, str]
+    id: str = ""
+    event: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Target(Protocol):
@@ -68,10 +73,11 @@ class Deliveries:
         database: Database,
         clock: Clock,
         metrics: MetricStore,
+        bus: Bus,
         targets: Mapping[str, Target],
         dead_letters: Target,
     ) -> None:
-        self._database, self._clock, self._metrics = database, clock, metrics
+        self._database, self._clock, self._metrics, self._bus = database, clock, metrics, bus
         self.targets, self._dead_letters = dict(targets), dead_letters
         self._some = threading.Event()
         self._stopping = False
@@ -107,8 +113,22 @@ class Deliveries:
                 log.exception("events could not be delivered; they are tried again")
                 threading.Event().wait(FIRST_PAUSE_SECONDS)
 
-    def _pause(self) -> float:
+    def next_at(self) -> float | None:
+        """When something is to be delivered next."""
         due = self._database.reader.execute("SELECT min(due_at) FROM event_deliveries").fetchone()[0]
+        return None if due is None else float(due)
+
+    def is_busy(self) -> bool:
+        with self._lock:
+            return bool(self._busy)
+
+    def _pause(self) -> float:
+        with self._lock:
+            busy = set(self._busy)
+        rows = self._database.reader.execute(
+            "SELECT id, due_at FROM event_deliveries ORDER BY due_at, id LIMIT ?", (len(busy) + 1,)
+        )
+        due = next((row["due_at"] for row in rows if row["id"] not in busy), None)
         return LOOK_SECONDS_MAX if due is None else min(max(due - self._clock.time(), 0.005), LOOK_SECONDS_MAX)
 
     def _take(self) -> bool:
@@ -135,98 +155,123 @@ class Deliveries:
         return target is None or target.in_transaction
 
     def _hand_over(self, tx: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
-        for row in rows:
-            parcel = _parcel(row)
+        for owed in map(_owed, rows):
             tx.execute("SAVEPOINT delivery")
             try:
-                self._target(parcel).deliver(tx, parcel)
-            except ClocheError as error:
+                self._deliver(tx, owed)
+            except sqlite3.Error:  # nobody's delivery can be written now
+                raise
+            except Exception as error:
                 tx.execute("ROLLBACK TO delivery")
-                self._failed(tx, row, parcel, error)
+                if not isinstance(error, ClocheError):
+                    log.exception("delivering to %s failed", owed.target["Arn"])
+                self._failed(tx, owed, error)
             else:
-                self._done(tx, row)
+                self._done(tx, owed)
             finally:
                 tx.execute("RELEASE delivery")
 
     def _call(self, row: sqlite3.Row) -> None:
         try:
-            parcel = _parcel(row)
-            failure: Exception | None = None
+            owed = _owed(row)
             try:
-                self._target(parcel).deliver(None, parcel)
+                self._deliver(None, owed)
             except Exception as error:
-                failure = error
+                failure: Exception = error
                 if not isinstance(error, ClocheError):
-                    log.exception("delivering to %s failed", parcel.arn)
-            if failure is None:
-                self._database.write(lambda tx: self._done(tx, row))
+                    log.exception("delivering to %s failed", owed.target["Arn"])
+                self._database.write(lambda tx: self._failed(tx, owed, failure))
             else:
-                self._database.write(lambda tx: self._failed(tx, row, parcel, failure))
+                self._database.write(lambda tx: self._done(tx, owed))
         finally:
             with self._lock:
                 self._busy.discard(row["id"])
             self._some.set()
 
-    def _target(self, parcel: Parcel) -> Target:
-        found = self.targets.get(_service(parcel.arn))
-        if found is None:
-            raise NotFound(f"Nothing here takes events for {parcel.arn}.")
-        return found
+    def _deliver(self, tx: sqlite3.Connection | None, owed: Owed) -> None:
+        arn = str(owed.target["Arn"])
+        target = self.targets.get(_service(arn))
+        if target is None:
+            raise NotFound(f"Nothing here takes events for {arn}.")
+        payload = sender_of(owed.sender).payload(owed)
+        id = str(uuid.uuid5(_DELIVERIES, f"{owed.sender} {owed.id}"))
+        parcel = Parcel(owed.account, owed.region, arn, owed.target, payload, owed.sender, {}, id, owed.event)
+        target.deliver(tx, parcel)
 
     # -- outcomes ----------------------------------------------------------------------------------------
 
-    def _done(self, tx: sqlite3.Connection, row: sqlite3.Row) -> None:
-        tx.execute("DELETE FROM event_deliveries WHERE id = ?", (row["id"],))
-        self._count(row, "Invocations")
+    def _done(self, tx: sqlite3.Connection, owed: Owed) -> None:
+        tx.execute("DELETE FROM event_deliveries WHERE id = ?", (owed.id,))
+        self._count(owed, sender_of(owed.sender).attempt)
+        self._tell(owed, "delivered")
 
-    def _failed(self, tx: sqlite3.Connection, row: sqlite3.Row, parcel: Parcel, error: Exception | None) -> None:
-        now, attempts = self._clock.time(), row["attempts"] + 1
-        policy = parcel.target.get("RetryPolicy") or {}
-        retries_max = policy.get("MaximumRetryAttempts", ATTEMPTS_MAX)
-        age_max = policy.get("MaximumEventAgeInSeconds", AGE_SECONDS_MAX)
-        self._count(row, "Invocations")
-        if isinstance(error, NotFound | Denied | Invalid):
-            condition = ""
-        elif attempts > retries_max:
-            condition = "MaximumRetryAttempts"
-        elif now - row["accepted_at"] >= age_max:
-            condition = "MaximumEventAgeInSeconds"
-        else:
+    def _failed(self, tx: sqlite3.Connection, owed: Owed, error: Exception) -> None:
+        now, attempts, sender = self._clock.time(), owed.attempts + 1, sender_of(owed.sender)
+        self._count(owed, sender.attempt)
+        self._count(owed, sender.failed_attempt)
+        condition = "" if isinstance(error, NotFound | Denied | Invalid) else _limit(owed, attempts, now)
+        if condition is None:
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(attempts - 1, 16), PAUSE_SECONDS_MAX)
-            due = now + pause * (0.5 + _random.random() / 2)
-            tx.execute("UPDATE event_deliveries SET attempts = ?, due_at = ? WHERE id = ?", (attempts, due, row["id"]))
+            due = now + pause * (1 - _spread(owed.id, attempts) / 2)
+            tx.execute("UPDATE event_deliveries SET attempts = ?, due_at = ? WHERE id = ?", (attempts, due, owed.id))
+            self._tell(owed, "failed", str(error))
             return
-        tx.execute("DELETE FROM event_deliveries WHERE id = ?", (row["id"],))
-        self._count(row, "FailedInvocations")
-        log.warning("an event for %s by %s was given up: %s", parcel.arn, parcel.rule_arn, error)
-        arn = (parcel.target.get("DeadLetterConfig") or {}).get("Arn")
-        if arn:
-            self._bury(tx, row, parcel, arn, _letter(parcel, error, condition, attempts))
+        tx.execute("DELETE FROM event_deliveries WHERE id = ?", (owed.id,))
+        self._count(owed, sender.given_up)
+        log.warning("an event for %s by %s was given up: %s", owed.target["Arn"], owed.sender, error)
+        arn = (owed.target.get("DeadLetterConfig") or {}).get("Arn")
+        if arn is None:
+            self._tell(owed, "given up", str(error))
+        else:
+            self._bury(tx, owed, arn, Ending(error, condition))
 
-    def _bury(
-        self, tx: sqlite3.Connection, row: sqlite3.Row, parcel: Parcel, arn: str, attributes: Mapping[str, str]
-    ) -> None:
-        letter = Parcel(parcel.account, parcel.region, arn, {"Arn": arn}, parcel.payload, parcel.rule_arn, attributes)
+    def _bury(self, tx: sqlite3.Connection, owed: Owed, arn: str, ending: Ending) -> None:
+        sender = sender_of(owed.sender)
         tx.execute("SAVEPOINT letter")
         try:
+            attributes, payload = sender.letter(owed, ending), sender.payload(owed)
+            letter = Parcel(owed.account, owed.region, arn, {"Arn": arn}, payload, owed.sender, attributes)
             self._dead_letters.deliver(tx, letter)
-            self._count(row, "InvocationsSentToDlq")
+            self._count(owed, sender.buried)
+            self._tell(owed, "dead letter", str(ending.error))
         except ClocheError as error:
             tx.execute("ROLLBACK TO letter")
-            self._count(row, "InvocationsFailedToBeSentToDlq")
+            self._count(owed, sender.unburied)
+            self._tell(owed, "given up", f"{ending.error}; its letter: {error.message}")
             log.warning("an undelivered event could not be sent to %s: %s", arn, error.message)
         finally:
             tx.execute("RELEASE letter")
 
-    def count(self, account: str, region: str, rule_arn: str, metric: str) -> None:
-        """From inside of a transaction: one more of that rule's, once it is on the disk
-        (docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html)."""
-        dimensions = (("RuleName", rule_arn.rpartition("/")[2]),)
+    def count(self, account: str, region: str, sender_arn: str, metric: str) -> None:
+        """From inside of a transaction: one more of that sender's, once it is on the disk."""
+        sender = sender_of(sender_arn)
+        namespace, dimensions = sender.namespace, (sender.dimension(sender_arn),)
         record = self._metrics.record
-        self._database.after_commit(lambda: record(account, region, NAMESPACE, metric, dimensions, 1.0, "Count"))
+        self._database.after_commit(lambda: record(account, region, namespace, metric, dimensions, 1.0, "Count"))
 
-    def _count(self, row: sqlite3.Row, metric: str) -> None:
-        self.count(row["account"], row["region"], row["rule_arn"], metric)
+    def _count(self, owed: Owed, metric: str) -> None:
+        if metric:
+            self.count(owed.account, owed.region, owed.sender, metric)
+
+    def _tell(self, owed: Owed, outcome: str, message: str = "") -> None:
+        what = str(owed.event.get("detail-type", owed.event.get("scheduled-time", "")))
+        told = EventDelivered(self._clock.time(), owed.sender, str(owed.target["Arn"]), what, outcome, message)
+        self._database.after_commit(lambda: self._bus.tell(told))
+
+
+def _spread(id: int, attempts: int) -> float:
+    """From 0 to 1: deliveries that failed together are not tried together again, and a script's are as they were."""
+    return zlib.crc32(f"{id} {attempts}".encode()) / 2**32
+
+
+def _limit(owed: Owed, attempts: int, now: float) -> str | None:
+    """Which limit the delivery has reached by now, if it has."""
+    policy = owed.target.get("RetryPolicy") or {}
+    if attempts > policy.get("MaximumRetryAttempts", ATTEMPTS_MAX):
+        return "MaximumRetryAttempts"
+    if now - owed.accepted_at >= policy.get("MaximumEventAgeInSeconds", AGE_SECONDS_MAX):
+        return "MaximumEventAgeInSeconds"
+    return None
 
 
 def _service(arn: str) -> str:
@@ -234,27 +279,14 @@ def _service(arn: str) -> str:
     return parts[2] if len(parts) > 3 else ""
 
 
-def _parcel(row: sqlite3.Row) -> Parcel:
-    target = orjson.loads(row["target"])
-    ingested = to_iso(from_epoch(row["accepted_at"]))
-    text = transform.payload(target, orjson.loads(row["event"]), row["rule_arn"], ingested)
-    return Parcel(row["account"], row["region"], target["Arn"], target, text, row["rule_arn"], {})
-
-
-def _letter(parcel: Parcel, error: Exception | None, condition: str, attempts: int) -> dict[str, str]:
-    """What a dead letter says of itself: docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html."""
-    codes: tuple[tuple[type[Exception], str], ...] = (
-        (NotFound, "NO_RESOURCE"),
-        (Denied, "NO_PERMISSIONS"),
-        (Invalid, "INVALID_JSON"),
+def _owed(row: sqlite3.Row) -> Owed:
+    return Owed(
+        row["id"],
+        row["account"],
+        row["region"],
+        row["rule_arn"],
+        orjson.loads(row["target"]),
+        orjson.loads(row["event"]),
+        row["accepted_at"],
+        row["attempts"],
     )
-    code = next((name for kind, name in codes if isinstance(error, kind)), "SDK_CLIENT_ERROR")
-    said = {
-        "RULE_ARN": parcel.rule_arn,
-        "TARGET_ARN": parcel.arn,
-        "ERROR_CODE": code,
-        "ERROR_MESSAGE": str(error)[:1_000] or code,
-    }
-    if condition:
-        said |= {"EXHAUSTED_RETRY_CONDITION": condition, "RETRY_ATTEMPTS": str(attempts - 1)}
-    return said

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import orjson
 
 from cloche.engines.events import rules as rule_rows
+from cloche.engines.events.archives import Archives
+from cloche.engines.events.buses import BusTarget
 from cloche.engines.events.delivery import Deliveries, Target
-from cloche.engines.events.rules import DEFAULT_BUS, Bus, Rules
+from cloche.engines.events.happening import Happening
+from cloche.engines.events.replays import Replays
+from cloche.engines.events.rules import DEFAULT_BUS, RULE, Bus, Rules
+from cloche.engines.events.schedules import Occurrence, Schedules, occurrence_id, scheduled_event
+from cloche.foundation.agenda import Agenda
+from cloche.foundation.bus import Bus as InProcess
 from cloche.foundation.clock import Clock, from_epoch, to_iso
+from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
 
+SCHEDULE: Final = "scheduler/Schedule"
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """What somebody says has happened; the envelope is made here."""
 
-    source: str
-    detail_type: str
-    detail: Mapping[str, Any]
-    resources: Sequence[str] = ()
-    at: float | None = None
+class Calls(Protocol):
+    """Operations of any service, as the Scheduler's universal targets name them."""
+
+    def require(self, arn: str, input: str | None) -> None:
+        """Raises ``Invalid`` for what names no operation or is no request of it, ``NotSupported`` for one that is not
+        offered."""
+        ...
 
 
 class Events:
@@ -41,16 +48,31 @@ class Events:
         database: Database,
         clock: Clock,
         metrics: MetricStore,
+        bus: InProcess,
         targets: Mapping[str, Target],
         dead_letters: Target,
+        calls: Calls,
     ) -> None:
         self._database, self._clock = database, clock
+        self.calls = calls
         self.rules = Rules(database)
-        self.deliveries = Deliveries(database, clock, metrics, targets, dead_letters)
+        self.archives = Archives(database, clock)
+        self.replays = Replays(database, clock, self.archives, self.accept)
+        self.schedules = Schedules(database, {RULE: self._rule_occurs, SCHEDULE: self._schedule_occurs})
+        own = {"events": BusTarget(self.accept, self.envelope, self.archives)}
+        self.deliveries = Deliveries(database, clock, metrics, bus, {**targets, **own}, dead_letters)
+
+    def join(self, agenda: Agenda) -> None:
+        """Take part in Cloche's time. Once, before the start."""
+        self.schedules.poke = self.replays.poke = agenda.poke
+        agenda.add("schedules", self.schedules.next_at, self.schedules.run)
+        agenda.add("replays", self.replays.next_at, self.replays.run)
+        agenda.watch("events", self.deliveries.next_at, self.deliveries.wake, self.deliveries.is_busy)
 
     @property
     def target_services(self) -> frozenset[str]:
-        return frozenset(self.deliveries.targets)
+        """Whose things rules may send to."""
+        return frozenset(self.deliveries.targets) - {"scheduler"}
 
     def put(self, bus: Bus, happenings: Sequence[Happening]) -> list[str]:
         """Their ids, once what they cause is on the disk."""
@@ -77,34 +99,82 @@ class Events:
     def matched(self, bus: Bus, event: Mapping[str, Any], tx: sqlite3.Connection | None = None) -> list[str]:
         """The ARNs of the rules that match."""
         source, kind = event["source"], event["detail-type"]
-        return [
-            rule.arn
-            for rule in self.rules.of(bus, tx)
-            if rule.pattern.may_match(source, kind) and rule.pattern.matches(event)
-        ]
+        return [rule.arn for rule in self.rules.of(bus, tx).that_may_match(source, kind) if rule.pattern.matches(event)]
 
     def is_wanted(self, tx: sqlite3.Connection, account: str, region: str, source: str, detail_type: str) -> bool:
         """Could any rule of the default bus match such an event? Before anybody makes one."""
         bus = (account, region, DEFAULT_BUS)
-        return any(rule.pattern.may_match(source, detail_type) for rule in self.rules.of(bus, tx))
+        return any(True for _ in self.rules.of(bus, tx).that_may_match(source, detail_type))
 
-    def accept(self, tx: sqlite3.Connection, bus: Bus, event: Mapping[str, Any]) -> int:
-        """Owe the event to the targets of the rules that match it; to how many."""
+    def accept(
+        self,
+        tx: sqlite3.Connection,
+        bus: Bus,
+        event: Mapping[str, Any],
+        *,
+        only: Collection[str] = (),
+        from_a_bus: bool = False,
+    ) -> int:
+        """Owe the event to the targets of the rules that match it, or of those among them that ``only`` names; to how
+        many. One that came from another bus goes to no third: "EventBridge can't route events received from a sender
+        event bus to a third event bus" (repost.aws/questions/QUWhy9TX9_T7O83wO2o9A0Gg), so there is no going round."""
         account, region, _ = bus
-        now, count, text = self._clock.time(), 0, orjson.dumps(event).decode()
+        count = 0
         for arn in self.matched(bus, event, tx):
-            for target in rule_rows.targets_of(tx, arn):
-                tx.execute(
-                    "INSERT INTO event_deliveries (account, region, rule_arn, target, event, accepted_at, due_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (account, region, arn, orjson.dumps(target).decode(), text, now, now),
-                )
-                count += 1
+            if only and arn not in only:
+                continue
+            targets = rule_rows.targets_of(tx, arn)
+            if from_a_bus:
+                targets = [target for target in targets if ":event-bus/" not in target["Arn"]]
+            count += self._owe(tx, account, region, arn, targets, event)
             for metric in ("MatchedEvents", "TriggeredRules"):
                 self.deliveries.count(account, region, arn, metric)
-        if count:
-            self._database.after_commit(self.deliveries.wake)
         return count
+
+    def _owe(
+        self,
+        tx: sqlite3.Connection,
+        account: str,
+        region: str,
+        sender: str,
+        targets: Sequence[Mapping[str, Any]],
+        event: Mapping[str, Any],
+    ) -> int:
+        if not targets:
+            return 0
+        now, text = self._clock.time(), orjson.dumps(event).decode()
+        tx.executemany(
+            "INSERT INTO event_deliveries (account, region, rule_arn, target, event, accepted_at, due_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(account, region, sender, orjson.dumps(target).decode(), text, now, now) for target in targets],
+        )
+        self._database.after_commit(self.deliveries.wake)
+        return len(targets)
+
+    # -- what schedules cause ----------------------------------------------------------------------------
+
+    def _rule_occurs(self, tx: sqlite3.Connection, occurrence: Occurrence) -> None:
+        """The event of a rule with a schedule goes to this rule alone
+        (docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html shows it)."""
+        rule = occurrence.record
+        event = scheduled_event(rule, occurrence.at, "aws.events", {})
+        self._owe(tx, rule.account, rule.region, rule.arn, rule_rows.targets_of(tx, rule.arn), event)
+        self.deliveries.count(rule.account, rule.region, rule.arn, "TriggeredRules")
+
+    def _schedule_occurs(self, tx: sqlite3.Connection, occurrence: Occurrence) -> None:
+        schedule = occurrence.record
+        target = dict(schedule.request["Target"])
+        if not target.get("Input"):
+            # the detail is a text: docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
+            target["Input"] = orjson.dumps(scheduled_event(schedule, occurrence.at, "aws.scheduler", "{}")).decode()
+        context = {
+            "schedule-arn": schedule.arn,
+            "scheduled-time": to_iso(from_epoch(occurrence.at)),
+            "execution-id": occurrence_id(schedule.arn, occurrence.at).hex[:16],
+        }
+        self._owe(tx, schedule.account, schedule.region, schedule.arn, [target], context)
+        if occurrence.is_last and schedule.request.get("ActionAfterCompletion") == "DELETE":
+            records.remove(tx, schedule.arn)
 
     def start(self) -> None:
         self.deliveries.start()

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,30 @@ Bus = tuple[str, str, str]
 class Rule:
     arn: str
     pattern: Pattern
+
+
+class RulesOfBus:
+    """Those of one bus. What most patterns name, the source, leads to the few that are to be held against an event."""
+
+    def __init__(self) -> None:
+        self._by_source: dict[str, list[Rule]] = {}
+        self._of_any: list[Rule] = []
+
+    def add(self, rule: Rule) -> None:
+        if rule.pattern.sources is None:
+            self._of_any.append(rule)
+        else:
+            for source in rule.pattern.sources:
+                self._by_source.setdefault(source, []).append(rule)
+
+    def that_may_match(self, source: str, detail_type: str) -> Iterator[Rule]:
+        for rules in (self._by_source.get(source, ()), self._of_any):
+            for rule in rules:
+                if rule.pattern.may_match(source, detail_type):
+                    yield rule
+
+
+_NONE: Final = RulesOfBus()
 
 
 def filed_name(bus: str, rule: str) -> str:
@@ -72,30 +96,33 @@ class Rules:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._held: Mapping[Bus, Sequence[Rule]] | None = None
+        self._held: Mapping[Bus, RulesOfBus] | None = None
 
     def changed(self) -> None:
         """A rule was put, removed, enabled or disabled, and the change is on the disk."""
         with self._lock:
             self._held = None
 
-    def of(self, bus: Bus, connection: sqlite3.Connection | None = None) -> Iterable[Rule]:
+    def of(self, bus: Bus, connection: sqlite3.Connection | None = None) -> RulesOfBus:
         held = self._held
         if held is None:
             with self._lock:
                 if self._held is None:
                     self._held = self._read(connection or self._database.reader)
                 held = self._held
-        return held.get(bus, ())
+        return held.get(bus, _NONE)
 
-    def _read(self, connection: sqlite3.Connection) -> Mapping[Bus, Sequence[Rule]]:
-        found: defaultdict[Bus, list[Rule]] = defaultdict(list)
+    def _read(self, connection: sqlite3.Connection) -> Mapping[Bus, RulesOfBus]:
+        found: defaultdict[Bus, RulesOfBus] = defaultdict(RulesOfBus)
         rows = connection.execute("SELECT * FROM records WHERE kind = ? AND status = 'ENABLED'", (RULE,))
         for record in map(records.from_row, rows.fetchall()):
+            pattern = record.request.get("EventPattern")
+            if pattern is None:  # it has a schedule alone
+                continue
             try:
-                made = Rule(record.arn, compile_pattern(record.request["EventPattern"]))
+                made = Rule(record.arn, compile_pattern(pattern))
             except Invalid as error:  # it was sound when it was put
                 log.error("the pattern of %s cannot be read any more: %s", record.arn, error.message)
                 continue
-            found[record.account, record.region, bus_of(record.name)].append(made)
+            found[record.account, record.region, bus_of(record.name)].add(made)
         return found

@@ -2,7 +2,8 @@
 
 Buses and rules are records. ``event_targets`` holds a rule's targets in the service's own words. ``event_deliveries``
 is the outbox: one row for each target of each rule that an event matched, written in the transaction that accepted the
-event and removed in the one that delivered it, or that gave it up.
+event and removed in the one that delivered it, or that gave it up. ``event_schedules`` holds the next occurrence of
+what has a schedule, ``archived_events`` what archives keep.
 """
 
 from __future__ import annotations
@@ -35,6 +36,29 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
             attempts INTEGER NOT NULL DEFAULT 0
         ) STRICT;
         CREATE INDEX event_deliveries_by_time ON event_deliveries (due_at, id);
+        """,
+    ),
+    (
+        "events-2",
+        """
+        CREATE TABLE event_schedules (
+            arn TEXT PRIMARY KEY,
+            account TEXT NOT NULL,
+            due_at REAL NOT NULL,
+            occurs_at REAL NOT NULL,
+            plan TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX event_schedules_by_time ON event_schedules (due_at, arn);
+        CREATE TABLE archived_events (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            account TEXT NOT NULL,
+            archive_arn TEXT NOT NULL,
+            at REAL NOT NULL,
+            kept_at REAL NOT NULL,
+            event TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX archived_events_by_time ON archived_events (archive_arn, at, id);
+        CREATE INDEX archived_events_by_age ON archived_events (archive_arn, kept_at);
         """,
     ),
 ]

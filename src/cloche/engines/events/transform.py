@@ -106,6 +106,15 @@ def _at(value: Any, steps: list[str | int]) -> Any:
     return value
 
 
+def dynamic(value: str, event: Mapping[str, Any]) -> str:
+    """Of a target's parameter: what is at the path in the event, where it is one, else the value itself
+    (docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-target.html)."""
+    if not value.startswith("$."):
+        return value
+    found = at_path(event, value)
+    return "" if found is _NOTHING else found if isinstance(found, str) else dumps(found)
+
+
 def payload(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: str, ingested: str) -> str:
     """The text that ``target`` is handed for ``event``."""
     if target.get("Input") is not None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from cloche.aws.errors import AwsError, ErrorCodes
+from cloche.engines.events import Pattern, compile_pattern
 from cloche.foundation.errors import Invalid
 
 CODES = ErrorCodes(
@@ -15,6 +16,9 @@ CODES = ErrorCodes(
 )
 
 
-def invalid_pattern(error: Invalid) -> AwsError:
-    """The words before the reason: buildkite/docs#896 and aws/serverless-application-model#1455."""
-    return AwsError("InvalidEventPatternException", f"Event pattern is not valid. Reason: {error.message}")
+def require_pattern(text: str) -> Pattern:
+    """The pattern, read. The words before the reason: buildkite/docs#896 and aws/serverless-application-model#1455."""
+    try:
+        return compile_pattern(text)
+    except Invalid as error:
+        raise AwsError("InvalidEventPatternException", f"Event pattern is not valid. Reason: {error.message}") from None

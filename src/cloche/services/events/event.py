@@ -15,9 +15,9 @@ import orjson
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
-from cloche.engines.events import Happening, compile_pattern
+from cloche.engines.events import Happening
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
-from cloche.services.events.errors import invalid_pattern
+from cloche.services.events.errors import require_pattern
 from cloche.services.events.naming import bus_named
 
 REQUEST_BYTES_MAX: Final = 262_144
@@ -89,10 +89,7 @@ def _size(entry: Mapping[str, Any]) -> int:
 @operation("TestEventPattern", reads=True)
 def test_event_pattern(ctx: Context, request: Members) -> Members:
     """The event needs all of the envelope (API_TestEventPattern.html)."""
-    try:
-        pattern = compile_pattern(request["EventPattern"])
-    except Invalid as error:
-        raise invalid_pattern(error) from None
+    pattern = require_pattern(request["EventPattern"])
     event = _object(request["Event"])
     if event is None:
         raise AwsError("ValidationException", "Parameter Event is not valid.")

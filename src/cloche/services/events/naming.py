@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context
 from cloche.engines.events.rules import BUS, DEFAULT_BUS, RULE, bus_of, filed_name
 from cloche.foundation.errors import Invalid, NotFound
@@ -47,3 +48,10 @@ def rule_of(ctx: Context, connection: sqlite3.Connection, bus: str, name: str) -
     if found is None:
         raise NotFound(f"Rule {name} does not exist on EventBus {bus_of(filed_name(bus, name))}.")
     return found
+
+
+def require_own(rule: Record) -> None:
+    """API_PutRule.html, ManagedRuleException: rules that AWS made for a service of its own are not the user's."""
+    if rule.request.get("ManagedBy"):
+        name = rule_name(rule)
+        raise AwsError("ManagedRuleException", f"Rule {name} is managed by {rule.request['ManagedBy']}.")

@@ -7,40 +7,42 @@ from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging, tokens
-from cloche.engines.events import compile_pattern
-from cloche.engines.events.rules import RULE, bus_of, filed_name, rule_arns_of_target, targets_of
+from cloche.engines.events.rules import DEFAULT_BUS, RULE, bus_of, filed_name, rule_arns_of_target, targets_of
+from cloche.engines.events.schedules import Plan
+from cloche.foundation import schedule_expression
 from cloche.foundation.errors import Invalid, LimitReached, NotFound, NotSupported
-from cloche.services.events.errors import invalid_pattern
-from cloche.services.events.naming import PAGE_DEFAULT, bus_named, rule_arn, rule_name, rule_of
+from cloche.foundation.schedule_expression import At, Rate
+from cloche.services.events.errors import require_pattern
+from cloche.services.events.naming import PAGE_DEFAULT, bus_named, require_own, rule_arn, rule_name, rule_of
 from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import Walk, read_page
 from cloche.storage.metadata.records import Record
 
 RULES_MAX: Final = 300  # docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
-_KEPT: Final = ("EventPattern", "Description", "RoleArn")
+_KEPT: Final = ("EventPattern", "ScheduleExpression", "Description", "RoleArn")
 
 
 @operation("PutRule")
 def put_rule(ctx: Context, request: Members) -> Members:
     """A rule of that name is replaced; its targets stay."""
-    if request.get("ScheduleExpression"):
-        raise NotSupported("PutRule does not support ScheduleExpression in Cloche yet: rules are for events.")
     state = request.get("State") or "ENABLED"
     if state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS":
         raise NotSupported("Cloche has no CloudTrail, whose management events that state is about.")
-    if not request.get("EventPattern"):
+    if not request.get("EventPattern") and not request.get("ScheduleExpression"):
         raise Invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
-    try:
-        compile_pattern(request["EventPattern"])
-    except Invalid as error:
-        raise invalid_pattern(error) from None
+    if request.get("EventPattern"):
+        require_pattern(request["EventPattern"])
     bus, name = bus_named(ctx, request.get("EventBusName")), request["Name"]
     arn, at = rule_arn(ctx, bus, name), ctx.now.timestamp()
     kept = {member: request[member] for member in _KEPT if request.get(member) is not None}
     pairs = tagging.tag_pairs(request.get("Tags") or ())
+    if request.get("ScheduleExpression"):
+        _require_schedule(request["ScheduleExpression"], bus)
 
     def put(tx: sqlite3.Connection) -> None:
-        if records.find_arn(tx, arn) is not None:
+        held = records.find_arn(tx, arn)
+        if held is not None:
+            require_own(held)
             records.replace_request(tx, arn, kept, at)
         else:
             _require_room(tx, ctx, bus)
@@ -51,10 +53,35 @@ def put_rule(ctx: Context, request: Members) -> Members:
             # API_PutRule.html: "If you are updating an existing rule, any tags you specify … are not applied"
             tagging.add_tags(tx, arn, pairs)
         records.set_status(tx, arn, state, at)
+        _schedule(ctx, tx, arn, held)
 
     ctx.parts.database.write(put)
     ctx.parts.events.rules.changed()
     return {"RuleArn": arn}
+
+
+def _require_schedule(expression: str, bus: str) -> None:
+    """eb-create-rule-schedule.html: on the default bus only, in UTC, and rates in the number of their value."""
+    try:
+        schedule = schedule_expression.parse(expression)
+    except Invalid:
+        schedule = None
+    if schedule is None or isinstance(schedule, At) or (isinstance(schedule, Rate) and not schedule.is_spoken):
+        raise Invalid("Parameter ScheduleExpression is not valid.")  # aws/aws-cdk#32753
+    if bus != DEFAULT_BUS:
+        raise Invalid("ScheduleExpression is supported only on the default event bus.")
+
+
+def _schedule(ctx: Context, tx: sqlite3.Connection, arn: str, before: Record | None = None) -> None:
+    """Have the rule fall due as it says now. Nothing changes for one that has said so before."""
+    rule, schedules = records.find_arn(tx, arn), ctx.parts.events.schedules
+    assert rule is not None
+    expression = rule.request.get("ScheduleExpression")
+    if not expression or rule.status != "ENABLED":
+        schedules.remove(tx, arn)
+    elif before is None or (before.status, before.request.get("ScheduleExpression")) != (rule.status, expression):
+        now = ctx.now.timestamp()
+        schedules.put(tx, rule, Plan(expression, start=now), after=now)
 
 
 @operation("DescribeRule", reads=True)
@@ -123,8 +150,10 @@ def delete_rule(ctx: Context, request: Members) -> Members:
             found = rule_of(ctx, tx, bus, request["Name"])
         except NotFound:
             return
+        require_own(found)
         if targets_of(tx, found.arn):
             raise Invalid("Rule can't be deleted since it has targets.")
+        ctx.parts.events.schedules.remove(tx, found.arn)
         records.remove(tx, found.arn)
 
     ctx.parts.database.write(remove)
@@ -137,7 +166,9 @@ def _set_state(ctx: Context, request: Members, state: str) -> Members:
 
     def change(tx: sqlite3.Connection) -> None:
         found = rule_of(ctx, tx, bus, request["Name"])
+        require_own(found)
         records.set_status(tx, found.arn, state, ctx.now.timestamp())
+        _schedule(ctx, tx, found.arn, found)
 
     ctx.parts.database.write(change)
     ctx.parts.events.rules.changed()

@@ -12,6 +12,8 @@ SERVICE = Service(
         "cloche.services.events.rule",
         "cloche.services.events.target",
         "cloche.services.events.event",
+        "cloche.services.events.archive",
+        "cloche.services.events.replay",
         "cloche.services.events.tags",
     ),
     errors=CODES,

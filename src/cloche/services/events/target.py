@@ -10,15 +10,16 @@ from cloche.aws.arn import Arn
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tokens
 from cloche.engines.events import transform
+from cloche.engines.events.addresses import require_address
 from cloche.engines.events.rules import put_target, remove_target, targets_of
 from cloche.foundation.errors import Invalid, LimitReached, NotSupported
-from cloche.services.events.naming import PAGE_DEFAULT, bus_named, rule_of
+from cloche.services.events.naming import PAGE_DEFAULT, bus_named, require_own, rule_of
 from cloche.storage.metadata import records
 
 TARGETS_MAX: Final = 5  # docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 _OF_OTHERS: Final = (
     *("KinesisParameters", "RunCommandParameters", "EcsParameters", "BatchParameters", "HttpParameters"),
-    *("RedshiftDataParameters", "SageMakerPipelineParameters", "AppSyncParameters"),
+    *("RedshiftDataParameters", "AppSyncParameters"),
 )
 
 
@@ -31,6 +32,7 @@ def put_targets(ctx: Context, request: Members) -> Members:
 
     def put(tx: sqlite3.Connection) -> None:
         rule = rule_of(ctx, tx, bus, request["Rule"])
+        require_own(rule)
         for target in request["Targets"]:
             put_target(tx, ctx.account, ctx.region, rule.arn, target)
         if len(targets_of(tx, rule.arn)) > TARGETS_MAX:
@@ -42,20 +44,14 @@ def put_targets(ctx: Context, request: Members) -> Members:
 
 def check_target(ctx: Context, target: Mapping[str, Any]) -> None:
     """Raises ``Invalid``, and ``NotSupported`` for what Cloche delivers nothing to."""
-    arn = Arn.try_parse(target["Arn"])
-    if arn is None:
-        raise Invalid(f"Parameter {target['Arn']} is not valid. Reason: Provided Arn is not in correct format.")
-    taken = ctx.parts.events.target_services
-    if arn.service not in taken:
-        listed = ", ".join(sorted(taken))
-        raise NotSupported(f"Cloche delivers no events to {arn.service} yet, only to: {listed}. ({target['Arn']})")
-    if arn.region != ctx.region:
-        raise NotSupported(f"Cloche delivers events within a region only; {target['Arn']} is in another.")
+    service = require_address(target["Arn"], ctx.account, ctx.region, ctx.parts.events.target_services)
+    if service == "sagemaker" and not target.get("RoleArn"):
+        raise Invalid(f"RoleArn is required for target {target['Arn']}.")
     for member in _OF_OTHERS:
         if target.get(member):
             raise NotSupported(f"Targets with {member} are not supported in Cloche")
     group = (target.get("SqsParameters") or {}).get("MessageGroupId")
-    if arn.service == "sqs" and arn.resource.endswith(".fifo") and not group:
+    if service == "sqs" and target["Arn"].endswith(".fifo") and not group:
         raise Invalid(f"Parameter(s) SqsParameters must be specified for target: {target['Id']}.")
     letters = (target.get("DeadLetterConfig") or {}).get("Arn")
     if letters is not None:
@@ -90,6 +86,7 @@ def remove_targets(ctx: Context, request: Members) -> Members:
 
     def remove(tx: sqlite3.Connection) -> list[Members]:
         rule = rule_of(ctx, tx, bus, request["Rule"])
+        require_own(rule)
         return [
             {
                 "TargetId": id,

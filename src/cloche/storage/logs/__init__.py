@@ -9,6 +9,7 @@ from cloche.storage.logs.finding import FoundPage, Position, Question
 from cloche.storage.logs.frames import Sieve
 from cloche.storage.logs.index import MIGRATIONS, LogGroup, LogStream
 from cloche.storage.logs.order import END, Boundary, Place
+from cloche.storage.logs.sources import LogSource
 from cloche.storage.logs.store import EventPage, LogStore
 from cloche.storage.logs.stream import LogEvent
 
@@ -20,6 +21,7 @@ __all__ = [
     "FoundPage",
     "LogEvent",
     "LogGroup",
+    "LogSource",
     "LogStore",
     "LogStream",
     "Place",

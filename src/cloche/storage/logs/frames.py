@@ -56,6 +56,10 @@ class Frame:
         return self.offset + _HEAD.size + self.length
 
     @property
+    def message_bytes(self) -> int:
+        return self.length - BATCH_BYTES - self.count * _EVENT.size
+
+    @property
     def last(self) -> int:
         """The ordinal of its last event."""
         return self.first + self.count - 1
@@ -88,6 +92,24 @@ def read_frames(fd: int, first: int) -> Iterator[Frame]:
         frame = Frame(offset, length, ingested, earliest, latest, count, first)
         if not _BATCH.size <= length <= FRAME_BYTES_MAX or frame.end > size:
             return
+        yield frame
+        offset, first = frame.end, first + count
+
+
+def sound_frames(raw: bytes, first: int) -> Iterator[Frame]:
+    """The frames of a file that has been read as a whole; their events begin ``PREFIX_BYTES`` after ``offset``. Ends
+    before a frame that is being written. Raises ``Broken`` for one that is damaged."""
+    offset = 0
+    while offset + PREFIX_BYTES <= len(raw):
+        length, checksum = _HEAD.unpack_from(raw, offset)
+        ingested, earliest, latest, count = _BATCH.unpack_from(raw, offset + _HEAD.size)
+        frame = Frame(offset, length, ingested, earliest, latest, count, first)
+        if not _BATCH.size <= length <= FRAME_BYTES_MAX or frame.end > len(raw):
+            return
+        if zlib.crc32(memoryview(raw)[offset + _HEAD.size : frame.end]) != checksum:
+            if frame.end == len(raw):
+                return
+            raise Broken("a log file is damaged", detail=f"frame at {offset} fails its checksum")
         yield frame
         offset, first = frame.end, first + count
 

@@ -94,6 +94,11 @@ def find_group(connection: sqlite3.Connection, account: str, region: str, name: 
     return None if row is None else group_from_row(row)
 
 
+def read_group(connection: sqlite3.Connection, group_id: int) -> LogGroup | None:
+    row = connection.execute(f"SELECT {_GROUP} FROM log_groups WHERE id = ?", (group_id,)).fetchone()  # noqa: S608
+    return None if row is None else group_from_row(row)
+
+
 def find_stream(connection: sqlite3.Connection, group_id: int, name: str) -> LogStream | None:
     row = connection.execute(
         f"SELECT {_STREAM} FROM log_streams WHERE group_id = ? AND name = ?",  # noqa: S608

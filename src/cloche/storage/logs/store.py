@@ -31,6 +31,7 @@ from cloche.storage.logs.finding import (
 from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES
 from cloche.storage.logs.index import LogGroup, LogStream
 from cloche.storage.logs.order import END, START, Boundary, Place, backward_steps, events_of, forward_steps, key_of
+from cloche.storage.logs.sources import LogSource, event_at
 from cloche.storage.logs.stream import LogEvent, StreamFiles
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.keyset import Key, Walk, read_page
@@ -254,6 +255,28 @@ class LogStore:
             [group.id for group in groups],
         )
         return {row[0]: row[1] for row in rows}
+
+    def sources(self, account: str, region: str, group: str, start_ms: int, end_ms: int) -> list[LogSource]:
+        """Streams of the group that may hold events from ``start_ms`` up to and including ``end_ms``. Raises
+        ``NotFound``."""
+        found = self.group(account, region, group)
+        self._files.write_times()
+        start_ms = max(start_ms, self._horizon_ms(found))
+        streams = self._chosen(found, None, "", start_ms, end_ms + 1)
+        return [LogSource(each.id, each.name, self._files.path(each.id), start_ms) for each in streams]
+
+    def event(self, account: str, region: str, number: int, ordinal: int) -> tuple[LogGroup, LogStream, LogEvent]:
+        """An event by its stream's number and its own. Raises ``NotFound``."""
+        reader = self._database.reader
+        missing = NotFound("The specified log record does not exist.")
+        stream = index.read_stream(reader, number)
+        group = None if stream is None else index.read_group(reader, stream.group_id)
+        if stream is None or group is None or (group.account, group.region) != (account, region):
+            raise missing
+        event = event_at(self._files, number, ordinal)
+        if event is None or event.timestamp_ms < self._horizon_ms(group):
+            raise missing
+        return group, stream, event
 
     def read(
         self,

@@ -1,0 +1,56 @@
+"""Buses and archives as targets: what EventBridge delivers to itself, in the transaction of the delivery.
+
+A rule hands the event on as it was. The Scheduler and pipes make a new one, of a detail, with the source and type that
+their parameters name.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cloche.engines.events.archives import Archives
+from cloche.engines.events.delivery import Parcel
+from cloche.engines.events.happening import Happening
+from cloche.engines.events.rules import BUS, DEFAULT_BUS, Bus
+from cloche.foundation.errors import Denied, Invalid, NotFound
+from cloche.storage.metadata import records
+
+
+class BusTarget:
+    in_transaction = True
+
+    def __init__(
+        self, accept: Callable[..., int], envelope: Callable[[Bus, Happening], dict[str, Any]], archives: Archives
+    ) -> None:
+        self._accept, self._envelope, self._archives = accept, envelope, archives
+
+    def deliver(self, tx: sqlite3.Connection | None, parcel: Parcel) -> None:
+        assert tx is not None
+        _, _, _, region, account, resource = parcel.arn.split(":", 5)
+        if resource.startswith("archive/"):
+            self._archives.keep(tx, parcel.arn, parcel.event)
+            return
+        name = resource.removeprefix("event-bus/")
+        if account != parcel.account:
+            raise Denied(f"{parcel.arn} belongs to another account.")
+        if name != DEFAULT_BUS and records.find(tx, account, region, BUS, name) is None:
+            raise NotFound(f"Event bus {name} does not exist.")
+        bus = (account, region, name)
+        said = parcel.target.get("EventBridgeParameters")
+        if said is None:
+            self._accept(tx, bus, parcel.event, from_a_bus=True)
+        else:
+            self._accept(tx, bus, self._envelope(bus, _happening(parcel, said)))
+
+
+def _happening(parcel: Parcel, said: Mapping[str, Any]) -> Happening:
+    try:
+        detail = json.loads(parcel.payload)
+    except (ValueError, RecursionError):
+        detail = None
+    if not isinstance(detail, dict):
+        raise Invalid("The input of an event bus must be a JSON object: it is the detail of the event.")
+    return Happening(said["Source"], said["DetailType"], detail, tuple(said.get("Resources") or ()))
