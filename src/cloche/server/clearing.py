@@ -25,6 +25,7 @@ class Clearing:
         """Takes as long as it takes to end processes. Raises ``NotFound`` for an account that is not held here."""
         parts = self._parts
         parts.identity.of(account)
+        parts.monitoring.abandon(account)
         parts.pipelines.abandon(account)
         parts.tuning.abandon(account)
         parts.training.abandon(account)

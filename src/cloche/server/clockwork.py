@@ -50,6 +50,7 @@ def enter(parts: Parts, housekeeping: Housekeeping) -> None:
     parts.metric_filters.when_due = agenda.poke
     agenda.add("metric filters", parts.metric_filters.next_at, parts.metric_filters.write_defaults)
     parts.events.join(agenda)
+    agenda.add("monitoring schedules", parts.monitoring.next_at, parts.monitoring.run)
     agenda.watch("changes of records", lambda: None, lambda: None, parts.changes.is_behind)
     agenda.watch("jobs and other long-running things", reconciler.next_at, reconciler.look, reconciler.is_at_work)
     agenda.watch("topics", parts.topics.owed.next_at, parts.topics.owed.wake, parts.topics.owed.busy)

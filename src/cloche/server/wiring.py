@@ -19,6 +19,7 @@ from cloche.engines import events as events_engine
 from cloche.engines import experiments, identity, lineage, log_insights, model_cards, queues, quotas, tagging, tuning
 from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
+from cloche.engines import monitoring as monitoring_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines import topics as topics_engine
 from cloche.engines.events import Events, Target
@@ -32,6 +33,7 @@ from cloche.engines.log_export import LogExports
 from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
+from cloche.engines.monitoring import Monitoring
 from cloche.engines.pipelines import Pipelines
 from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
@@ -122,6 +124,7 @@ MIGRATIONS: list[Migration] = [
     *events_engine.MIGRATIONS,
     *topics_engine.MIGRATIONS,
     *log_insights.MIGRATIONS,
+    *monitoring_engine.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -176,6 +179,7 @@ class Wiring:
         self.parts.transforms.start()
         self.parts.card_exports.start()
         self.parts.tuning.start()
+        self.parts.monitoring.start()
         self.parts.processing.start()
         self.parts.topics.start()
         self.parts.events.start()
@@ -340,6 +344,7 @@ def _parts(
         hosting=_hosting(layout, equipment),
         functions=functions,
         pipelines=pipelines,
+        monitoring=Monitoring(database, clock, store, reconciler, api, changes),
         quotas=limits,
         tagging=_tagging(database, store, principals),
         exports=exports,

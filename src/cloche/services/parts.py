@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloche.engines.log_insights import LogInsights
     from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.model_cards import CardExports
+    from cloche.engines.monitoring import Monitoring
     from cloche.engines.pipelines import Pipelines
     from cloche.engines.processing import Processing
     from cloche.engines.queues import Queues
@@ -57,6 +58,7 @@ class Parts:
     processing: Processing
     hosting: Hosting
     pipelines: Pipelines
+    monitoring: Monitoring
     functions: Functions
     tagging: Tagging
     quotas: Quotas

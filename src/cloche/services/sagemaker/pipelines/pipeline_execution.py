@@ -11,7 +11,8 @@ from cloche.engines.pipelines import EXECUTION, Start, Version, name_of, shown
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid, NotFound
 from cloche.foundation.ids import short_id
-from cloche.services.sagemaker.pipelines.finding import execution_at, page_of, pipeline_named, slice_of
+from cloche.services.sagemaker.paging import page_of, slice_of
+from cloche.services.sagemaker.pipelines.finding import execution_at, pipeline_named
 from cloche.services.sagemaker.pipelines.people import user_context
 from cloche.services.sagemaker.pipelines.pipeline import NO_VERSION
 from cloche.storage.metadata import records

@@ -10,7 +10,8 @@ from cloche.aws.resource import fact
 from cloche.engines.pipelines import STEP
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid, NotFound
-from cloche.services.sagemaker.pipelines.finding import execution_at, page_of
+from cloche.services.sagemaker.paging import page_of
+from cloche.services.sagemaker.pipelines.finding import execution_at
 from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import Walk
 from cloche.storage.metadata.records import Record

@@ -11,7 +11,8 @@ from cloche.aws.operation import Context, Members, operation
 from cloche.engines.pipelines import PIPELINE, Version, set_aliases, versions_of
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid
-from cloche.services.sagemaker.pipelines.finding import page_of, pipeline_named
+from cloche.services.sagemaker.paging import page_of
+from cloche.services.sagemaker.pipelines.finding import pipeline_named
 from cloche.services.sagemaker.pipelines.pipeline import MISSING, NO_VERSION
 from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import Walk

@@ -1,0 +1,1 @@
+"""Model Monitor as the API has it."""
