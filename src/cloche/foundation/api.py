@@ -23,6 +23,8 @@ class Behalf:
     session: str = "SageMaker"
     principal: str = "sagemaker.amazonaws.com"
     """The service that takes the role: whom its trust policy has to name."""
+    source_arn: str = ""
+    """The thing for which it does, where the policy asks for it."""
 
 
 class Refused(ClocheError):

@@ -60,7 +60,9 @@ class ApiForEngines:
         if held is not None and ends is not None and ends.timestamp() - self._clock.real() > FRESH_SECONDS:
             return held
         try:
-            taken = self._identity.assume_role(behalf.role, behalf.session, service=behalf.principal)
+            taken = self._identity.assume_role(
+                behalf.role, behalf.session, service=behalf.principal, source_arn=behalf.source_arn
+            )
         except ClocheError as error:
             raise Refused("AccessDeniedException", error.message) from error
         with self._lock:

@@ -109,9 +109,11 @@ class UniversalTarget:
 
 
 def _call(api: Api, parcel: Parcel, service: str, operation: str, request: Mapping[str, Any]) -> None:
-    sender = Arn.parse(parcel.rule_arn).service
-    role = parcel.target.get("RoleArn") or ""
-    behalf = Behalf(parcel.account, parcel.region, role, f"AWS-{sender}", f"{sender}.amazonaws.com")
+    sender, source = Arn.parse(parcel.rule_arn), parcel.rule_arn
+    if sender.service == "scheduler":  # which names the group, not the schedule
+        source = source.rpartition("/")[0].replace(":schedule/", ":schedule-group/")
+    principal, role = f"{sender.service}.amazonaws.com", parcel.target.get("RoleArn") or ""
+    behalf = Behalf(parcel.account, parcel.region, role, f"AWS-{sender.service}", principal, source)
     try:
         api.call(behalf, service, operation, request)
     except Refused as error:

@@ -438,7 +438,7 @@ def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Ta
     return Tagging(
         database,
         [
-            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "sns")),
+            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "scheduler", "sns")),
             BucketOwner(store),
             LogGroupOwner(database),
             FunctionOwner(database),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,3 +55,8 @@ class Turned:
 @pytest.fixture
 def turned(still_server: Any) -> Turned:
     return Turned(still_server)
+
+
+@pytest.fixture
+def turned_of() -> Callable[[Any], Turned]:
+    return Turned

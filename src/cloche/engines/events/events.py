@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -20,15 +20,14 @@ from cloche.engines.events.delivery import Deliveries, Target
 from cloche.engines.events.happening import Happening
 from cloche.engines.events.replays import Replays
 from cloche.engines.events.rules import DEFAULT_BUS, RULE, Bus, Rules
-from cloche.engines.events.schedules import Occurrence, Schedules, occurrence_id, scheduled_event
+from cloche.engines.events.schedules import Occurrence, Schedules, scheduled_event
+from cloche.engines.events.scheduling import SCHEDULE, context_of, is_over_after, target_of
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus as InProcess
 from cloche.foundation.clock import Clock, from_epoch, to_iso
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
-
-SCHEDULE: Final = "scheduler/Schedule"
 
 
 class Calls(Protocol):
@@ -163,17 +162,9 @@ class Events:
 
     def _schedule_occurs(self, tx: sqlite3.Connection, occurrence: Occurrence) -> None:
         schedule = occurrence.record
-        target = dict(schedule.request["Target"])
-        if not target.get("Input"):
-            # the detail is a text: docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
-            target["Input"] = orjson.dumps(scheduled_event(schedule, occurrence.at, "aws.scheduler", "{}")).decode()
-        context = {
-            "schedule-arn": schedule.arn,
-            "scheduled-time": to_iso(from_epoch(occurrence.at)),
-            "execution-id": occurrence_id(schedule.arn, occurrence.at).hex[:16],
-        }
-        self._owe(tx, schedule.account, schedule.region, schedule.arn, [target], context)
-        if occurrence.is_last and schedule.request.get("ActionAfterCompletion") == "DELETE":
+        targets, context = [target_of(occurrence)], context_of(occurrence)
+        self._owe(tx, schedule.account, schedule.region, schedule.arn, targets, context)
+        if is_over_after(occurrence):
             records.remove(tx, schedule.arn)
 
     def start(self) -> None:

@@ -1,0 +1,45 @@
+"""Tags of groups: schedules have none (API_TagResource.html)."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from cloche.aws.operation import Context, Members, operation
+from cloche.aws.resource import tagging
+from cloche.engines.events.scheduling import GROUP
+from cloche.foundation.errors import NotFound
+from cloche.services.scheduler.naming import DEFAULT_GROUP, group_arn
+from cloche.storage.metadata import records, tags
+
+
+@operation("TagResource")
+def tag_resource(ctx: Context, request: Members) -> Members:
+    pairs = tagging.tag_pairs(request["Tags"])
+
+    def add(tx: sqlite3.Connection) -> None:
+        tagging.add_tags(tx, _known(ctx, tx, request), pairs)
+
+    ctx.parts.database.write(add)
+    return {}
+
+
+@operation("UntagResource")
+def untag_resource(ctx: Context, request: Members) -> Members:
+    ctx.parts.database.write(lambda tx: tags.remove(tx, _known(ctx, tx, request), request["TagKeys"]))
+    return {}
+
+
+@operation("ListTagsForResource", reads=True)
+def list_tags_for_resource(ctx: Context, request: Members) -> Members:
+    reader = ctx.parts.database.reader
+    return {"Tags": tagging.tag_members(tags.read(reader, _known(ctx, reader, request)))}
+
+
+def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
+    arn = str(request["ResourceArn"])
+    if arn == group_arn(ctx, DEFAULT_GROUP):
+        return arn
+    found = records.find_arn(connection, arn)
+    if found is None or found.kind != GROUP or found.account != ctx.account or found.region != ctx.region:
+        raise NotFound(f"Resource {arn} does not exist.")
+    return arn
