@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from cloche.aws.model.load import service_model, use_cache
 from cloche.aws.operation import Caller
+from cloche.aws.protocols.rest_xml import host_id
 from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
@@ -34,6 +35,7 @@ from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.monitoring import Monitoring
+from cloche.engines.object_events import ObjectEvents, Outlet
 from cloche.engines.pipelines import Pipelines
 from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
@@ -77,6 +79,7 @@ from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
+from cloche.server.object_event_outlets import DefaultBus, FunctionOutlet, QueueOutlet, TopicOutlet
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
@@ -314,6 +317,14 @@ def _parts(
     functions = _functions(settings, layout, equipment, principals, images, messages)
     topics = _topics(settings, layout, equipment, messages, functions)
     functions.events.outlets = FunctionOutlets(messages, topics)
+    rules = _events(equipment, bus, messages, functions, topics, api, dispatch)
+    outlets: dict[str, Outlet] = {
+        "sqs": QueueOutlet(messages),
+        "sns": TopicOutlet(topics),
+        "lambda": FunctionOutlet(functions),
+    }
+    object_events = ObjectEvents(outlets, DefaultBus(rules), host_id)
+    store.when_changed = object_events.changed
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     parts = Parts(
@@ -353,7 +364,8 @@ def _parts(
         metric_filters=metric_filters,
         queues=messages,
         topics=topics,
-        events=_events(equipment, bus, messages, functions, topics, api, dispatch),
+        object_events=object_events,
+        events=rules,
     )
     return parts, tokens, runtime, api
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.model_cards import CardExports
     from cloche.engines.monitoring import Monitoring
+    from cloche.engines.object_events import ObjectEvents
     from cloche.engines.pipelines import Pipelines
     from cloche.engines.processing import Processing
     from cloche.engines.queues import Queues
@@ -68,4 +69,5 @@ class Parts:
     metric_filters: MetricFilters
     queues: Queues
     topics: Topics
+    object_events: ObjectEvents
     events: Events

@@ -56,7 +56,7 @@ _UNUSUAL_OF_PUT: Final = frozenset(
     {"transfer-encoding", "expect", "upgrade", "content-encoding", "origin", "x-amz-copy-source", "x-amz-trailer",
      "x-amz-decoded-content-length", "x-amz-acl"}
 )  # fmt: skip
-_OPEN: Final = frozenset({"CORS", "Encryption", "LifecycleConfiguration", "ObjectLock", "Tagging"})
+_OPEN: Final = frozenset({"CORS", "Encryption", "LifecycleConfiguration", "Notification", "ObjectLock", "Tagging"})
 """What may be configured on a bucket without a say in who may do what."""
 
 
@@ -241,6 +241,7 @@ class PutCycle(ObjectCycle):
     __slots__ = ()
 
     def begin(self, request: HttpRequest) -> None:
+        from cloche.services.s3.causes import cause_of_put
         from cloche.services.s3.handling import check_key, placing
         from cloche.services.s3.put import planned
         from cloche.services.s3.refusals import refuse_unsupported
@@ -259,7 +260,7 @@ class PutCycle(ObjectCycle):
                 raise content_mismatch(payload, found)
             written = written_of(body, put.algorithms)
             put.expected.check(written.md5, written.checksums, {})
-        store, details = self._quick.store, put.described(written)
+        store, details, cause = self._quick.store, put.described(written), cause_of_put(context)
         bucket, key = members["Bucket"], members["Key"]
 
         def answer(done: ObjectInfo | Exception) -> None:
@@ -272,7 +273,7 @@ class PutCycle(ObjectCycle):
                 self.refuse(error)
 
         self._quick.together.change(
-            lambda tx: store.commit_in(tx, bucket, key, written, details, condition=put.condition), answer
+            lambda tx: store.commit_in(tx, bucket, key, written, details, condition=put.condition, cause=cause), answer
         )
 
     def _answer(self, members: Members) -> None:

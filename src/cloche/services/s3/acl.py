@@ -18,6 +18,7 @@ from cloche.services.s3.access.grants import Grant
 from cloche.services.s3.access.made import acl_from, known_ids
 from cloche.services.s3.access.owners import acls_count, canonical_id, grantee_member, object_owner, owner_member
 from cloche.services.s3.access.public_access import switch
+from cloche.services.s3.causes import cause_of
 from cloche.services.s3.errors import s3_error
 from cloche.services.s3.handling import bucket_of, existing_object, s3_operation, store_of
 from cloche.storage.objects import Bucket
@@ -55,7 +56,8 @@ def put_object_acl(ctx: Context, request: Members) -> Answer:
     info = existing_object(ctx, request)
     acl = _asked(ctx, request, bucket, object_owner(bucket, info.details), of_bucket=False)
     if acl is not None:
-        store_of(ctx).update_details(info, lambda details: replace(details, acl=acl))
+        cause = cause_of(ctx, "ObjectAcl:Put", "PutObjectAcl")
+        store_of(ctx).update_details(info, lambda details: replace(details, acl=acl), cause=cause)
     return Answer({}, headers=_version(bucket, info.version))
 
 

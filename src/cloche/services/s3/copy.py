@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from cloche.aws.operation import Context, Members
 from cloche.foundation.limits import OBJECT_PUT_BYTES_MAX
 from cloche.services.s3.access.made import owned
+from cloche.services.s3.causes import cause_of
 from cloche.services.s3.checksums import as_members, check_algorithm
 from cloche.services.s3.conditions import check_copy_source, write_condition
 from cloche.services.s3.customer_keys import check_customer_key, check_part_key
@@ -67,7 +68,8 @@ def copy_object(ctx: Context, request: Members) -> Members:
         details = replace(details, checksums=source.details.checksums, checksum_type=source.details.checksum_type)
     elif algorithms:
         details = replace(details, checksums=written.checksums, checksum_type="FULL_OBJECT")
-    info = store_of(ctx).commit(request["Bucket"], request["Key"], written, details, condition=condition)
+    cause = cause_of(ctx, "ObjectCreated:Copy", "CopyObject")
+    info = store_of(ctx).commit(request["Bucket"], request["Key"], written, details, condition=condition, cause=cause)
     result = {
         "ETag": quoted(info.etag),
         "LastModified": whole_seconds(info.last_modified),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.access.authorizer import may
+from cloche.services.s3.causes import cause_of
 from cloche.services.s3.describing import unquoted
 from cloche.services.s3.errors import from_store, s3_error
 from cloche.services.s3.handling import bucket_of, check_key, s3_operation, store_of, version_in
@@ -24,6 +25,7 @@ def delete_object(ctx: Context, request: Members) -> Members:
         version=version_in(request),
         bypass_governance=bypass,
         condition=_condition(request.get("IfMatch")),
+        cause=cause_of(ctx, "ObjectRemoved", "DeleteObject"),
     )
     answer: Members = {"VersionId": done.version} if done.version else {}
     if done.is_delete_marker:
@@ -50,9 +52,9 @@ def delete_objects(ctx: Context, request: Members) -> Members:
             answers.append(Deletion(item["Key"]))
         except AwsError as error:
             answers.append(error)
-    for (place, _), done in zip(
-        doomed, store_of(ctx).delete_many(request["Bucket"], [d for _, d in doomed]), strict=True
-    ):
+    cause = cause_of(ctx, "ObjectRemoved", "DeleteObject")
+    all_done = store_of(ctx).delete_many(request["Bucket"], [each for _, each in doomed], cause=cause)
+    for (place, _), done in zip(doomed, all_done, strict=True):
         answers[place] = from_store(done) if isinstance(done, StoreError) else done
     deleted: list[Members] = []
     errors: list[Members] = []

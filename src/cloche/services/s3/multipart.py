@@ -10,6 +10,7 @@ from cloche.aws.operation import Answer, Context, Members
 from cloche.foundation.limits import PART_NUMBER_MAX
 from cloche.services.s3.access.made import owned
 from cloche.services.s3.access.owners import object_owner, owner_member, owner_of_each
+from cloche.services.s3.causes import cause_of
 from cloche.services.s3.checksums import as_members, check_algorithm, checksum_type_of, values_in
 from cloche.services.s3.conditions import write_condition
 from cloche.services.s3.customer_keys import HEADER, check_part_key
@@ -80,6 +81,7 @@ def complete_multipart_upload(ctx: Context, request: Members) -> Answer:
         expected_checksums=values_in(request),
         expected_size=request.get("MpuObjectSize"),
         condition=write_condition(request),
+        cause=cause_of(ctx, "ObjectCreated:CompleteMultipartUpload", "CompleteMultipartUpload"),
     )
     return _completion(ctx, info)
 

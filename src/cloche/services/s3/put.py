@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.access.made import owned
+from cloche.services.s3.causes import cause_of_put
 from cloche.services.s3.checksums import Expected, expected_of
 from cloche.services.s3.conditions import write_condition
 from cloche.services.s3.describing import checksum_view, details_from, encryption_view, quoted
@@ -55,9 +56,11 @@ def planned(ctx: Context, request: Members) -> Put:
 async def put_object(ctx: Context, request: Members) -> Members:
     put = planned(ctx, request)
 
+    cause = cause_of_put(ctx)
+
     def commit(written: Written) -> ObjectInfo:
         return store_of(ctx).commit(
-            request["Bucket"], request["Key"], written, put.described(written), condition=put.condition
+            request["Bucket"], request["Key"], written, put.described(written), condition=put.condition, cause=cause
         )
 
     return put.answer(await receive(ctx, put.expected, put.algorithms, commit))

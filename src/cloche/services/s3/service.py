@@ -27,6 +27,7 @@ SERVICE = Service(
         "public_access_block",
         "cors",
         "stored_configuration",
+        "notification",
         "attributes",
     ),
     errors=ERRORS,

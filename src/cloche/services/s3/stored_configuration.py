@@ -56,7 +56,7 @@ def delete_bucket_website(ctx: Context, request: Members) -> Members:
     return _keep(ctx, request, "Website", None)
 
 
-# -- logging, notification, request payment, accelerate --------------------------------------------------------
+# -- logging, request payment, accelerate ----------------------------------------------------------------------
 
 
 @s3_operation("PutBucketLogging")
@@ -84,22 +84,6 @@ def put_bucket_logging(ctx: Context, request: Members) -> Members:
 def get_bucket_logging(ctx: Context, request: Members) -> Members:
     kept = _kept(ctx, request, "Logging")
     return {"LoggingEnabled": kept} if kept else {}
-
-
-@s3_operation("PutBucketNotificationConfiguration")
-def put_bucket_notification_configuration(ctx: Context, request: Members) -> Members:
-    given = request["NotificationConfiguration"]
-    for kind in ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations"):
-        for number, each in enumerate(given.get(kind) or ()):
-            if not each.get("Events"):
-                raise s3_error("MalformedXML")
-            each.setdefault("Id", f"{kind.removesuffix('Configurations').lower()}-{number + 1}")
-    return _keep(ctx, request, "Notification", given or None)
-
-
-@s3_operation("GetBucketNotificationConfiguration", reads=True)
-def get_bucket_notification_configuration(ctx: Context, request: Members) -> Members:
-    return dict(_kept(ctx, request, "Notification") or {})
 
 
 @s3_operation("PutBucketRequestPayment")

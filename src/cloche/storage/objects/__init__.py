@@ -19,6 +19,7 @@ from cloche.storage.objects.errors import (
     VersioningFixed,
     VersionNotFound,
 )
+from cloche.storage.objects.happened import Cause, Happened
 from cloche.storage.objects.lifecycle import Lifecycle
 from cloche.storage.objects.listing import Page
 from cloche.storage.objects.records import (
@@ -41,12 +42,14 @@ __all__ = [
     "Bucket",
     "BucketNotEmpty",
     "BucketNotFound",
+    "Cause",
     "ChecksumMismatch",
     "ConditionNotMet",
     "ContentWriter",
     "Deletion",
     "Details",
     "Doomed",
+    "Happened",
     "KeyNotFound",
     "Lifecycle",
     "ObjectInfo",

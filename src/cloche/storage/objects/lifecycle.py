@@ -16,6 +16,7 @@ from typing import Final
 
 from cloche.foundation.clock import Clock
 from cloche.storage.objects.errors import KeyNotFound, ObjectLocked, StoreError
+from cloche.storage.objects.happened import EXPIRED, MOVED
 from cloche.storage.objects.lifecycle_rules import ASPECT, Rule, abortion_of, rules_of
 from cloche.storage.objects.records import Bucket, ObjectInfo
 from cloche.storage.objects.store import Doomed, ObjectStore
@@ -142,13 +143,13 @@ class _Round:
         if not self.doomed:
             return
         doomed, self.doomed = self.doomed, []
-        for answer in self.store.delete_many(self.bucket.name, doomed):
+        for answer in self.store.delete_many(self.bucket.name, doomed, cause=EXPIRED):
             if isinstance(answer, StoreError) and not isinstance(answer, ObjectLocked):
                 raise answer
 
     def _move(self, info: ObjectInfo, storage_class: str) -> None:
         try:
-            self.store.update_details(info, lambda details: replace(details, storage_class=storage_class))
+            self.store.update_details(info, lambda details: replace(details, storage_class=storage_class), cause=MOVED)
         except KeyNotFound:
             return  # replaced meanwhile
         self.done.moved += 1

@@ -18,14 +18,15 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Change, Database
-from cloche.storage.objects import blobs, versions
+from cloche.storage.objects import blobs, happened, versions
 from cloche.storage.objects.accounts import S3Accounts
 from cloche.storage.objects.buckets import Buckets
 from cloche.storage.objects.checksums import DEFAULT
 from cloche.storage.objects.errors import BucketNotFound, KeyNotFound, StoreError
 from cloche.storage.objects.files import DataFiles, link_or_copy, write_copy
+from cloche.storage.objects.happened import NOTIFICATION, PUT, REMOVED, Cause, Listener
 from cloche.storage.objects.listing import Page, iterate_objects, list_objects
-from cloche.storage.objects.records import Deletion, Details, ObjectInfo, WriteCondition
+from cloche.storage.objects.records import Bucket, Deletion, Details, ObjectInfo, WriteCondition
 from cloche.storage.objects.removal import Removal
 from cloche.storage.objects.uploads import Uploads
 from cloche.storage.objects.version_listing import VersionsPage, list_versions
@@ -63,6 +64,8 @@ class ObjectStore:
         self.buckets = Buckets(database, self.removal, clock)
         self.accounts = S3Accounts(database)
         self.uploads = Uploads(self, database, clock)
+        self.when_changed: Listener | None = None
+        """Told of changes in buckets that have somebody to tell; others pay nothing."""
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -188,12 +191,14 @@ class ObjectStore:
         *,
         etag: str = "",
         condition: WriteCondition | None = None,
+        cause: Cause = PUT,
     ) -> ObjectInfo:
         """Make ``written`` the object at ``key``, durably; in a versioned bucket the one before stays, as a version.
         ``etag`` is its MD5 unless given. On any error what was written is gone and nothing has changed; ``condition``
         unmet raises ``ConditionNotMet``."""
         return self.settle(
-            written, lambda tx: self.commit_in(tx, bucket, key, written, details, etag=etag, condition=condition)
+            written,
+            lambda tx: self.commit_in(tx, bucket, key, written, details, etag=etag, condition=condition, cause=cause),
         )
 
     def settle(self, written: Written, change: Change[T]) -> T:
@@ -218,11 +223,23 @@ class ObjectStore:
         *,
         etag: str = "",
         condition: WriteCondition | None = None,
+        cause: Cause = PUT,
     ) -> ObjectInfo:
         """``commit``'s part inside the transaction of a ``settle``."""
-        return versions.place(
-            tx, self.removal, self._clock.time(), bucket, key, written, details, etag=etag, condition=condition
-        )
+        at = self._clock.time()
+        info = versions.place(tx, self.removal, at, bucket, key, written, details, etag=etag, condition=condition)
+        if (watched := self._watched(bucket)) is not None:
+            self._tell(tx, happened.of_object(cause, watched, info, at))
+        return info
+
+    def _watched(self, bucket: str) -> Bucket | None:
+        """The bucket, where somebody is to be told of its changes."""
+        found = self.buckets.get(bucket)
+        return found if NOTIFICATION in found.configuration else None
+
+    def _tell(self, tx: sqlite3.Connection, change: happened.Happened) -> None:
+        if self.when_changed is not None:
+            self.when_changed(tx, change)
 
     def put_bytes(
         self,
@@ -314,10 +331,12 @@ class ObjectStore:
             raise
         return Written(file, info.size, info.etag)
 
-    def update_details(self, info: ObjectInfo, change: Callable[[Details], Details]) -> ObjectInfo:
+    def update_details(
+        self, info: ObjectInfo, change: Callable[[Details], Details], *, cause: Cause | None = None
+    ) -> ObjectInfo:
         """Replace what is said about the object ``info`` (its tags, say) by what ``change`` makes of it; bytes, ETag
-        and dates stay. ``change`` runs in the transaction, sees what is there now, and may raise. ``KeyNotFound``
-        when the object has been replaced or deleted meanwhile."""
+        and dates stay, and nobody is told without a ``cause``. ``change`` runs in the transaction, sees what is there
+        now, and may raise. ``KeyNotFound`` when the object has been replaced or deleted meanwhile."""
 
         def update(tx: sqlite3.Connection) -> ObjectInfo:
             now = versions.version_of(tx, info.bucket, info.key, info.version)
@@ -328,7 +347,10 @@ class ObjectStore:
                 "UPDATE objects SET details = ? WHERE bucket = ? AND key = ? AND version = ?",
                 (details.to_json(), info.bucket, info.key, info.version),
             )
-            return replace(now, details=details)
+            updated = replace(now, details=details)
+            if cause is not None and (watched := self._watched(info.bucket)) is not None:
+                self._tell(tx, happened.of_object(cause, watched, updated, self._clock.time()))
+            return updated
 
         return self._database.write(update)
 
@@ -342,24 +364,43 @@ class ObjectStore:
         version: str = "",
         bypass_governance: bool = False,
         condition: WriteCondition | None = None,
+        cause: Cause = REMOVED,
     ) -> Deletion:
         """Remove the object, durably; in a versioned bucket, put a delete marker on top of it, or remove the one
         ``version`` for good. That there was none is no error. Raises ``ObjectLocked``, ``ConditionNotMet``."""
-        (done,) = self.delete_many(bucket, [Doomed(key, version, bypass_governance, condition)])
+        (done,) = self.delete_many(bucket, [Doomed(key, version, bypass_governance, condition)], cause=cause)
         if isinstance(done, StoreError):
             raise done
         return done
 
-    def delete_many(self, bucket: str, wanted: Iterable[Doomed]) -> Sequence[Deletion | StoreError]:
+    def delete_many(
+        self, bucket: str, wanted: Iterable[Doomed], *, cause: Cause = REMOVED
+    ) -> Sequence[Deletion | StoreError]:
         """Delete in one transaction; for each what was done, or why nothing was."""
         doomed = list(wanted)
 
         def change(tx: sqlite3.Connection) -> Sequence[Deletion | StoreError]:
             if tx.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone() is None:
                 raise BucketNotFound(bucket)
-            return [self._delete(tx, bucket, one) for one in doomed]
+            done = [self._delete(tx, bucket, one) for one in doomed]
+            if (watched := self._watched(bucket)) is not None:
+                self._tell_removals(tx, watched, doomed, done, cause)
+            return done
 
         return self._database.write(change)
+
+    def _tell_removals(
+        self,
+        tx: sqlite3.Connection,
+        bucket: Bucket,
+        doomed: Sequence[Doomed],
+        done: Sequence[Deletion | StoreError],
+        cause: Cause,
+    ) -> None:
+        at = self._clock.time()
+        for one, result in zip(doomed, done, strict=True):
+            if isinstance(result, Deletion) and (result.existed or (result.is_delete_marker and not one.version)):
+                self._tell(tx, happened.of_removal(cause, bucket, result, at, named=bool(one.version)))
 
     def _delete(self, tx: sqlite3.Connection, bucket: str, one: Doomed) -> Deletion | StoreError:
         at = self._clock.time()

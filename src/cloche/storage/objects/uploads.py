@@ -27,6 +27,7 @@ from cloche.storage.objects.errors import (
     SizeMismatch,
     UploadNotFound,
 )
+from cloche.storage.objects.happened import COMPLETED, Cause
 from cloche.storage.objects.listing import common_prefix, first_key, successor
 from cloche.storage.objects.records import (
     Details,
@@ -137,6 +138,7 @@ class Uploads:
         expected_checksums: Mapping[str, str] | None = None,
         expected_size: int | None = None,
         condition: WriteCondition | None = None,
+        cause: Cause = COMPLETED,
     ) -> ObjectInfo:
         """Make the parts ``wanted`` (number, unquoted ETag; ascending) the object, durably.
 
@@ -153,7 +155,7 @@ class Uploads:
         def change(tx: sqlite3.Connection) -> ObjectInfo:
             self._get(tx, upload.bucket, upload.key, upload.id)
             info = self._store.commit_in(
-                tx, upload.bucket, upload.key, written, details, etag=etag, condition=condition
+                tx, upload.bucket, upload.key, written, details, etag=etag, condition=condition, cause=cause
             )
             self._forget(tx, upload.bucket, upload.key, upload.id)
             return info
