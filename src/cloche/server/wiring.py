@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from cloche.aws.model.load import service_model, use_cache
 from cloche.aws.operation import Caller
-from cloche.aws.protocols.rest_xml import host_id
 from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
@@ -35,14 +34,12 @@ from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.monitoring import Monitoring
-from cloche.engines.object_events import ObjectEvents, Outlet
 from cloche.engines.pipelines import Pipelines
 from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
 from cloche.engines.topics import Topics
-from cloche.engines.topics.owed import Send
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
@@ -72,21 +69,18 @@ from cloche.server.documents import read_members
 from cloche.server.event_targets import FunctionTarget, LogTarget, QueueTarget, TopicTarget
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
-from cloche.server.function_outlets import FunctionOutlets
 from cloche.server.function_queues import FunctionQueues
 from cloche.server.guard import Guard
 from cloche.server.housekeeping import Housekeeping
 from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
-from cloche.server.object_event_outlets import DefaultBus, FunctionOutlet, QueueOutlet, TopicOutlet
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
 from cloche.server.running import Runner
+from cloche.server.telling import object_events_of, topics_of
 from cloche.server.tls import Tls, prepare
-from cloche.server.topic_receivers import FunctionReceiver, QueueReceiver
-from cloche.server.topic_senders import HttpSender, smtp_sender
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
 from cloche.services.sagemaker.state_changes import StateChanges
@@ -315,16 +309,8 @@ def _parts(
     log_store.when_appended = metric_filters.appended
     messages = Queues(database, clock, reconciler)
     functions = _functions(settings, layout, equipment, principals, images, messages)
-    topics = _topics(settings, layout, equipment, messages, functions)
-    functions.events.outlets = FunctionOutlets(messages, topics)
+    topics = topics_of(settings, layout, equipment, messages, functions, _url_for_jobs(settings))
     rules = _events(equipment, bus, messages, functions, topics, api, dispatch)
-    outlets: dict[str, Outlet] = {
-        "sqs": QueueOutlet(messages),
-        "sns": TopicOutlet(topics),
-        "lambda": FunctionOutlet(functions),
-    }
-    object_events = ObjectEvents(outlets, DefaultBus(rules), host_id)
-    store.when_changed = object_events.changed
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     parts = Parts(
@@ -364,7 +350,7 @@ def _parts(
         metric_filters=metric_filters,
         queues=messages,
         topics=topics,
-        object_events=object_events,
+        object_events=object_events_of(equipment, messages, functions, topics, rules),
         events=rules,
     )
     return parts, tokens, runtime, api
@@ -384,23 +370,6 @@ def _hosting(layout: Layout, equipment: Equipment) -> Hosting:
         metrics=equipment.metrics,
         images=equipment.images,
         credentials=equipment.credentials,
-    )
-
-
-def _topics(settings: Settings, layout: Layout, equipment: Equipment, messages: Queues, functions: Functions) -> Topics:
-    authority = Authority(layout.keys, settings.tls_certificate)
-    to_http = HttpSender(authority.bundle)
-    senders: dict[str, Send] = {"http": to_http, "https": to_http}
-    if settings.smtp:
-        senders["smtp"] = smtp_sender(settings.smtp)
-    return Topics(
-        equipment.database,
-        equipment.clock,
-        equipment.metrics,
-        {"sqs": QueueReceiver(messages), "lambda": FunctionReceiver(functions)},
-        senders,
-        TopicSigner(authority, layout.keys, _url_for_jobs(settings)),
-        events_engine.compile_pattern,
     )
 
 
