@@ -147,7 +147,7 @@ MONITORS: Final = tuple(
         note="AWS runs Spark and Deequ",
         module="cloche_jobs.monitor.main",
     )
-    for name in (ANALYZER,)
+    for name in (ANALYZER, MERGER)
 )
 """Model Monitor's; AWS's addresses of them have no tag."""
 PROCESSING: Final = MONITORS + tuple(

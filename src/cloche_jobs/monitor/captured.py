@@ -50,7 +50,7 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
     for path in paths:
         for number, document in documents_of_lines(path):
             record = _record(document, f"line {number} of {path.name}")
-            if _is_within(record, settings):
+            if is_within(document, settings, record.where):
                 yield record
 
 
@@ -144,11 +144,11 @@ def _json(text: str, where: str) -> Any:
         raise UserError(f"a body at {where} is not JSON: {error}") from error
 
 
-def _is_within(record: Record, settings: Settings) -> bool:
+def is_within(document: Mapping[str, Any], settings: Settings, where: str) -> bool:
     """``start <= inferenceTime < end``: more than the window may have been downloaded
     (docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inputs.html, ``dataset_source``)."""
-    text = record.metadata.get("inferenceTime")
+    text = (document.get("eventMetadata") or {}).get("inferenceTime")
     if not isinstance(text, str) or (settings.start is None and settings.end is None):
         return True
-    moment = parse_time(text, f"inferenceTime at {record.where}")
+    moment = parse_time(text, f"inferenceTime at {where}")
     return (settings.start is None or moment >= settings.start) and (settings.end is None or moment < settings.end)

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cloche_jobs.contract.failure import UserError
-from cloche_jobs.monitor import captured, csv_files, documents, json_files, metrics, parquet_files, scripts
+from cloche_jobs.monitor import captured, documents, metrics, scripts
 from cloche_jobs.monitor.checks import pairs, violations_of
 from cloche_jobs.monitor.constraints import suggested
+from cloche_jobs.monitor.data_sets import table_blocks
 from cloche_jobs.monitor.files import files_of
 from cloche_jobs.monitor.outcome import Outcome
 from cloche_jobs.monitor.rows import blocks_of
 from cloche_jobs.monitor.rules import Rules, read_rules
-from cloche_jobs.monitor.settings import Format, Settings
+from cloche_jobs.monitor.settings import Settings
 from cloche_jobs.monitor.statistics import statistics_of
 from cloche_jobs.monitor.tables import Table, profile
 
@@ -35,10 +36,12 @@ def run(settings: Settings) -> str:
 
 
 def analyze(settings: Settings) -> Outcome:
+    if settings.get("exclude_features_attribute"):
+        raise UserError("exclude_features_attribute is not supported by the analysis of data quality")
     constraints, statistics = settings.path("baseline_constraints"), settings.path("baseline_statistics")
     rules = read_rules(documents.read(constraints, "baseline_constraints")) if constraints else None
     baseline = _features(documents.read(statistics, "baseline_statistics")) if statistics else {}
-    by_place = settings.format.kind is Format.CAPTURE
+    by_place = settings.format.kind.is_captured
 
     def watched(place: int, name: str) -> frozenset[str] | None:
         if rules is None:
@@ -67,22 +70,13 @@ def analyze(settings: Settings) -> Outcome:
 
 
 def _blocks(settings: Settings) -> Iterator[Any]:
-    paths, kind = files_of(settings.source), settings.format.kind
-    script = settings.path("record_preprocessor_script")
-    if kind is Format.CAPTURE:
-        if script is None:
-            return blocks_of(captured.rows(paths, settings))
-        rows_of = scripts.preprocessor(script)
-        return blocks_of(row for record in captured.records(paths, settings) for row in rows_of(record))
-    if script is not None:
-        raise UserError(
-            f"record_preprocessor_script is supported with dataset_format {Format.CAPTURE.value} only, not {kind.value}"
-        )
-    if kind is Format.CSV:
-        return csv_files.blocks(paths, header=settings.format.header)
-    if kind is Format.JSON:
-        return json_files.blocks(paths, lines=settings.format.lines)
-    return parquet_files.blocks(paths)
+    if not settings.format.kind.is_captured:
+        return table_blocks(settings)
+    paths, script = files_of(settings.source), settings.path("record_preprocessor_script")
+    if script is None:
+        return blocks_of(captured.rows(paths, settings))
+    rows_of = scripts.preprocessor(script)
+    return blocks_of(row for record in captured.records(paths, settings) for row in rows_of(record))
 
 
 def _features(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from cloche_jobs import catalog
+from cloche_jobs.contract import environment
 from cloche_jobs.contract.failure import JobError, UserError
 from cloche_jobs.contract.layout import Layout
 from cloche_jobs.monitor.settings import Settings, read_settings
@@ -36,19 +38,28 @@ def main() -> int:
     except Exception as error:
         log.exception("unexpected failure")
         return _failed(layout, f"{type(error).__name__}: {error}")
-    _leave(layout, message)
-    log.info("%s", message)
+    if message is not None:
+        _leave(layout, message)
+        log.info("%s", message)
     return 0
 
 
-def _work(settings: Settings) -> Callable[[Settings], str]:
+def _work(settings: Settings) -> Callable[[Settings], str | None]:
     """What is asked for; imported when it is."""
     kind = settings.get("analysis_type") or "DATA_QUALITY"
+    if os.environ.get(environment.IMAGE) == catalog.MERGER or kind == "MERGE":
+        from cloche_jobs.monitor import merge
+
+        return merge.run
+    if kind == "MODEL_QUALITY":
+        from cloche_jobs.monitor import model_quality
+
+        return model_quality.run
     if kind == "DATA_QUALITY":
         from cloche_jobs.monitor import data_quality
 
         return data_quality.run
-    raise UserError(f"analysis_type {kind[:100]!r} is not DATA_QUALITY")
+    raise UserError(f"analysis_type {kind[:100]!r} is not one of DATA_QUALITY, MODEL_QUALITY, MERGE")
 
 
 def _failed(layout: Layout, message: str) -> int:

@@ -25,6 +25,12 @@ class Format(Enum):
     JSON = "json"
     PARQUET = "parquet"
     CAPTURE = "sagemakerCaptureJson"
+    MERGED = "sagemakerMergeJson"
+    """Captured records with their ground truth, as the merge job writes them."""
+
+    @property
+    def is_captured(self) -> bool:
+        return self in (Format.CAPTURE, Format.MERGED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ def analyze(desk: Desk, tmp_path: Path) -> Analyze:
         constraints: Any = None,
         statistics: Any = None,
         scripts: Mapping[str, str] | None = None,
+        truths: Mapping[str, str] | None = None,
         image: str = catalog.ANALYZER,
         **variables: str,
     ) -> Ended:
@@ -129,10 +130,13 @@ def analyze(desk: Desk, tmp_path: Path) -> Analyze:
         for name, text in (scripts or {}).items():
             _put(layout.root / "processing/code", {f"{name}.py": text})
             given[name] = f"/opt/ml/processing/code/{name}.py"
+        if truths is not None:
+            _put(layout.root / "processing/groundtruth", truths)
+            given["ground_truth_source"] = "/opt/ml/processing/groundtruth"
         environment = {**given, **variables, "CLOCHE_ML_ROOT": str(layout.root), "CLOCHE_IMAGE": image}
         code = desk.ask(environment)
         message = layout.output / "message"
-        return Ended(code, message.read_text(), layout.root / "processing/output")
+        return Ended(code, message.read_text() if message.exists() else "", layout.root / "processing/output")
 
     return run
 

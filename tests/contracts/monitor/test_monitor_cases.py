@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import random
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from cloche.compute.images import EnvironmentBuilder
+from cloche_jobs import catalog
 
 from .conftest import BARE_CSV, CAPTURE, CASES, CHURN, CSV, Analyze, captured
 
@@ -171,3 +174,135 @@ def test_old_documents_are_read(analyze: Analyze) -> None:
     assert [(each["feature_name"], each["constraint_check_type"]) for each in other.violations] == [
         ("second_message", "categorical_values_check")
     ]
+
+
+QUALITY = {
+    "analysis_type": "MODEL_QUALITY",
+    "problem_type": "BinaryClassification",
+    "inference_attribute": "prediction",
+    "probability_attribute": "probability",
+    "ground_truth_attribute": "label",
+}
+
+
+def test_measures_of_a_binary_classifier(analyze: Analyze) -> None:
+    ended = analyze({"a.csv": (CHURN / "validation_with_predictions.csv").read_text()}, format=CSV, **QUALITY)
+    assert ended.message == "Completed: Job completed successfully with no violations."
+    found = ended.document("statistics.json")["binary_classification_metrics"]
+    for year in ("2021", "2023"):
+        expected = read(case("mm-mq-02") / f"expected/baseline_metrics_{year}.json")
+        for name, text in expected.items():
+            first, _, rest = name.partition(".")
+            if first == "confusion_matrix":
+                row, _, column = rest.partition(".")
+                assert found[first][row][column] == int(text)
+            elif rest == "value":
+                assert found[first]["value"] == pytest.approx(float(text), abs=1e-6), first
+            elif rest.startswith("standard_dev"):
+                assert (found[first]["standard_deviation"] > 0) is (float(text) > 0), first
+            else:
+                (key,) = (key for key in found[first] if key.startswith(rest.rstrip(".")))
+                whole = [float(each) for each in re.findall(r"([0-9.]+),", text)]  # the last one is cut
+                assert found[first][key][: len(whole)] == whole
+    order = list(dict.fromkeys(name.partition(".")[0] for name in expected))
+    assert list(found) == order
+    assert found["auc"]["value"] == pytest.approx(0.9395127993393898, rel=1e-15)
+    rows = [line.split() for line in (case("mm-mq-02") / "expected/constraints.txt").read_text().splitlines()[1:]]
+    constraints = ended.document("constraints.json")["binary_classification_constraints"]
+    assert [(name, each["comparison_operator"]) for name, each in constraints.items()] == [
+        (name, operator) for name, _, operator in rows
+    ]
+    assert [each["threshold"] for each in constraints.values()] == pytest.approx(
+        [float(row[1]) for row in rows], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(("year", "wording"), [("2023-03", "2023-03 (10)"), ("2021-05", "2021-05 (10)")])
+def test_ten_violations_of_model_quality(
+    analyze: Analyze, traffic: list[tuple[str, str]], year: str, wording: str
+) -> None:
+    """Traffic with ids, truths merged by id, and measures held against the baseline: three jobs, AWS's values."""
+    replayed = read(case("mm-mq-02") / "expected/replayed_runs.json")[year]
+    baseline = analyze({"a.csv": (CHURN / "validation_with_predictions.csv").read_text()}, format=CSV, **QUALITY)
+    lines = [captured(*traffic[number % 334], inferenceId=str(number % 334)) for number in range(replayed["n"])]
+    truths = "".join(truth(str(number)) for number in range(334))
+    place = "churn/AllTraffic/2023/03/24/13"
+    merged = analyze(
+        {f"{place}/a.jsonl": "".join(lines)},
+        format={"sagemakerCaptureJson": {"captureIndexNames": None}},
+        image=catalog.MERGER,
+        truths={"2023/03/24/13/4100.jsonl": truths},
+        start_time="2026-11-26T10:00:00Z",
+        end_time="2026-11-26T11:00:00Z",
+    )
+    assert (merged.code, merged.message) == (0, "")
+    (part,) = merged.output.rglob("part-00000-*.c000.jsonl")
+    assert str(part.parent.relative_to(merged.output)) == place
+    run = analyze(
+        {f"{place}/{part.name}": part.read_text()},
+        format={"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}},
+        constraints=baseline.document("constraints.json"),
+        analysis_type="MODEL_QUALITY",
+        problem_type="BinaryClassification",
+        probability_attribute="0",
+        probability_threshold_attribute="0.5",
+        publish_cloudwatch_metrics="Enabled",
+        sagemaker_endpoint_name="churn",
+        sagemaker_monitoring_schedule_name="hourly",
+    )
+    assert run.message == "CompletedWithViolations: Job completed successfully with 10 violations."
+    for violation in run.violations:
+        words = violation["description"].split()
+        (theirs,) = (
+            each.split()
+            for each in read(case("mm-mq-02") / "expected/violations.json")[wording]
+            if words[1] in each.split()
+        )
+        assert words[:2] == theirs[:2] and words[7] == theirs[7] == violation["constraint_check_type"]
+        value, threshold = float(words[3]), float(words[8].strip("'"))
+        assert value == pytest.approx(float(theirs[3]), rel=1e-14), words
+        assert threshold == pytest.approx(float(theirs[8].strip("'")), rel=1e-14), words
+    assert {each["metric_name"] for each in run.violations} == {
+        line.split()[1] for line in read(case("mm-mq-02") / "expected/violations.json")[wording]
+    }
+    names = (case("mm-mq-02") / "expected/cloudwatch_metric_names.txt").read_text().split()
+    assert {each["MetricName"] for each in run.metrics} == set(names)
+
+
+def truth(identity: str) -> str:
+    """As the case's notebook draws it."""
+    random.seed(int(identity))
+    label = "1" if random.random() < 0.7 else "0"
+    return (
+        json.dumps(
+            {
+                "groundTruthData": {"data": label, "encoding": "CSV"},
+                "eventMetadata": {"eventId": identity},
+                "eventVersion": "0",
+            }
+        )
+        + "\n"
+    )
+
+
+def test_merged_records_of_a_transform_are_aws_own(analyze: Analyze) -> None:
+    theirs = read(case("mm-bias-01") / "expected/merged_record.json")
+    data, identity = theirs["captureData"]["batchTransformOutput"]["data"], theirs["eventMetadata"]["eventId"]
+    merged = analyze(
+        {
+            "2023/01/19/05/test.csv.out": "".join(
+                f"{data},{each},2023-01-19T05:40:55Z\n" for each in (identity, "other")
+            )
+        },
+        format={"csv": {"header": False}},
+        image=catalog.MERGER,
+        truths={
+            "4341.jsonl": json.dumps(
+                {"groundTruthData": theirs["groundTruthData"], "eventMetadata": {"eventId": identity}}
+            )
+        },
+        start_time="2023-01-19T05:00:00Z",
+        end_time="2023-01-19T06:00:00Z",
+    )
+    (part,) = (merged.output / "2023/01/19/05").iterdir()
+    assert json.dumps(json.loads(part.read_text())) == json.dumps(theirs)

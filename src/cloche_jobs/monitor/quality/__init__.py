@@ -1,0 +1,1 @@
+"""Model quality: what a model said, held against what really was."""
