@@ -51,8 +51,9 @@ def analyze(settings: Settings) -> Outcome:
         outcome = Outcome(thresholds.violations_of(problem, found, document))
         documents.write(settings.output / "constraint_violations.json", {"violations": outcome.violations})
     if settings.publishes_metrics:
-        values = {name: each["value"] for name, each in found.items() if "value" in each}
-        metrics.write(settings, {**values, "total_number_of_violations": float(len(outcome.violations))}.items())
+        points = [metrics.Point(name, each["value"]) for name, each in found.items() if "value" in each]
+        total = metrics.Point("total_number_of_violations", float(len(outcome.violations)))
+        metrics.write(settings, [*points, total])
     return outcome
 
 

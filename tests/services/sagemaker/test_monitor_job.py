@@ -76,6 +76,12 @@ def test_a_baseline_and_a_run_that_violates_it(bench: Bench) -> None:
         source("baseline", "monitor/dq-baseline/out/statistics.json", f"{ML}/baseline/stats"),
         baseline_constraints=f"{ML}/baseline/constraints/constraints.json",
         baseline_statistics=f"{ML}/baseline/stats/statistics.json",
+        publish_cloudwatch_metrics="Enabled",
+        sagemaker_endpoint_name="people",
+        sagemaker_monitoring_schedule_name="hourly",
+        start_time="2026-11-26T10:00:00Z",
+        end_time="2026-11-26T11:00:00Z",
+        metric_time="2026-11-26T10:00:00Z",
     )
     assert job["ProcessingJobStatus"] == "Completed", job
     assert job["ExitMessage"] == "CompletedWithViolations: Job completed successfully with 3 violations."
@@ -86,6 +92,23 @@ def test_a_baseline_and_a_run_that_violates_it(bench: Bench) -> None:
         ("colour", "baseline_drift_check"),
     }
     assert len(bench.keys("monitor/dq-run/out/")) == 3
+    named = [{"Name": "Endpoint", "Value": "people"}, {"Name": "MonitoringSchedule", "Value": "hourly"}]
+    for namespace in ("aws/sagemaker/Endpoints/data-metrics", "/aws/sagemaker/Endpoints/data-metrics"):
+        for name, dimensions, sum, count in (
+            ("feature_data_age", named, 18594.0, 200.0),
+            ("feature_non_null_colour", named, 200.0, 1.0),
+            ("feature_completeness_colour", [*named, {"Name": "Feature", "Value": "colour"}], 1.0, 1.0),
+        ):
+            (point,) = bench.cloudwatch.get_metric_statistics(
+                Namespace=namespace,
+                MetricName=name,
+                Dimensions=dimensions,
+                StartTime="2026-11-26T10:00:00Z",
+                EndTime="2026-11-26T11:00:00Z",
+                Period=3600,
+                Statistics=["Sum", "SampleCount"],
+            )["Datapoints"]
+            assert (point["Sum"], point["SampleCount"]) == (sum, count)
 
 
 def test_a_failure_is_told_by_message_and_reason(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from cloche.engines.processing.machine import (
     STOPPED,
     State,
 )
+from cloche.engines.processing.monitor_metrics import put_metrics
 from cloche.engines.processing.plan import Plan
 from cloche.engines.processing.publish import publish
 from cloche.engines.processing.staging import folders_of, stage
@@ -195,6 +196,8 @@ class ProcessingDriver:
                 output = equipment.runtime.output(process, host.number)
                 equipment.follower.follow(output, stream_of(item, plan, host)).finish()
         left = collect(plan, self._place(item), ending_of(observed), equipment.folders)
+        if left.failure is None:
+            put_metrics(plan, self._place(item), equipment.metrics, equipment.clock)
         return {"exit_message": left.exit_message}, left.failure
 
     def _place(self, item: Item) -> Place:
