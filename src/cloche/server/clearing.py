@@ -46,6 +46,7 @@ class Clearing:
         parts.database.write(lambda tx: _sweep(tx, account))
         parts.metric_filters.clear(account)
         parts.events.rules.changed()
+        parts.alarms.forget(account)
         parts.identity.clear_account(account)
 
     def _log_groups(self, account: str) -> list[tuple[str, str]]:

@@ -51,6 +51,8 @@ def enter(parts: Parts, housekeeping: Housekeeping) -> None:
     agenda.add("metric filters", parts.metric_filters.next_at, parts.metric_filters.write_defaults)
     parts.events.join(agenda)
     agenda.add("monitoring schedules", parts.monitoring.next_at, parts.monitoring.run)
+    parts.alarms.poke = agenda.poke
+    agenda.add("alarms", parts.alarms.next_at, parts.alarms.run)
     agenda.watch("changes of records", lambda: None, lambda: None, parts.changes.is_behind)
     agenda.watch("jobs and other long-running things", reconciler.next_at, reconciler.look, reconciler.is_at_work)
     agenda.watch("topics", parts.topics.owed.next_at, parts.topics.owed.wake, parts.topics.owed.busy)

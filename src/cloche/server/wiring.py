@@ -15,6 +15,7 @@ from cloche.aws.signing.sigv4 import Verifier
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
+from cloche.engines import alarms as alarms_engine
 from cloche.engines import events as events_engine
 from cloche.engines import experiments, identity, lineage, log_insights, model_cards, queues, quotas, tagging, tuning
 from cloche.engines import functions as functions_engine
@@ -55,6 +56,7 @@ from cloche.lifecycle.reconciler import Reconciler
 from cloche.server import job_tokens, lineage_following
 from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
+from cloche.server.alarm_actions import make_alarms
 from cloche.server.api_for_engines import ApiForEngines
 from cloche.server.api_targets import PipelineTarget, UniversalTarget
 from cloche.server.app import Chain
@@ -122,6 +124,7 @@ MIGRATIONS: list[Migration] = [
     *topics_engine.MIGRATIONS,
     *log_insights.MIGRATIONS,
     *monitoring_engine.MIGRATIONS,
+    *alarms_engine.MIGRATIONS,
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
@@ -161,6 +164,7 @@ class Wiring:
                 parts.queues.expire,
                 parts.topics.expire,
                 parts.events.archives.expire,
+                parts.alarms.expire,
                 self.lifecycle.run,
             ],
             parts.clock,
@@ -352,6 +356,7 @@ def _parts(
         topics=topics,
         object_events=object_events_of(equipment, messages, functions, topics, rules),
         events=rules,
+        alarms=make_alarms(equipment, functions, topics, rules),
     )
     return parts, tokens, runtime, api
 

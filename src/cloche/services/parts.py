@@ -12,6 +12,7 @@ from cloche.foundation.settings import Settings
 from cloche.storage.metadata.database import Database
 
 if TYPE_CHECKING:
+    from cloche.engines.alarms import Alarms
     from cloche.engines.events import Events
     from cloche.engines.functions import Functions
     from cloche.engines.hosting import Hosting
@@ -71,3 +72,4 @@ class Parts:
     topics: Topics
     object_events: ObjectEvents
     events: Events
+    alarms: Alarms

@@ -129,7 +129,7 @@ def test_pages_go_through_the_series_of_an_expression(cloudwatch: Any, namespace
         ({"Expression": "m1 +"}, "ValidationError", "Error in expression 'e': Invalid syntax"),
         ({"Expression": "FOO(m1)"}, "ValidationError", "Error in expression 'e': Function 'FOO' not found"),
         ({"Expression": "SUM(m1)"}, "ValidationError", "time series"),
-        ({"Expression": "ANOMALY_DETECTION_BAND(m1)"}, "InvalidParameterValue", "ANOMALY_DETECTION_BAND"),
+        ({"Expression": "INSIGHT_RULE_METRIC(m1)"}, "InvalidParameterValue", "INSIGHT_RULE_METRIC"),
         ({"Expression": "SELECT AVG(x) FROM y"}, "InvalidParameterValue", "Metrics Insights"),
         ({"Expression": "m1", "Label": "${LABEL} ${LABEL}"}, "InvalidParameterValue", "LABEL"),
         ({"Expression": "m1", "AccountId": "111111111111"}, "InvalidParameterValue", "other accounts"),

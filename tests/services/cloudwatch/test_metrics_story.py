@@ -193,5 +193,5 @@ def test_queries_that_break_a_rule(cloudwatch: Any, namespace: str) -> None:
     assert refused(Period=7) == "InvalidParameterValue"
     assert refused(EndTime=NOW + timedelta(days=3)) == "InvalidParameterCombination"
     assert refused(Statistics=None, ExtendedStatistics=["q5"]) == "InvalidParameterValue"
-    _, text = code_of(cloudwatch.describe_alarms)
-    assert "DescribeAlarms" in text and "alarms are not built" in text
+    _, text = code_of(cloudwatch.list_metric_streams)
+    assert "ListMetricStreams" in text and "metric streams have nowhere to go" in text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloche.engines.metric_math import MathError, Series, evaluate
+from cloche.engines.metric_math import MathError, Model, Series, evaluate, train
 from cloche.engines.metric_math.syntax import read_expression
 from cloche.foundation.errors import Invalid, NotSupported
 
@@ -45,6 +45,9 @@ class Request:
 
     def search(self, query: str, stat: str, period: int) -> list[Series]:
         return [series(1, 2, label="x"), series(3, label="y")] if query == "{ns}" else []
+
+    def model(self, id: str) -> Model | None:
+        return train({at: 10.0 + at // MINUTE % 2 for at in range(0, 20 * MINUTE, MINUTE)}) if id == "m1" else None
 
 
 def values(expression: str, **metrics: Series) -> list[float | None]:
@@ -170,10 +173,30 @@ def test_what_cannot_be_computed_names_the_expression(expression: str, words: st
     assert words in refused.value.message
 
 
-@pytest.mark.parametrize("function", ["ANOMALY_DETECTION_BAND", "INSIGHT_RULE_METRIC", "SERVICE_QUOTA"])
+@pytest.mark.parametrize("function", ["INSIGHT_RULE_METRIC", "SERVICE_QUOTA"])
 def test_functions_that_are_not_offered_are_refused_by_name(function: str) -> None:
     with pytest.raises(NotSupported, match=f"Error in expression 'e': {function} is not supported in Cloche"):
         values(f"{function}(m1)", m1=M1)
+
+
+def test_a_band_has_an_upper_and_a_lower_edge() -> None:
+    upper, lower = several("ANOMALY_DETECTION_BAND(m1, 2)", m1=M1)
+    assert upper == pytest.approx([10.5 + 2 * 1.4826 * 0.5] * len(TIMES))
+    assert lower == pytest.approx([10.5 - 2 * 1.4826 * 0.5] * len(TIMES))
+    assert several("ANOMALY_DETECTION_BAND(m2)", m2=M2) == [[None] * len(TIMES)] * 2, "too little is known"
+    with pytest.raises(MathError):
+        several("ANOMALY_DETECTION_BAND(1, 2)")
+
+
+def test_a_model_knows_the_hours_of_the_day() -> None:
+    hour, day = 3600, 86_400
+    model = train({at: float(at % day // hour) for at in range(0, 7 * day, hour)})
+    assert model is not None
+    assert [model.expected(9 * day + at * hour) for at in (0, 5, 23)] == [0.0, 5.0, 23.0]
+    assert model.spread == 0.0
+    assert train(dict.fromkeys(range(11), 1.0)) is None
+    outliers = train({at: 1000.0 if at == 50 else 10.0 + at % 3 for at in range(100)})
+    assert outliers is not None and outliers.spread < 3, "one that is far out moves the band little"
 
 
 def test_too_long_a_range_is_refused() -> None:

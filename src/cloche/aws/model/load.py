@@ -77,6 +77,16 @@ def service_index() -> dict[str, Raw]:
         return _service_index()
 
 
+def region_names() -> dict[str, str]:
+    """Region → what people call it, as CloudWatch's notifications do: ``US East (N. Virginia)``, ``EU (Ireland)``."""
+    published = orjson.loads((_botocore_directory() / "data" / "partitions.json").read_bytes())
+    return {
+        region: told["description"].replace("Europe (", "EU (")
+        for partition in published["partitions"]
+        for region, told in partition["regions"].items()
+    }
+
+
 def raw_model(name: str) -> Raw:
     """The stripped, patched model as plain dictionaries. They are shared: change nothing in them."""
     path = _newest_files().get(name)

@@ -4,6 +4,7 @@
 ``SEARCH`` terms, ``statistic`` knows every name a statistic can have, ``labels`` fills dynamic labels in.
 """
 
+from cloche.engines.metric_math.anomaly import POINTS_MIN, TRAINED_SECONDS, Model, train
 from cloche.engines.metric_math.evaluate import Evaluation, Scope, evaluate
 from cloche.engines.metric_math.labels import Labelling, label_of
 from cloche.engines.metric_math.search import Search, read_search
@@ -12,9 +13,12 @@ from cloche.engines.metric_math.statistic import statistic
 from cloche.engines.metric_math.syntax import MathError
 
 __all__ = [
+    "POINTS_MIN",
+    "TRAINED_SECONDS",
     "Evaluation",
     "Labelling",
     "MathError",
+    "Model",
     "Scope",
     "Search",
     "Series",
@@ -22,4 +26,5 @@ __all__ = [
     "label_of",
     "read_search",
     "statistic",
+    "train",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from cloche.engines.metric_math.anomaly import Model
 from cloche.engines.metric_math.functions import FUNCTIONS, NOT_OFFERED
 from cloche.engines.metric_math.operators import combine
 from cloche.engines.metric_math.series import WORDS, Series, Value, Word, is_number, kind_of
@@ -50,6 +51,10 @@ class Scope(Protocol):
         ...
 
     def search(self, query: str, stat: str, period: int) -> list[Series]: ...
+
+    def model(self, id: str) -> Model | None:
+        """Of what the metric of that id has been like; ``None`` where too little is known."""
+        ...
 
 
 @dataclass(slots=True)
@@ -162,6 +167,8 @@ def _call(run: _Run, function: str, arguments: tuple[Node, ...]) -> Value:
         return _search(run, arguments)
     if function == "PERIOD":
         return _period(run, arguments)
+    if function == "ANOMALY_DETECTION_BAND":
+        return _band(run, arguments)
     found = FUNCTIONS.get(function)
     if found is None:
         raise MathError(f"Function '{function}' not found")
@@ -195,6 +202,23 @@ def _period(run: _Run, arguments: tuple[Node, ...]) -> float:
     if len(arguments) != 1 or not isinstance(arguments[0], Name) or arguments[0].name not in run.scope.metric_ids():
         raise MathError("PERIOD takes the Id of a metric")
     return float(run.scope.metric(arguments[0].name).period)
+
+
+def _band(run: _Run, arguments: tuple[Node, ...]) -> list[Series]:
+    """The upper and the lower edge, for every period of the time range."""
+    match arguments:
+        case (Name(id),):
+            width = 2.0
+        case (Name(id), Number(width)):
+            pass
+        case _:
+            raise MathError("ANOMALY_DETECTION_BAND takes the Id of a metric and, if need be, a number")
+    if id not in run.scope.metric_ids():
+        raise NotSupported("ANOMALY_DETECTION_BAND of an expression is not supported in Cloche, only of a metric")
+    series, model = run.scope.metric(id), run.scope.model(id)
+    edges = ({}, {}) if model is None else model.bounds(run.times(series.period), width)
+    label = f"{series.label} (expected)"
+    return [Series(points, series.period, label, series.properties) for points in edges]
 
 
 def _counted(run: _Run, value: Value) -> Value:

@@ -276,7 +276,6 @@ FUNCTIONS: Final[Mapping[str, tuple[int, int, Function]]] = {
 """Name → (fewest arguments, most arguments, what it does)."""
 
 NOT_OFFERED: Final = {
-    "ANOMALY_DETECTION_BAND": "no anomaly detection models are trained",
     "INSIGHT_RULE_METRIC": "Contributor Insights rules are not built",
     "SERVICE_QUOTA": "usage metrics of AWS's own services are not published",
     "DB_PERF_INSIGHTS": "there is no Performance Insights",

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from cloche.aws.operation import Context, Members
-from cloche.engines.metric_math import MathError, Series, read_search
+from cloche.engines.metric_math import MathError, Model, Series, read_search, train
+from cloche.services.cloudwatch.metric_data import dimensions_of
 from cloche.services.cloudwatch.metric_statistics import aligned, held_by, known_statistic, require_period
 from cloche.storage.metrics import Metric, Statistics
 
@@ -64,6 +65,17 @@ class RequestScope:
                 raise MathError(f"A request may have at most {SEARCHES_MAX} searches")
             self._searches[asked] = self._search(query, stat, period)
         return self._searches[asked]
+
+    def model(self, id: str) -> Model | None:
+        """Of the two weeks before the time range."""
+        stat = self._queries[id]["MetricStat"]
+        metric = (stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], dimensions_of(stat["Metric"]))
+        compute = known_statistic(stat["Stat"])
+        return train(
+            self._ctx.parts.alarms.detectors.history(
+                self._ctx.account, self._ctx.region, metric, stat["Stat"], compute, stat["Period"], self.start
+            )
+        )
 
     # -- inside ------------------------------------------------------------------------------------------
 

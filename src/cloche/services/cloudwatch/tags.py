@@ -1,4 +1,4 @@
-"""Tags, by ARN. Dashboards are what has tags here; alarms and rules will join them when they are built."""
+"""Tags, by ARN: of dashboards and alarms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sqlite3
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging
+from cloche.engines.alarms import KIND as ALARM
 from cloche.foundation.errors import Invalid, LimitReached
-from cloche.services.cloudwatch.dashboard import KIND
+from cloche.services.cloudwatch.dashboard import KIND as DASHBOARD
 from cloche.services.cloudwatch.errors import invalid_value
 from cloche.storage.metadata import records, tags
 
@@ -50,5 +51,5 @@ def list_tags_for_resource(ctx: Context, request: Members) -> Members:
 
 def _require(connection: sqlite3.Connection, ctx: Context, arn: str) -> None:
     found = records.find_arn(connection, arn)
-    if found is None or found.kind != KIND or found.account != ctx.account:
+    if found is None or found.kind not in (ALARM, DASHBOARD) or found.account != ctx.account:
         raise AwsError("ResourceNotFoundException", f"There is no resource {arn} with tags", 404)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 5.0
 NO_UNIT: Final = "None"
 
+Watcher = Callable[[str, str, tuple[str, str, Dimensions], float], None]
+"""Account, region, metric (namespace, name, dimensions in their order), and the moment of a point."""
+
 
 @dataclass(frozen=True, slots=True)
 class Datum:
@@ -64,10 +67,16 @@ class MetricStore:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._listeners: list[Callable[[str, Sequence[Datum]], None]] = []
+        self._watchers: list[Watcher] = []
 
     def on_put(self, listener: Callable[[str, Sequence[Datum]], None]) -> None:
         """Have ``listener(namespace, data)`` called, on the putting thread, once points are on the disk."""
         self._listeners.append(listener)
+
+    def on_written(self, watcher: Watcher) -> None:
+        """Have ``watcher`` called for every point that is put, once it is on the disk, and for the first sample of
+        those that are recorded together: on the writing thread, so it must be quick."""
+        self._watchers.append(watcher)
 
     # -- writing -----------------------------------------------------------------------------------------
 
@@ -87,6 +96,10 @@ class MetricStore:
             self._database.write(change)
             for listener in self._listeners:
                 listener(namespace, batch)
+            for watcher in self._watchers:
+                for datum in batch:
+                    metric = (namespace, datum.name, tuple(sorted(datum.dimensions)))
+                    watcher(account, region, metric, datum.at)
 
     def record(
         self,
@@ -103,11 +116,15 @@ class MetricStore:
         key = ((account, region, namespace, name, dimensions), unit, minute)
         with self._lock:
             held = self._sums.get(key)
+            is_first = held is None
             if held is None:
                 held = self._sums[key] = Statistics()
                 if self._thread is None:
                     self._start()
             held.add(Statistics(1.0, value, value, value, {value: 1.0}))
+        if is_first:
+            for watcher in self._watchers:
+                watcher(account, region, (namespace, name, tuple(sorted(dimensions))), minute)
 
     def flush(self) -> None:
         """Append what ``record`` has added up so far."""

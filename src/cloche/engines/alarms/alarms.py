@@ -1,0 +1,221 @@
+"""``Alarms``: what the service puts and asks, and what the agenda runs."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from cloche.engines.alarms import messages, plan, rows, windows
+from cloche.engines.alarms import rule as rules
+from cloche.engines.alarms.detectors import Detectors
+from cloche.engines.alarms.evaluating import Expressions, Outcome, evaluate
+from cloche.engines.alarms.judging import INSUFFICIENT_DATA
+from cloche.engines.alarms.plan import Compute
+from cloche.engines.alarms.reasons import INITIAL
+from cloche.engines.alarms.schema import KIND
+from cloche.engines.alarms.states import States
+from cloche.engines.alarms.watching import Watch, Watches
+from cloche.foundation.clock import Clock
+from cloche.storage.metadata import records
+from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.records import Record
+from cloche.storage.metrics import MetricStore
+
+log = logging.getLogger(__name__)
+
+ALARMS_MAX: Final = 5_000
+"""docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html: of metric alarms, per Region; the
+same number for composite ones."""
+
+
+class Alarms:
+    """``statistic`` gives what a statistic's name computes; ``expressions`` computes metric math."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: MetricStore,
+        states: States,
+        statistic: Callable[[str], Compute],
+        expressions: Expressions,
+    ) -> None:
+        self._database, self._clock, self._metrics = database, clock, metrics
+        self._states, self._statistic, self._expressions = states, statistic, expressions
+        self.detectors = Detectors(database, metrics)
+        self._watches = Watches()
+        self._load_lock = threading.Lock()
+        self._is_loaded = False
+        self._last_run = 0.0
+        self.poke: Callable[[], None] = lambda: None
+        """Called when something has come due earlier than was known."""
+        metrics.on_written(self._written)
+
+    # -- what the service does, in its transaction -----------------------------------------------------------
+
+    def put(
+        self, tx: sqlite3.Connection, account: str, region: str, name: str, request: dict[str, Any], now: float
+    ) -> Record:
+        """Create it, or give it another configuration; its state stays then."""
+        arn = rows.arn_of(account, region, name)
+        before = rows.find(tx, arn)
+        if before is None:
+            made = records.insert(
+                tx, account=account, region=region, kind=KIND, name=name, arn=arn, at=now, request=request
+            )
+            state: dict[str, Any] = {"reason": INITIAL, "reason_data": None, "updated": now, "transitioned": now}
+            records.set_status(tx, arn, INSUFFICIENT_DATA, state=state)
+            record = replace(made, status=INSUFFICIENT_DATA, state=state)
+        else:
+            records.replace_request(tx, arn, request, now)
+            record = replace(before, request=request, modified_at=round(now, 3))
+        composite = "AlarmRule" in request
+        if composite:
+            named = rules.children(rules.read(request["AlarmRule"]))
+            suppressor = request.get("ActionsSuppressor")
+            rows.link(
+                tx,
+                arn,
+                [rows.arn_of(account, region, child) for child in named],
+                None if suppressor is None else rows.arn_of(account, region, suppressor),
+            )
+        self._configured(tx, record, "Create" if before is None else "Update", before, now)
+        if composite:
+            record = self._states.evaluate_composite(tx, record, "created" if before is None else "updated", now)
+        return record
+
+    def remove(self, tx: sqlite3.Connection, record: Record, now: float) -> None:
+        self._configured(tx, record, "Delete", None, now)
+        rows.unlink(tx, record.arn)
+        rows.set_timer(tx, record.arn, None)
+        records.remove(tx, record.arn)
+
+    def enable(self, tx: sqlite3.Connection, record: Record, enabled: bool, now: float) -> None:
+        request = {**record.request, "ActionsEnabled": enabled}
+        records.replace_request(tx, record.arn, request, now)
+        changed = replace(record, request=request, modified_at=round(now, 3))
+        self._configured(tx, changed, "Update", record, now)
+
+    def set_state(
+        self, tx: sqlite3.Connection, record: Record, value: str, reason: str, data: str | None, now: float
+    ) -> None:
+        """Until the next evaluation."""
+        self._states.change(tx, record, value, reason, data, now)
+
+    def changed(self, arns: Sequence[str]) -> None:
+        """Alarms were put, set or removed, and that is on the disk."""
+        self._load()
+        now = self._clock.time()
+        for arn in arns:
+            record = rows.find(self._database.reader, arn)
+            if record is None or "AlarmRule" in record.request:
+                self._watches.forget(arn)
+            else:
+                watch = self._watch(record)
+                self._watches.put(watch)
+                self._watches.schedule(arn, windows.upwards(now, watch.plan.interval))
+        self.poke()
+
+    def forget(self, account: str) -> None:
+        """All that was the account's has gone."""
+        self._watches.forget_account(account)
+
+    # -- what others ask -------------------------------------------------------------------------------------
+
+    def states(self, account: str, region: str, names: Sequence[str]) -> Mapping[str, str]:
+        """Of the alarms of those names that there are: ``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``."""
+        reader, found = self._database.reader, {}
+        for name in names:
+            record = rows.find(reader, rows.arn_of(account, region, name))
+            if record is not None:
+                found[name] = record.status
+        return found
+
+    def expire(self) -> None:
+        """Remove what is too old of histories, in short transactions."""
+        while self._database.write(lambda tx: rows.expire(tx, self._clock.time())):
+            pass
+
+    # -- the agenda ------------------------------------------------------------------------------------------
+
+    def next_at(self) -> float | None:
+        """When something is to be evaluated, or a suppression ends."""
+        self._load()
+        moments = [at for at in (self._watches.next_at(), rows.next_timer(self._database.reader)) if at is not None]
+        return min(moments, default=None)
+
+    def run(self, now: float) -> None:
+        """Evaluate what is due. Done again it changes nothing: states are written only where they differ."""
+        self._load()
+        if now < self._last_run:
+            self._watches.all_due(now)
+        self._last_run = now
+        due = self._watches.take_due(now)
+        if due:
+            self._metrics.flush()
+        moved: list[tuple[Watch, Outcome]] = []
+        for watch in due:
+            try:
+                outcome = evaluate(self._metrics, self._expressions, watch.account, watch.region, watch.plan, now)
+            except Exception:
+                log.exception("%s could not be evaluated", watch.arn)
+                self._watches.schedule(watch.arn, int(now) + watch.plan.interval)
+                continue
+            if outcome.next_at is not None:
+                self._watches.schedule(watch.arn, outcome.next_at)
+            if outcome.state is not None and outcome.state != watch.state:
+                moved.append((watch, outcome))
+        ended = rows.timers_due(self._database.reader, now)
+        if moved or ended:
+            self._database.write(lambda tx: self._apply(tx, moved, ended, now))
+            for watch, outcome in moved:
+                watch.state = outcome.state or watch.state
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _apply(
+        self, tx: sqlite3.Connection, moved: Sequence[tuple[Watch, Outcome]], ended: Sequence[str], now: float
+    ) -> None:
+        for watch, outcome in moved:
+            record = rows.find(tx, watch.arn)
+            if record is None or record.modified_at != watch.configured_at or outcome.state is None:
+                continue  # it was put anew meanwhile, and is due again
+            if record.status != outcome.state:
+                self._states.change(
+                    tx, record, outcome.state, outcome.reason, outcome.data, now, evaluation=outcome.evaluation
+                )
+        for arn in ended:
+            self._states.release(tx, arn, now)
+
+    def _configured(self, tx: sqlite3.Connection, record: Record, kind: str, before: Record | None, now: float) -> None:
+        summary = f'Alarm "{record.name}" {kind.lower()}d'
+        rows.write_item(tx, record, rows.CONFIGURATION, now, summary, messages.configuration_history(record, kind))
+        detail = messages.configuration_detail(record, kind.lower(), before)
+        self._states.tell(tx, record, messages.CONFIGURATION_CHANGE, detail)
+
+    def _written(self, account: str, region: str, metric: plan.Metric, at: float) -> None:
+        if self._watches.written((account, region, metric), at, self._clock.time()):
+            self.poke()
+
+    def _watch(self, record: Record) -> Watch:
+        read = plan.read(record.request, self._statistic)
+        return Watch(record.arn, record.account, record.region, record.modified_at, record.status, read)
+
+    def _load(self) -> None:
+        """From the disk, once: on the agenda's thread, as a rule, after the start."""
+        if not self._is_loaded:
+            with self._load_lock:
+                self._load_once()
+
+    def _load_once(self) -> None:
+        if self._is_loaded:
+            return
+        for record in rows.every(self._database.reader):
+            if "AlarmRule" not in record.request:
+                self._watches.put(self._watch(record))
+        self._watches.all_due(self._clock.time())
+        self._is_loaded = True
