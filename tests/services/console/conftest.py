@@ -89,7 +89,12 @@ def endpoint(world: World) -> str:
     container = {"Image": IMAGE, "ModelDataUrl": world.job(name)["ModelArtifacts"]["S3ModelArtifacts"]}
     sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
     variant = {"VariantName": "AllTraffic", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    capture = {
+        "InitialSamplingPercentage": 50,
+        "DestinationS3Uri": f"s3://{BUCKET}/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], DataCaptureConfig=capture)
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
     _await(lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService")
     return name

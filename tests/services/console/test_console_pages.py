@@ -161,6 +161,7 @@ def test_an_endpoint_is_tried(page: Browser, world: Any, endpoint: str) -> None:
     page.wait("latency in the chart", lambda: _points(page, "latency, ms (average)") > 0)
     assert page.run("return document.querySelectorAll('.uplot canvas').length") == 3
     assert page.text("#endpoint-log")
+    assert "Captures 50 % of its requests in s3://" in page.text("#capture")
     page.run("document.querySelector('details').open = false; document.querySelector('textarea').focus()")
     page.run("return new Promise(done => document.addEventListener('htmx:afterSwap', done, {once: true}))")
     assert page.run("return document.querySelector('details').open") is False

@@ -46,8 +46,8 @@ class Captures:
         self._full: list[Spool] = []
         """Files that are still to be cut to their size."""
         self._held_bytes = 0
-        self._troubles: dict[str, str] = {}
-        """Endpoint's ARN → why its records cannot be delivered."""
+        self._troubled: set[str] = set()
+        """ARNs of endpoints whose records cannot be stored, which is said once."""
         self._wake = threading.Event()
         self._ending = False
         self._hurried = False
@@ -70,10 +70,6 @@ class Captures:
         """The endpoint is gone. What it captured is delivered still."""
         for key in [key for key in self._recorders if key[0] == endpoint]:
             del self._recorders[key]
-
-    def trouble(self, endpoint: str) -> str:
-        """Why records of that endpoint cannot be delivered at the moment; empty where they can."""
-        return self._troubles.get(endpoint, "")
 
     # -- what recorders tell -------------------------------------------------------------------------------
 
@@ -190,12 +186,12 @@ class Captures:
         except ConditionNotMet:
             pass  # stored by a server that was killed before it had removed the file
         except (NotFound, Invalid, Denied) as error:
-            if label.endpoint not in self._troubles:
+            if label.endpoint not in self._troubled:
                 log.warning("what %s captures cannot be stored: %s", label.endpoint, error.message)
-            self._troubles[label.endpoint] = error.message
+            self._troubled.add(label.endpoint)
             self._due[path] = time.monotonic() + RETRY_SECONDS
             return
-        self._troubles.pop(label.endpoint, None)
+        self._troubled.discard(label.endpoint)
         self._remove(path)
 
     def _remove(self, path: Path) -> None:
