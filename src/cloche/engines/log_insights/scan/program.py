@@ -102,8 +102,10 @@ class Program:
         code = Code(self._now_ms)
         scope = EventScope(code)
         code.names.update(unpack=_EVENT.unpack_from, sink=self.sink)
-        code.line("matched = seen = size = 0\nheld = sink.held if hasattr(sink, 'held') else None")
-        code.line("floor = getattr(sink, 'floor', 0)")
+        code.line("matched = seen = size = 0")
+        for name in ("held", "floor", "worst"):
+            if hasattr(self.sink, name):
+                code.line(f"{name} = sink.{name}")
         code.line("for ordinal in range(first, first + count):")
         code.depth += 1
         code.line("ts, length = unpack(raw, at)\nat += 12\nend = at + length")
@@ -130,7 +132,8 @@ class Program:
         sink = make_sink(blocking, None)
         made: list[sinks.Row] = []
         code.names.update(sink=sink, made=made)
-        code.line("held = sink.held if hasattr(sink, 'held') else made")
+        if hasattr(sink, "held"):
+            code.line("held = sink.held")
         code.line("for ordinal, row in enumerate(rows):")
         code.depth += 1
         write_streaming(code, scope, stage.streaming)

@@ -59,10 +59,13 @@ class Sorted:
     def __init__(self, keep: int | None, falling: Sequence[bool]) -> None:
         self.keep, self.falling = keep, falling
         self.held: list[Row] = []
+        self.worst: Any = None
+        """Nothing whose first key comes after it will be among them."""
 
     def tidy(self) -> None:
         if self.keep is not None and len(self.held) > self.keep + SLACK:
             self._cut()
+            self.worst = self.held[-1][0]
 
     def dump(self) -> Any:
         self._cut()

@@ -6,6 +6,7 @@ and 0. Times are milliseconds since 1970; that one is to be shown as a date is k
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from functools import lru_cache
@@ -20,7 +21,7 @@ NUMBERS: Final = frozenset({int, float})
 NESTED: Final = frozenset({dict, list})
 _NUMBER: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _CHUNKS: Final = re.compile(r"\d+|\D+", re.ASCII)
-_DIGITS_MAX: Final = 400
+_DIGITS_MAX: Final = 300
 _BIGGEST: Final = 1e300
 
 
@@ -47,7 +48,9 @@ def text(value: Value) -> str | None:
     if kind is int:
         return str(value) if abs(value) < 10**300 else f"{value:.6e}" if abs(value) < 10**308 else None
     if kind is float:
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        return repr(value) if math.isfinite(value) else None
     if kind is bool:
         return "1" if value else "0"
     return None if value is None else orjson.dumps(value).decode()

@@ -45,17 +45,20 @@ def write_sink(
             return [(name, ANY) for name in PATTERN_COLUMNS]
         case _:
             pass
-    held, kinds = _columns(scope, fields)
-    head = at[1:-1] + ", "
-    row = f"({head}{''.join(f'{each}, ' for each in held)})"
+    keys = ""
     match blocking:
-        case Sort(keys):
-            code.line(f"held.append(({_sort_keys(translator, [key for key, _ in keys])}{row[1:]})")
-        case Dedup(keys):
-            parts = "".join(f"text({translator.value(key)[0]}), " for key in keys)
-            code.line(f"sink.add(({parts}), {row})")
+        case Sort(parts):
+            keys = _sort_keys(translator, [key for key, _ in parts])
+            first = code.assign(keys.split(", ")[0])
+            beyond = "<" if parts[0][1] else ">"
+            code.line(f"if worst is not None and {first} {beyond} worst: continue")
+        case Dedup(parts):
+            keys = "".join(f"text({translator.value(key)[0]}), " for key in parts)
         case _:
-            code.line(f"if ts >= floor: held.append({row})")
+            code.line("if ts < floor: continue")
+    held, kinds = _columns(scope, fields)
+    row = f"{at[1:-1]}, {''.join(f'{each}, ' for each in held)}"
+    code.line(f"sink.add(({keys}), ({row}))" if isinstance(blocking, Dedup) else f"held.append(({keys}{row}))")
     return [*HEAD, *kinds]
 
 
@@ -97,7 +100,7 @@ def _sort_keys(translator: Translator, keys: Sequence[Expression]) -> str:
             parts.append(found)
         else:
             held = translator.code.assign(found)
-            parts.append(f"(2, {held}) if {held}.__class__ in NUMBERS else natural({held})")
+            parts.append(translator.code.assign(f"(2, {held}) if {held}.__class__ in NUMBERS else natural({held})"))
     return "".join(f"{part}, " for part in parts)
 
 
