@@ -192,9 +192,8 @@ def test_parse_finds_fields_in_texts() -> None:
     ):
         found = answered(f"{query} | filter ispresent(user) | display user, took + 1 as t, path", line)
         assert found == [{"user": "ann", "t": "13", "path": "/a/b"}]
-    assert answered("fields concat(@message, '!') as m | parse m '*!' as x | filter x = 'nothing' | display x", line) == [
-        {"x": "nothing"}
-    ]  # fmt: skip
+    query = "fields concat(@message, '!') as m | parse m '*!' as x | filter x = 'nothing' | display x"
+    assert answered(query, line) == [{"x": "nothing"}]
 
 
 NUMBERS = events_of([{"n": n, "s": f"x{n % 3}", "t": n / 4} for n in range(12)])
@@ -315,12 +314,11 @@ def test_patterns() -> None:
 
 def test_reports_of_functions() -> None:
     id = "1b0e9d2c-0a1b-4c5d-8e9f-001122334455"
-    report = f"REPORT RequestId: {id}\tDuration: 12.50 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 60 MB"
+    told = "Duration: 12.50 ms	Billed Duration: 13 ms	Memory Size: 128 MB	Max Memory Used: 60 MB"
+    report = f"REPORT RequestId: {id}	{told}"
     events = events_of([f"START RequestId: {id} Version: $LATEST", report, f"END RequestId: {id}"])
-    (row,) = answered(
-        "filter @type = 'REPORT' | display @requestId, @duration, @billedDuration, @memorySize, @maxMemoryUsed / 1000 / 1000",
-        events,
-    )
+    shown = "@requestId, @duration, @billedDuration, @memorySize, @maxMemoryUsed / 1000 / 1000"
+    (row,) = answered(f"filter @type = 'REPORT' | display {shown}", events)
     assert row == {
         "@requestId": id,
         "@duration": "12.5",

@@ -19,7 +19,8 @@ SECONDS_MAX: Final = 3600.0
 """Of the machine's time. "Queries time out after 60 minutes of runtime": botocore's documentation of StartQuery."""
 SILENT_SECONDS_MAX: Final = 60.0
 """A process tells of itself several times a second, unless one event holds it up: an expression that backtracks."""
-MEMORY_BYTES_MAX: Final = 2 * 1024**3
+MEMORY_BYTES_MAX: Final = 1024**3
+"""Of each of a query's processes."""
 PROCESSES: Final = max(1, min(os.cpu_count() or 1, 8))
 
 
