@@ -67,7 +67,7 @@ def _of_answers(truth: Array, said: Array) -> dict[str, float]:
 def f_score(precision: float, recall: float, beta: float) -> float:
     if not precision or not recall:
         return NAN if math.isnan(recall) else 0.0
-    return (1 + beta * beta) * (precision * recall / (beta * beta * precision + recall))
+    return (1 + beta * beta) * precision * recall / (beta * beta * precision + recall)
 
 
 def multiclass(truth: Array, said: Array, classes: int) -> dict[str, float]:
