@@ -40,7 +40,8 @@ class QueueTarget:
             group = (parcel.target.get("SqsParameters") or {}).get("MessageGroupId") or ""
             if not group:
                 raise Invalid("SqsParameters.MessageGroupId is needed for a FIFO queue.")
-            deduplication = hashlib.sha256(parcel.payload.encode()).hexdigest()
+            said = parcel.target["SqsParameters"].get("MessageDeduplicationId")
+            deduplication = said or hashlib.sha256(parcel.payload.encode()).hexdigest()
         attributes = {name: {"DataType": "String", "StringValue": text} for name, text in parcel.attributes.items()}
         details = {"sender": parcel.account, "attributes": attributes, "group": group, "deduplication": deduplication}
         kept = {name: value for name, value in details.items() if value}
@@ -103,7 +104,10 @@ class LogTarget:
         at, message = int(self._clock.time() * 1000), parcel.payload
         if parcel.target.get("InputTransformer"):
             at, message = _timed(parcel.payload, at)
-        stream = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{parcel.rule_arn} {parcel.arn}"))
+        elif str(said := parcel.target.get("Timestamp", "")).isdigit():
+            at = int(said)
+        of_sender = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{parcel.rule_arn} {parcel.arn}"))
+        stream = parcel.target.get("LogStreamName") or of_sender
         self._logs.append(account, region, group, stream, [(at, message)])
 
 

@@ -80,6 +80,7 @@ from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
+from cloche.server.pipe_ports import PipeFunctions, PipeQueues
 from cloche.server.running import Runner
 from cloche.server.telling import object_events_of, topics_of
 from cloche.server.tls import Tls, prepare
@@ -183,7 +184,7 @@ class Wiring:
         self.parts.monitoring.start()
         self.parts.processing.start()
         self.parts.topics.start()
-        self.parts.events.start()
+        self.parts.events.start(loop)
         self.parts.log_insights.start()
         self.parts.changes.start()
         self.parts.reconciler.start()
@@ -396,7 +397,9 @@ def _events(
         "sagemaker": PipelineTarget(api),
         "scheduler": to_operations,
     }
-    return Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations)
+    events = Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations)
+    events.pipes.sources, events.pipes.functions = PipeQueues(messages), PipeFunctions(functions)
+    return events
 
 
 def _functions(
@@ -424,7 +427,7 @@ def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Ta
     return Tagging(
         database,
         [
-            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "scheduler", "sns")),
+            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "pipes", "scheduler", "sns")),
             BucketOwner(store),
             LogGroupOwner(database),
             FunctionOwner(database),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from cloche.engines.events.archives import Archives
@@ -53,4 +54,8 @@ def _happening(parcel: Parcel, said: Mapping[str, Any]) -> Happening:
         detail = None
     if not isinstance(detail, dict):
         raise Invalid("The input of an event bus must be a JSON object: it is the detail of the event.")
-    return Happening(said["Source"], said["DetailType"], detail, tuple(said.get("Resources") or ()))
+    try:
+        at = datetime.fromisoformat(said["Time"]).timestamp() if said.get("Time") else None
+    except ValueError:
+        raise Invalid("Time must lead to a date and time in ISO 8601.") from None
+    return Happening(said["Source"], said["DetailType"], detail, tuple(said.get("Resources") or ()), at)

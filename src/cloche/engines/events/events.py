@@ -6,6 +6,7 @@ each target, in the transaction that accepts it: it is delivered at least once, 
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -18,6 +19,7 @@ from cloche.engines.events.archives import Archives
 from cloche.engines.events.buses import BusTarget
 from cloche.engines.events.delivery import Deliveries, Target
 from cloche.engines.events.happening import Happening
+from cloche.engines.events.pipes import Pipes
 from cloche.engines.events.replays import Replays
 from cloche.engines.events.rules import DEFAULT_BUS, RULE, Bus, Rules
 from cloche.engines.events.schedules import Occurrence, Schedules, scheduled_event
@@ -60,12 +62,14 @@ class Events:
         self.schedules = Schedules(database, {RULE: self._rule_occurs, SCHEDULE: self._schedule_occurs})
         own = {"events": BusTarget(self.accept, self.envelope, self.archives)}
         self.deliveries = Deliveries(database, clock, metrics, bus, {**targets, **own}, dead_letters)
+        self.pipes = Pipes(database, clock, metrics, bus, self.deliveries.targets)
 
     def join(self, agenda: Agenda) -> None:
         """Take part in Cloche's time. Once, before the start."""
         self.schedules.poke = self.replays.poke = agenda.poke
         agenda.add("schedules", self.schedules.next_at, self.schedules.run)
         agenda.add("replays", self.replays.next_at, self.replays.run)
+        agenda.watch("pipes", self.pipes.next_at, self.pipes.look, self.pipes.is_busy)
         agenda.watch("events", self.deliveries.next_at, self.deliveries.wake, self.deliveries.is_busy)
 
     @property
@@ -167,8 +171,10 @@ class Events:
         if is_over_after(occurrence):
             records.remove(tx, schedule.arn)
 
-    def start(self) -> None:
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self.deliveries.start()
+        self.pipes.begin(loop)
 
     def stop(self) -> None:
+        self.pipes.close()
         self.deliveries.stop()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cloche.foundation.errors import Invalid
@@ -132,20 +132,20 @@ def payload(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: str, 
         "aws.events.event": {name: value for name, value in event.items() if name != "detail"},
         "aws.events.event.json": event,
     }
-    return fill(transformer["InputTemplate"], values)
+    return fill(transformer["InputTemplate"], lambda name: values.get(name, _NOTHING))
 
 
-def fill(template: str, values: Mapping[str, Any]) -> str:
+def fill(template: str, value_of: Callable[[str], Any], variable: re.Pattern[str] = _VARIABLE) -> str:
     """A template that is a bare text with variables, not JSON, is filled as text."""
     is_json = template.lstrip()[:1] in ("{", "[", '"', "<")
     pieces: list[str] = []
     at, inside = 0, not is_json
-    for found in _VARIABLE.finditer(template):
+    for found in variable.finditer(template):
         between = template[at : found.start()]
         if is_json:
             inside = _inside_after(between, inside)
         pieces.append(between)
-        pieces.append(_written(values.get(found[1], _NOTHING), inside, is_json))
+        pieces.append(_written(value_of(found[1]), inside, is_json))
         at = found.end()
     pieces.append(template[at:])
     return "".join(pieces)

@@ -245,19 +245,18 @@ class Queues:
     def delete_messages(self, queue: Queue, held: Sequence[tuple[int, str]]) -> Future[list[bool]]:
         """For each (message, receipt) whether it was removed. A FIFO queue's receipt counts only while the message is
         in flight; a standard queue's as long as it is the latest."""
+        return self._database.submit(lambda tx: self.delete_within(tx, queue, held))
 
-        def change(tx: sqlite3.Connection) -> list[bool]:
-            now = self._clock.time()
-            removed = []
-            for id, receipt in held:
-                hidden = messages.in_flight(tx, queue, id, receipt) if queue.settings.fifo else None
-                has_expired = hidden is not None and hidden[0] <= now
-                removed.append(not has_expired and messages.delete(tx, queue, id, receipt, now))
-            if queue.settings.fifo:
-                self._wake_after(queue.id)  # the next of the group
-            return removed
-
-        return self._database.submit(change)
+    def delete_within(self, tx: sqlite3.Connection, queue: Queue, held: Sequence[tuple[int, str]]) -> list[bool]:
+        """The same in a transaction of the caller's."""
+        now, removed = self._clock.time(), []
+        for id, receipt in held:
+            hidden = messages.in_flight(tx, queue, id, receipt) if queue.settings.fifo else None
+            has_expired = hidden is not None and hidden[0] <= now
+            removed.append(not has_expired and messages.delete(tx, queue, id, receipt, now))
+        if queue.settings.fifo:
+            self._wake_after(queue.id)  # the next of the group
+        return removed
 
     def has_expired(self, queue: Queue, id: int, receipt: str) -> bool:
         """Is the message still there under that receipt, but no longer in flight?"""
