@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloche.aws.model.load import service_model, use_cache
@@ -376,7 +376,13 @@ def _hosting(layout: Layout, equipment: Equipment) -> Hosting:
         metrics=equipment.metrics,
         images=equipment.images,
         credentials=equipment.credentials,
+        alarm_states=_no_alarms,
     )
+
+
+def _no_alarms(account: str, region: str, names: Sequence[str]) -> Mapping[str, str]:
+    """Alarms are not built yet: there is none of any name."""
+    return {}
 
 
 def _events(

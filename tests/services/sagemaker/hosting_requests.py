@@ -106,7 +106,7 @@ class Hosting:
     def settled(self, name: str, seconds: float = 100.0) -> dict[str, Any]:
         """The description once nothing is in progress."""
         end = time.monotonic() + seconds
-        while (found := self.described(name))["EndpointStatus"] in ("Creating", "Updating"):
+        while (found := self.described(name))["EndpointStatus"] in ("Creating", "Updating", "RollingBack"):
             assert time.monotonic() < end, found
             time.sleep(0.05)
         return found

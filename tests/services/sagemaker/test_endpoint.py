@@ -180,39 +180,3 @@ def test_a_model_that_cannot_be_loaded_fails_the_endpoint_and_the_log_says_why(
     )["events"]
     assert any("model" in event["message"] for event in events)
     hosting.gone(name)
-
-
-@pytest.mark.parametrize(
-    ("deployment", "named"),
-    [
-        (
-            {
-                "RollingUpdatePolicy": {
-                    "MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1},
-                    "WaitIntervalInSeconds": 0,
-                }
-            },
-            "DeploymentConfig.RollingUpdatePolicy",
-        ),
-        (
-            {
-                "BlueGreenUpdatePolicy": {
-                    "TrafficRoutingConfiguration": {
-                        "Type": "CANARY",
-                        "WaitIntervalInSeconds": 60,
-                        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
-                    }
-                }
-            },
-            "DeploymentConfig with traffic routing CANARY",
-        ),
-    ],
-)
-def test_deployments_in_steps_are_refused_by_name(hosting: Hosting, deployment: dict[str, Any], named: str) -> None:
-    with pytest.raises(ClientError) as error:
-        hosting.sagemaker.create_endpoint(
-            EndpointName=unique("endpoint"), EndpointConfigName="any", DeploymentConfig=deployment
-        )
-    code, said = refused(error)
-    assert code == "ValidationException"
-    assert said.startswith(named) and "not supported by Cloche yet" in said

@@ -22,12 +22,13 @@ from cloche.engines.hosting import (
     Heard,
     Hosting,
     Outcome,
+    Policy,
     VariantPlan,
     Wanted,
     request_bytes,
 )
 from cloche.foundation.bus import Bus
-from cloche.foundation.clock import SystemClock
+from cloche.foundation.clock import TurnableClock
 from cloche.lifecycle import rows
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.serving.sockets import socket_folder
@@ -69,6 +70,10 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.alarms: dict[str, str] = {}
+        """States of CloudWatch alarms."""
+        self.clock = TurnableClock()
+        self.clock.when_turned(lambda: self.reconciler.look())
         self.runtime = ToyRuntime(folder / "toys")
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -77,7 +82,7 @@ class World:
         self.objects.buckets.create("models", ACCOUNT, REGION)
 
     def open(self) -> None:
-        clock = SystemClock()
+        clock = self.clock
         self.database = Database(self.folder / "cloche.db")
         migrate(self.database, MIGRATIONS)
         self.objects = ObjectStore(self.folder / "objects", self.database, clock)
@@ -98,6 +103,7 @@ class World:
             metrics=self.metrics,
             images=AnyImage(),
             credentials=NoCredentials(),
+            alarm_states=lambda account, region, names: {name: self.alarms[name] for name in names},
             startup_seconds=2.0,
             recovery_seconds=5.0,
         )
@@ -149,8 +155,13 @@ class World:
 
         self.database.write(change)
 
-    def update(self, name: str, *variants: VariantPlan) -> None:
-        self.database.write(lambda tx: self.hosting.update(tx, self.arn(name), FleetPlan("config-2", variants)))
+    def update(self, name: str, *variants: VariantPlan, policy: Policy | None = None) -> None:
+        fleet = FleetPlan("config-2", variants)
+        self.database.write(lambda tx: self.hosting.update(tx, self.arn(name), fleet, policy))
+
+    def advance(self, seconds: float) -> None:
+        """Let Cloche's time pass in a moment."""
+        self.clock.resume(self.clock.time() + seconds)
 
     def status(self, name: str) -> str:
         record = records.find_arn(self.database.reader, self.arn(name))

@@ -201,7 +201,7 @@ def test_only_successes_are_wanted_and_as_many_as_asked_for(world: World) -> Non
     def share(percentage: int) -> int:
         changed = CapturePlan(**{**PLAN.document(), "percentage": percentage})
         made = world.recorder(changed)
-        assert made is not recorder
+        assert (made is recorder) == (changed == PLAN)
         return sum(made.wants(200) for _ in range(2000))
 
     assert share(0) == 0

@@ -15,14 +15,21 @@ from cloche.engines.hosting.plan import (
     FleetPlan,
     VariantPlan,
 )
+from cloche.engines.hosting.policy import ALL_AT_ONCE, CANARY, LINEAR, ROLLING, Policy, Size, stages_of, watched_seconds
+from cloche.engines.hosting.round import AlarmStates
 from cloche.engines.hosting.router import ANY, ComponentWanted, ScaledToNone, Wanted
 from cloche.engines.hosting.streaming import AnswerStream, stream
 
 __all__ = [
+    "ALL_AT_ONCE",
     "ANY",
+    "CANARY",
     "COMPONENT",
     "INSTANCES_PER_VARIANT_MAX",
+    "LINEAR",
     "MIGRATIONS",
+    "ROLLING",
+    "AlarmStates",
     "Answer",
     "AnswerStream",
     "Capacity",
@@ -39,13 +46,17 @@ __all__ = [
     "JobCredentials",
     "NothingServes",
     "Outcome",
+    "Policy",
     "ScaledToNone",
     "SessionUnknown",
+    "Size",
     "TimedOut",
     "Unanswered",
     "VariantPlan",
     "VariantUnknown",
     "Wanted",
     "request_bytes",
+    "stages_of",
     "stream",
+    "watched_seconds",
 ]

@@ -60,7 +60,7 @@ class Choosing:
         if route is None:
             raise EndpointUnknown("no endpoint of that name serves")
         wanted = self._wanted
-        stay = route.by_name.get(self.variant.name) if self.variant is not None else None
+        stay = route.named(self.variant.name) if self.variant is not None else None
         variant = self.variant = stay or route.find(wanted)  # a second try stays with the variant it was dealt
         if variant is None:
             if wanted.instance:

@@ -6,7 +6,8 @@ instance is being restarted does not touch what the restart writes.
 
     {"name", "account", "region",
      "serving": {"configuration", "variants": [{plan…, "instances": [id]}], "capture": [plan] | []} | absent,
-     "pending": the same | absent,
+     "pending": the same, "scales" if it is the serving fleet with other counts | absent,
+     "rollout": [where a guarded update is] | absent,
      "instances": {id: {"variant", "model": plan, "attempt", "failures", "retry_at", "first_at", "leaving_at"}}}
 """
 
@@ -19,6 +20,8 @@ from typing import Any, Final
 
 from cloche.engines.hosting.capture import CapturePlan
 from cloche.engines.hosting.plan import COMPONENT, Capacity, EndpointPlan, FleetPlan, VariantPlan
+from cloche.engines.hosting.policy import Counts, Policy, stages_of
+from cloche.engines.hosting.rollout import Rollout
 from cloche.foundation.errors import Invalid
 from cloche.lifecycle.machine import Item
 
@@ -78,6 +81,20 @@ class Fleet:
     def instances(self) -> list[str]:
         return [id for variant in self.variants for id in variant.instances]
 
+    @property
+    def counts(self) -> Counts:
+        return {variant.plan.name: len(variant.instances) for variant in self.variants}
+
+    @property
+    def planned(self) -> Counts:
+        """How many instances each variant is to have."""
+        return {v.plan.name: 0 if v.plan.hosts_only else v.plan.instance_count for v in self.variants}
+
+    def first(self, counts: Counts) -> Fleet:
+        """The fleet with so many instances of each variant, the first ones."""
+        variants = [replace(v, instances=v.instances[: counts.get(v.plan.name, 0)]) for v in self.variants]
+        return replace(self, variants=tuple(variants))
+
     def document(self) -> dict[str, Any]:
         return {
             "configuration": self.configuration,
@@ -105,6 +122,7 @@ class Endpoint:
     serving: Fleet | None
     pending: Fleet | None
     instances: Mapping[str, Instance]
+    rollout: Rollout | None = None
 
     @property
     def component(self) -> str:
@@ -122,6 +140,7 @@ class Endpoint:
             serving=Fleet.of(data.get("serving")),
             pending=Fleet.of(data.get("pending")),
             instances={id: Instance.of(id, each) for id, each in data.get("instances", {}).items()},
+            rollout=Rollout.of(next(iter(data.get("rollout") or ()), None)),
         )
 
 
@@ -148,6 +167,27 @@ def bring(fleet: FleetPlan) -> dict[str, Any]:
     return {"pending": pending.document(), "instances": instances}
 
 
+def guard(serving: Fleet, fleet: FleetPlan, policy: Policy, now: float) -> dict[str, Any]:
+    """Changes that add ``fleet`` as ``bring`` does, to take over in the stages of ``policy``."""
+    changes = bring(fleet)
+    pending = Fleet.of(changes["pending"])
+    assert pending is not None
+    stages = tuple(stages_of(policy, serving.counts, pending.counts))
+    return {**changes, "rollout": [Rollout(policy, stages, now, since=now).document()]}
+
+
+def fill(fleet: Fleet, counts: Counts) -> tuple[Fleet, dict[str, Instance]]:
+    """The fleet with new instances up to ``counts``, and those."""
+    added: dict[str, Instance] = {}
+    variants: list[Serving] = []
+    for variant in fleet.variants:
+        missing = counts.get(variant.plan.name, 0) - len(variant.instances)
+        new = [Instance(new_instance_id(), variant.plan) for _ in range(missing)]
+        added |= {instance.id: instance for instance in new}
+        variants.append(replace(variant, instances=(*variant.instances, *(instance.id for instance in new))))
+    return replace(fleet, variants=tuple(variants)), added
+
+
 def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
     """Changes that keep the serving fleet's instances and add or leave out some.
 
@@ -167,4 +207,5 @@ def rescale(serving: Fleet, capacities: Iterable[Capacity]) -> dict[str, Any]:
         added = [new_instance_id() for _ in range(0 if plan.hosts_only else count - len(variant.instances))]
         instances |= {id: Instance(id, plan).document() for id in added}
         variants.append(Serving(plan, (*variant.instances[:count], *added)))
-    return {"pending": replace(serving, variants=tuple(variants)).document(), "instances": instances}
+    pending = {**replace(serving, variants=tuple(variants)).document(), "scales": True}
+    return {"pending": pending, "instances": instances}

@@ -21,6 +21,9 @@ from cloche.engines.hosting.instances import Images, JobCredentials, Seat
 from cloche.engines.hosting.invocation import INVOCATION_SECONDS, RECOVERY_SECONDS, STREAM_SECONDS, Invoker
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.plan import STARTUP_SECONDS, Capacity, EndpointPlan, FleetPlan
+from cloche.engines.hosting.policy import Policy
+from cloche.engines.hosting.rollout import parts_of
+from cloche.engines.hosting.round import AlarmStates
 from cloche.engines.hosting.router import Key, Router
 from cloche.engines.hosting.routes import Routes
 from cloche.engines.hosting.sessions import Sessions
@@ -59,6 +62,7 @@ class Hosting:
         metrics: MetricStore,
         images: Images,
         credentials: JobCredentials,
+        alarm_states: AlarmStates,
         startup_seconds: float = STARTUP_SECONDS,
         invocation_seconds: float = INVOCATION_SECONDS,
         stream_seconds: float = STREAM_SECONDS,
@@ -68,6 +72,8 @@ class Hosting:
         self._database = database
         self._reconciler = reconciler
         self._runtime = runtime
+        self._clock = clock
+        self.alarm_states = alarm_states
         self._logbook = Logbook(database, logs, runtime, clock)
         self.sessions = Sessions(database, clock)
         self._seat = Seat(
@@ -75,7 +81,9 @@ class Hosting:
         )
         self.captures = Captures(captured, objects, clock)
         self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)), self.captures)
-        self._driver = EndpointDriver(self._seat, self._routes, clock, reconciler.is_current, startup_seconds)
+        self._driver = EndpointDriver(
+            self._seat, self._routes, clock, reconciler.is_current, alarm_states, startup_seconds
+        )
         utilization = Utilization(self._routes, runtime, metrics, clock, self._seat.folder_of)
         self._tending = Tending(
             self._routes, self._logbook, metrics, clock, lambda id: runtime.stop(id, 1.0), utilization.look
@@ -96,14 +104,20 @@ class Hosting:
         """Begin an endpoint whose record is inserted in the same transaction."""
         self._reconciler.submit(tx, machine.KIND, plan.arn, document.begin(plan))
 
-    def update(self, tx: sqlite3.Connection, arn: str, fleet: FleetPlan) -> None:
-        """Bring ``fleet`` up beside what serves, then let it serve. Raises ``NotFound`` and ``Conflict``."""
-        self._must_serve(tx, arn)
-        self._reconciler.post(tx, arn, Event(machine.UPDATE_ASKED, document.bring(fleet)))
+    def update(self, tx: sqlite3.Connection, arn: str, fleet: FleetPlan, policy: Policy | None = None) -> None:
+        """Bring ``fleet`` up beside what serves, then let it serve: at once, or guarded by ``policy``.
+
+        Raises ``NotFound`` and ``Conflict``.
+        """
+        serving = self._must_serve(tx, arn, machine.IN_SERVICE, machine.UPDATE_ROLLBACK_FAILED).serving
+        assert serving is not None
+        now = self._clock.time()
+        changes = document.bring(fleet) if policy is None else document.guard(serving, fleet, policy, now)
+        self._reconciler.post(tx, arn, Event(machine.UPDATE_ASKED, changes))
 
     def rescale(self, tx: sqlite3.Connection, arn: str, capacities: Iterable[Capacity]) -> None:
         """Change weights and instance counts. Raises ``NotFound``, ``Conflict`` and ``Invalid``."""
-        serving = self._must_serve(tx, arn).serving
+        serving = self._must_serve(tx, arn, machine.IN_SERVICE).serving
         assert serving is not None
         changes = document.rescale(serving, capacities)
         self._reconciler.post(tx, arn, Event(machine.UPDATE_ASKED, changes))
@@ -122,11 +136,11 @@ class Hosting:
             self._driver.drop(endpoint)
         self.captures.abandon(account)
 
-    def _must_serve(self, tx: sqlite3.Connection, arn: str) -> Endpoint:
+    def _must_serve(self, tx: sqlite3.Connection, arn: str, *states: str) -> Endpoint:
         item = rows.read(tx, arn)
         if item is None:
             raise NotFound(f"there is no endpoint {arn}")
-        if item.state != machine.IN_SERVICE:
+        if item.state not in states:
             raise Conflict(f"endpoint {arn} is {item.state}")
         return Endpoint.of(item)
 
@@ -139,8 +153,8 @@ class Hosting:
         for item in self._reconciler.items(machine.KIND, active_only=True):
             endpoint = Endpoint.of(item)
             known |= {instance.process: instance for instance in endpoint.instances.values()}
-            if item.state in (machine.IN_SERVICE, machine.UPDATING):
-                self._routes.publish(endpoint, endpoint.serving, unseen=True)
+            if item.state in machine.SERVING:
+                self._routes.publish(endpoint, parts_of(endpoint), unseen=True)
             for instance in endpoint.instances.values():
                 self._seat.seen(endpoint, instance)
         for process in self._runtime.known():

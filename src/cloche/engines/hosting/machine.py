@@ -6,7 +6,13 @@
         ▼                   ▼
       Failed ─DeleteAsked▶ Deleting ──Gone──▶ Deleted
 
-Nothing can be asked of an endpoint that is being created or updated, as in AWS.
+A guarded update (``rollout``) goes through its phases in Updating, by ``Progressed``, and back through them in
+RollingBack when an alarm rings, its time is over or its fleet cannot be brought up:
+
+    Updating ──RollBack──▶ RollingBack ──RolledBack──▶ InService
+                               └──Unhealthy──▶ UpdateRollbackFailed, of which an update or a deletion may be asked
+
+Nothing can be asked of an endpoint that is being created, updated or rolled back, as in AWS.
 
 An update brings its fleet up beside the one that serves. Each step stands beside its undo in ``STEPS``; what was
 done of them before a failure is undone in reverse: so an update that fails leaves the endpoint ``InService`` on its
@@ -26,12 +32,20 @@ KIND: Final = "endpoint"
 CREATING: Final = "Creating"
 IN_SERVICE: Final = "InService"
 UPDATING: Final = "Updating"
+ROLLING_BACK: Final = "RollingBack"
+UPDATE_ROLLBACK_FAILED: Final = "UpdateRollbackFailed"
 FAILED: Final = "Failed"
 DELETING: Final = "Deleting"
 DELETED: Final = "Deleted"
 
+SERVING: Final = frozenset({IN_SERVICE, UPDATING, ROLLING_BACK, UPDATE_ROLLBACK_FAILED})
+"""In which it answers requests."""
+
 HEALTHY: Final = "Healthy"
 UNHEALTHY: Final = "Unhealthy"
+PROGRESSED: Final = "Progressed"
+ROLL_BACK: Final = "RollBack"
+ROLLED_BACK: Final = "RolledBack"
 UPDATE_ASKED: Final = "UpdateAsked"
 DELETE_ASKED: Final = "DeleteAsked"
 GONE: Final = "Gone"
@@ -49,13 +63,22 @@ ENDPOINT: Final = Lifecycle(
         (UPDATING, HEALTHY): IN_SERVICE,
         (UPDATING, UNHEALTHY): IN_SERVICE,
         (UPDATING, BROKEN): IN_SERVICE,
+        (UPDATING, PROGRESSED): UPDATING,
+        (UPDATING, ROLL_BACK): ROLLING_BACK,
+        (ROLLING_BACK, PROGRESSED): ROLLING_BACK,
+        (ROLLING_BACK, ROLLED_BACK): IN_SERVICE,
+        (ROLLING_BACK, UNHEALTHY): UPDATE_ROLLBACK_FAILED,
+        (ROLLING_BACK, BROKEN): IN_SERVICE,
+        (UPDATE_ROLLBACK_FAILED, UPDATE_ASKED): UPDATING,
+        (UPDATE_ROLLBACK_FAILED, DELETE_ASKED): DELETING,
+        (UPDATE_ROLLBACK_FAILED, BROKEN): UPDATE_ROLLBACK_FAILED,
         (FAILED, DELETE_ASKED): DELETING,
         (FAILED, BROKEN): FAILED,
         (DELETING, GONE): DELETED,
         (DELETING, BROKEN): DELETING,
     },
     terminal=frozenset({DELETED}),
-    standing=frozenset({IN_SERVICE, FAILED}),
+    standing=frozenset({IN_SERVICE, FAILED, UPDATE_ROLLBACK_FAILED}),
 )
 
 

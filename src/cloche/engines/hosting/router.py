@@ -42,9 +42,22 @@ class ScaledToNone(NotFound):
 
 
 class Variant:
-    """A variant's share of the traffic. ``credit`` is the running sum of smooth weighted round robin."""
+    """A variant's share of the traffic, or during a guarded update that of its old or its new instances. ``credit`` is
+    the running sum of smooth weighted round robin."""
 
-    __slots__ = ("at_random", "credit", "name", "recorder", "refusal", "targets", "traffic", "turn", "weight")
+    __slots__ = (
+        "at_random",
+        "credit",
+        "name",
+        "part",
+        "part_credit",
+        "recorder",
+        "refusal",
+        "targets",
+        "traffic",
+        "turn",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -53,12 +66,15 @@ class Variant:
         targets: Sequence[Target],
         traffic: Traffic,
         *,
+        part: float = 1.0,
         at_random: bool = False,
         refusal: type[ComponentWanted | ScaledToNone] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.name = name
         self.weight = weight
+        self.part = part
+        """Of the requests for this very variant: two that share a name share these."""
         self.targets = tuple(targets)
         self.traffic = traffic
         self.at_random = at_random
@@ -67,6 +83,7 @@ class Variant:
         self.recorder = recorder
         """What captures its requests; ``None``: nothing does."""
         self.credit = 0.0
+        self.part_credit = 0.0
         self.turn = 0
 
     def choose(self, but: Target | None = None) -> Target | None:
@@ -112,14 +129,27 @@ class Route:
 
     def __init__(self, variants: Sequence[Variant]) -> None:
         self.variants = tuple(variants)
-        self.by_name = {variant.name: variant for variant in variants}
+        self.by_name: dict[str, list[Variant]] = {}
+        for variant in variants:
+            self.by_name.setdefault(variant.name, []).append(variant)
 
     def find(self, wanted: Wanted) -> Variant | None:
         """The variant for a request; ``None`` where what it wants is not there."""
         if wanted.instance:
             found = (variant for variant in self.variants if variant.named(wanted.instance) is not None)
             return next((variant for variant in found if wanted.variant in ("", variant.name)), None)
-        return self.by_name.get(wanted.variant) if wanted.variant else self.choose()
+        return self.named(wanted.variant) if wanted.variant else self.choose()
+
+    def named(self, name: str) -> Variant | None:
+        """The variant of that name; of the two during a guarded update, each in its turn by its part."""
+        same = self.by_name.get(name)
+        if same is None or len(same) == 1:
+            return None if same is None else same[0]
+        for variant in same:
+            variant.part_credit += variant.part
+        best = max(same, key=lambda variant: variant.part_credit)
+        best.part_credit -= 1.0
+        return best
 
     def choose(self) -> Variant:
         """By weight: over any run of requests the shares differ from the weights by less than one request.

@@ -8,11 +8,12 @@ instead of being told that there is no such endpoint.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from cloche.engines.hosting.capture import CapturePlan, Captures
-from cloche.engines.hosting.document import Endpoint, Fleet, Instance
+from cloche.engines.hosting.capture import Captures
+from cloche.engines.hosting.document import Endpoint, Instance
+from cloche.engines.hosting.rollout import Part
 from cloche.engines.hosting.router import ComponentWanted, Key, Route, Router, ScaledToNone, Target, Variant
 from cloche.engines.hosting.traffic import Traffic
 
@@ -27,6 +28,21 @@ class Member(NamedTuple):
     process: str
 
 
+class Counted(NamedTuple):
+    """What requests are counted by: a variant, with the configuration it is of."""
+
+    arn: str
+    variant: str
+    configuration: str
+
+
+class _Published(NamedTuple):
+    """A variant as the route has it."""
+
+    part: Part
+    processes: tuple[str, ...]
+
+
 class Routes:
     """``path_of`` tells where an instance's model server listens."""
 
@@ -38,8 +54,8 @@ class Routes:
         self._answering: set[str] = set()
         self._doubted: set[str] = set()
         self._targets: dict[str, Target] = {}
-        self._traffic: dict[tuple[str, str], Traffic] = {}
-        self._published: dict[str, object] = {}
+        self._traffic: dict[Counted, Traffic] = {}
+        self._published: dict[str, list[_Published]] = {}
         self._arns: dict[Key, str] = {}
 
     # -- who answers -------------------------------------------------------------------------------------
@@ -75,28 +91,12 @@ class Routes:
 
     # -- routes ------------------------------------------------------------------------------------------
 
-    def publish(self, endpoint: Endpoint, fleet: Fleet | None, *, unseen: bool = False) -> None:
-        """Send new requests to those instances of ``fleet`` that answer (with ``unseen``, to all of it)."""
-        if fleet is None:
+    def publish(self, endpoint: Endpoint, parts: Sequence[Part], *, unseen: bool = False) -> None:
+        """Send new requests to those instances of ``parts`` that answer (with ``unseen``, to all of them)."""
+        if not parts:
             return
         with self._lock:
-            members = [
-                (
-                    variant.plan.name,
-                    variant.plan.weight,
-                    variant.plan.at_random,
-                    variant.plan.hosts_only,
-                    variant.plan.instance_count,
-                    fleet.capture,
-                    tuple(
-                        instance.process
-                        for id in variant.instances
-                        if (instance := endpoint.instances.get(id)) is not None
-                        and (unseen or instance.process in self._answering)
-                    ),
-                )
-                for variant in fleet.variants
-            ]
+            members = [_Published(part, self._processes(endpoint, part, unseen)) for part in parts]
             if self._published.get(endpoint.arn) == members:
                 return
             route = Route([self._variant(endpoint, *member) for member in members])
@@ -105,23 +105,27 @@ class Routes:
             self._published[endpoint.arn] = members
             self._arns[key] = endpoint.arn
 
-    def _variant(
-        self,
-        endpoint: Endpoint,
-        name: str,
-        weight: float,
-        at_random: bool,
-        hosts_only: bool,
-        count: int,
-        capture: CapturePlan | None,
-        processes: tuple[str, ...],
-    ) -> Variant:
+    def _processes(self, endpoint: Endpoint, part: Part, unseen: bool) -> tuple[str, ...]:
+        found = (endpoint.instances.get(id) for id in part.variant.instances[: part.instances])
+        return tuple(each.process for each in found if each and (unseen or each.process in self._answering))
+
+    def _variant(self, endpoint: Endpoint, part: Part, processes: tuple[str, ...]) -> Variant:
+        plan = part.variant.plan
         by_process = {instance.process: instance for instance in endpoint.instances.values()}
         targets = [self._target(by_process[process]) for process in processes]
-        traffic = self._traffic.setdefault((endpoint.arn, name), Traffic())
-        refusal = ComponentWanted if hosts_only else ScaledToNone if count == 0 else None
-        recorder = self._captures.recorder(capture, endpoint.account, endpoint.arn, name)
-        return Variant(name, weight, targets, traffic, at_random=at_random, refusal=refusal, recorder=recorder)
+        traffic = self._traffic.setdefault(Counted(endpoint.arn, plan.name, part.configuration), Traffic())
+        refusal = ComponentWanted if plan.hosts_only else ScaledToNone if plan.instance_count == 0 else None
+        recorder = self._captures.recorder(part.capture, endpoint.account, endpoint.arn, plan.name)
+        return Variant(
+            plan.name,
+            part.weight,
+            targets,
+            traffic,
+            part=part.part,
+            at_random=plan.at_random,
+            refusal=refusal,
+            recorder=recorder,
+        )
 
     def _target(self, instance: Instance) -> Target:
         target = self._targets.get(instance.process)
@@ -154,10 +158,14 @@ class Routes:
             for target in variant.targets
         ]
 
-    def instance_count(self, arn: str, variant: str) -> int:
-        """How many instances of the variant are on the route now."""
-        members: Any = self._published.get(arn) or ()
-        return next((len(processes) for name, *_, processes in members if name == variant), 0)
+    def instance_count(self, counted: Counted, *, of_configuration: bool = False) -> int:
+        """How many instances of the variant are on the route now, of both fleets or of the configuration's alone."""
+        return sum(
+            len(processes)
+            for part, processes in self._published.get(counted.arn, ())
+            if part.variant.plan.name == counted.variant
+            and (not of_configuration or part.configuration == counted.configuration)
+        )
 
     def is_published(self, arn: str) -> bool:
         return arn in self._published
@@ -165,13 +173,19 @@ class Routes:
     def arn(self, key: Key) -> str | None:
         return self._arns.get(key)
 
-    def traffic(self) -> list[tuple[str, str, Traffic]]:
-        """(endpoint ARN, variant, its counts) for everything that has been on a route."""
+    def traffic(self) -> list[tuple[Counted, Traffic]]:
+        """The counts of everything that has been on a route."""
         with self._lock:
-            return [(arn, name, traffic) for (arn, name), traffic in self._traffic.items()]
+            return list(self._traffic.items())
 
-    def drop_traffic(self, arn: str) -> None:
-        """The endpoint is off the route and its last counts are written."""
+    def drop_traffic(self, counted: Counted) -> None:
+        """It is off the route and its last counts are written."""
         with self._lock:
-            for key in [key for key in self._traffic if key[0] == arn]:
-                del self._traffic[key]
+            self._traffic.pop(counted, None)
+
+    def is_counted(self, counted: Counted) -> bool:
+        """Whether it is on a route."""
+        return any(
+            (part.variant.plan.name, part.configuration) == counted[1:]
+            for part, _ in self._published.get(counted.arn, ())
+        )

@@ -16,7 +16,7 @@ from typing import Final
 
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_healthy
-from cloche.engines.hosting.routes import Routes
+from cloche.engines.hosting.routes import Counted, Routes
 from cloche.engines.hosting.traffic import Counts
 from cloche.foundation.clock import Clock
 from cloche.storage.metrics import Datum, MetricStore
@@ -89,22 +89,31 @@ class Tending:
     def flush(self) -> None:
         """Write what was counted since the last time."""
         now = self._clock.time()
-        for arn, variant, traffic in self._routes.traffic():
+        for counted, traffic in self._routes.traffic():
             counts = traffic.take()
-            if not counts.invocations:
-                if not self._routes.is_published(arn):
-                    self._routes.drop_traffic(arn)
-                continue
-            _, _, _, region, account, resource = arn.split(":", 5)
-            kind, _, name = resource.partition("/")
-            dimensions: tuple[tuple[str, str], ...]
-            if kind == "endpoint":
-                dimensions = (("EndpointName", name), ("VariantName", variant))
-            else:
-                dimensions = (("InferenceComponentName", name),)
-            instances = max(1, self._routes.instance_count(arn, variant))
-            share = "InvocationsPerInstance" if kind == "endpoint" else "InvocationsPerCopy"
-            self._metrics.put(account, region, NAMESPACE, data(counts, dimensions, now, instances, share))
+            if counts.invocations:
+                self._write(counted, counts, now)
+            elif not self._routes.is_counted(counted):
+                self._routes.drop_traffic(counted)
+
+    def _write(self, counted: Counted, counts: Counts, now: float) -> None:
+        """An endpoint's requests count twice, as in AWS: for their variant, and for it under its configuration
+        (docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html)."""
+        _, _, _, region, account, resource = counted.arn.split(":", 5)
+        kind, _, name = resource.partition("/")
+        if kind != "endpoint":
+            instances = max(1, self._routes.instance_count(counted))
+            named = (("InferenceComponentName", name),)
+            self._metrics.put(account, region, NAMESPACE, data(counts, named, now, instances, "InvocationsPerCopy"))
+            return
+        dimensions = (("EndpointName", name), ("VariantName", counted.variant))
+        for which, of_configuration in (
+            (dimensions, False),
+            ((("EndpointConfigName", counted.configuration), *dimensions), True),
+        ):
+            instances = max(1, self._routes.instance_count(counted, of_configuration=of_configuration))
+            points = data(counts, which, now, instances, "InvocationsPerInstance")
+            self._metrics.put(account, region, NAMESPACE, points)
 
     def ping(self) -> None:
         """Find servers that hang."""

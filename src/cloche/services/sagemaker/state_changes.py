@@ -68,31 +68,35 @@ class StateChanges:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._marks: dict[str, tuple[Any, ...]] = {}
+        self._marks: dict[tuple[str, str], tuple[Any, ...]] = {}
 
     def follow(self, tx: sqlite3.Connection, changes: Sequence[Change]) -> None:
         for number, change in enumerate(changes):
-            entry = ANNOUNCED.get(change.kind)
-            mark = None if entry is None else entry.mark(change)
-            if entry is None or mark is None or not self._is_new(change, mark):
-                continue
-            events = self._parts.events
-            if not events.is_wanted(tx, change.account, change.region, SOURCE, entry.detail_type):
-                continue
-            told = self._told(tx, change, changes[number + 1 :])
-            detail = None if told is None else entry.detail(told)
-            if told is None or detail is None:
-                continue
-            happening = Happening(SOURCE, entry.detail_type, detail, entry.resources(told.record), change.at)
-            bus = (change.account, change.region, DEFAULT_BUS)
-            events.accept(tx, bus, events.envelope(bus, happening))
+            for entry in (ANNOUNCED.get(change.kind), ANNOUNCED_BESIDE.get(change.kind)):
+                if entry is not None:
+                    self._announce(tx, entry, change, changes[number + 1 :])
 
-    def _is_new(self, change: Change, mark: tuple[Any, ...]) -> bool:
-        if self._marks.get(change.arn) == mark:
+    def _announce(self, tx: sqlite3.Connection, entry: Announced, change: Change, later: Sequence[Change]) -> None:
+        mark = entry.mark(change)
+        if mark is None or not self._is_new((entry.detail_type, change.arn), change, mark):
+            return
+        events = self._parts.events
+        if not events.is_wanted(tx, change.account, change.region, SOURCE, entry.detail_type):
+            return
+        told = self._told(tx, change, later)
+        detail = None if told is None else entry.detail(told)
+        if told is None or detail is None:
+            return
+        happening = Happening(SOURCE, entry.detail_type, detail, entry.resources(told.record), change.at)
+        bus = (change.account, change.region, DEFAULT_BUS)
+        events.accept(tx, bus, events.envelope(bus, happening))
+
+    def _is_new(self, what: tuple[str, str], change: Change, mark: tuple[Any, ...]) -> bool:
+        if self._marks.get(what) == mark:
             return False
-        self._marks.pop(change.arn, None)
+        self._marks.pop(what, None)
         if change.what != "removed":
-            self._marks[change.arn] = mark
+            self._marks[what] = mark
             if len(self._marks) > REMEMBERED_MAX:
                 del self._marks[next(iter(self._marks))]
         return True
@@ -144,6 +148,16 @@ def _status_or_request(change: Change) -> tuple[Any, ...] | None:
 
 def _state(change: Change) -> tuple[Any, ...] | None:
     return (change.sequence,) if change.what == "status" else None
+
+
+def _deployment(change: Change) -> tuple[Any, ...] | None:
+    """The phases that an endpoint's variants are in, while an update is on its way."""
+    state = change.state or {}
+    pending = state.get("pending") or {}
+    variants = [*state.get("variants", ()), *pending.get("variants", ())]
+    phases = [(each["name"], *each["status"].values()) for each in variants if "status" in each]
+    is_told = change.what == "status" and change.status in ("Updating", "RollingBack") and phases
+    return (pending.get("configuration"), *phases) if is_told else None
 
 
 # -- what is told ---------------------------------------------------------------------------------------------
@@ -281,3 +295,8 @@ ANNOUNCED: Final[Mapping[str, Announced]] = {
     STEP: Announced("SageMaker Model Building Pipeline Execution Step Status Change", _status, _step, _of_pipeline),
 }
 """By the kind of record."""
+
+ANNOUNCED_BESIDE: Final[Mapping[str, Announced]] = {
+    "sagemaker/Endpoint": Announced("SageMaker Endpoint Deployment State Change", _deployment, _endpoint),
+}
+"""The same, for what has events of two types."""

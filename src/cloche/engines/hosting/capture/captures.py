@@ -39,7 +39,7 @@ class Captures:
         self._objects = objects
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
-        self._recorders: dict[tuple[str, str], Recorder] = {}
+        self._recorders: dict[tuple[str, str, CapturePlan], Recorder] = {}
         self._open: set[Recorder] = set()
         self._due: dict[Path, float] = {}
         """Closed files, and when to deliver them by the machine's monotonic clock."""
@@ -56,13 +56,12 @@ class Captures:
     # -- recorders -----------------------------------------------------------------------------------------
 
     def recorder(self, plan: CapturePlan | None, account: str, endpoint: str, variant: str) -> Recorder | None:
-        """What captures that variant; the same one as long as the plan is the same. ``None``: nothing is captured."""
+        """What captures that variant by that plan (during an update there are two). ``None``: nothing is captured."""
         if plan is None or not plan.enabled:
-            self._recorders.pop((endpoint, variant), None)
             return None
-        known = self._recorders.get((endpoint, variant))
-        if known is None or known.plan != plan:
-            known = self._recorders[endpoint, variant] = Recorder(self, plan, account, endpoint, variant)
+        known = self._recorders.get((endpoint, variant, plan))
+        if known is None:
+            known = self._recorders[endpoint, variant, plan] = Recorder(self, plan, account, endpoint, variant)
             self._begin()
         return known
 

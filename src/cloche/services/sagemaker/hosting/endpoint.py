@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Final
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan
+from cloche.engines.hosting.policy import Policy
 from cloche.engines.quotas import Asked, endpoint_quota
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.capturing import capture_summary
+from cloche.services.sagemaker.hosting.deployment import check_against, policy_of
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
 from cloche.services.sagemaker.hosting.placing import components_on
 from cloche.services.sagemaker.hosting.planning import plan_fleet
@@ -25,7 +27,6 @@ BUSY: Final = fact(
     'Cannot update in-progress endpoint "{arn}".',
     source="aws/amazon-sagemaker-operator-for-k8s (DeleteEndpointInProgressMessagePrefix)",
 )
-_RETAINED: Final = ("DesiredInstanceCount", "DesiredWeight")
 
 
 class Endpoint(Resource):
@@ -44,7 +45,8 @@ class Endpoint(Resource):
     )
 
     def check(self, ctx: Context, request: Members) -> None:
-        _check_deployment(request)
+        if request.get("DeploymentConfig"):  # for updates to come: RetainDeploymentConfig
+            policy_of(request["DeploymentConfig"])
         _planned(ctx, ctx.parts.database.reader, request["EndpointConfigName"])
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
@@ -53,21 +55,23 @@ class Endpoint(Resource):
         ctx.parts.hosting.submit(tx, EndpointPlan(record.arn, record.name, ctx.account, ctx.region, fleet))
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
-        _check_deployment(request)
         fleet = _planned(ctx, tx, request["EndpointConfigName"])
         if request.get("RetainAllVariantProperties"):
             fleet = _retaining(fleet, record, request.get("ExcludeRetainedVariantProperties") or ())
         _refuse_with_components(tx, record, "updated")
+        deployment = request.get("DeploymentConfig")
+        if deployment is None and request.get("RetainDeploymentConfig"):
+            deployment = record.request.get("DeploymentConfig")
+        policy = _policy(ctx, deployment, record, fleet)
         _use(ctx, tx, record.arn, fleet)
         try:
-            ctx.parts.hosting.update(tx, record.arn, fleet)
+            ctx.parts.hosting.update(tx, record.arn, fleet, policy)
         except Conflict:
             raise BUSY.error(arn=record.arn) from None
         kept = {**record.request, "EndpointConfigName": request["EndpointConfigName"]}
-        if "DeploymentConfig" in request:
-            kept["DeploymentConfig"] = request["DeploymentConfig"]
-        elif not request.get("RetainDeploymentConfig"):
-            kept.pop("DeploymentConfig", None)
+        kept.pop("DeploymentConfig", None)
+        if deployment is not None:
+            kept["DeploymentConfig"] = deployment
         return kept
 
     def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
@@ -174,17 +178,18 @@ def _retaining(fleet: FleetPlan, record: Record, but: Any) -> FleetPlan:
     return replace(fleet, variants=tuple(variants))
 
 
-def _check_deployment(request: Members) -> None:
-    """New instances beside the old, then all traffic at once: the default, and what Cloche does."""
-    deployment = request.get("DeploymentConfig") or {}
-    if deployment.get("RollingUpdatePolicy"):
-        raise not_supported("DeploymentConfig.RollingUpdatePolicy", "rolling deployments")
-    if deployment.get("AutoRollbackConfiguration"):
-        raise not_supported("DeploymentConfig.AutoRollbackConfiguration", "rolling back on alarms")
-    policy = deployment.get("BlueGreenUpdatePolicy") or {}
-    kind = policy.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
-    if kind != "ALL_AT_ONCE":
-        raise not_supported(f"DeploymentConfig with traffic routing {kind}", "shifting traffic in steps")
+def _policy(ctx: Context, deployment: Members | None, record: Record, fleet: FleetPlan) -> Policy | None:
+    """How the update is guarded; ``None``: not at all."""
+    if not deployment:
+        return None
+    policy = policy_of(deployment)
+    serving = {each["name"]: each["instance_count"] for each in record.state.get("variants", ())}
+    check_against(policy, serving, {each.name: each.instance_count for each in fleet.variants})
+    there = ctx.parts.hosting.alarm_states(ctx.account, ctx.region, policy.alarms) if policy.alarms else {}
+    if missing := [name for name in policy.alarms if name not in there]:
+        member = "DeploymentConfig.AutoRollbackConfiguration.Alarms"
+        raise Invalid(f"Invalid {member}: there is no CloudWatch alarm {', '.join(missing)}.", field=member)
+    return policy
 
 
 def _variant(state: Mapping[str, Any]) -> Members:
@@ -193,8 +198,14 @@ def _variant(state: Mapping[str, Any]) -> Members:
         "ResolvedImage": state["image"],
         "ResolutionTime": from_epoch(state["resolved_at"]),
     }
+    status = state.get("status")
     return {
         "VariantName": state["name"],
+        "VariantStatus": [
+            {"Status": status["phase"], "StatusMessage": status["message"], "StartTime": from_epoch(status["at"])}
+        ]
+        if status
+        else None,
         "DeployedImages": [deployed] if state["image"] else None,
         "CurrentWeight": state["weight"],
         "DesiredWeight": state["desired_weight"],
