@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cloche.aws.model.load import service_model, use_cache
@@ -23,6 +23,7 @@ from cloche.engines import hosting as hosting_engine
 from cloche.engines import monitoring as monitoring_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines import topics as topics_engine
+from cloche.engines.alarms import Alarms
 from cloche.engines.events import Events, Target
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.functions import Functions
@@ -92,7 +93,7 @@ from cloche.storage import logs, metrics, objects
 from cloche.storage.logs import LogStore
 from cloche.storage.metadata import changes as record_changes
 from cloche.storage.metadata import records
-from cloche.storage.metadata.changes import Changes
+from cloche.storage.metadata.changes import Changes, Hint
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import Migration, migrate
 from cloche.storage.metrics import MetricStore
@@ -318,6 +319,7 @@ def _parts(
     rules = _events(equipment, bus, messages, functions, topics, api, dispatch)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
+    alarms = make_alarms(equipment, functions, topics, rules)
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -343,7 +345,7 @@ def _parts(
             search_python=lambda: images.builder.ensure(SEARCH).python,
         ),
         processing=Processing(layout.run / "processing", equipment),
-        hosting=_hosting(layout, equipment),
+        hosting=_hosting(layout, equipment, alarms, changes),
         functions=functions,
         pipelines=pipelines,
         monitoring=Monitoring(database, clock, store, reconciler, api, changes),
@@ -357,13 +359,13 @@ def _parts(
         topics=topics,
         object_events=object_events_of(equipment, messages, functions, topics, rules),
         events=rules,
-        alarms=make_alarms(equipment, functions, topics, rules),
+        alarms=alarms,
     )
     return parts, tokens, runtime, api
 
 
-def _hosting(layout: Layout, equipment: Equipment) -> Hosting:
-    return Hosting(
+def _hosting(layout: Layout, equipment: Equipment, alarms: Alarms, changes: Changes) -> Hosting:
+    made = Hosting(
         folder=layout.run / "endpoints",
         captured=layout.captured,
         data=layout.root,
@@ -376,13 +378,15 @@ def _hosting(layout: Layout, equipment: Equipment) -> Hosting:
         metrics=equipment.metrics,
         images=equipment.images,
         credentials=equipment.credentials,
-        alarm_states=_no_alarms,
+        alarm_states=alarms.states,
     )
 
+    def heard(hints: Sequence[Hint]) -> None:
+        if any(hint.kind == alarms_engine.KIND and hint.status == "ALARM" for hint in hints):
+            made.alarm_rang()
 
-def _no_alarms(account: str, region: str, names: Sequence[str]) -> Mapping[str, str]:
-    """Alarms are not built yet: there is none of any name."""
-    return {}
+    changes.on_commit(heard)
+    return made
 
 
 def _events(

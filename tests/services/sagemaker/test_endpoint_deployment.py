@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -131,32 +132,45 @@ def test_shifting_traffic_needs_the_variants_of_before(hosting: Hosting, two: st
 
 
 class Turned:
-    """A server with a clock of its own, which stands still, and what its endpoint answers."""
+    """A server whose clock stands still, with an endpoint that answers as the model of factor 1."""
 
     def __init__(self, server: Any) -> None:
         self.server = server
         server.turn_clock("freeze")
         self.hosting = Hosting(server.client)
+        self.name = unique("endpoint")
+        self.hosting.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=self.config(1))
+        self.hosting.settled(self.name)
 
     def config(self, factor: int) -> str:
         packed, _ = trained(factor)
         model = self.hosting.model(self.hosting.put(packed))
         return self.hosting.config({"VariantName": "AllTraffic", "ModelName": model})
 
-    def shares(self, name: str, times: int = 20) -> dict[float, int]:
-        return dict(Counter(round(self.hosting.ask(name), 3) for _ in range(times)))
+    def shares(self, times: int = 20) -> dict[float, int]:
+        return dict(Counter(round(self.hosting.ask(self.name), 3) for _ in range(times)))
 
 
-@pytest.mark.slow
-def test_a_canary_passes_in_seconds_when_the_clock_is_turned(start_server: Callable[..., Any]) -> None:
-    turned = Turned(start_server())
-    hosting, sagemaker = turned.hosting, turned.hosting.sagemaker
-    old, new = round(trained(1)[1], 3), round(trained(3)[1], 3)
-    name = unique("endpoint")
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=turned.config(1))
-    hosting.settled(name)
+@pytest.fixture(scope="module")
+def turned(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Turned]:
+    running = type(server)(tmp_path_factory.mktemp("deployment") / "data").start()
+    yield Turned(running)
+    running.stop(signal.SIGKILL)
+    running.end_what_runs()
+
+
+OLD, NEW, NEWER = 1, 3, 2
+"""Factors of the models."""
+
+
+def said(factor: int) -> float:
+    return round(trained(factor)[1], 3)
+
+
+def test_a_canary_passes_in_seconds_when_the_clock_is_turned(turned: Turned) -> None:
+    hosting, name = turned.hosting, turned.name
     heard = _listen(turned.server, name)
-    config = turned.config(3)
+    config = turned.config(NEW)
     canary = blue_green(
         "CANARY",
         1800,
@@ -164,7 +178,7 @@ def test_a_canary_passes_in_seconds_when_the_clock_is_turned(start_server: Calla
         TerminationWaitInSeconds=600,
         MaximumExecutionTimeoutInSeconds=3600,
     )
-    sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config, DeploymentConfig=canary)
+    hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config, DeploymentConfig=canary)
     turned.server.turn_clock("advance", "10m")  # waits for the new instance, then lets ten minutes of 30 pass
     found = hosting.described(name)
     assert (found["EndpointStatus"], found["LastDeploymentConfig"]) == ("Updating", canary)
@@ -173,15 +187,46 @@ def test_a_canary_passes_in_seconds_when_the_clock_is_turned(start_server: Calla
     assert found["PendingDeploymentSummary"]["EndpointConfigName"] == config
     assert (status["Status"], pending["CurrentInstanceCount"], pending["DesiredInstanceCount"]) == ("Baking", 1, 1)
     assert status["StatusMessage"].startswith("Baking for 1800 seconds (WaitIntervalInSeconds)")
-    assert turned.shares(name) == {old: 18, new: 2}
+    assert turned.shares() == {said(OLD): 18, said(NEW): 2}
     turned.server.turn_clock("advance", "31m")
     found = hosting.settled(name)
     assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", config)
     assert "PendingDeploymentSummary" not in found and found["LastDeploymentConfig"] == canary
-    assert turned.shares(name, 5) == {new: 5}
+    assert turned.shares(5) == {said(NEW): 5}
     phases = heard()
     assert [phase for phase, _ in phases] == ["Creating", "ActivatingTraffic", "Baking", "ActivatingTraffic", "Baking"]
     assert phases[2][1] == status["StatusMessage"]
+
+
+def test_an_alarm_over_the_new_fleet_alone_takes_the_update_back(turned: Turned) -> None:
+    hosting, name = turned.hosting, turned.name
+    before, config = hosting.described(name)["EndpointConfigName"], turned.config(NEWER)
+    answers = turned.shares(4)
+    dimensions = {"EndpointName": name, "VariantName": "AllTraffic", "EndpointConfigName": config}
+    turned.server.client("cloudwatch").put_metric_alarm(
+        AlarmName="asked-too-much",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    guarded = blue_green("LINEAR", 300, LinearStepSize=size(PERCENT, 50), TerminationWaitInSeconds=300)
+    guarded["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": "asked-too-much"}]}
+    hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config, DeploymentConfig=guarded)
+    turned.server.turn_clock("advance", "3m")
+    found = hosting.described(name)
+    assert found["EndpointStatus"] == "Updating", "nothing was asked of the new fleet"
+    assert turned.shares(10)[said(NEWER)] == 5
+    turned.server.turn_clock("advance", "10m")  # to the alarm's evaluation and beyond: the way back is waited for
+    found = hosting.settled(name)
+    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", before)
+    assert found["FailureReason"] == "The deployment was rolled back by CloudWatch alarm asked-too-much."
+    assert turned.shares(4) == answers
 
 
 def _listen(server: Any, name: str) -> Callable[[], list[tuple[str, str]]]:

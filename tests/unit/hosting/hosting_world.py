@@ -159,6 +159,10 @@ class World:
         fleet = FleetPlan("config-2", variants)
         self.database.write(lambda tx: self.hosting.update(tx, self.arn(name), fleet, policy))
 
+    def ring(self, alarm: str) -> None:
+        self.alarms[alarm] = "ALARM"
+        self.hosting.alarm_rang()
+
     def advance(self, seconds: float) -> None:
         """Let Cloche's time pass in a moment."""
         self.clock.resume(self.clock.time() + seconds)

@@ -78,8 +78,7 @@ def test_an_alarm_takes_everything_back(served: World) -> None:
     served.update("e", variant(says="new"), policy=Policy(CANARY, percent(20), 600, alarms=(ALARM,)))
     until_phase(served, "e", "Baking")
     assert shares(served, "e", 10) == {"old": 8, "new": 2}
-    served.alarms[ALARM] = "ALARM"
-    served.advance(10)
+    served.ring(ALARM)
     served.until(lambda: served.status("e") != "Updating")
     served.until(lambda: shares(served, "e", 10) == {"old": 10})
     served.until_status("e", "InService")
@@ -146,8 +145,7 @@ def test_a_rolling_update_goes_back_and_restores_what_was_taken_down(world: Worl
     world.advance(61)
     world.until(lambda: shares(world, "e", 4) == {"new": 4})
     until_phase(world, "e", "Baking")
-    world.alarms[ALARM] = "ALARM"
-    world.advance(11)
+    world.ring(ALARM)
     world.until_status("e", "InService")
     assert shares(world, "e", 8) == {"old": 8}
     world.until(lambda: len(world.runtime.servers) == 2)
@@ -165,9 +163,8 @@ def test_a_way_back_that_is_barred_leaves_a_mix_that_serves_and_can_be_updated(w
     world.advance(61)
     world.until(lambda: shares(world, "e", 4) == {"new": 4})
     world.objects.delete("models", "old.tar.gz")
-    world.alarms[ALARM] = "ALARM"
     until_phase(world, "e", "Baking")
-    world.advance(11)
+    world.ring(ALARM)
     world.until_status("e", "UpdateRollbackFailed")
     assert "alarm trouble" in world.state("e")["failure"] and "old.tar.gz" in world.state("e")["failure"]
     world.restart()

@@ -178,6 +178,12 @@ class Hosting:
         if arn is not None:
             self._reconciler.wake(arn)
 
+    def alarm_rang(self) -> None:
+        """Some CloudWatch alarm has just gone into ``ALARM``: updates are to look at theirs. Quick; from any thread."""
+        for arn, _, state in self._reconciler.active(machine.KIND):
+            if state == machine.UPDATING:
+                self._reconciler.wake(arn)
+
     def _unreachable(self, key: Key, instance: str) -> None:
         self._routes.doubt(instance)
         arn = self._routes.arn(key)

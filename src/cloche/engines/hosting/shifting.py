@@ -19,8 +19,6 @@ from cloche.engines.hosting.rollout import ACTIVATING, BAKING, CREATING, DELETIN
 from cloche.lifecycle.machine import Event, Outcome, Wait
 
 RINGING: Final = "ALARM"
-ALARM_LOOK_SECONDS: Final = 10.0
-"""How long, by Cloche's clock, an alarm may ring before it is noticed: the shortest period of one."""
 LEAVING_LOOK_SECONDS: Final = 0.2
 REASON_CHARACTERS_MAX: Final = 1_024
 """Of the model's ``FailureReason``."""
@@ -118,12 +116,7 @@ def _forward(endpoint: Endpoint, rollout: Rollout, facts: Facts) -> Outcome | No
         return _progressed(rollout.enters(BAKING, facts.now))
     if rollout.until is None or facts.now >= rollout.until:
         return _next_stage(endpoint, rollout, facts)
-    return _watch(rollout, facts)
-
-
-def _watch(rollout: Rollout, facts: Facts) -> Wait:
-    moments = [rollout.until, rollout.deadline, facts.now + ALARM_LOOK_SECONDS if rollout.policy.alarms else None]
-    until = min(moment for moment in moments if moment is not None)
+    until = rollout.until if rollout.deadline is None else min(rollout.until, rollout.deadline)
     return Wait(LEAVING_LOOK_SECONDS if facts.leaving else None, until=until)
 
 
