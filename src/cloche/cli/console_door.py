@@ -43,7 +43,7 @@ class LazyConsole:
 
         settings = parts.settings
         place = Place(settings.account, settings.region, __version__, str(settings.data))
-        return Console(ask, self._recent, place, self._wiring.console_token)
+        return Console(ask, self._recent, place, self._wiring.console_token, parts.clock.now)
 
     def _close(self) -> None:
         if self._console is not None:

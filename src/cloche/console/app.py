@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +13,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from cloche.aws.errors import AwsError
+from cloche.console.alarms import AlarmPages
 from cloche.console.asking import Ask, ask_all, ask_or
+from cloche.console.dashboards import DashboardPages
 from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
 from cloche.console.events import EventPages
@@ -18,7 +23,7 @@ from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
 from cloche.console.functions import FunctionPages
 from cloche.console.lineage import LineagePages
-from cloche.console.pages import HERE, Pages, Place
+from cloche.console.pages import HERE, Pages, Place, present
 from cloche.console.pipelines import PipelinePages
 from cloche.console.processing import ProcessingPages
 from cloche.console.recent import Recent
@@ -34,11 +39,13 @@ STATIC = "/_cloche/static"
 class Console:
     """The console's pages at ``/`` and below ``/_cloche/`` (no bucket can have that name): an ASGI application.
 
-    ``ask`` enters the chain as the account's root; ``token`` is what the printed link carries.
+    ``ask`` enters the chain as the root; ``token`` is what the printed link carries; ``now`` is Cloche's time.
     """
 
-    def __init__(self, ask: Ask, recent: Recent, place: Place, token: str) -> None:
-        pages = Pages(place)
+    def __init__(
+        self, ask: Ask, recent: Recent, place: Place, token: str, now: Callable[[], datetime] = present
+    ) -> None:
+        pages = Pages(place, now)
         self._door = Door(token)
         self._feed = Feed(recent, pages)
         routes = [
@@ -55,6 +62,8 @@ class Console:
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *EventPages(ask, pages).routes(),
+            *AlarmPages(ask, pages).routes(),
+            *DashboardPages(ask, pages).routes(),
             *self._feed.routes(),
             Mount(STATIC, StaticFiles(directory=HERE / "static")),
         ]

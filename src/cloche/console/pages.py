@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import jinja2
 from starlette.responses import Response
 
 from cloche.console.door import HEADERS
-from cloche.console.words import FILTERS
+from cloche.console.words import FILTERS, ago
 
 HERE = Path(__file__).parent
 
@@ -25,12 +27,20 @@ class Place:
     data: str
 
 
+def present() -> datetime:
+    return datetime.now(UTC)
+
+
 class Pages:
-    def __init__(self, place: Place) -> None:
+    """``now`` is Cloche's time, which may be turned: what is so long ago is so by that."""
+
+    def __init__(self, place: Place, now: Callable[[], datetime] = present) -> None:
+        self.place, self.now = place, now
         loader = jinja2.FileSystemLoader(HERE / "templates")
         # Members an operation leaves out are absent, so the templates treat what is not there as empty.
         self._environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._environment.filters.update(FILTERS)
+        self._environment.filters["ago"] = lambda at: ago(at, now())
         self._environment.globals["place"] = place
 
     def show(self, template: str, status: int = 200, **names: Any) -> Response:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active"}
-BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures", "Rejected"}
+GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active", "OK"}
+BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures", "Rejected", "ALARM"}
 MOVING = {
     "InProgress",
     "Pending",
@@ -22,11 +22,11 @@ MOVING = {
 }
 
 
-def ago(at: datetime | float | None) -> str:
+def ago(at: datetime | float | None, now: datetime) -> str:
     """``3 s ago``, ``4 min ago``, ``2 h ago``, ``5 d ago``."""
     if at is None:
         return ""
-    return f"{duration((datetime.now(UTC) - _moment(at)).total_seconds())} ago"
+    return f"{duration((now - _moment(at)).total_seconds())} ago"
 
 
 def duration(seconds: float | None) -> str:
@@ -81,7 +81,6 @@ def _moment(at: datetime | float) -> datetime:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "ago": ago,
     "duration": duration,
     "moment": moment,
     "size": size,

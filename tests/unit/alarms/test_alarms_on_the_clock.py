@@ -269,6 +269,8 @@ def test_expressions(world: World) -> None:
     world.put("b", Metrics=[broken, stat("errors")], ActionsEnabled=True, **common)
     world.advance(120)
     assert world.state("b") == "INSUFFICIENT_DATA"
+    assert world.record("b").state["evaluation"] == "EVALUATION_ERROR"
+    assert "nobody" in world.record("b").state["reason"]
     world.datum(100.0, name="calls")
     world.datum(11.0, name="errors")
     world.advance(60)

@@ -160,20 +160,23 @@ class Alarms:
         moved: list[tuple[Watch, Outcome]] = []
         for watch in due:
             try:
-                outcome = evaluate(self._metrics, self._expressions, watch.account, watch.region, watch.plan, now)
+                outcome = evaluate(
+                    self._metrics, self._expressions, watch.account, watch.region, watch.plan, watch.state, now
+                )
             except Exception:
                 log.exception("%s could not be evaluated", watch.arn)
                 self._watches.schedule(watch.arn, int(now) + watch.plan.interval)
                 continue
             if outcome.next_at is not None:
                 self._watches.schedule(watch.arn, outcome.next_at)
-            if outcome.state is not None and outcome.state != watch.state:
+            is_other = outcome.state is not None and outcome.state != watch.state
+            if is_other or outcome.evaluation != watch.evaluation:
                 moved.append((watch, outcome))
         ended = rows.timers_due(self._database.reader, now)
         if moved or ended:
             self._database.write(lambda tx: self._apply(tx, moved, ended, now))
             for watch, outcome in moved:
-                watch.state = outcome.state or watch.state
+                watch.state, watch.evaluation = outcome.state or watch.state, outcome.evaluation
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -182,12 +185,15 @@ class Alarms:
     ) -> None:
         for watch, outcome in moved:
             record = rows.find(tx, watch.arn)
-            if record is None or record.modified_at != watch.configured_at or outcome.state is None:
+            if record is None or record.modified_at != watch.configured_at:
                 continue  # it was put anew meanwhile, and is due again
-            if record.status != outcome.state:
-                self._states.change(
-                    tx, record, outcome.state, outcome.reason, outcome.data, now, evaluation=outcome.evaluation
-                )
+            held = record.state
+            if outcome.state is None:
+                told = (record.status, held["reason"], held["reason_data"])
+            else:
+                told = (outcome.state, outcome.reason, outcome.data)
+            if told[0] != record.status or outcome.evaluation != held.get("evaluation"):
+                self._states.change(tx, record, *told, now, evaluation=outcome.evaluation)
         for arn in ended:
             self._states.release(tx, arn, now)
 
@@ -203,7 +209,8 @@ class Alarms:
 
     def _watch(self, record: Record) -> Watch:
         read = plan.read(record.request, self._statistic)
-        return Watch(record.arn, record.account, record.region, record.modified_at, record.status, read)
+        evaluation = record.state.get("evaluation")
+        return Watch(record.arn, record.account, record.region, record.modified_at, record.status, evaluation, read)
 
     def _load(self) -> None:
         """From the disk, once: on the agenda's thread, as a rule, after the start."""

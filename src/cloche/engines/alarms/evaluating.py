@@ -34,7 +34,7 @@ class Expressions(Protocol):
 @dataclass(frozen=True, slots=True)
 class Outcome:
     state: str | None
-    """``None``: as it is."""
+    """``None``: as it is, and nothing to say of it."""
     reason: str
     data: str | None
     evaluation: str | None
@@ -44,9 +44,9 @@ class Outcome:
 
 
 def evaluate(
-    metrics: MetricStore, expressions: Expressions, account: str, region: str, plan: Plan, now: float
+    metrics: MetricStore, expressions: Expressions, account: str, region: str, plan: Plan, state: str, now: float
 ) -> Outcome:
-    """As of the last evaluation that was due at ``now``."""
+    """As of the last evaluation that was due at ``now``, of an alarm that is in ``state``."""
     moment = int(now // plan.interval * plan.interval)
     end = moment // plan.period * plan.period if plan.on_the_hour else moment
     count = plan.periods + RANGE_EXTRA
@@ -63,7 +63,7 @@ def evaluate(
     )
     if any((point.samples or 0.0) < plan.samples_least for point in verdict.points):
         verdict = Verdict(None, verdict.points, 0)
-    if verdict.state is None:
+    if verdict.state is None or verdict.state == state:
         return Outcome(None, "", None, None, next_at)
     return Outcome(verdict.state, _reason(plan, verdict), _data(plan, verdict, end, now), None, next_at)
 

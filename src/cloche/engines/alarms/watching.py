@@ -26,6 +26,8 @@ class Watch:
     configured_at: float
     """Of the request that ``plan`` was read from."""
     state: str
+    evaluation: str | None
+    """An ``EvaluationState``."""
     plan: Plan
 
     def series(self) -> list[Series]:
