@@ -55,6 +55,8 @@ def enter(parts: Parts, housekeeping: Housekeeping) -> None:
     agenda.add("alarms", parts.alarms.next_at, parts.alarms.run)
     agenda.watch("changes of records", lambda: None, lambda: None, parts.changes.is_behind)
     agenda.watch("jobs and other long-running things", reconciler.next_at, reconciler.look, reconciler.is_at_work)
+    subscriptions = parts.log_subscriptions
+    agenda.watch("log subscriptions", subscriptions.next_at, subscriptions.wake, subscriptions.busy)
     agenda.watch("topics", parts.topics.owed.next_at, parts.topics.owed.wake, parts.topics.owed.busy)
     agenda.watch("functions", functions.next_at, functions.events.hint, functions.is_at_work)
     agenda.watch("data capture", lambda: None, lambda: None, parts.hosting.captures.is_behind)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from cloche.aws.protocols.rest_xml import host_id
 from cloche.engines.events import Events, compile_pattern
+from cloche.engines.filter_patterns import compile_pattern as compile_filter_pattern
 from cloche.engines.functions import Functions
+from cloche.engines.log_subscriptions import LogSubscriptions
 from cloche.engines.object_events import ObjectEvents, Outlet
 from cloche.engines.queues import Queues
 from cloche.engines.topics import Topics
@@ -14,6 +16,7 @@ from cloche.jobs.equipment import Equipment
 from cloche.server.authority import Authority
 from cloche.server.directory import Layout
 from cloche.server.function_outlets import FunctionOutlets
+from cloche.server.log_receiver import LogReceiver
 from cloche.server.object_event_outlets import DefaultBus, FunctionOutlet, QueueOutlet, TopicOutlet
 from cloche.server.topic_receivers import FunctionReceiver, QueueReceiver
 from cloche.server.topic_senders import HttpSender, smtp_sender
@@ -52,4 +55,17 @@ def object_events_of(
     }
     made = ObjectEvents(outlets, DefaultBus(events), host_id)
     equipment.objects.when_changed = made.changed
+    return made
+
+
+def log_subscriptions_of(equipment: Equipment, functions: Functions) -> LogSubscriptions:
+    made = LogSubscriptions(
+        equipment.database,
+        equipment.clock,
+        equipment.logs,
+        equipment.metrics,
+        compile_filter_pattern,
+        LogReceiver(functions),
+    )
+    equipment.logs.when_grown = made.grown
     return made

@@ -17,7 +17,18 @@ from cloche.compute.local import LocalRuntime
 from cloche.compute.runtime import Runtime
 from cloche.engines import alarms as alarms_engine
 from cloche.engines import events as events_engine
-from cloche.engines import experiments, identity, lineage, log_insights, model_cards, queues, quotas, tagging, tuning
+from cloche.engines import (
+    experiments,
+    identity,
+    lineage,
+    log_insights,
+    log_subscriptions,
+    model_cards,
+    queues,
+    quotas,
+    tagging,
+    tuning,
+)
 from cloche.engines import functions as functions_engine
 from cloche.engines import hosting as hosting_engine
 from cloche.engines import monitoring as monitoring_engine
@@ -83,7 +94,7 @@ from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
 from cloche.server.pipe_ports import PipeFunctions, PipeQueues
 from cloche.server.running import Runner
-from cloche.server.telling import object_events_of, topics_of
+from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.tls import Tls, prepare
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
@@ -124,6 +135,7 @@ MIGRATIONS: list[Migration] = [
     *reading.MIGRATIONS,
     *events_engine.MIGRATIONS,
     *topics_engine.MIGRATIONS,
+    *log_subscriptions.MIGRATIONS,
     *log_insights.MIGRATIONS,
     *monitoring_engine.MIGRATIONS,
     *alarms_engine.MIGRATIONS,
@@ -185,6 +197,7 @@ class Wiring:
         self.parts.monitoring.start()
         self.parts.processing.start()
         self.parts.topics.start()
+        self.parts.log_subscriptions.start()
         self.parts.events.start(loop)
         self.parts.log_insights.start()
         self.parts.changes.start()
@@ -216,6 +229,7 @@ class Wiring:
         self.parts.changes.stop()
         self.parts.events.stop()
         self.parts.topics.stop()
+        self.parts.log_subscriptions.stop()
         self.parts.equipment.close()
         self.parts.pipelines.close()
         self.parts.tuning.close()
@@ -355,6 +369,7 @@ def _parts(
         log_insights=LogInsights(layout.root / "insights", database, clock, log_store),
         card_exports=card_exports,
         metric_filters=metric_filters,
+        log_subscriptions=log_subscriptions_of(equipment, functions),
         queues=messages,
         topics=topics,
         object_events=object_events_of(equipment, messages, functions, topics, rules),

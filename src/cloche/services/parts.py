@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloche.engines.identity import Identity
     from cloche.engines.log_export import LogExports
     from cloche.engines.log_insights import LogInsights
+    from cloche.engines.log_subscriptions import LogSubscriptions
     from cloche.engines.metric_filters import MetricFilters
     from cloche.engines.model_cards import CardExports
     from cloche.engines.monitoring import Monitoring
@@ -68,6 +69,7 @@ class Parts:
     log_insights: LogInsights
     card_exports: CardExports
     metric_filters: MetricFilters
+    log_subscriptions: LogSubscriptions
     queues: Queues
     topics: Topics
     object_events: ObjectEvents

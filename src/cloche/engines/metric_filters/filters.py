@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from cloche.engines.metric_filters import rows
 from cloche.foundation.clock import Clock
+from cloche.storage.logs import filters
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import Datum, MetricStore
 
@@ -147,7 +147,7 @@ class MetricFilters:
 
     def _read(self) -> dict[Group, list[_Filter]]:
         held: defaultdict[Group, list[_Filter]] = defaultdict(list)
-        for record in rows.every(self._database.reader):
+        for record in filters.every(self._database.reader, filters.METRIC):
             made = _read_filter(record.id, record.request, self._read_pattern)
             held[record.account, record.region, record.request["logGroupName"]].append(made)
         return dict(held)

@@ -19,7 +19,7 @@ from cloche.engines.filter_patterns import compile_pattern
 from cloche.foundation.errors import Invalid
 from cloche.services.logs.log_group import require_class
 from cloche.services.logs.naming import group_named
-from cloche.storage.logs import END, Boundary, Place, Question, Sieve
+from cloche.storage.logs import END, Boundary, Place, Question, Sieve, event_id
 from cloche.storage.metadata import records
 
 # docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
@@ -130,7 +130,7 @@ def filter_log_events(ctx: Context, request: Members) -> Members:
                 "timestamp": event.timestamp_ms,
                 "message": event.message,
                 "ingestionTime": event.ingested_ms,
-                "eventId": f"{stream.id:018d}{event.ordinal:038d}",
+                "eventId": event_id(stream.id, event.ordinal),
             }
             for stream, event in page.events
         ],

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging, tokens
-from cloche.engines.metric_filters import rows as metric_filter_rows
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.services.logs.errors import invalid_operation
 from cloche.services.logs.naming import group_arn, group_in_arn, group_of_identifier
 from cloche.services.logs.resource_policy import policy_arn
-from cloche.storage.logs import LogGroup
+from cloche.storage.logs import LogGroup, filters
 from cloche.storage.metadata import records, tags
 
 DESCRIBE_DEFAULT: Final = 50
@@ -57,10 +56,11 @@ def delete_log_group(ctx: Context, request: Members) -> Members:
     def remove_rest(tx: sqlite3.Connection) -> None:
         tags.remove(tx, arn, [key for key, _ in tags.read(tx, arn)])
         records.remove(tx, policy_arn(ctx, arn))
-        metric_filter_rows.remove_all(tx, ctx.account, ctx.region, name)
+        filters.remove_all(tx, ctx.account, ctx.region, name)
 
     ctx.parts.database.write(remove_rest)
     ctx.parts.metric_filters.changed()
+    ctx.parts.log_subscriptions.changed()
     return {}
 
 
@@ -224,7 +224,7 @@ def _shown(ctx: Context, groups: list[LogGroup]) -> list[Members]:
             "logGroupName": group.name,
             "creationTime": group.created_ms,
             "retentionInDays": group.retention_days,
-            "metricFilterCount": metric_filter_rows.count(reader, ctx.account, ctx.region, group.name),
+            "metricFilterCount": filters.count(reader, filters.METRIC, ctx.account, ctx.region, group.name),
             "arn": f"{group_arn(ctx, group.name)}:*",
             "storedBytes": stored.get(group.id, 0),
             "kmsKeyId": group.kms_key,

@@ -8,10 +8,11 @@ from typing import Any, Final
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tokens
 from cloche.engines.filter_patterns import compile_pattern
-from cloche.engines.metric_filters import number, rows
+from cloche.engines.metric_filters import number
 from cloche.foundation.errors import Invalid, LimitReached, NotFound, NotSupported
 from cloche.services.logs.log_group import require_class
 from cloche.services.logs.naming import group_arn
+from cloche.storage.logs import filters
 from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import Walk, read_page
 from cloche.storage.metadata.records import Record
@@ -40,14 +41,14 @@ def put_metric_filter(ctx: Context, request: Members) -> Members:
         if records.find_arn(tx, arn) is not None:
             records.replace_request(tx, arn, request, at)
             return
-        if rows.count(tx, ctx.account, ctx.region, group) >= FILTERS_MAX:
+        if filters.count(tx, filters.METRIC, ctx.account, ctx.region, group) >= FILTERS_MAX:
             raise LimitReached("Resource limit exceeded.")
         records.insert(
             tx,
             account=ctx.account,
             region=ctx.region,
-            kind=rows.KIND,
-            name=rows.filed_name(group, name),
+            kind=filters.METRIC,
+            name=filters.filed_name(group, name),
             arn=arn,
             at=at,
             request=request,
@@ -87,10 +88,10 @@ def describe_metric_filters(ctx: Context, request: Members) -> Members:
     if (metric is None) != (namespace is None):
         raise Invalid("metricName and metricNamespace must be given together")
     conditions = ["account = ?", "region = ?", "kind = ?"]
-    arguments: list[Any] = [ctx.account, ctx.region, rows.KIND]
+    arguments: list[Any] = [ctx.account, ctx.region, filters.METRIC]
     if group is not None:
         ctx.parts.logs.group(ctx.account, ctx.region, group)
-        start = rows.filed_name(group, prefix)
+        start = filters.filed_name(group, prefix)
         conditions.append("substr(name, 1, ?) = ?")
         arguments += [len(start), start]
     if metric is not None:

@@ -14,6 +14,7 @@ SERVICE = Service(
         "cloche.services.logs.live_tail",
         "cloche.services.logs.export_task",
         "cloche.services.logs.metric_filter",
+        "cloche.services.logs.subscription_filter",
         "cloche.services.logs.log_record",
         "cloche.services.logs.query",
         "cloche.services.logs.query_definition",

@@ -2,7 +2,7 @@
 
 docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html. Words: recorded of S3 by
 localstack/localstack, tests/aws/services/s3/test_s3_notifications_sqs.snapshot.json; of overlapping rules:
-hashicorp/terraform-provider-aws#501.
+aws-solutions/aws-waf-security-automations#49; of permissions: aws/aws-cli#8162.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from cloche.storage.logs.index import MIGRATIONS, LogGroup, LogStream
 from cloche.storage.logs.order import END, Boundary, Place
 from cloche.storage.logs.sources import LogSource
 from cloche.storage.logs.store import EventPage, LogStore
-from cloche.storage.logs.stream import LogEvent
+from cloche.storage.logs.stream import LogEvent, event_id
 
 __all__ = [
     "END",
@@ -28,4 +28,5 @@ __all__ = [
     "Position",
     "Question",
     "Sieve",
+    "event_id",
 ]

@@ -60,6 +60,8 @@ class LogStore:
         self._ids: dict[tuple[str, str, str, str], int] = {}
         self.when_appended: Callable[[str, str, str, list[tuple[int, str]]], None] | None = None
         """Told of account, region, group and events of every append once it is on the disk; must not raise."""
+        self.when_grown: Callable[[str, str, str, int], None] | None = None
+        """Told of account, region, group and the stream's id likewise."""
         self.is_closing = False
         """The server is about to stop: whoever waits for new events stops waiting."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,6 +82,8 @@ class LogStore:
             files.append(batch, self._now_ms())
         if self.when_appended is not None:
             self.when_appended(account, region, group, batch)
+        if self.when_grown is not None:
+            self.when_grown(account, region, group, number)
 
     def create_group(
         self,
@@ -358,6 +362,34 @@ class LogStore:
                 events += [(stream, event) for event in taken[-_KEPT:]]
         events.sort(key=lambda pair: (pair[1].ingested_ms, pair[1].timestamp_ms))
         return events
+
+    def ends(self, account: str, region: str, group: str) -> dict[int, int]:
+        """By the ids of the group's streams: what the next event of each will be counted as. Raises ``NotFound``."""
+        found = self.group(account, region, group)
+        rows = self._database.reader.execute("SELECT id FROM log_streams WHERE group_id = ?", (found.id,)).fetchall()
+        result: dict[int, int] = {}
+        for row in rows:
+            with self._files.use(row["id"]) as files:
+                result[row["id"]] = files.settle()
+        return result
+
+    def since(self, stream_id: int, ordinal: int, *, bytes_max: int) -> tuple[str, list[LogEvent], int]:
+        """The stream's name, its events counted from ``ordinal`` on (where an append began) in the order they came,
+        about ``bytes_max`` of them, and the ordinal to go on from. All of it is on the disk. Raises ``NotFound``."""
+        row = self._database.reader.execute("SELECT name FROM log_streams WHERE id = ?", (stream_id,)).fetchone()
+        if row is None:
+            raise NotFound("The specified log stream does not exist.")
+        events: list[LogEvent] = []
+        with self._files.use(stream_id) as files:
+            end, room = files.settle(), bytes_max
+            for frame in files.frames_since(ordinal):
+                if frame.first >= end or room <= 0:
+                    break
+                taken = files.events(frame)
+                events += taken
+                ordinal = frame.last + 1
+                room -= sum(len(event.message) + EVENT_OVERHEAD_BYTES for event in taken)
+        return row["name"], events, ordinal
 
     # -- inside ------------------------------------------------------------------------------------------
 

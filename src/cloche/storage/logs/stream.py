@@ -31,6 +31,11 @@ class LogEvent:
     ordinal: int
 
 
+def event_id(stream_id: int, ordinal: int) -> str:
+    """Of an event, for ever: 56 digits, as CloudWatch's have."""
+    return f"{stream_id:018d}{ordinal:038d}"
+
+
 @dataclass(slots=True)
 class _Segment:
     path: Path
@@ -168,6 +173,15 @@ class StreamFiles:
                 os.close(segment.fd)
             self._segments = []
             self._failed = True
+
+    def settle(self) -> int:
+        """Have all that was taken in on the disk; what the next event will be counted as then."""
+        with self._lock:
+            ticket, upto = self._written, self._next
+            fd = self._segments[-1].fd if self._segments else -1
+        if fd >= 0:
+            self._sync(ticket, fd)
+        return upto
 
     # -- inside ------------------------------------------------------------------------------------------
 
