@@ -204,6 +204,5 @@ def test_constraints_and_what_is_not_offered(logs: Any, group: str) -> None:
     assert code == "InvalidParameterException" and "KMS key" in message
     code, message = code_of(logs.create_log_group, logGroupName=f"{group}2", logGroupClass="DELIVERY")
     assert code == "InvalidParameterException" and "DELIVERY" in message
-    subscription = {"filterName": "f", "filterPattern": "", "destinationArn": "arn:x"}
-    code, message = code_of(logs.put_subscription_filter, logGroupName=group, **subscription)
-    assert "not built" in message, code
+    code, message = code_of(logs.get_delivery, id="x")
+    assert "subscribe a function instead" in message, code
