@@ -1,0 +1,128 @@
+"""Model Monitor with SageMaker's Python SDK 2: a baseline, an hourly schedule, an hour of good data and one of bad.
+
+main.py DATA [CLOCHE...]     DATA holds train/, validation/ and test/ as CSV, label first; CLOCHE is how to call it
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import sagemaker
+from sagemaker import image_uris
+from sagemaker.deserializers import CSVDeserializer
+from sagemaker.estimator import Estimator
+from sagemaker.inputs import TrainingInput
+from sagemaker.model_monitor import CronExpressionGenerator, DataCaptureConfig, DefaultModelMonitor
+from sagemaker.model_monitor.dataset_format import DatasetFormat
+from sagemaker.serializers import CSVSerializer
+
+data, cloche = Path(sys.argv[1]), sys.argv[2:] or ["cloche"]
+session = sagemaker.Session()
+bucket = session.default_bucket()
+role = f"arn:aws:iam::{session.account_id()}:role/service-role/AmazonSageMaker-ExecutionRole"
+stamp = time.strftime("%H%M%S")
+place = f"s3://{bucket}/monitor-{stamp}"
+
+estimator = Estimator(
+    image_uris.retrieve("xgboost", session.boto_region_name, "1.7-1"),
+    role,
+    instance_count=1,
+    instance_type="ml.m5.xlarge",
+    output_path=f"{place}/models",
+    sagemaker_session=session,
+    hyperparameters={"objective": "binary:logistic", "num_round": 20},
+)
+train = session.upload_data(str(data / "train"), bucket, f"monitor-{stamp}/train")
+estimator.fit({"train": TrainingInput(train, content_type="text/csv")}, logs=False)
+predictor = estimator.deploy(
+    1,
+    "ml.m5.large",
+    serializer=CSVSerializer(),
+    deserializer=CSVDeserializer(),
+    data_capture_config=DataCaptureConfig(True, sampling_percentage=100, destination_s3_uri=f"{place}/captured"),
+)
+
+
+def ask(rows: "np.ndarray") -> list[float]:
+    return [float(predictor.predict(",".join(f"{cell:.6f}" for cell in row))[0][0]) for row in rows]
+
+
+def let_time_pass(span: str) -> None:
+    """Cloche's clock moves; what falls due meanwhile is done before this returns."""
+    subprocess.run([*cloche, "clock", "advance", span], check=True)
+
+
+# What an endpoint captures is its answer, then what it was asked: so must the baseline have it.
+known = np.loadtxt(data / "validation" / "validation.csv", delimiter=",")[:, 1:]
+baseline = Path("baseline.csv")
+with baseline.open("w") as out:
+    print(",".join(["score", *(f"feature_{number}" for number in range(known.shape[1]))]), file=out)
+    for score, row in zip(ask(known), known, strict=True):
+        print(",".join(f"{cell:.6f}" for cell in [score, *row]), file=out)
+
+monitor = DefaultModelMonitor(
+    role=role,
+    instance_count=1,
+    instance_type="ml.m5.large",
+    volume_size_in_gb=10,
+    max_runtime_in_seconds=1800,
+    sagemaker_session=session,
+)
+monitor.suggest_baseline(
+    str(baseline), DatasetFormat.csv(header=True), output_s3_uri=f"{place}/baseline", wait=True, logs=False
+)
+assert monitor.describe_latest_baselining_job()["ProcessingJobStatus"] == "Completed"
+features = monitor.baseline_statistics().body_dict["features"]
+assert [each["name"] for each in features[:2]] == ["score", "feature_0"], features[:2]
+
+# The next executions are to see the hours below, and nothing of what was asked for the baseline.
+let_time_pass("1h")
+name = f"churn-{stamp}"
+monitor.create_monitoring_schedule(
+    endpoint_input=predictor.endpoint_name,
+    monitor_schedule_name=name,
+    output_s3_uri=f"{place}/reports",
+    statistics=monitor.baseline_statistics(),
+    constraints=monitor.suggested_constraints(),
+    schedule_cron_expression=CronExpressionGenerator.hourly(),
+    enable_cloudwatch_metrics=True,
+)
+assert monitor.describe_schedule()["MonitoringScheduleStatus"] == "Scheduled"
+assert monitor.list_executions() == []
+
+fresh = np.loadtxt(data / "test" / "test.csv", delimiter=",")[:, 1:]
+ask(fresh)
+let_time_pass("62m")
+first = monitor.describe_schedule()["LastMonitoringExecutionSummary"]
+assert first["MonitoringExecutionStatus"] in ("Completed", "CompletedWithViolations"), first
+good = monitor.latest_monitoring_constraint_violations()
+good = {(each["feature_name"], each["constraint_check_type"]) for each in good.body_dict["violations"]} if good else set()
+
+for row in fresh:  # the first feature is in another unit, the second is missing
+    predictor.predict(",".join([f"{row[0] * 1000:.6f}", "", *(f"{cell:.6f}" for cell in row[2:])]))
+let_time_pass("1h")
+executions = monitor.list_executions()
+last = executions[-1]
+assert last.describe()["ExitMessage"].startswith("CompletedWithViolations"), last.describe()
+found = last.constraint_violations().body_dict["violations"]
+for each in found:
+    print(each["feature_name"], each["constraint_check_type"], each["description"], sep=" | ")
+bad = {(each["feature_name"], each["constraint_check_type"]) for each in found} - good
+assert ("feature_0", "baseline_drift_check") in bad, found
+assert ("feature_1", "completeness_check") in bad, found
+assert monitor.latest_monitoring_statistics().body_dict["dataset"]["item_count"] == len(fresh)
+
+(alert,), _ = monitor.list_monitoring_alerts()
+assert alert.alert_status == "InAlert", alert
+
+monitor.stop_monitoring_schedule()
+assert monitor.describe_schedule()["MonitoringScheduleStatus"] == "Stopped"
+monitor.start_monitoring_schedule()
+attached = DefaultModelMonitor.attach(name, session)
+assert attached.monitoring_schedule_name == name
+attached.delete_monitoring_schedule()
+predictor.delete_endpoint()
+print("RESULT", json.dumps({"executions": len(executions), "violations": len(bad)}))

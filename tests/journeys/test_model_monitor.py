@@ -1,0 +1,30 @@
+"""SageMaker's SDKs monitor a model as their users write it: the example, on a server whose clock is turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments import client_python
+from test_clients import CLOCHE, EXAMPLES, data, result, run  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def turning(start_server: Callable[..., Any], tmp_path: Path) -> tuple[Any, str]:
+    """A server of its own, and a command that is ``cloche`` for it."""
+    server = start_server()
+    script = tmp_path / "cloche-here"
+    script.write_text(f'#!/bin/sh\nexec {CLOCHE} "$@" --data {server.data}\n')
+    script.chmod(0o755)
+    return server, str(script)
+
+
+def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_path: Path) -> None:  # noqa: F811
+    server, cloche = turning
+    line = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "model_monitor/main.py"), str(data), cloche]
+    answers = result(run(server, line, tmp_path))
+    assert answers["executions"] == 2 and answers["violations"] >= 2
