@@ -1,9 +1,10 @@
-"""Model Monitor with SageMaker's Python SDK 2: a baseline, an hourly schedule, an hour of good data and one of bad.
+"""Model Monitor with SageMaker's Python SDK 2: data and model quality, an hour of good data and one of bad.
 
 main.py DATA [CLOCHE...]     DATA holds train/, validation/ and test/ as CSV, label first; CLOCHE is how to call it
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -15,8 +16,15 @@ from sagemaker import image_uris
 from sagemaker.deserializers import CSVDeserializer
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
-from sagemaker.model_monitor import CronExpressionGenerator, DataCaptureConfig, DefaultModelMonitor
+from sagemaker.model_monitor import (
+    CronExpressionGenerator,
+    DataCaptureConfig,
+    DefaultModelMonitor,
+    EndpointInput,
+    ModelQualityMonitor,
+)
 from sagemaker.model_monitor.dataset_format import DatasetFormat
+from sagemaker.s3 import S3Uploader
 from sagemaker.serializers import CSVSerializer
 
 data, cloche = Path(sys.argv[1]), sys.argv[2:] or ["cloche"]
@@ -46,8 +54,33 @@ predictor = estimator.deploy(
 )
 
 
-def ask(rows: "np.ndarray") -> list[float]:
-    return [float(predictor.predict(",".join(f"{cell:.6f}" for cell in row))[0][0]) for row in rows]
+def ask(rows: list[str]) -> list[float]:
+    """Row by row; the inference id of each is its number, by which the truth finds it later."""
+    return [float(predictor.predict(row, inference_id=str(number))[0][0]) for number, row in enumerate(rows)]
+
+
+def text(row: "np.ndarray") -> str:
+    return ",".join(f"{cell:.6f}" for cell in row)
+
+
+def tell_truth(labels: "np.ndarray", at: time.struct_time) -> None:
+    """What became of the requests of that hour."""
+    lines = [
+        {
+            "groundTruthData": {"data": str(int(label)), "encoding": "CSV"},
+            "eventMetadata": {"eventId": str(number)},
+            "eventVersion": "0",
+        }
+        for number, label in enumerate(labels)
+    ]
+    target = f"{place}/truth/{time.strftime('%Y/%m/%d/%H', at)}/labels.jsonl"
+    S3Uploader.upload_string_as_file_body("\n".join(map(json.dumps, lines)), target, sagemaker_session=session)
+
+
+def now() -> time.struct_time:
+    """By Cloche's clock, which is ahead of this machine's."""
+    told = subprocess.run([*cloche, "clock"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return time.strptime(re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", told)[0], "%Y-%m-%d %H:%M:%S")
 
 
 def let_time_pass(span: str) -> None:
@@ -56,29 +89,46 @@ def let_time_pass(span: str) -> None:
 
 
 # What an endpoint captures is its answer, then what it was asked: so must the baseline have it.
-known = np.loadtxt(data / "validation" / "validation.csv", delimiter=",")[:, 1:]
-baseline = Path("baseline.csv")
-with baseline.open("w") as out:
-    print(",".join(["score", *(f"feature_{number}" for number in range(known.shape[1]))]), file=out)
-    for score, row in zip(ask(known), known, strict=True):
-        print(",".join(f"{cell:.6f}" for cell in [score, *row]), file=out)
+known = np.loadtxt(data / "validation" / "validation.csv", delimiter=",")
+scores = ask([text(row) for row in known[:, 1:]])
+with Path("baseline.csv").open("w") as out:
+    print(",".join(["score", *(f"feature_{number}" for number in range(known.shape[1] - 1))]), file=out)
+    for score, row in zip(scores, known, strict=True):
+        print(f"{score:.6f},{text(row[1:])}", file=out)
+with Path("predictions.csv").open("w") as out:
+    print("probability,prediction,label", file=out)
+    for score, row in zip(scores, known, strict=True):
+        print(score, int(score > 0.5), int(row[0]), sep=",", file=out)
 
-monitor = DefaultModelMonitor(
-    role=role,
-    instance_count=1,
-    instance_type="ml.m5.large",
-    volume_size_in_gb=10,
-    max_runtime_in_seconds=1800,
-    sagemaker_session=session,
-)
+settings = {
+    "role": role,
+    "instance_count": 1,
+    "instance_type": "ml.m5.large",
+    "volume_size_in_gb": 10,
+    "max_runtime_in_seconds": 1800,
+    "sagemaker_session": session,
+}
+monitor, quality = DefaultModelMonitor(**settings), ModelQualityMonitor(**settings)
 monitor.suggest_baseline(
-    str(baseline), DatasetFormat.csv(header=True), output_s3_uri=f"{place}/baseline", wait=True, logs=False
+    "baseline.csv", DatasetFormat.csv(header=True), output_s3_uri=f"{place}/baseline", wait=True, logs=False
 )
 assert monitor.describe_latest_baselining_job()["ProcessingJobStatus"] == "Completed"
 features = monitor.baseline_statistics().body_dict["features"]
 assert [each["name"] for each in features[:2]] == ["score", "feature_0"], features[:2]
+quality.suggest_baseline(
+    "predictions.csv",
+    DatasetFormat.csv(header=True),
+    "BinaryClassification",
+    inference_attribute="prediction",
+    probability_attribute="probability",
+    ground_truth_attribute="label",
+    output_s3_uri=f"{place}/quality-baseline",
+    wait=True,
+    logs=False,
+)
+assert quality.suggested_constraints().body_dict["binary_classification_constraints"]["auc"]["threshold"] > 0.9
 
-# The next executions are to see the hours below, and nothing of what was asked for the baseline.
+# The executions are to see the hours below, and nothing of what was asked for the baseline.
 let_time_pass("1h")
 name = f"churn-{stamp}"
 monitor.create_monitoring_schedule(
@@ -90,19 +140,38 @@ monitor.create_monitoring_schedule(
     schedule_cron_expression=CronExpressionGenerator.hourly(),
     enable_cloudwatch_metrics=True,
 )
+quality.create_monitoring_schedule(
+    endpoint_input=EndpointInput(
+        predictor.endpoint_name,
+        "/opt/ml/processing/input_data",
+        probability_attribute="0",
+        probability_threshold_attribute=0.5,
+    ),
+    monitor_schedule_name=f"{name}-quality",
+    output_s3_uri=f"{place}/quality-reports",
+    problem_type="BinaryClassification",
+    ground_truth_input=f"{place}/truth",
+    constraints=quality.suggested_constraints(),
+    schedule_cron_expression=CronExpressionGenerator.hourly(),
+    enable_cloudwatch_metrics=True,
+)
 assert monitor.describe_schedule()["MonitoringScheduleStatus"] == "Scheduled"
 assert monitor.list_executions() == []
 
-fresh = np.loadtxt(data / "test" / "test.csv", delimiter=",")[:, 1:]
-ask(fresh)
+fresh = np.loadtxt(data / "test" / "test.csv", delimiter=",")
+ask([text(row[1:]) for row in fresh])
+tell_truth(fresh[:, 0], now())
 let_time_pass("62m")
 first = monitor.describe_schedule()["LastMonitoringExecutionSummary"]
 assert first["MonitoringExecutionStatus"] in ("Completed", "CompletedWithViolations"), first
 good = monitor.latest_monitoring_constraint_violations()
-good = {(each["feature_name"], each["constraint_check_type"]) for each in good.body_dict["violations"]} if good else set()
+good = (
+    {(each["feature_name"], each["constraint_check_type"]) for each in good.body_dict["violations"]} if good else set()
+)
 
-for row in fresh:  # the first feature is in another unit, the second is missing
-    predictor.predict(",".join([f"{row[0] * 1000:.6f}", "", *(f"{cell:.6f}" for cell in row[2:])]))
+# The first feature comes in another unit, the second is missing; and the world is not what it was.
+ask([f"{row[1] * 1000:.6f},,{text(row[3:])}" for row in fresh])
+tell_truth(1 - fresh[:, 0], now())
 let_time_pass("1h")
 executions = monitor.list_executions()
 last = executions[-1]
@@ -115,6 +184,15 @@ assert ("feature_0", "baseline_drift_check") in bad, found
 assert ("feature_1", "completeness_check") in bad, found
 assert monitor.latest_monitoring_statistics().body_dict["dataset"]["item_count"] == len(fresh)
 
+summary = quality.describe_schedule()["LastMonitoringExecutionSummary"]
+assert summary["MonitoringExecutionStatus"] == "CompletedWithViolations", summary
+worse = quality.latest_monitoring_constraint_violations().body_dict["violations"]
+for each in worse:
+    print(each["description"])
+assert {"accuracy", "auc"} <= {each["metric_name"] for each in worse}, worse
+measured = quality.latest_monitoring_statistics().body_dict["binary_classification_metrics"]
+assert measured["accuracy"]["value"] < 0.5, measured
+
 (alert,), _ = monitor.list_monitoring_alerts()
 assert alert.alert_status == "InAlert", alert
 
@@ -124,5 +202,6 @@ monitor.start_monitoring_schedule()
 attached = DefaultModelMonitor.attach(name, session)
 assert attached.monitoring_schedule_name == name
 attached.delete_monitoring_schedule()
+quality.delete_monitoring_schedule()
 predictor.delete_endpoint()
-print("RESULT", json.dumps({"executions": len(executions), "violations": len(bad)}))
+print("RESULT", json.dumps({"executions": len(executions), "violations": len(bad), "quality": len(worse)}))

@@ -25,6 +25,13 @@ def turning(start_server: Callable[..., Any], tmp_path: Path) -> tuple[Any, str]
 
 def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_path: Path) -> None:  # noqa: F811
     server, cloche = turning
-    line = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "model_monitor/main.py"), str(data), cloche]
+    line = [
+        str(client_python("sagemaker2")),
+        "-W",
+        "ignore",
+        str(EXAMPLES / "model_monitor/main.py"),
+        str(data),
+        cloche,
+    ]
     answers = result(run(server, line, tmp_path))
-    assert answers["executions"] == 2 and answers["violations"] >= 2
+    assert answers["executions"] == 2 and answers["violations"] >= 2 and answers["quality"] >= 5

@@ -23,6 +23,7 @@ from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
 from cloche.console.functions import FunctionPages
 from cloche.console.lineage import LineagePages
+from cloche.console.monitors import MonitorPages
 from cloche.console.pages import HERE, Pages, Place, present
 from cloche.console.pipelines import PipelinePages
 from cloche.console.processing import ProcessingPages
@@ -59,6 +60,7 @@ class Console:
             *LineagePages(ask, pages).routes(),
             *RegistryPages(ask, pages).routes(),
             *EndpointPages(ask, pages).routes(),
+            *MonitorPages(ask, pages).routes(),
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *EventPages(ask, pages).routes(),

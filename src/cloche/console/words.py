@@ -6,8 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active", "OK"}
-BAD = {"Failed", "OutOfService", "UpdateRollbackFailed", "CompletedWithFailures", "Rejected", "ALARM"}
+GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active", "Scheduled", "OK"}
+BAD = {
+    "Failed",
+    "OutOfService",
+    "UpdateRollbackFailed",
+    "CompletedWithFailures",
+    "CompletedWithViolations",
+    "InAlert",
+    "Rejected",
+    "ALARM",
+}
 MOVING = {
     "InProgress",
     "Pending",

@@ -1,0 +1,159 @@
+"""Monitors: the schedules, and one of them: its executions along time, what they found, and how its features moved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from cloche.aws.errors import AwsError
+from cloche.console.asking import Ask, Members, ask_all, ask_or
+from cloche.console.distributions import HEIGHT, WIDTH, pictures
+from cloche.console.door import HEADERS
+from cloche.console.pages import Pages
+from cloche.console.storage import whole_body
+
+EXECUTIONS_SHOWN: Final = 100
+FEATURES_SHOWN: Final = 60
+REPORT_BYTES_MAX: Final = 8 << 20
+
+
+class MonitorPages:
+    def __init__(self, ask: Ask, pages: Pages) -> None:
+        self._ask = ask
+        self._pages = pages
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/_cloche/monitors", self.index),
+            Route("/_cloche/monitors/{name}", self.schedule),
+            Route("/_cloche/monitors/{name}/{verb:str}", self.turn, methods=["POST"]),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        asked: Members = {"MaxResults": 50}
+        if token := request.query_params.get("next"):
+            asked["NextToken"] = token
+        if name := request.query_params.get("name"):
+            asked["NameContains"] = name
+        schedules, executions = await ask_all(
+            self._ask("sagemaker", "ListMonitoringSchedules", asked),
+            self._ask("sagemaker", "ListMonitoringExecutions", {"MaxResults": EXECUTIONS_SHOWN}),
+        )
+        last: dict[str, Members] = {}
+        for each in executions["MonitoringExecutionSummaries"]:
+            last.setdefault(each["MonitoringScheduleName"], each)
+        return self._pages.show(
+            "_monitor_rows.html" if "hx-request" in request.headers else "monitors.html",
+            schedules=schedules["MonitoringScheduleSummaries"],
+            last=last,
+            next=schedules.get("NextToken"),
+            name=name or "",
+            query=request.url.query,
+        )
+
+    async def schedule(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        named = {"MonitoringScheduleName": name}
+        try:
+            schedule = await self._ask("sagemaker", "DescribeMonitoringSchedule", named)
+        except AwsError as error:
+            return self._pages.show("missing.html", 404, message=error.message)
+        found, alerts, history = await ask_all(
+            self._ask("sagemaker", "ListMonitoringExecutions", {**named, "MaxResults": EXECUTIONS_SHOWN}),
+            self._ask("sagemaker", "ListMonitoringAlerts", named),
+            self._ask("sagemaker", "ListMonitoringAlertHistory", {**named, "MaxResults": 20}),
+        )
+        executions = found["MonitoringExecutionSummaries"]
+        for each in executions:
+            each["Job"] = each.get("ProcessingJobArn", "").rpartition("/")[2]
+        wanted = request.query_params.get("job")
+        shown = next((each for each in executions if each["Job"] and wanted in (None, each["Job"])), None)
+        report = await self._report(shown["Job"]) if shown is not None else {}
+        is_fragment = "hx-request" in request.headers
+        return self._pages.show(
+            "_monitor.html" if is_fragment else "monitor.html",
+            schedule=schedule,
+            executions=executions,
+            alerts=alerts["MonitoringAlertSummaries"],
+            history=history["MonitoringAlertHistory"],
+            shown=shown,
+            report=report,
+            query=request.url.query,
+            width=WIDTH,
+            height=HEIGHT,
+        )
+
+    async def turn(self, request: Request) -> Response:
+        """Start or stop it."""
+        name, verb = request.path_params["name"], request.path_params["verb"]
+        operation = {"start": "StartMonitoringSchedule", "stop": "StopMonitoringSchedule"}.get(verb)
+        if operation is None:
+            return Response("Not Found", 404, HEADERS)
+        try:
+            await self._ask("sagemaker", operation, {"MonitoringScheduleName": name})
+        except AwsError as error:
+            return Response(error.message, error.status, HEADERS)
+        return RedirectResponse(f"/_cloche/monitors/{name}", 303, HEADERS)
+
+    async def _report(self, job_name: str) -> Members:
+        """What an execution has left, as far as it is there."""
+        described = {"ProcessingJobName": job_name}
+        job = await ask_or(self._ask, "sagemaker", "DescribeProcessingJob", described, {})
+        outputs = (job.get("ProcessingOutputConfig") or {}).get("Outputs") or []
+        if not outputs:
+            return {}
+        folder = outputs[0]["S3Output"]["S3Uri"].rstrip("/")
+        inputs = {each["InputName"]: each["S3Input"]["S3Uri"] for each in job.get("ProcessingInputs") or ()}
+        found, statistics, before, constraints = await ask_all(
+            self._json(f"{folder}/constraint_violations.json"),
+            self._json(f"{folder}/statistics.json"),
+            self._json(inputs.get("baseline")),
+            self._json(inputs.get("constraints")),
+        )
+        violations: list[Members] = found.get("violations") or []
+        counts: dict[str, int] = {}
+        for each in violations:
+            feature = str(each.get("feature_name", ""))
+            counts[feature] = counts.get(feature, 0) + 1
+        drawn = pictures(before, statistics, counts)
+        return {
+            "folder": folder,
+            "message": job.get("ExitMessage") or job.get("FailureReason"),
+            "violations": violations,
+            "pictures": drawn[:FEATURES_SHOWN],
+            "features": len(drawn),
+            "metrics": _metrics(statistics, constraints),
+            "records": (statistics.get("dataset") or {}).get("item_count"),
+        }
+
+    async def _json(self, uri: str | None) -> Members:
+        """A report's document; empty where there is none, or where it is none."""
+        if uri is None:
+            return {}
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        named = {"Bucket": bucket, "Key": key}
+        try:
+            head = await self._ask("s3", "HeadObject", named)
+            if not 0 < head.get("ContentLength", 0) <= REPORT_BYTES_MAX:
+                return {}
+            document: Any = json.loads(await whole_body((await self._ask("s3", "GetObject", named))["Body"]))
+        except (AwsError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+
+def _metrics(statistics: Members, constraints: Members) -> list[Members]:
+    """Of model quality: each metric, its deviation, and what it must not pass."""
+    kind = next((key for key in statistics if key.endswith("_metrics")), None)
+    if kind is None:
+        return []
+    limits = constraints.get(kind.removesuffix("_metrics") + "_constraints") or {}
+    return [
+        {"name": name, **value, **(limits.get(name) or {})}
+        for name, value in statistics[kind].items()
+        if isinstance(value, dict) and "value" in value
+    ]
