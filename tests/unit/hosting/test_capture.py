@@ -120,8 +120,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["text/csv", 'TEXT/CSV; x="\\', "b/c", ""]))
 def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     asked = Heard(body, type, "id", 'an "id"', "")
-    line = Lines(PLAN).line(asked, "application/json", body, end_of("2026-05-01T12:00:00Z"))
-    assert line.count("\n") == 1 and line.endswith("}\n")
+    line = Lines(PLAN).line(asked, b"application/json", body, end_of("2026-05-01T12:00:00Z"))
+    assert line.count(b"\n") == 1 and line.endswith(b"}\n")
     for side in json.loads(line)["captureData"].values():
         if side["encoding"] == "BASE64":
             assert base64.b64decode(side["data"], validate=True) == body
@@ -142,7 +142,7 @@ def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     ],
 )
 def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None:
-    line = Lines(PLAN).line(Heard(b"1", type, "id", "", ""), type, b"", end_of("t"))
+    line = Lines(PLAN).line(Heard(b"1", type, "id", "", ""), type.encode(), b"", end_of("t"))
     sides = json.loads(line)["captureData"]
     assert [side["encoding"] for side in sides.values()] == [encoding, encoding]
     assert [side["observedContentType"] for side in sides.values()] == [type or OCTETS] * 2
@@ -150,7 +150,7 @@ def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None
 
 
 def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
-    line = Lines(PLAN).line(Heard(b"1,\xff", "text/csv", "id", "", ""), "text/csv", b"1", end_of("t"))
+    line = Lines(PLAN).line(Heard(b"1,\xff", "text/csv", "id", "", ""), b"text/csv", b"1", end_of("t"))
     sides = json.loads(line)["captureData"]
     assert sides["endpointInput"] == {
         "observedContentType": "text/csv",
@@ -217,7 +217,7 @@ def killed(world: World, *bodies: bytes) -> Path:
     """The file of a server that was killed after it had captured ``bodies``."""
     world.captures.stop()
     label = Label(ACCOUNT, ARN, "captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl")
-    lines = [Lines(PLAN).line(heard(body), "text/csv", b"", end_of("t")).encode() for body in bodies]
+    lines = [Lines(PLAN).line(heard(body), b"text/csv", b"", end_of("t")) for body in bodies]
     path = world.folder / "captured" / "left.jsonl"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(label.line() + b"".join(lines))

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from json import encoder
 from typing import Final, NamedTuple
+
+import orjson
 
 from cloche.engines.hosting.capture.plan import CapturePlan
 
 OCTETS: Final = "application/octet-stream"
 """What a body without a content type is said to be, as in the answer to the caller."""
 FORMS_MAX: Final = 256
-"""Content types whose frames are remembered; they are the callers' to choose."""
+"""Pairs of content types whose frames are remembered; they are the callers' to choose."""
 
-BEGIN: Final = '{"captureData":{'
-MIDDLE: Final = '},"eventMetadata":{"eventId":"'
-quoted: Final[Callable[[str], str]] = encoder.encode_basestring
+BEGIN: Final = b'{"captureData":{'
+MIDDLE: Final = b'},"eventMetadata":{"eventId":"'
+AFTER_ID: Final = b'",'
+quoted: Final[Callable[[str], bytes]] = orjson.dumps
 """A JSON string: escaped where JSON demands it and nowhere else, as AWS's writer does."""
 
 
@@ -43,20 +45,21 @@ class Side:
 
     __slots__ = ("_csv", "_json", "_mode", "_name")
 
-    def __init__(self, plan: CapturePlan, name: str, mode: str) -> None:
+    def __init__(self, plan: CapturePlan, name: bytes, mode: bytes) -> None:
         self._name = name
         self._mode = mode
         self._csv = frozenset(plan.csv_types)
         self._json = frozenset(plan.json_types)
 
-    def frame(self, content_type: str) -> tuple[str, str]:
+    def frame(self, content_type: str) -> tuple[bytes, bytes]:
         """What comes before the data, and after it: nothing, where that is to be BASE64."""
         media_type = content_type.partition(";")[0].strip().lower()
-        encoding = "CSV" if media_type in self._csv else "JSON" if media_type in self._json else ""
-        before = f'"{self._name}":{{"observedContentType":{quoted(content_type)},"mode":"{self._mode}","data":'
-        return before, f',"encoding":"{encoding}"}}' if encoding else ""
+        encoding = b"CSV" if media_type in self._csv else b"JSON" if media_type in self._json else b""
+        start = b'"%b":{"observedContentType":%b,"mode":"%b","data":'
+        before = start % (self._name, quoted(content_type or OCTETS), self._mode)
+        return before, b',"encoding":"%b"}' % encoding if encoding else b""
 
-    def whole(self, content_type: str, body: bytes) -> str:
+    def whole(self, content_type: str, body: bytes) -> bytes:
         """``"endpointInput":{…}`` or its counterpart."""
         before, after = self.frame(content_type)
         if after:
@@ -64,7 +67,7 @@ class Side:
                 return before + quoted(body.decode()) + after
             except UnicodeDecodeError:
                 pass
-        return f'{before}"{b64encode(body).decode("ascii")}","encoding":"BASE64"}}'
+        return b'%b"%b","encoding":"BASE64"}' % (before, b64encode(body))
 
 
 class Lines:
@@ -73,51 +76,52 @@ class Lines:
     __slots__ = ("_input", "_known", "_output")
 
     def __init__(self, plan: CapturePlan) -> None:
-        self._input = Side(plan, "endpointInput", "INPUT") if plan.input else None
-        self._output = Side(plan, "endpointOutput", "OUTPUT") if plan.output else None
-        self._known: dict[tuple[str, str], tuple[str, str, str] | None] = {}
+        self._input = Side(plan, b"endpointInput", b"INPUT") if plan.input else None
+        self._output = Side(plan, b"endpointOutput", b"OUTPUT") if plan.output else None
+        self._known: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = {}
 
-    def line(self, heard: Heard, output_type: str, output: bytes, end: str) -> str:
-        """``end`` is ``end_of`` the moment. The line ends with its line break, and has no other."""
+    def line(self, heard: Heard, output_type: bytes, output: bytes, end: bytes) -> bytes:
+        """``output_type`` as it came in the answer, ``end`` is ``end_of`` the moment. The line ends with its line
+        break, and has no other."""
         body, input_type, event_id, inference_id, attributes = heard
-        more = ""
         if inference_id or attributes:
-            more = f'"customAttributes":[{quoted(attributes)}],' if attributes else ""
-            more += f'"inferenceId":{quoted(inference_id)},' if inference_id else ""
+            more = b'"customAttributes":[%b],' % quoted(attributes) if attributes else b""
+            more += b'"inferenceId":%b,' % quoted(inference_id) if inference_id else b""
+            end = more + end
         types = input_type, output_type
         try:
             around = self._known[types]
         except KeyError:
             around = self._around(types)
+        id = event_id.encode()
         if around is not None:
             before, between, after = around
             try:
-                sides = f"{before}{quoted(body.decode())}{between}{quoted(output.decode())}{after}"
-                return f'{sides}{event_id}",{more}{end}'
+                asked, answered = quoted(body.decode()), quoted(output.decode())
+                return b"".join((before, asked, between, answered, after, id, AFTER_ID, end))
             except UnicodeDecodeError:
                 pass
         whole = []
         if self._input is not None:
-            whole.append(self._input.whole(input_type or OCTETS, body))
+            whole.append(self._input.whole(input_type, body))
         if self._output is not None:
-            whole.append(self._output.whole(output_type or OCTETS, output))
-        sides = ",".join(whole)
-        return f'{BEGIN}{sides}{MIDDLE}{event_id}",{more}{end}'
+            whole.append(self._output.whole(output_type.decode("latin-1"), output))
+        return b"".join((BEGIN, b",".join(whole), MIDDLE, id, AFTER_ID, end))
 
-    def _around(self, types: tuple[str, str]) -> tuple[str, str, str] | None:
+    def _around(self, types: tuple[str, bytes]) -> tuple[bytes, bytes, bytes] | None:
         """What stands before, between and after the two bodies, where both are captured as text."""
         if len(self._known) >= FORMS_MAX:
             self._known.clear()
         around = None
         if self._input is not None and self._output is not None:
-            before, middle = self._input.frame(types[0] or OCTETS)
-            second, after = self._output.frame(types[1] or OCTETS)
+            before, middle = self._input.frame(types[0])
+            second, after = self._output.frame(types[1].decode("latin-1"))
             if middle and after:
-                around = BEGIN + before, f"{middle},{second}", after + MIDDLE
+                around = BEGIN + before, middle + b"," + second, after + MIDDLE
         self._known[types] = around
         return around
 
 
-def end_of(inference_time: str) -> str:
+def end_of(inference_time: str) -> bytes:
     """How the lines of a second end."""
-    return f'"inferenceTime":"{inference_time}"}},"eventVersion":"0"}}\n'
+    return b'"inferenceTime":"%b"},"eventVersion":"0"}\n' % inference_time.encode()

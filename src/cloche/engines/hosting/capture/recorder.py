@@ -13,7 +13,7 @@ from uuid import uuid4
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture.lines import Heard, Lines, end_of
 from cloche.engines.hosting.capture.plan import CapturePlan
-from cloche.engines.hosting.capture.spool import SUFFIX, Label, Spool
+from cloche.engines.hosting.capture.spool import SUFFIX, Label, Spool, nowhere
 
 if TYPE_CHECKING:
     from cloche.engines.hosting.capture.captures import Captures
@@ -38,11 +38,13 @@ class Recorder:
         self._endpoint = endpoint
         self._lines = Lines(plan)
         self._second = -1
-        self._end = ""
+        self._end = b""
         """Of the lines of this second."""
         self._hour = ""
         self._lock = Lock()
         self._spool: Spool | None = None
+        self._add: Callable[[bytes], object] = nowhere
+        """Of that file."""
         self._lost = 0
 
     def wants(self, status: int) -> bool:
@@ -57,11 +59,17 @@ class Recorder:
         now = self._clock.time()
         if int(now) != self._second:
             self._turn(now)
-        output_type = answer.header(b"content-type") or b""
-        data = self._lines.line(heard, output_type.decode("latin-1"), answer.body, self._end).encode()
+        output_type = b""
+        for name, value in answer.headers:
+            if name == b"content-type":
+                output_type = value
+                break
+        data = self._lines.line(heard, output_type, answer.body, self._end)
         try:
             with self._lock:
-                if self._spool is None or not self._spool.append(data):
+                try:
+                    self._add(data)
+                except ValueError:  # there is no file, or no room in it
                     self._open(data, now)
         except OSError as error:
             self._failed(error)
@@ -80,11 +88,11 @@ class Recorder:
 
     def _open(self, data: bytes, now: float) -> None:
         """With the lock. Raises ``OSError``; the file before is then closed, and there is none."""
-        before, self._spool = self._spool, None
-        if before is not None:
-            self._captures.closed(self, before)
+        if self._spool is not None:
+            self._close(self._spool)
         self._captures.reserve()
         self._spool = Spool(self._captures.path(uuid4().hex + SUFFIX), self._label(now), data)
+        self._add = self._spool.add
         self._captures.opened(self)
         if self._lost:
             log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
@@ -108,9 +116,12 @@ class Recorder:
         machine's monotonic clock; in any case without. From any thread."""
         with self._lock:
             spool = self._spool
-            if spool is None or not (
-                before - spool.written_at >= QUIET_SECONDS or before - spool.opened_at >= FILE_SECONDS_MAX
+            if spool is not None and (
+                spool.quiet_seconds(before) >= QUIET_SECONDS or before - spool.opened_at >= FILE_SECONDS_MAX
             ):
-                return
-            self._spool = None
-            self._captures.closed(self, spool)
+                self._close(spool)
+
+    def _close(self, spool: Spool) -> None:
+        """With the lock."""
+        self._spool, self._add = None, nowhere
+        self._captures.closed(self, spool)

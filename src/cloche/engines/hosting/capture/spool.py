@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from mmap import mmap
 from pathlib import Path
@@ -40,13 +41,12 @@ class Spool:
     by a signal. Between the last record and the end of the file there are zeros, until it is closed.
     """
 
-    __slots__ = ("_map", "label", "opened_at", "path", "size", "written_at")
+    __slots__ = ("_map", "_seen", "add", "label", "opened_at", "path")
 
     def __init__(self, path: Path, label: Label, data: bytes) -> None:
         """``data`` is the first record. Raises ``OSError``."""
         self.path = path
         self.label = label
-        self.size = 0
         self.opened_at = time.monotonic()
         first = label.line() + data
         length = max(len(first), FILE_BYTES_MAX)
@@ -59,22 +59,32 @@ class Spool:
             raise
         finally:
             os.close(descriptor)
-        self.append(first)
+        self.add: Callable[[bytes], object] = self._map.write
+        """Raises ``ValueError``, and nothing is added, where there is no room."""
+        self.add(first)
+        self._seen = 0, self.opened_at
 
-    def append(self, data: bytes) -> bool:
-        """``False``, and nothing is added, where there is no room."""
-        begin = self.size
-        end = begin + len(data)
-        if end > len(self._map):
-            return False
-        self._map[begin:end] = data
-        self.size = end
-        self.written_at = time.monotonic()
-        return True
+    @property
+    def size(self) -> int:
+        return self._map.tell()
+
+    def quiet_seconds(self, now: float) -> float:
+        """For how long whoever asks this now and then has found the same size. ``now`` as ``opened_at``."""
+        size, since = self._seen
+        if size != self.size:
+            self._seen = size, since = self.size, now
+        return now - since
 
     def close(self) -> None:
+        """Cut it to its size. Nothing is added any more."""
+        size = self.size
         self._map.close()
-        os.truncate(self.path, self.size)
+        os.truncate(self.path, size)
+
+
+def nowhere(data: bytes) -> None:
+    """The ``add`` of no file."""
+    raise ValueError("there is no file to add to")
 
 
 def mend(path: Path) -> bool:
