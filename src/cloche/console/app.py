@@ -22,6 +22,7 @@ from cloche.console.events import EventPages
 from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
 from cloche.console.functions import FunctionPages
+from cloche.console.insights import InsightsPages
 from cloche.console.lineage import LineagePages
 from cloche.console.monitors import MonitorPages
 from cloche.console.pages import HERE, Pages, Place, present
@@ -66,6 +67,7 @@ class Console:
             *EventPages(ask, pages).routes(),
             *AlarmPages(ask, pages).routes(),
             *DashboardPages(ask, pages).routes(),
+            *InsightsPages(ask, pages).routes(),
             *self._feed.routes(),
             Mount(STATIC, StaticFiles(directory=HERE / "static")),
         ]

@@ -4,7 +4,7 @@
 
 const COLOURS = ["#0e9f8e", "#d9822b", "#7a5cd6", "#d0456b", "#3b82c4", "#8a9a2f"];
 
-// --- charts: <figure data-chart='{"title", "x", "x_is", "x_labels", "x_log", "series": [{"label", "values", "marks"}]}'> -------------------------
+// --- charts: <figure data-chart='{"title", "x", "x_is", "x_labels", "x_log", "bars", "series": [{"label", "values", "marks"}]}'> -------------------------
 function ink(name) {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
@@ -30,11 +30,12 @@ function draw(figure) {
   const series = chart.series.map((line, n) => ({
     label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: line.marks ? true : few, size: line.marks ? 7 : 5 }, value: said,
     ...(line.marks ? { paths: () => null } : {}),
+    ...(chart.bars ? { paths: uPlot.paths.bars({ size: [0.7, 60] }), fill: `${COLOURS[n % COLOURS.length]}66`, points: { show: false } } : {}),
   }));
   const isTime = chart.x_is === "time";
   const words = chart.x_labels?.length ? { values: (_, ticks) => ticks.map((tick) => chart.x_labels[tick] ?? "") } : {};
   const plot = new uPlot({
-    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1 } },
+    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1 }, ...(chart.bars ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
     axes: [{ ...axis, ...(isTime ? { values: clock } : words) }, { ...axis, size: 58 }],
     series: [isTime ? { label: "at", value: (_, v) => (v == null ? "–" : hour(v, true)) } : { label: chart.x_is }, ...series],
   }, lines(chart), figure);
@@ -126,6 +127,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   // A page nobody looks at asks for nothing.
   if (document.hidden && event.detail.requestConfig.verb === "get") event.preventDefault();
 });
+
+// What a button or a form brought in.
+document.addEventListener("htmx:load", (event) => { if (event.detail.elt !== document.body) dress(event.detail.elt.parentElement ?? document); });
 
 // --- live requests ---------------------------------------------------------------------------------------------------
 function cell(row, text, kind) {
