@@ -62,12 +62,7 @@ def _blocks_of(path: Path, names: list[str], header: bool) -> Iterator[Any]:
                 block_size=BLOCK_BYTES, column_names=names, skip_rows_after_names=1 if header else 0
             ),
             parse_options=arrow_csv.ParseOptions(invalid_row_handler=set_aside),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-                quoted_strings_can_be_null=False,
-            ),
+            convert_options=_as_text(names),
         )
         for block in reader:
             yield block
@@ -78,6 +73,28 @@ def _blocks_of(path: Path, names: list[str], header: bool) -> Iterator[Any]:
         raise UserError(f"{path.name} is not CSV: {str(error).splitlines()[0]}") from error
     if uneven:
         yield _block_of(uneven, names)
+
+
+def block_of_lines(lines: Sequence[str], width: int) -> Any:
+    """A record batch of lines without quotes, ``width`` cells each; the columns are ``_c0``, ``_c1``, …"""
+    names = [f"_c{number}" for number in range(width)]
+    text = "\n".join(lines).encode("utf-8", "replace")
+    table = arrow_csv.read_csv(
+        pa.BufferReader(text),
+        read_options=arrow_csv.ReadOptions(column_names=names, block_size=len(text) + 1),
+        parse_options=arrow_csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+        convert_options=_as_text(names),
+    )
+    return table.combine_chunks().to_batches()[0]
+
+
+def _as_text(names: Sequence[str]) -> Any:
+    return arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        strings_can_be_null=True,
+        null_values=[""],
+        quoted_strings_can_be_null=False,
+    )
 
 
 def _block_of(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Any:

@@ -74,7 +74,7 @@ def _blocks(settings: Settings) -> Iterator[Any]:
         return table_blocks(settings)
     paths, script = files_of(settings.source), settings.path("record_preprocessor_script")
     if script is None:
-        return blocks_of(captured.rows(paths, settings))
+        return captured.blocks(paths, settings)
     rows_of = scripts.preprocessor(script)
     return blocks_of(row for record in captured.records(paths, settings) for row in rows_of(record))
 

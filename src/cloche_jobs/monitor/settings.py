@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ def _time(variables: Mapping[str, str], name: str) -> datetime | None:
     return parse_time(text, name) if text else None
 
 
+@lru_cache(4096)
 def parse_time(text: str, name: str) -> datetime:
     """ISO 8601; UTC where no zone is named."""
     try:
