@@ -35,7 +35,6 @@ from cloche.engines import monitoring as monitoring_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines import topics as topics_engine
 from cloche.engines.alarms import Alarms
-from cloche.engines.events import Events, Target
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.functions import Functions
 from cloche.engines.functions.tag_owner import FunctionOwner
@@ -52,7 +51,6 @@ from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
 from cloche.engines.quotas import Quotas
 from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagging
-from cloche.engines.topics import Topics
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
@@ -70,7 +68,6 @@ from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
 from cloche.server.alarm_actions import make_alarms
 from cloche.server.api_for_engines import ApiForEngines
-from cloche.server.api_targets import PipelineTarget, UniversalTarget
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
 from cloche.server.authorization import Authorization
@@ -80,7 +77,7 @@ from cloche.server.clockwork import ClockRoutes, clock_of, enter
 from cloche.server.directory import Layout, write_private
 from cloche.server.dispatch import Dispatch
 from cloche.server.documents import read_members
-from cloche.server.event_targets import FunctionTarget, LogTarget, QueueTarget, TopicTarget
+from cloche.server.event_delivery import events_of
 from cloche.server.fallback import prepare as prepare_fallback
 from cloche.server.function_keys import FunctionKeys
 from cloche.server.function_queues import FunctionQueues
@@ -92,7 +89,6 @@ from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageLinks, PackageRoutes
 from cloche.server.perform import Perform
-from cloche.server.pipe_ports import PipeFunctions, PipeQueues
 from cloche.server.running import Runner
 from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.tls import Tls, prepare
@@ -330,7 +326,7 @@ def _parts(
     messages = Queues(database, clock, reconciler)
     functions = _functions(settings, layout, equipment, principals, images, messages)
     topics = topics_of(settings, layout, equipment, messages, functions, _url_for_jobs(settings))
-    rules = _events(equipment, bus, messages, functions, topics, api, dispatch)
+    rules = events_of(equipment, bus, messages, functions, topics, api, dispatch)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
     alarms = make_alarms(equipment, functions, topics, rules)
@@ -402,29 +398,6 @@ def _hosting(layout: Layout, equipment: Equipment, alarms: Alarms, changes: Chan
 
     changes.on_commit(heard)
     return made
-
-
-def _events(
-    equipment: Equipment,
-    bus: Bus,
-    messages: Queues,
-    functions: Functions,
-    topics: Topics,
-    api: ApiForEngines,
-    dispatch: Dispatch,
-) -> Events:
-    clock, to_queues, to_operations = equipment.clock, QueueTarget(messages), UniversalTarget(api, dispatch)
-    targets: dict[str, Target] = {
-        "sqs": to_queues,
-        "lambda": FunctionTarget(functions, clock),
-        "sns": TopicTarget(topics),
-        "logs": LogTarget(equipment.logs, clock),
-        "sagemaker": PipelineTarget(api),
-        "scheduler": to_operations,
-    }
-    events = Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations)
-    events.pipes.sources, events.pipes.functions = PipeQueues(messages), PipeFunctions(functions)
-    return events
 
 
 def _functions(

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from cloche.engines.events.schema import ARCHIVES
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import NotFound
 from cloche.storage.metadata import records
@@ -72,7 +73,7 @@ class Archives:
 
     def expire(self) -> None:
         """Remove what is kept no longer; a housekeeper's."""
-        rows = self._database.reader.execute("SELECT * FROM records WHERE kind = ?", (ARCHIVE,)).fetchall()
+        rows = self._database.reader.execute(f"SELECT * {ARCHIVES}").fetchall()
         for archive in map(records.from_row, rows):
             if (horizon := self._horizon(archive)) > 0:
                 question = (archive.arn, horizon)

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from cloche.engines.events.senders import Ending, Owed, sender_of
+from cloche.engines.events.senders import Owed, sender_of
 from cloche.foundation.bus import Bus, EventDelivered
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import ClocheError, Denied, Invalid, NotFound
@@ -223,21 +223,21 @@ class Deliveries:
         if arn is None:
             self._tell(owed, "given up", str(error))
         else:
-            self._bury(tx, owed, arn, Ending(error, condition))
+            self._bury(tx, owed, arn, error, condition)
 
-    def _bury(self, tx: sqlite3.Connection, owed: Owed, arn: str, ending: Ending) -> None:
+    def _bury(self, tx: sqlite3.Connection, owed: Owed, arn: str, why: Exception, condition: str) -> None:
         sender = sender_of(owed.sender)
         tx.execute("SAVEPOINT letter")
         try:
-            attributes, payload = sender.letter(owed, ending), sender.payload(owed)
+            attributes, payload = sender.letter(owed, why, condition), sender.payload(owed)
             letter = Parcel(owed.account, owed.region, arn, {"Arn": arn}, payload, owed.sender, attributes)
             self._dead_letters.deliver(tx, letter)
             self._count(owed, sender.buried)
-            self._tell(owed, "dead letter", str(ending.error))
+            self._tell(owed, "dead letter", str(why))
         except ClocheError as error:
             tx.execute("ROLLBACK TO letter")
             self._count(owed, sender.unburied)
-            self._tell(owed, "given up", f"{ending.error}; its letter: {error.message}")
+            self._tell(owed, "given up", f"{why}; its letter: {error.message}")
             log.warning("an undelivered event could not be sent to %s: %s", arn, error.message)
         finally:
             tx.execute("RELEASE letter")

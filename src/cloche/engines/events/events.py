@@ -10,7 +10,8 @@ import asyncio
 import sqlite3
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -19,17 +20,20 @@ from cloche.engines.events.archives import Archives
 from cloche.engines.events.buses import BusTarget
 from cloche.engines.events.delivery import Deliveries, Target
 from cloche.engines.events.happening import Happening
-from cloche.engines.events.pipes import Pipes
 from cloche.engines.events.replays import Replays
 from cloche.engines.events.rules import DEFAULT_BUS, RULE, Bus, Rules
 from cloche.engines.events.schedules import Occurrence, Schedules, scheduled_event
 from cloche.engines.events.scheduling import SCHEDULE, context_of, is_over_after, target_of
+from cloche.engines.events.schema import PIPES
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus as InProcess
 from cloche.foundation.clock import Clock, from_epoch, to_iso
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
+
+if TYPE_CHECKING:
+    from cloche.engines.events.pipes import Functions, Pipes, Sources
 
 
 class Calls(Protocol):
@@ -53,8 +57,10 @@ class Events:
         targets: Mapping[str, Target],
         dead_letters: Target,
         calls: Calls,
+        ends_of_pipes: tuple[Sources, Functions],
     ) -> None:
         self._database, self._clock = database, clock
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.calls = calls
         self.rules = Rules(database)
         self.archives = Archives(database, clock)
@@ -62,14 +68,19 @@ class Events:
         self.schedules = Schedules(database, {RULE: self._rule_occurs, SCHEDULE: self._schedule_occurs})
         own = {"events": BusTarget(self.accept, self.envelope, self.archives)}
         self.deliveries = Deliveries(database, clock, metrics, bus, {**targets, **own}, dead_letters)
-        self.pipes = Pipes(database, clock, metrics, bus, self.deliveries.targets)
+        self._for_pipes = (database, clock, metrics, bus, self.deliveries.targets, *ends_of_pipes)
 
     def join(self, agenda: Agenda) -> None:
         """Take part in Cloche's time. Once, before the start."""
         self.schedules.poke = self.replays.poke = agenda.poke
         agenda.add("schedules", self.schedules.next_at, self.schedules.run)
         agenda.add("replays", self.replays.next_at, self.replays.run)
-        agenda.watch("pipes", self.pipes.next_at, self.pipes.look, self.pipes.is_busy)
+        agenda.watch(
+            "pipes",
+            lambda: self.pipes.next_at() if self._has_pipes else None,
+            lambda: self.pipes.look() if self._has_pipes else None,
+            lambda: self._has_pipes and self.pipes.is_busy(),
+        )
         agenda.watch("events", self.deliveries.next_at, self.deliveries.wake, self.deliveries.is_busy)
 
     @property
@@ -171,10 +182,28 @@ class Events:
         if is_over_after(occurrence):
             records.remove(tx, schedule.arn)
 
+    # -- pipes: nothing of them is there before the first ------------------------------------------------
+
+    @cached_property
+    def pipes(self) -> Pipes:
+        from cloche.engines.events.pipes import Pipes
+
+        made = Pipes(*self._for_pipes)
+        if self._loop is not None:
+            made.begin(self._loop)
+        return made
+
+    @property
+    def _has_pipes(self) -> bool:
+        return "pipes" in self.__dict__
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.deliveries.start()
-        self.pipes.begin(loop)
+        if self._database.reader.execute(f"SELECT 1 {PIPES} LIMIT 1").fetchone() is not None:
+            assert self.pipes is not None
 
     def stop(self) -> None:
-        self.pipes.close()
+        if self._has_pipes:
+            self.pipes.close()
         self.deliveries.stop()

@@ -17,7 +17,6 @@ from cloche.engines.events.pattern import Pattern, compile_pattern
 from cloche.foundation.errors import Invalid
 from cloche.storage.metadata.records import Record
 
-PIPE: Final = "pipes/Pipe"
 BATCH_DEFAULT: Final = 10
 _VARIABLE: Final = re.compile(r"<(\$[^<>]{0,256}|aws\.pipes\.[a-z.-]{1,64})>")
 _OWN: Final = ("pipe-arn", "pipe-name", "source-arn", "enrichment-arn", "target-arn")

@@ -21,7 +21,8 @@ from typing import Any, Final, Protocol
 import orjson
 
 from cloche.engines.events.delivery import Parcel, Target
-from cloche.engines.events.pipe_plan import PIPE, PipePlan, answered, is_function, listed, seen
+from cloche.engines.events.pipe_plan import PipePlan, answered, is_function, listed, seen
+from cloche.engines.events.schema import PIPES
 from cloche.foundation.bus import Bus, EventDelivered
 from cloche.foundation.clock import Clock, to_iso
 from cloche.foundation.errors import ClocheError
@@ -70,12 +71,17 @@ class Functions(Protocol):
 
 class Pipes:
     def __init__(
-        self, database: Database, clock: Clock, metrics: MetricStore, bus: Bus, targets: Mapping[str, Target]
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: MetricStore,
+        bus: Bus,
+        targets: Mapping[str, Target],
+        sources: Sources,
+        functions: Functions,
     ) -> None:
         self._database, self._clock, self._metrics, self._bus = database, clock, metrics, bus
-        self._targets = targets
-        self.sources: Sources
-        self.functions: Functions
+        self._targets, self._sources, self._functions = targets, sources, functions
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._plans: dict[str, PipePlan] = {}
@@ -110,7 +116,7 @@ class Pipes:
 
     def _wait(self, plan: PipePlan) -> float | None:
         try:
-            return self.sources.seconds_until_next(plan.record.request["Source"])
+            return self._sources.seconds_until_next(plan.record.request["Source"])
         except ClocheError:
             return None
 
@@ -118,7 +124,7 @@ class Pipes:
 
     def _keep_up(self) -> None:
         """A task for each pipe that runs, as it is now; states that are on the way to another arrive there."""
-        rows = self._database.reader.execute("SELECT * FROM records WHERE kind = ?", (PIPE,)).fetchall()
+        rows = self._database.reader.execute(f"SELECT * {PIPES}").fetchall()
         pipes = {record.arn: record for record in map(records.from_row, rows)}
         for arn, task in list(self._pollers.items()):
             if task.get_name() != _task_name(pipes.get(arn)):
@@ -144,7 +150,7 @@ class Pipes:
             records.set_status(tx, record.arn, "STOPPED", state={})
         else:
             try:
-                self.sources.seconds_until_next(record.request["Source"])
+                self._sources.seconds_until_next(record.request["Source"])
             except ClocheError as error:
                 reason = error.message
             arrived = f"{ON_THE_WAY[status]}_FAILED" if reason else "RUNNING"
@@ -177,10 +183,10 @@ class Pipes:
     async def _batch(self, plan: PipePlan) -> list[Any]:
         """What is there; with a window, what comes in that time, until the batch is full."""
         loop, source = asyncio.get_running_loop(), plan.record.request["Source"]
-        batch = list(await self.sources.take(source, min(plan.batch_size, TAKEN_AT_ONCE), WAIT_SECONDS))
+        batch = list(await self._sources.take(source, min(plan.batch_size, TAKEN_AT_ONCE), WAIT_SECONDS))
         until = loop.time() + plan.window_seconds
         while batch and len(batch) < plan.batch_size and (left := until - loop.time()) > 0:
-            batch += await self.sources.take(source, min(plan.batch_size - len(batch), TAKEN_AT_ONCE), left)
+            batch += await self._sources.take(source, min(plan.batch_size - len(batch), TAKEN_AT_ONCE), left)
         return batch
 
     async def _hand_over(self, plan: PipePlan, batch: list[Any]) -> None:
@@ -207,7 +213,7 @@ class Pipes:
         ingested = to_iso(self._clock.now())
         if plan.enrichment:
             texts = [plan.for_enrichment(taken.record, ingested) for taken in kept]
-            events = answered(await self.functions.invoke(plan.enrichment, listed(texts)))
+            events = answered(await self._functions.invoke(plan.enrichment, listed(texts)))
             if not events:
                 self._count(plan, "TargetStageSkipped", 1)
                 await self._remove(plan, kept)
@@ -227,7 +233,7 @@ class Pipes:
         if not plan.waits_for_function:
             await self._to_target(plan, kept, [({}, payload.decode())])
             return
-        failed = _named_failures(await self.functions.invoke(plan.target, payload), kept)
+        failed = _named_failures(await self._functions.invoke(plan.target, payload), kept)
         done = [taken for taken in kept if taken.id not in failed]
         await self._remove(plan, done)
         self._tell(plan, "delivered" if len(done) == len(kept) else "failed", f"{len(done)} of {len(kept)}")
@@ -240,7 +246,7 @@ class Pipes:
             for parcel in parcels:
                 if target.in_transaction:
                     target.deliver(tx, parcel)
-            self.sources.remove_within(tx, plan.record.request["Source"], taken)
+            self._sources.remove_within(tx, plan.record.request["Source"], taken)
 
         if not target.in_transaction:
             for parcel in parcels:
@@ -257,7 +263,7 @@ class Pipes:
 
     async def _remove(self, plan: PipePlan, taken: list[Any]) -> None:
         source = plan.record.request["Source"]
-        await asyncio.wrap_future(self._database.submit(lambda tx: self.sources.remove_within(tx, source, taken)))
+        await asyncio.wrap_future(self._database.submit(lambda tx: self._sources.remove_within(tx, source, taken)))
 
     def _count(self, plan: PipePlan, metric: str, value: int) -> None:
         record = plan.record

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cloche.engines.events.archives import CHUNK, Archives
 from cloche.engines.events.rules import Bus
+from cloche.engines.events.schema import REPLAYS
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
@@ -19,7 +20,7 @@ from cloche.storage.metadata.records import Record
 
 REPLAY: Final = "events/Replay"
 UNDER_WAY: Final = ("STARTING", "RUNNING", "CANCELLING")
-_UNDER_WAY: Final = "kind = ? AND status IN ('STARTING', 'RUNNING', 'CANCELLING')"
+_UNDER_WAY: Final = f"{REPLAYS} AND status IN ('STARTING', 'RUNNING', 'CANCELLING')"
 
 
 class Replays:
@@ -34,18 +35,12 @@ class Replays:
 
     def next_at(self) -> float | None:
         """Past as long as a replay is under way, and another moment after each chunk of it."""
-        row = self._database.reader.execute(
-            f"SELECT min(version) FROM records WHERE {_UNDER_WAY}",  # noqa: S608 - our own words
-            (REPLAY,),
-        ).fetchone()
+        row = self._database.reader.execute(f"SELECT min(version) {_UNDER_WAY}").fetchone()
         return None if row[0] is None else float(row[0])
 
     def run(self, now: float) -> None:
         """A chunk of each replay under way."""
-        rows = self._database.reader.execute(
-            f"SELECT arn FROM records WHERE {_UNDER_WAY} ORDER BY id",  # noqa: S608 - our own words
-            (REPLAY,),
-        ).fetchall()
+        rows = self._database.reader.execute(f"SELECT arn {_UNDER_WAY} ORDER BY id").fetchall()
         for row in rows:
             self._database.write(lambda tx, arn=row["arn"]: self._go_on(tx, arn))  # type: ignore[misc]
 

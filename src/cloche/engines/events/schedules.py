@@ -18,23 +18,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, tzinfo
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cloche.foundation import schedule_expression
 from cloche.foundation.clock import from_epoch, to_iso
 from cloche.foundation.errors import Invalid
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.records import Record
 
+if TYPE_CHECKING:
+    from cloche.foundation.schedule_expression import Schedule
+
 log = logging.getLogger(__name__)
 
 BATCH: Final = 256
 _A_MOMENT: Final = 0.001
 _OCCURRENCES: Final = uuid.UUID("d2c4ab0a-51f5-4b0c-a3b4-3c1c3a57f4ee")
-_parse = lru_cache(1_024)(schedule_expression.parse)
+
+
+@lru_cache(1_024)
+def _parse(expression: str) -> Schedule:
+    from cloche.foundation.schedule_expression import parse  # not before there is something to read
+
+    return parse(expression)
 
 
 @lru_cache(256)

@@ -10,6 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+PIPE: Final = "pipes/Pipe"
+PIPES: Final = "FROM records WHERE kind = 'pipes/Pipe'"
+ARCHIVES: Final = "FROM records WHERE kind = 'events/Archive'"
+REPLAYS: Final = "FROM records WHERE kind = 'events/Replay'"
+"""Those of all accounts, by indexes of their own: these are asked for again and again, whatever else is kept."""
 MIGRATIONS: Final[list[tuple[str, str]]] = [
     (
         "events-1",
@@ -59,6 +64,14 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
         ) STRICT;
         CREATE INDEX archived_events_by_time ON archived_events (archive_arn, at, id);
         CREATE INDEX archived_events_by_age ON archived_events (archive_arn, kept_at);
+        """,
+    ),
+    (
+        "events-3",
+        """
+        CREATE INDEX records_of_pipes ON records (arn) WHERE kind = 'pipes/Pipe';
+        CREATE INDEX records_of_archives ON records (arn) WHERE kind = 'events/Archive';
+        CREATE INDEX records_of_replays ON records (status, version) WHERE kind = 'events/Replay';
         """,
     ),
 ]

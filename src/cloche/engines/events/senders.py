@@ -31,14 +31,6 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a delivery is given up. ``condition``: the limit that was reached; empty where waiting would not help."""
-
-    error: Exception | None
-    condition: str
-
-
-@dataclass(frozen=True, slots=True)
 class Sender:
     namespace: str
     dimension: Callable[[str], tuple[str, str]]
@@ -49,14 +41,15 @@ class Sender:
     buried: str
     unburied: str
     payload: Callable[[Owed], str]
-    letter: Callable[[Owed, Ending], dict[str, str]]
+    letter: Callable[[Owed, Exception, str], dict[str, str]]
+    """What goes with a dead letter: after an error, and the limit that was reached (empty: waiting would not help)."""
 
 
 def sender_of(arn: str) -> Sender:
     return SCHEDULES if arn.startswith("arn:aws:scheduler:") else RULES
 
 
-def _codes(error: Exception | None, not_there: str, denied: str, invalid: str, other: str) -> str:
+def _codes(error: Exception, not_there: str, denied: str, invalid: str, other: str) -> str:
     known: tuple[tuple[type[Exception], str], ...] = ((NotFound, not_there), (Denied, denied), (Invalid, invalid))
     return next((name for kind, name in known if isinstance(error, kind)), other)
 
@@ -68,16 +61,16 @@ def _payload_of_rule(owed: Owed) -> str:
     return transform.payload(owed.target, owed.event, owed.sender, to_iso(from_epoch(owed.accepted_at)))
 
 
-def _letter_of_rule(owed: Owed, ending: Ending) -> dict[str, str]:
-    code = _codes(ending.error, "NO_RESOURCE", "NO_PERMISSIONS", "INVALID_JSON", "SDK_CLIENT_ERROR")
+def _letter_of_rule(owed: Owed, error: Exception, condition: str) -> dict[str, str]:
+    code = _codes(error, "NO_RESOURCE", "NO_PERMISSIONS", "INVALID_JSON", "SDK_CLIENT_ERROR")
     said = {
         "RULE_ARN": owed.sender,
         "TARGET_ARN": str(owed.target["Arn"]),
         "ERROR_CODE": code,
-        "ERROR_MESSAGE": str(ending.error)[:1_000] or code,
+        "ERROR_MESSAGE": str(error)[:1_000] or code,
     }
-    if ending.condition:
-        said |= {"EXHAUSTED_RETRY_CONDITION": ending.condition, "RETRY_ATTEMPTS": str(owed.attempts)}
+    if condition:
+        said |= {"EXHAUSTED_RETRY_CONDITION": condition, "RETRY_ATTEMPTS": str(owed.attempts)}
     return said
 
 
@@ -94,11 +87,11 @@ def _payload_of_schedule(owed: Owed) -> str:
     return text.replace("<aws.scheduler.attempt-number>", str(owed.attempts + 1))
 
 
-def _letter_of_schedule(owed: Owed, ending: Ending) -> dict[str, str]:
-    code = _codes(ending.error, "ResourceNotFoundException", "AccessDeniedException", "ValidationException", "")
+def _letter_of_schedule(owed: Owed, error: Exception, condition: str) -> dict[str, str]:
+    code = _codes(error, "ResourceNotFoundException", "AccessDeniedException", "ValidationException", "")
     said = {
-        "ERROR_CODE": str(getattr(ending.error, "code", "")) or code or "InternalServerError",
-        "ERROR_MESSAGE": str(ending.error)[:1_000] or "The target could not be invoked.",
+        "ERROR_CODE": str(getattr(error, "code", "")) or code or "InternalServerError",
+        "ERROR_MESSAGE": str(error)[:1_000] or "The target could not be invoked.",
         "EXECUTION_ID": str(owed.event["execution-id"]),
         "IS_PAYLOAD_TRUNCATED": "false",
         "RETRY_ATTEMPTS": str(owed.attempts),
@@ -106,7 +99,7 @@ def _letter_of_schedule(owed: Owed, ending: Ending) -> dict[str, str]:
         "SCHEDULE_ARN": owed.sender,
         "TARGET_ARN": str(owed.target["Arn"]),
     }
-    return {**said, "EXHAUSTED_RETRY_CONDITION": ending.condition} if ending.condition else said
+    return {**said, "EXHAUSTED_RETRY_CONDITION": condition} if condition else said
 
 
 RULES: Final = Sender(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging, tokens
-from cloche.engines.events.pipe_plan import PIPE
+from cloche.engines.events.schema import PIPE
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import AlreadyExists, Conflict, LimitReached, NotFound
 from cloche.services.pipes.checks import require_sound

@@ -6,7 +6,7 @@ import sqlite3
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging
-from cloche.engines.events.pipe_plan import PIPE
+from cloche.engines.events.schema import PIPE
 from cloche.foundation.errors import NotFound
 from cloche.storage.metadata import records, tags
 

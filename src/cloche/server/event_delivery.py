@@ -1,0 +1,37 @@
+"""The engine of events, put together with all that it delivers to and takes from."""
+
+from __future__ import annotations
+
+from cloche.engines.events import Events, Target
+from cloche.engines.functions import Functions
+from cloche.engines.queues import Queues
+from cloche.engines.topics import Topics
+from cloche.foundation.bus import Bus
+from cloche.jobs.equipment import Equipment
+from cloche.server.api_for_engines import ApiForEngines
+from cloche.server.api_targets import PipelineTarget, UniversalTarget
+from cloche.server.dispatch import Dispatch
+from cloche.server.event_targets import FunctionTarget, LogTarget, QueueTarget, TopicTarget
+from cloche.server.pipe_ports import PipeFunctions, PipeQueues
+
+
+def events_of(
+    equipment: Equipment,
+    bus: Bus,
+    messages: Queues,
+    functions: Functions,
+    topics: Topics,
+    api: ApiForEngines,
+    dispatch: Dispatch,
+) -> Events:
+    clock, to_queues, to_operations = equipment.clock, QueueTarget(messages), UniversalTarget(api, dispatch)
+    targets: dict[str, Target] = {
+        "sqs": to_queues,
+        "lambda": FunctionTarget(functions, clock),
+        "sns": TopicTarget(topics),
+        "logs": LogTarget(equipment.logs, clock),
+        "sagemaker": PipelineTarget(api),
+        "scheduler": to_operations,
+    }
+    ends_of_pipes = PipeQueues(messages), PipeFunctions(functions)
+    return Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations, ends_of_pipes)
