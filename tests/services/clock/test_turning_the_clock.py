@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from conftest import ServerProcess
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "sagemaker"))
+
+from hosting_requests import Hosting, trained
 
 DAY = 86_400
 
@@ -102,6 +108,32 @@ def test_the_clock_waits_for_a_job_and_not_for_an_idle_server(turned: ServerProc
     job = sagemaker.describe_processing_job(ProcessingJobName="clock-waits")
     assert job["ProcessingJobStatus"] == "Completed"
     assert now(turned) - job["ProcessingEndTime"].replace(tzinfo=UTC) > timedelta(minutes=59)
+
+
+def test_what_an_endpoint_captured_is_in_s3_before_time_goes_on(turned: ServerProcess) -> None:
+    hosting = Hosting(turned.client)
+    name = "clock-captured"
+    variant = {"VariantName": "v", "ModelName": hosting.model(hosting.put(trained(1)[0]))}
+    hosting.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{**variant, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
+        DataCaptureConfig={
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": f"s3://hosting-models/{name}",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        },
+    )
+    hosting.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    assert hosting.settled(name)["EndpointStatus"] == "InService"
+    for _ in range(2):
+        at = now(turned)
+        hosting.ask(name)
+        turned.turn_clock("advance", "1h")
+        hour = f"{name}/{name}/v/{at:%Y/%m/%d/%H}/"
+        (found,) = hosting.s3.list_objects_v2(Bucket="hosting-models", Prefix=hour)["Contents"]
+        assert found["Key"].startswith(f"{hour}{at:%M-%S}-")
+        assert found["LastModified"] == at
+    hosting.gone(name)
 
 
 @pytest.mark.parametrize(

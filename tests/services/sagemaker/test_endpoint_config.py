@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hosting_requests import Hosting, archive, hosting_of, refused, unique
+from hosting_requests import ROLE, Hosting, archive, hosting_of, refused, unique
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/"
 
@@ -127,6 +127,31 @@ def test_what_cloche_does_not_do_with_a_variant_is_refused_by_name(
     code, said = refused(error)
     assert code == "ValidationException"
     assert said.startswith(f"ProductionVariants.1.member.{member}") and "not supported by Cloche yet" in said
+
+
+@pytest.mark.parametrize("uri", ["https://hosting-models.s3.amazonaws.com/capture", "s3:///capture"])
+def test_capture_goes_to_an_address_in_s3(hosting: Hosting, variant: dict[str, Any], uri: str) -> None:
+    with pytest.raises(ClientError) as error:
+        hosting.sagemaker.create_endpoint_config(
+            EndpointConfigName=unique("config"),
+            ProductionVariants=[variant],
+            DataCaptureConfig={**CAPTURE, "DestinationS3Uri": uri},
+        )
+    code, said = refused(error)
+    assert (code == "ValidationException" and "DestinationS3Uri" in said) or "destinationS3Uri" in said
+
+
+def test_capture_of_components_is_refused_by_name(hosting: Hosting) -> None:
+    with pytest.raises(ClientError) as error:
+        hosting.sagemaker.create_endpoint_config(
+            EndpointConfigName=unique("config"),
+            ExecutionRoleArn=ROLE,
+            ProductionVariants=[{"VariantName": "v", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
+            DataCaptureConfig=CAPTURE,
+        )
+    code, said = refused(error)
+    assert code == "ValidationException"
+    assert said == "DataCaptureConfig (data capture of inference components) is not supported by Cloche yet."
 
 
 def test_capture_that_is_switched_off_is_kept(hosting: Hosting, variant: dict[str, Any]) -> None:
