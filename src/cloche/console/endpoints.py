@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_or, log_tail, newest_stream
+from cloche.console.deployments import deployment_of
 from cloche.console.pages import Pages
 
 ANSWER_BYTES_SHOWN = 256 * 1024
@@ -81,10 +82,18 @@ class EndpointPages:
         components = await self._components(name)
         subjects = [Subject.variant(name, variant) for variant in variants]
         subjects += [Subject.component(each["InferenceComponentName"]) for each in components]
-        charts, logs = await asyncio.gather(self._charts(subjects), self._logs(name, variants))
+        charts, logs, deployment = await asyncio.gather(
+            self._charts(subjects), self._logs(name, variants), deployment_of(self._ask, endpoint, self._pages.now())
+        )
         template = "_endpoint.html" if "hx-request" in request.headers else "endpoint.html"
         return self._pages.show(
-            template, endpoint=endpoint, components=components, charts=charts, events=logs, json=json.dumps
+            template,
+            endpoint=endpoint,
+            deployment=deployment,
+            components=components,
+            charts=charts,
+            events=logs,
+            json=json.dumps,
         )
 
     async def _components(self, endpoint: str) -> list[Members]:
@@ -130,7 +139,7 @@ class EndpointPages:
         """Requests a minute, model and overhead latency in milliseconds, and use in percent, for the last hour."""
         if not subjects:
             return []
-        end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+        end = self._pages.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
         begin = end - timedelta(minutes=MINUTES_SHOWN)
         queries = [
             _query(f"m{i}v{j}", namespace, metric, statistic, subject)

@@ -26,6 +26,8 @@ MOVING = {
     "Deleting",
     "SystemUpdating",
     "RollingBack",
+    "ActivatingTraffic",
+    "Baking",
     "Executing",
     "Starting",
 }
