@@ -25,6 +25,11 @@ $aws sagemaker describe-training-job --training-job-name cli-job --output table
 $aws sagemaker list-training-jobs --name-contains cli --query 'TrainingJobSummaries[].TrainingJobName' --output text
 $aws logs filter-log-events --log-group-name /aws/sagemaker/TrainingJobs --log-stream-name-prefix cli-job/ \
   --query 'events[].message' --output text
+query=$($aws logs start-query --log-group-name /aws/sagemaker/TrainingJobs --start-time 0 --end-time 4000000000 \
+  --query-string 'filter @logStream like "cli-job/" | filter @message like /validation-auc/ | stats count(*) as rounds' \
+  --query queryId --output text)
+until [ "$($aws logs get-query-results --query-id "$query" --query status --output text)" = Complete ]; do sleep 0.2; done
+$aws logs get-query-results --query-id "$query" --query 'results[][].join(`=`, [field, value])' --output text
 $aws cloudwatch list-metrics --namespace /aws/sagemaker/TrainingJobs --output text
 artefact=$($aws sagemaker describe-training-job --training-job-name cli-job --query ModelArtifacts.S3ModelArtifacts --output text)
 $aws s3 cp "$artefact" "$work/model.tar.gz" --only-show-errors

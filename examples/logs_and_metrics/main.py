@@ -45,6 +45,23 @@ print("the log ends with", [event["message"] for event in last])
 found = logs.filter_log_events(logGroupName=GROUP, logStreamNamePrefix=f"{name}/", filterPattern='"train-error"')
 print(len(found["events"]), "lines speak of train-error")
 
+# The same asked in Logs Insights: a number out of each line, and what is least of it.
+asked = logs.start_query(
+    logGroupName=GROUP,
+    startTime=int(time.time()) - 3600,
+    endTime=int(time.time()) + 60,
+    queryString=rf"""
+        filter @logStream like "{name}/"
+        | parse @message /\[(?<round>\d+)\].*train-error:(?<error>[0-9.]+)/
+        | filter ispresent(error)
+        | stats count(*) as rounds, min(error) as least by @logStream
+    """,
+)
+while (answer := logs.get_query_results(queryId=asked["queryId"]))["status"] in ("Scheduled", "Running"):
+    time.sleep(0.1)
+for row in answer["results"]:
+    print("Insights:", {field["field"]: field["value"] for field in row if field["field"] != "@logStream"})
+
 # Its metrics: last values in the description, all of them in CloudWatch.
 final = sagemaker.describe_training_job(TrainingJobName=name)["FinalMetricDataList"]
 print("final", {metric["MetricName"]: metric["Value"] for metric in final})

@@ -144,6 +144,7 @@ def test_aws_cli(server: object, data: Path, tmp_path: Path) -> None:
     assert "Completed" in output
     assert "#011validation-auc:" in output or "\tvalidation-auc:" in output
     assert "validation:auc" in output
+    assert "rounds=5" in output
     assert "xgboost-model" in output
     assert "ValidationException" in output and "Requested resource not found." in output
 
@@ -153,6 +154,7 @@ EXPECTED = {
     "script_mode": ["trained: {'oob:r2': 0.9", "it says [2."],
     "logs_and_metrics": [
         "10 lines speak of train-error",
+        "Insights: {'rounds': '10', 'least': '0.",
         "'train:error': ",
         "my own metric 300.0",
         "my own log ['hello']",
