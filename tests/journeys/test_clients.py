@@ -159,6 +159,11 @@ EXPECTED = {
         "my own metric 300.0",
         "my own log ['hello']",
     ],
+    "alarms": [
+        "told: example-service OK -> ALARM",
+        "because: Threshold Crossed: 1 datapoint [15.0 (",
+        "history: Alarm updated from INSUFFICIENT_DATA to ALARM",
+    ],
     "queues_and_events": [
         "orders ['a-1', 'a-2']",
         "put aside: poison",
