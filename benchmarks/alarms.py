@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from cloche.engines import alarms as alarms_engine
-from cloche.engines.alarms import Alarms, States, rows
-from cloche.engines.alarms.detectors import Detectors
+from cloche.engines.alarms import Alarms, rows
+from cloche.engines.alarms.states import States
 from cloche.engines.metric_math import statistic
 from cloche.server.alarm_expressions import AlarmExpressions
 from cloche.storage import metrics as metric_storage
@@ -69,8 +69,9 @@ def main() -> None:
         migrate(database, [*records.MIGRATIONS, *metric_storage.MIGRATIONS, *alarms_engine.MIGRATIONS])
         metrics = MetricStore(database, clock)
         states = States({}, lambda *_: None, lambda region: region)
-        expressions = AlarmExpressions(metrics, Detectors(database, metrics))
-        alarms = Alarms(database, clock, metrics, states, statistic, expressions)
+        alarms = Alarms(
+            database, clock, metrics, lambda: states, statistic, lambda found: AlarmExpressions(metrics, found)
+        )
         put_all(database, alarms, clock, asked.alarms)
         measure(alarms, metrics, clock, asked.alarms, asked.minutes)
         metrics.close()

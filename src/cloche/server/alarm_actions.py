@@ -12,27 +12,14 @@ from functools import cache
 from typing import Any
 
 from cloche.aws.model.load import region_names
-from cloche.engines.alarms import Alarms
-from cloche.engines.alarms.detectors import Detectors
-from cloche.engines.alarms.states import Act, Emit, Notice, States
+from cloche.engines.alarms.states import Act, Emit, Notice
 from cloche.engines.events import Events, Happening
 from cloche.engines.functions import LATEST, Functions, Owner
-from cloche.engines.metric_math import statistic
 from cloche.engines.topics import Message, Topics
 from cloche.foundation.errors import Denied, NotFound
-from cloche.jobs.equipment import Equipment
-from cloche.server.alarm_expressions import AlarmExpressions
 from cloche.storage.metadata.records import Record
 
 DEFAULT_BUS = "default"
-
-
-def make_alarms(equipment: Equipment, functions: Functions, topics: Topics, events: Events) -> Alarms:
-    """The engine, with all that it acts upon and computes with."""
-    database, metrics = equipment.database, equipment.metrics
-    states = States({"lambda": to_functions(functions), "sns": to_topics(topics)}, to_events(events), region_name)
-    expressions = AlarmExpressions(metrics, Detectors(database, metrics))
-    return Alarms(database, equipment.clock, metrics, states, statistic, expressions)
 
 
 def to_functions(functions: Functions) -> Act:

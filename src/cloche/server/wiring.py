@@ -66,7 +66,7 @@ from cloche.lifecycle.reconciler import Reconciler
 from cloche.server import job_tokens, lineage_following
 from cloche.server.accounts import AccountRoutes
 from cloche.server.admin import Admin
-from cloche.server.alarm_actions import make_alarms
+from cloche.server.alarm_parts import alarms_of
 from cloche.server.api_for_engines import ApiForEngines
 from cloche.server.app import Chain
 from cloche.server.authority import Authority
@@ -329,7 +329,7 @@ def _parts(
     rules = events_of(equipment, bus, messages, functions, topics, api, dispatch)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
-    alarms = make_alarms(equipment, functions, topics, rules)
+    alarms = alarms_of(equipment, functions, topics, rules)
     parts = Parts(
         settings=settings,
         clock=clock,

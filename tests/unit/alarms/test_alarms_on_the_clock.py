@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from cloche.engines import alarms as alarms_engine
-from cloche.engines.alarms import Alarms, Notice, States, rows
-from cloche.engines.alarms.detectors import Detectors
+from cloche.engines.alarms import Alarms, rows
+from cloche.engines.alarms.states import Notice, States
 from cloche.engines.metric_math import statistic
 from cloche.foundation.errors import NotFound
 from cloche.server.alarm_expressions import AlarmExpressions
@@ -57,8 +57,14 @@ class World:
         migrate(self.database, [*records.MIGRATIONS, *metric_storage.MIGRATIONS, *alarms_engine.MIGRATIONS])
         self.metrics = MetricStore(self.database, self.clock)
         states = States({"sns": self._publish}, self._emit, lambda region: f"<{region}>")
-        expressions = AlarmExpressions(self.metrics, Detectors(self.database, self.metrics))
-        self.alarms = Alarms(self.database, self.clock, self.metrics, states, statistic, expressions)
+        self.alarms = Alarms(
+            self.database,
+            self.clock,
+            self.metrics,
+            lambda: states,
+            statistic,
+            lambda detectors: AlarmExpressions(self.metrics, detectors),
+        )
         self.alarms.poke = self._poked
 
     def close(self) -> None:

@@ -4,8 +4,7 @@
 when what is due. ``Alarms`` is what others see.
 """
 
-from cloche.engines.alarms.alarms import ALARMS_MAX, Alarms
-from cloche.engines.alarms.schema import KIND, MIGRATIONS
-from cloche.engines.alarms.states import Notice, States
+from cloche.engines.alarms.alarms import Alarms
+from cloche.engines.alarms.schema import ALARMS_MAX, KIND, MIGRATIONS
 
-__all__ = ["ALARMS_MAX", "KIND", "MIGRATIONS", "Alarms", "Notice", "States"]
+__all__ = ["ALARMS_MAX", "KIND", "MIGRATIONS", "Alarms"]

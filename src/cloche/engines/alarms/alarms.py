@@ -7,17 +7,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from cloche.engines.alarms import messages, plan, rows, windows
-from cloche.engines.alarms import rule as rules
-from cloche.engines.alarms.detectors import Detectors
-from cloche.engines.alarms.evaluating import Expressions, Outcome, evaluate
-from cloche.engines.alarms.judging import INSUFFICIENT_DATA
-from cloche.engines.alarms.plan import Compute
-from cloche.engines.alarms.reasons import INITIAL
+from cloche.engines.alarms import rows, windows
 from cloche.engines.alarms.schema import KIND
-from cloche.engines.alarms.states import States
 from cloche.engines.alarms.watching import Watch, Watches
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata import records
@@ -25,28 +19,30 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.records import Record
 from cloche.storage.metrics import MetricStore
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from cloche.engines.alarms.detectors import Detectors
+    from cloche.engines.alarms.evaluating import Expressions, Outcome
+    from cloche.engines.alarms.plan import Compute, Metric
+    from cloche.engines.alarms.states import States
 
-ALARMS_MAX: Final = 5_000
-"""docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html: of metric alarms, per Region; the
-same number for composite ones."""
+log = logging.getLogger(__name__)
 
 
 class Alarms:
-    """``statistic`` gives what a statistic's name computes; ``expressions`` computes metric math."""
+    """What it evaluates and writes with is imported, and made by ``states`` and ``expressions``, when there is a first
+    alarm: a server without alarms does without. ``statistic`` gives what a statistic's name computes."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
         metrics: MetricStore,
-        states: States,
+        states: Callable[[], States],
         statistic: Callable[[str], Compute],
-        expressions: Expressions,
+        expressions: Callable[[Detectors], Expressions],
     ) -> None:
         self._database, self._clock, self._metrics = database, clock, metrics
-        self._states, self._statistic, self._expressions = states, statistic, expressions
-        self.detectors = Detectors(database, metrics)
+        self._make_states, self._statistic, self._make_expressions = states, statistic, expressions
         self._watches = Watches()
         self._load_lock = threading.Lock()
         self._is_loaded = False
@@ -55,12 +51,30 @@ class Alarms:
         """Called when something has come due earlier than was known."""
         metrics.on_written(self._written)
 
+    @cached_property
+    def detectors(self) -> Detectors:
+        from cloche.engines.alarms.detectors import Detectors
+
+        return Detectors(self._database, self._metrics)
+
+    @cached_property
+    def _states(self) -> States:
+        return self._make_states()
+
+    @cached_property
+    def _expressions(self) -> Expressions:
+        return self._make_expressions(self.detectors)
+
     # -- what the service does, in its transaction -----------------------------------------------------------
 
     def put(
         self, tx: sqlite3.Connection, account: str, region: str, name: str, request: dict[str, Any], now: float
     ) -> Record:
         """Create it, or give it another configuration; its state stays then."""
+        from cloche.engines.alarms import rule as rules
+        from cloche.engines.alarms.judging import INSUFFICIENT_DATA
+        from cloche.engines.alarms.reasons import INITIAL
+
         arn = rows.arn_of(account, region, name)
         before = rows.find(tx, arn)
         if before is None:
@@ -156,6 +170,8 @@ class Alarms:
         self._last_run = now
         due = self._watches.take_due(now)
         if due:
+            from cloche.engines.alarms.evaluating import evaluate
+
             self._metrics.flush()
         moved: list[tuple[Watch, Outcome]] = []
         for watch in due:
@@ -198,16 +214,20 @@ class Alarms:
             self._states.release(tx, arn, now)
 
     def _configured(self, tx: sqlite3.Connection, record: Record, kind: str, before: Record | None, now: float) -> None:
+        from cloche.engines.alarms import messages
+
         summary = f'Alarm "{record.name}" {kind.lower()}d'
         rows.write_item(tx, record, rows.CONFIGURATION, now, summary, messages.configuration_history(record, kind))
         detail = messages.configuration_detail(record, kind.lower(), before)
         self._states.tell(tx, record, messages.CONFIGURATION_CHANGE, detail)
 
-    def _written(self, account: str, region: str, metric: plan.Metric, at: float) -> None:
+    def _written(self, account: str, region: str, metric: Metric, at: float) -> None:
         if self._watches.written((account, region, metric), at, self._clock.time()):
             self.poke()
 
     def _watch(self, record: Record) -> Watch:
+        from cloche.engines.alarms import plan
+
         read = plan.read(record.request, self._statistic)
         evaluation = record.state.get("evaluation")
         return Watch(record.arn, record.account, record.region, record.modified_at, record.status, evaluation, read)

@@ -145,11 +145,25 @@ def configuration_detail(record: Record, operation: str, before: Record | None) 
 
 
 def configuration_history(record: Record, kind: str) -> Members:
-    """``HistoryData`` of a ``ConfigurationUpdate``; ``kind`` is ``Create``, ``Update`` or ``Delete``."""
-    told = {"alarmName": record.name, "alarmArn": record.arn, "stateValue": record.status}
-    told |= {"stateUpdatedTimestamp": stamp(record.state["updated"])}
+    """``HistoryData`` of a ``ConfigurationUpdate``; ``kind`` is ``Create``, ``Update`` or ``Delete``. The form is that
+    of items of CloudWatch's that people have published: members in lower camel case, but ``okactions``."""
     names = {"Create": "createdAlarm", "Update": "updatedAlarm", "Delete": "deletedAlarm"}
-    return {"version": "1.0", "type": kind, names[kind]: {**configuration(record), **told}}
+    told: Members = {"alarmName": record.name}
+    for name, value in record.request.items():
+        if name not in _ACTION_LISTS:
+            told[name[0].lower() + name[1:]] = value
+    if "Dimensions" in record.request:
+        told["dimensions"] = _pairs(record.request)
+    told |= {
+        "alarmArn": record.arn,
+        "alarmConfigurationUpdatedTimestamp": stamp(record.modified_at),
+        "stateValue": record.status,
+        "stateUpdatedTimestamp": stamp(record.state["updated"]),
+        "okactions": record.request.get("OKActions") or [],
+        "alarmActions": record.request.get("AlarmActions") or [],
+        "insufficientDataActions": record.request.get("InsufficientDataActions") or [],
+    }
+    return {"version": "1.0", "type": kind, names[kind]: told}
 
 
 def state_history(value: str, state: Mapping[str, Any], old_value: str, old: Mapping[str, Any]) -> Members:

@@ -40,8 +40,8 @@ _WORDS: Final = {
 
 def stamp(at: float) -> str:
     """``2019-10-02T17:04:40.989+0000``, as reasons, events and messages say moments."""
-    moment = from_epoch(at)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+    seconds, milliseconds = divmod(round(at * 1000), 1000)
+    return f"{from_epoch(seconds):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}+0000"
 
 
 def long_date(at: float) -> str:

@@ -10,6 +10,10 @@ from typing import Final
 
 KIND: Final = "cloudwatch:alarm"
 
+ALARMS_MAX: Final = 5_000
+"""docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html: of metric alarms, per Region; the
+same number for composite ones."""
+
 MIGRATIONS: Final[list[tuple[str, str]]] = [
     (
         "alarms-1",

@@ -10,15 +10,17 @@ import heapq
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cloche.engines.alarms import windows
-from cloche.engines.alarms.plan import Metric, Plan
 
-Series = tuple[str, str, Metric]
-"""Account, region, metric."""
+if TYPE_CHECKING:
+    from cloche.engines.alarms.plan import Metric, Plan
+
+    Series = tuple[str, str, Metric]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Watch:
     arn: str
     account: str
