@@ -59,7 +59,8 @@ def enter(parts: Parts, housekeeping: Housekeeping) -> None:
     agenda.watch("log subscriptions", subscriptions.next_at, subscriptions.wake, subscriptions.busy)
     agenda.watch("topics", parts.topics.owed.next_at, parts.topics.owed.wake, parts.topics.owed.busy)
     agenda.watch("functions", functions.next_at, functions.events.hint, functions.is_at_work)
-    agenda.watch("data capture", lambda: None, lambda: None, parts.hosting.captures.is_behind)
+    captures = parts.hosting.captures
+    agenda.watch("data capture", lambda: None, captures.moved, captures.is_behind)
     agenda.watch("housekeeping", housekeeping.next_at, housekeeping.wake, lambda: False)
     agenda.before_moving(functions.flush)
     agenda.before_moving(parts.hosting.flush)

@@ -81,6 +81,7 @@ class World:
 
     def stored(self) -> dict[str, list[str]]:
         """Key → the inputs of its records."""
+        self.captures.moved()
         end = time.monotonic() + 10
         while self.captures.is_behind():
             assert time.monotonic() < end
@@ -208,6 +209,26 @@ def test_only_successes_are_wanted_and_as_many_as_asked_for(world: World) -> Non
     assert 300 < share(20) < 500  # 18 standard deviations are 320
     assert share(100) == 2000
     assert world.captures.recorder(None, ACCOUNT, ARN, "v") is None
+
+
+def test_time_waits_for_what_was_captured_before_it_wants_to_pass_and_not_for_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(recorder_module, "FILE_SECONDS_MAX", 60.0)
+    assert not world.captures.is_behind()
+    for number in range(3):
+        world.take(b"1")
+        world.captures.moved()
+        assert world.captures.is_behind()
+        end = time.monotonic() + 10
+        while world.captures.is_behind():
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        world.take(b"2")  # time passes though the endpoint is busy
+        assert not world.captures.is_behind()
+        assert len(list(world.objects.iter_prefix("captured"))) == number + 1
+    world.captures.moved()
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------

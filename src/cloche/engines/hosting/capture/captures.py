@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.25
 RETRY_SECONDS: Final = 15.0
+ASKED_ANEW_SECONDS: Final = 1.0
 
 
 class Captures:
@@ -40,9 +41,12 @@ class Captures:
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
         self._recorders: dict[tuple[str, str, CapturePlan], Recorder] = {}
-        self._open: set[Recorder] = set()
+        self._open: dict[Recorder, float] = {}
+        """Who has a file that is open, and since when, by the machine's monotonic clock."""
         self._due: dict[Path, float] = {}
-        """Closed files, and when to deliver them by the machine's monotonic clock."""
+        """Closed files, and when to deliver them."""
+        self._new: dict[Path, float] = {}
+        """Those of them that nobody has tried to deliver yet, and when they were opened."""
         self._full: list[Spool] = []
         """Files that are still to be cut to their size."""
         self._held_bytes = 0
@@ -51,6 +55,8 @@ class Captures:
         self._wake = threading.Event()
         self._ending = False
         self._hurried = False
+        self._mark = 0.0
+        self._asked_at = float("-inf")
         self._thread: threading.Thread | None = None
 
     # -- recorders -----------------------------------------------------------------------------------------
@@ -80,16 +86,17 @@ class Captures:
         if self._held_bytes >= CAPTURED_BYTES_MAX:
             raise OSError(errno.ENOSPC, "too much that was captured waits to be delivered")
 
-    def opened(self, recorder: Recorder) -> None:
+    def opened(self, recorder: Recorder, at: float) -> None:
         with self._lock:
-            self._open.add(recorder)
+            self._open[recorder] = at
         self._wake.set()
 
     def closed(self, recorder: Recorder, spool: Spool) -> None:
         """Nothing is added to it any more."""
         with self._lock:
-            self._open.discard(recorder)
+            self._open.pop(recorder, None)
             self._due[spool.path] = 0.0
+            self._new[spool.path] = spool.opened_at
             self._held_bytes += spool.size
             self._full.append(spool)
         self._wake.set()
@@ -104,7 +111,7 @@ class Captures:
             part.unlink()
         for path in sorted(self._folder.glob("*" + SUFFIX)):
             if mend(path):
-                self._due[path] = 0.0
+                self._due[path] = self._new[path] = 0.0
                 self._held_bytes += path.stat().st_size
         if self._due:
             self._begin()
@@ -121,13 +128,24 @@ class Captures:
 
     def is_behind(self) -> bool:
         """Whether something captured has yet to be delivered, and can be; if so, it is delivered now. Who asks wants to
-        let time pass, and what was captured before belongs to S3 by then."""
+        let time pass, and what was captured before belongs to S3 by then. Asked again and again it is about what was
+        captured before the first time, as otherwise time would never pass while an endpoint is busy; ``moved`` says
+        that it has passed."""
+        now = time.monotonic()
         with self._lock:
-            behind = bool(self._open) or any(at == 0.0 for at in self._due.values())
-        if behind:
+            if now - self._asked_at > ASKED_ANEW_SECONDS:
+                self._mark = now
+            self._asked_at = now
+            behind = any(at <= self._mark for at in (*self._open.values(), *self._new.values()))
+        if behind and not self._hurried:
             self._hurried = True
             self._wake.set()
         return behind
+
+    def moved(self) -> None:
+        """The clock has moved: what is captured from now on is another moment's."""
+        with self._lock:
+            self._asked_at = float("-inf")
 
     def abandon(self, account: str) -> None:
         """Forget what the account captured and has not yet been delivered."""
@@ -166,6 +184,8 @@ class Captures:
                 except Exception:
                     log.exception("%s, which was captured, could not be delivered", path.name)
                     self._due[path] = now + RETRY_SECONDS
+                with self._lock:
+                    self._new.pop(path, None)
 
     def _closed(self, now: float) -> list[Path]:
         """Files that are due at ``now``, cut to their size."""
@@ -198,4 +218,5 @@ class Captures:
         path.unlink()
         with self._lock:
             self._due.pop(path, None)
+            self._new.pop(path, None)
             self._held_bytes -= size

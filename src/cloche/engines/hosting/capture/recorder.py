@@ -93,7 +93,7 @@ class Recorder:
         self._captures.reserve()
         self._spool = Spool(self._captures.path(uuid4().hex + SUFFIX), self._label(now), data)
         self._add = self._spool.add
-        self._captures.opened(self)
+        self._captures.opened(self, self._spool.opened_at)
         if self._lost:
             log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
             self._lost = 0
