@@ -1,6 +1,6 @@
 """The console, made when somebody first opens it: a start does not wait for templates nobody may look at.
 
-Only its memory of requests is there from the start, so that the first look shows what came before it.
+Only its memory of requests and deliveries is there from the start, so that the first look shows what came before it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloche import __version__
 from cloche.aws.operation import Caller, Members
+from cloche.console.flow import Flow
 from cloche.console.recent import Recent
 from cloche.server.wiring import Wiring
 
@@ -22,6 +23,7 @@ class LazyConsole:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._recent = Recent(wiring.parts.bus)
+        self._flow = Flow(wiring.parts.bus, self._occurs_next)
         self._console: Console | None = None
         wiring.when_stopping.append(self._close)
 
@@ -43,7 +45,11 @@ class LazyConsole:
 
         settings = parts.settings
         place = Place(settings.account, settings.region, __version__, str(settings.data))
-        return Console(ask, self._recent, place, self._wiring.console_token, parts.clock.now)
+        return Console(ask, self._recent, self._flow, place, self._wiring.console_token, parts.clock.now)
+
+    def _occurs_next(self, arn: str) -> float | None:
+        parts = self._wiring.parts
+        return parts.events.schedules.next_of(parts.database.reader, arn)
 
     def _close(self) -> None:
         if self._console is not None:

@@ -21,6 +21,7 @@ from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
 from cloche.console.events import EventPages
 from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
+from cloche.console.flow import Flow
 from cloche.console.functions import FunctionPages
 from cloche.console.insights import InsightsPages
 from cloche.console.lineage import LineagePages
@@ -45,7 +46,13 @@ class Console:
     """
 
     def __init__(
-        self, ask: Ask, recent: Recent, place: Place, token: str, now: Callable[[], datetime] = present
+        self,
+        ask: Ask,
+        recent: Recent,
+        flow: Flow,
+        place: Place,
+        token: str,
+        now: Callable[[], datetime] = present,
     ) -> None:
         pages = Pages(place, now)
         self._door = Door(token)
@@ -64,7 +71,7 @@ class Console:
             *MonitorPages(ask, pages).routes(),
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
-            *EventPages(ask, pages).routes(),
+            *EventPages(ask, pages, flow).routes(),
             *AlarmPages(ask, pages).routes(),
             *DashboardPages(ask, pages).routes(),
             *InsightsPages(ask, pages).routes(),

@@ -1,8 +1,8 @@
-"""Queues with what lies in them, and rules with what they matched, delivered and could not deliver."""
+"""Queues with what lies in them; rules, schedules and pipes, and what they delivered or could not deliver."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -10,17 +10,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cloche.console.asking import Ask, Members, ask_all, ask_or
+from cloche.console.flow import Flow
 from cloche.console.pages import Pages
 
 SHOWN: Final = 100
+DELIVERIES: Final = 40
 METRICS: Final = ("MatchedEvents", "Invocations", "FailedInvocations", "InvocationsSentToDlq")
 SPAN: Final = timedelta(hours=24)
 
 
 class EventPages:
-    def __init__(self, ask: Ask, pages: Pages) -> None:
+    def __init__(self, ask: Ask, pages: Pages, flow: Flow) -> None:
         self._ask = ask
         self._pages = pages
+        self._flow = flow
 
     def routes(self) -> list[Route]:
         return [Route("/_cloche/queues", self.queues), Route("/_cloche/rules", self.rules)]
@@ -53,17 +56,34 @@ class EventPages:
         )
         sums = await self._sums([rule["Name"] for rule in rules])
         shown = [
-            {**rule, "targets": [each["Arn"] for each in found["Targets"]], "sums": sums.get(rule["Name"], {})}
+            {
+                **rule,
+                "targets": [each["Arn"] for each in found["Targets"]],
+                "sums": sums.get(rule["Name"], {}),
+                "next": self._flow.occurs_next(rule["Arn"]),
+            }
             for rule, found in zip(rules, targets, strict=True)
         ]
-        return self._pages.show("rules.html", rules=shown)
+        return self._pages.show(
+            "_rules.html" if "hx-request" in request.headers else "rules.html",
+            rules=shown,
+            schedules=await self._schedules(),
+            pipes=(await ask_or(self._ask, "pipes", "ListPipes", {"Limit": SHOWN}, {"Pipes": []}))["Pipes"],
+            deliveries=self._flow.newest(DELIVERIES),
+        )
+
+    async def _schedules(self) -> list[Members]:
+        answer = await ask_or(self._ask, "scheduler", "ListSchedules", {"MaxResults": SHOWN}, {"Schedules": []})
+        asked = [{"Name": each["Name"], "GroupName": each["GroupName"]} for each in answer["Schedules"]]
+        told = await ask_all(*(ask_or(self._ask, "scheduler", "GetSchedule", each, {}) for each in asked))
+        return [{**each, "next": self._flow.occurs_next(each["Arn"])} for each in told if each]
 
     async def _sums(self, names: list[str]) -> dict[str, dict[str, int]]:
         """Of the last day, by rule and metric."""
         asked = {f"r{n}m{m}": (name, metric) for n, name in enumerate(names) for m, metric in enumerate(METRICS)}
         if not asked:
             return {}
-        now = datetime.now(UTC)
+        now = self._pages.now()
         members = {
             "MetricDataQueries": [_query(id, name, metric) for id, (name, metric) in asked.items()],
             "StartTime": now - SPAN,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active", "Scheduled", "OK"}
+GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active", "Scheduled", "OK", "delivered"}
 BAD = {
     "Failed",
     "OutOfService",
@@ -16,6 +16,8 @@ BAD = {
     "InAlert",
     "Rejected",
     "ALARM",
+    "given up",
+    "dead letter",
 }
 MOVING = {
     "InProgress",
@@ -30,6 +32,7 @@ MOVING = {
     "Baking",
     "Executing",
     "Starting",
+    "failed",
 }
 
 

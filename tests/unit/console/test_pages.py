@@ -13,9 +13,10 @@ from cloche.aws.errors import AwsError
 from cloche.console.app import Console
 from cloche.console.asking import Members
 from cloche.console.curves import Curves, charts, collect
+from cloche.console.flow import Flow
 from cloche.console.pages import Place
 from cloche.console.recent import Recent
-from cloche.foundation.bus import Bus, RequestServed
+from cloche.foundation.bus import Bus, EventDelivered, RequestServed
 
 AT = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
 JOB = {
@@ -68,8 +69,28 @@ ANSWERS: dict[str, Members] = {
     "GetQueueAttributes": {"Attributes": {"FifoQueue": "true", "ApproximateNumberOfMessages": "7"}},
     "ListEventBuses": {"EventBuses": [{"Name": "default"}]},
     "ListRules": {
-        "Rules": [{"Name": "r", "EventBusName": "default", "State": "ENABLED", "EventPattern": '{"source": ["<i>"]}'}]
+        "Rules": [
+            {
+                "Name": "r",
+                "Arn": "arn:rule",
+                "EventBusName": "default",
+                "State": "ENABLED",
+                "EventPattern": '{"source": ["<i>"]}',
+                "ScheduleExpression": "rate(1 hour)",
+            }
+        ]
     },
+    "ListSchedules": {"Schedules": [{"Name": "s", "GroupName": "default"}]},
+    "GetSchedule": {
+        "Name": "s",
+        "Arn": "arn:schedule",
+        "GroupName": "default",
+        "State": "ENABLED",
+        "ScheduleExpression": "cron(0 9 * * ? *)",
+        "ScheduleExpressionTimezone": "Europe/Berlin",
+        "Target": {"Arn": "arn:target"},
+    },
+    "ListPipes": {"Pipes": [{"Name": "p", "CurrentState": "RUNNING", "Source": "arn:from", "Target": "arn:to"}]},
     "ListTargetsByRule": {"Targets": [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:jobs"}]},
     "ListTrainingJobs": {"TrainingJobSummaries": [JOB], "NextToken": "more&more"},
     "DescribeTrainingJob": JOB,
@@ -172,8 +193,10 @@ async def ask(service: str, operation: str, members: Members) -> Members:
 def get(path: str, *, query: str = "", method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, str, str]:
     """(status, body, location) of one request with the console's cookie, unless ``cookie`` says otherwise."""
     bus = Bus()
-    console = Console(ask, Recent(bus), Place("123456789012", "us-east-1", "0", "data"), "secret")
+    flow = Flow(bus, {"arn:rule": AT.timestamp(), "arn:schedule": AT.timestamp()}.get)
+    console = Console(ask, Recent(bus), flow, Place("123456789012", "us-east-1", "0", "data"), "secret")
     bus.tell(RequestServed(0.0, "id", "s3", "PutObject", "arn", 200, "", 0.001))
+    bus.tell(EventDelivered(0.0, "a:b:c:d:e:rule/r", "a:b:c:d:e:jobs", "Order", "dead letter", "<b>why"))
     lines = {
         "cookie": "cloche_console=secret",
         "host": "localhost:1",
@@ -236,6 +259,10 @@ PAGES = [
     ("/_cloche/queues", "", "next=on%26on"),
     ("/_cloche/queues", "shown=counts", '<td>jobs.fifo <small>FIFO</small><td class="number">7'),
     ("/_cloche/rules", "", "&lt;i&gt;"),
+    ("/_cloche/rules", "shown=next", '<code>rate(1 hour)</code> <span class="dim">next 2026-11-25'),
+    ("/_cloche/rules", "shown=schedule", "<code>cron(0 9 * * ? *)</code>"),
+    ("/_cloche/rules", "shown=pipe", "<td>RUNNING<td>arn:from<td><td>arn:to"),
+    ("/_cloche/rules", "shown=letter", '<span class="badge bad">dead letter</span> <span class="dim">&lt;b&gt;why'),
     ("/_cloche/rules", "shown=sums", '<td class="number">6<td class="number">4<td class="number">2'),
     ("/_cloche/requests", "", "PutObject"),
 ]
