@@ -16,9 +16,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -28,6 +28,7 @@ from invoke import Subject, _await, _server, peer_environment, signed_request
 from s3_subjects import PACKAGES as MINISTACK
 from s3_subjects import threads_rate
 
+T = TypeVar("T")
 REGION = "us-east-1"
 BODY = "x" * 200
 
@@ -65,27 +66,27 @@ class Subjects:
 
 
 @contextlib.contextmanager
-def cloche(folder: Path) -> Iterator[Subjects]:
+def cloche(folder: Path, make: Callable[[str, str, dict[str, str]], T]) -> Iterator[T]:
     data = folder / "data"
     command = [sys.executable, "-m", "cloche.cli.main", "up", "--port", "0", "--data", str(data)]
     with _running(command, folder / "cloche.log") as process:
         said = _server(data, process)
         keys = json.loads((data / "keys" / "root.json").read_text())
-        yield Subjects("cloche", f"http://127.0.0.1:{said['port']}", keys)
+        yield make("cloche", f"http://127.0.0.1:{said['port']}", keys)
 
 
 @contextlib.contextmanager
-def moto(folder: Path) -> Iterator[Subjects]:
+def moto(folder: Path, make: Callable[[str, str, dict[str, str]], T]) -> Iterator[T]:
     port = 45_000 + os.getpid() % 10_000
     url = f"http://127.0.0.1:{port}"
     server = peer_environment("moto", MOTO).with_name("moto_server")
     with _running([str(server), "-H", "127.0.0.1", "-p", str(port)], folder / "moto.log") as process:
         _await(url + "/moto-api/", process)
-        yield Subjects("moto", url, {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "secret"})
+        yield make("moto", url, {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "secret"})
 
 
 @contextlib.contextmanager
-def ministack(folder: Path) -> Iterator[Subjects]:
+def ministack(folder: Path, make: Callable[[str, str, dict[str, str]], T]) -> Iterator[T]:
     port = 46_000 + os.getpid() % 9_000
     python = peer_environment("ministack", MINISTACK)
     environment = {**os.environ, "GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1"}
@@ -94,7 +95,7 @@ def ministack(folder: Path) -> Iterator[Subjects]:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)
     try:
         _await(f"http://127.0.0.1:{port}/_ministack/health", process)
-        yield Subjects("ministack", f"http://127.0.0.1:{port}", {"AccessKeyId": "test", "SecretAccessKey": "test"})
+        yield make("ministack", f"http://127.0.0.1:{port}", {"AccessKeyId": "test", "SecretAccessKey": "test"})
     finally:
         process.terminate()
         process.wait()
@@ -108,7 +109,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as held:
         folder = Path(place)
-        servers = [held.enter_context(make(folder)) for make in (cloche, moto, ministack)]
+        servers = [held.enter_context(start(folder, Subjects)) for start in (cloche, moto, ministack)]
         for clients in chosen.clients:
             for what in ("send", "send, receive, delete"):
                 rates: dict[str, list[float]] = {each.name: [] for each in servers}

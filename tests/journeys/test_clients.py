@@ -170,6 +170,11 @@ EXPECTED = {
         "heard: version 1 of example-events was approved",
         "a large order: large",
     ],
+    "schedules": [
+        "at its time: {'large': 50, 'through': 'example-large'}",
+        "replayed: {'large': 50, 'through': 'example-large'}",
+        "state: COMPLETED",
+    ],
 }
 
 

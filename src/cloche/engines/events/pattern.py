@@ -37,7 +37,9 @@ class _Leaf:
             return any(map(self.matches, scalars)) if scalars else self.may_be_absent
         if isinstance(value, dict):  # "exists matching only works on leaf nodes"
             return self.may_be_absent
-        return self.any_there or key_of(value) in self.exact or any(test(value) for test in self.tests)
+        if self.any_there or key_of(value) in self.exact:
+            return True
+        return bool(self.tests) and any(test(value) for test in self.tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class _Node:
         for name, below in self.fields:
             if not below.matches(held.get(name, _ABSENT)):
                 return False
-        return all(any(each._fits(held) for each in alternatives) for alternatives in self.either)
+        return not self.either or all(any(each._fits(held) for each in either) for either in self.either)
 
 
 class Pattern:
@@ -118,7 +120,14 @@ def _node(document: Mapping[str, Any], depth: int) -> _Node:
             fields.append((name, _leaf(below)))
         else:
             raise Invalid(f'"{name}" must be an object or an array')
+    fields.sort(key=_cost)
     return _Node(tuple(fields), tuple(either))
+
+
+def _cost(field: tuple[str, _Node | _Leaf]) -> int:
+    """What says no soonest is asked first: plain values, then tests, then what lies deeper."""
+    below = field[1]
+    return 2 if isinstance(below, _Node) else 1 if below.tests else 0
 
 
 def _leaf(options: Sequence[Any]) -> _Leaf:
