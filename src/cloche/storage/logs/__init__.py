@@ -9,8 +9,9 @@ from cloche.storage.logs.finding import FoundPage, Position, Question
 from cloche.storage.logs.frames import Sieve
 from cloche.storage.logs.index import MIGRATIONS, LogGroup, LogStream
 from cloche.storage.logs.order import END, Boundary, Place
+from cloche.storage.logs.paging import EventPage
 from cloche.storage.logs.sources import LogSource
-from cloche.storage.logs.store import EventPage, LogStore
+from cloche.storage.logs.store import LogStore
 from cloche.storage.logs.stream import LogEvent, event_id
 
 __all__ = [

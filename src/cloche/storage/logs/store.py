@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,6 @@ from cloche.foundation.errors import AlreadyExists, NotFound
 from cloche.storage.logs import index
 from cloche.storage.logs.files import OpenStreams
 from cloche.storage.logs.finding import (
-    PAGE_BYTES_MAX,
     PAGE_EVENTS_MAX,
     FoundPage,
     Position,
@@ -30,24 +29,16 @@ from cloche.storage.logs.finding import (
 )
 from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES
 from cloche.storage.logs.index import LogGroup, LogStream
-from cloche.storage.logs.order import END, START, Boundary, Place, backward_steps, events_of, forward_steps, key_of
+from cloche.storage.logs.order import END, Boundary, Place, events_of, forward_steps
+from cloche.storage.logs.paging import EventPage, read_backward, read_forward
 from cloche.storage.logs.sources import LogSource, event_at
-from cloche.storage.logs.stream import LogEvent, StreamFiles
+from cloche.storage.logs.stream import LogEvent
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.keyset import Key, Walk, read_page
 
 DAY_MS: Final = 24 * 3600 * 1000
 _KEPT: Final = 200
 """Events of a live tail's step that are taken from one stream at most, more than a client is shown of all."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    """Events in the order of time, the boundary before the first, and the place to go on forwards."""
-
-    events: list[LogEvent]
-    first: Boundary
-    last: Place
 
 
 class LogStore:
@@ -303,8 +294,8 @@ class LogStore:
         end = END if end_ms is None else (end_ms, 0)
         with self._files.use(number) as files:
             if from_head:
-                return _read_forward(files, start, end, at, limit)
-            return _read_backward(files, start, end, at, limit)
+                return read_forward(files, start, end, at, limit)
+            return read_backward(files, start, end, at, limit)
 
     def find(
         self,
@@ -439,59 +430,6 @@ class LogStore:
         )
         rows = read_page(reader, walk, after=None, size=1_000_000).rows
         return [index.stream_from_row(row) for row in rows]
-
-
-def _read_forward(
-    files: StreamFiles, start: Boundary, end: Boundary, at: tuple[int, ...] | None, limit: int
-) -> EventPage:
-    since, until, *reached = at or (0, 0, *START)
-    while True:
-        if until <= since:
-            until = files.next_ordinal
-        beginning = max(start, (reached[0], reached[1]))
-        steps = events_of(forward_steps(files, beginning, since=since, until=until))
-        walk = takewhile(lambda event: key_of(event) < end, steps)
-        events, more = _fill(walk, limit)
-        if events:
-            last = events[-1]
-            beyond = (since, until, last.timestamp_ms, last.ordinal + 1) if more else (until, until, *START)
-            return EventPage(events, key_of(events[0]), beyond)
-        if until >= files.next_ordinal:
-            # The end: "it returns the same token you passed in".
-            rest = (until, until, *START) if at is None else (at[0], at[1], at[2], at[3])
-            return EventPage([], end, rest)
-        since, reached = until, [*START]
-
-
-def _read_backward(
-    files: StreamFiles, start: Boundary, end: Boundary, at: tuple[int, ...] | None, limit: int
-) -> EventPage:
-    newest = at is None and end == END
-    boundary = end if at is None else min(end, (at[0], at[1]))
-    until = files.next_ordinal
-    steps = events_of(backward_steps(files, boundary))
-    events, _ = _fill(takewhile(lambda event: key_of(event) >= start, steps), limit)
-    events.reverse()
-    if newest:
-        last: Place = (until, until, *START)
-    elif events:
-        last = (0, until, events[-1].timestamp_ms, events[-1].ordinal + 1)
-    else:
-        last = (0, until, *boundary)
-    first = key_of(events[0]) if events else (at[0], at[1]) if at is not None else start
-    return EventPage(events, first, last)
-
-
-def _fill(events: Iterator[LogEvent], limit: int) -> tuple[list[LogEvent], bool]:
-    """As many as fit a page (at least one, if there is one), and whether any is left."""
-    taken: list[LogEvent] = []
-    room = PAGE_BYTES_MAX
-    for event in events:
-        room -= len(event.message.encode()) + EVENT_OVERHEAD_BYTES
-        if taken and (room < 0 or len(taken) >= limit):
-            return taken, True
-        taken.append(event)
-    return taken, False
 
 
 def _group(connection: sqlite3.Connection, account: str, region: str, name: str) -> LogGroup:
