@@ -191,6 +191,13 @@ def test_composite_alarms_and_what_may_be_deleted(cloudwatch: Any) -> None:
     cloudwatch.put_composite_alarm(AlarmName="whole-2", AlarmRule="TRUE")
     assert refusal(cloudwatch.delete_alarms, AlarmNames=["whole", "whole-2"])[0] == "ValidationError"
     cloudwatch.delete_alarms(AlarmNames=["part-a", "part-b", "whole"])
+    theirs = f"arn:aws:cloudwatch:{REGION}:999999999999:alarm:whole-2"
+    for reference in (theirs, theirs.replace("999999999999", ACCOUNT).replace(REGION, "eu-west-1")):
+        told = refusal(cloudwatch.put_composite_alarm, AlarmName="of-theirs", AlarmRule=f'ALARM("{reference}")')
+        assert "do not exist" in told[1]
+    assert "must not be an ARN" in refusal(cloudwatch.put_metric_alarm, **plain(theirs))[1]
+    assert refusal(cloudwatch.set_alarm_state, AlarmName=f"{ARN}whole-2", StateValue="OK", StateReason="x")[1] == ""
+    assert "control characters" in refusal(cloudwatch.put_metric_alarm, **plain("a\tb"))[1]
     told = refusal(cloudwatch.put_metric_alarm, **plain("whole-2"))
     assert "another type" in told[1]
 

@@ -94,8 +94,8 @@ class Alarms:
             rows.link(
                 tx,
                 arn,
-                [rows.arn_of(account, region, child) for child in named],
-                None if suppressor is None else rows.arn_of(account, region, suppressor),
+                [rows.arn_meant(account, region, child) for child in named],
+                None if suppressor is None else rows.arn_meant(account, region, suppressor),
             )
         self._configured(tx, record, "Create" if before is None else "Update", before, now)
         if composite:

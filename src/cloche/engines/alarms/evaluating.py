@@ -13,6 +13,8 @@ from cloche.foundation.errors import Invalid, NotSupported
 from cloche.storage.metrics import MetricStore
 
 ERROR: Final = "EVALUATION_ERROR"
+REASON_MAX: Final = 1_023
+"""Characters of ``StateReason``, by the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ def evaluate(
     try:
         row = _read(metrics, expressions, account, region, plan, end, count)
     except (Invalid, NotSupported) as error:
-        return Outcome(INSUFFICIENT_DATA, f"Evaluation error: {error.message}", None, ERROR, moment + plan.interval)
+        return Outcome(
+            INSUFFICIENT_DATA, f"Evaluation error: {error.message}"[:REASON_MAX], None, ERROR, moment + plan.interval
+        )
     following = moment + plan.interval
     next_at = None if row.moves_at is None else max(windows.upwards(row.moves_at, plan.interval), following)
     if plan.by_the_clock:

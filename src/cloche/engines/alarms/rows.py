@@ -31,8 +31,14 @@ class Item(NamedTuple):
 
 
 def arn_of(account: str, region: str, name: str) -> str:
-    """``name`` may be an ARN already."""
-    return name if name.startswith("arn:") else f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}"
+    return f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}"
+
+
+def arn_meant(account: str, region: str, reference: str) -> str:
+    """By a rule or as a suppressor: a name, or an ARN of the same account and region. Any other ARN is taken for a
+    name, which no alarm has."""
+    own = arn_of(account, region, "")
+    return reference if reference.startswith(own) else own + reference
 
 
 def _account(arn: str) -> str:

@@ -194,7 +194,7 @@ class States:
 
     def _rule_says(self, tx: sqlite3.Connection, record: Record) -> str:
         def state_of(alarm: str) -> str | None:
-            found = rows.find(tx, rows.arn_of(record.account, record.region, alarm))
+            found = rows.find(tx, rows.arn_meant(record.account, record.region, alarm))
             return None if found is None else found.status
 
         return ALARM if rules.holds(rules.read(record.request["AlarmRule"]), state_of) else OK
@@ -205,7 +205,7 @@ class States:
         rows.set_timer(tx, record.arn, None)
         if named is None:
             return None
-        suppressor = rows.find(tx, rows.arn_of(record.account, record.region, named))
+        suppressor = rows.find(tx, rows.arn_meant(record.account, record.region, named))
         if suppressor is not None and suppressor.status == ALARM:
             return _held("Alarm", old_value, None, suppressor.name)
         wait = record.request.get("ActionsSuppressorWaitPeriod") or 0

@@ -64,6 +64,7 @@ def validation_error(message: str) -> AwsError:
 
 def metric_alarm(ctx: Context, request: Members) -> dict[str, Any]:
     """What is kept of the request."""
+    _require_name(request["AlarmName"])
     _require_done("PutMetricAlarm", request)
     require_actions(ctx, request)
     for name in ("EvaluationPeriods", "ComparisonOperator"):
@@ -86,6 +87,7 @@ def metric_alarm(ctx: Context, request: Members) -> dict[str, Any]:
 
 
 def composite_alarm(ctx: Context, request: Members) -> dict[str, Any]:
+    _require_name(request["AlarmName"])
     _require_done("PutCompositeAlarm", request)
     require_actions(ctx, request)
     periods = ("ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod")
@@ -99,6 +101,15 @@ def composite_alarm(ctx: Context, request: Members) -> dict[str, Any]:
     kept = {name: request[name] for name in _KEPT_OF_COMPOSITE if request.get(name) not in (None, [])}
     kept["ActionsEnabled"] = request.get("ActionsEnabled", True)
     return kept
+
+
+def _require_name(name: str) -> None:
+    """API_PutMetricAlarm: a name "can't contain ASCII control characters"; nor what is an ARN here, so that rules that
+    refer to alarms by ARN mean one alarm."""
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in name):
+        raise validation_error("AlarmName must not contain ASCII control characters")
+    if name.startswith("arn:"):
+        raise validation_error("AlarmName must not be an ARN")
 
 
 def require_actions(ctx: Context, request: Members) -> None:

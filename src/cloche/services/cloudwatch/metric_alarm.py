@@ -84,17 +84,17 @@ def _require_room(tx: sqlite3.Connection, ctx: Context, *, is_composite: bool) -
 
 
 def _require_there(tx: sqlite3.Connection, ctx: Context, own: str, named: list[str], suppressor: str | None) -> None:
-    missing = [each for each in named if rows.find(tx, rows.arn_of(ctx.account, ctx.region, each)) is None]
+    missing = [each for each in named if rows.find(tx, rows.arn_meant(ctx.account, ctx.region, each)) is None]
     if missing:
         listed = ", ".join(missing)
         raise validation_error(
             f"Could not save the composite alarm as alarms [{listed}] in the alarm rule do not exist"
         )
     for each in named:
-        parents = {*rows.parents(tx, rows.arn_of(ctx.account, ctx.region, each)), own}
+        parents = {*rows.parents(tx, rows.arn_meant(ctx.account, ctx.region, each)), own}
         if len(parents) > PARENTS_MAX:
             raise AwsError("LimitExceeded", f"{PARENTS_MAX} composite alarms depend on {each} already.")
-    if suppressor is not None and rows.find(tx, rows.arn_of(ctx.account, ctx.region, suppressor)) is None:
+    if suppressor is not None and rows.find(tx, rows.arn_meant(ctx.account, ctx.region, suppressor)) is None:
         raise validation_error(
             f"Could not save the composite alarm as the actions suppressor {suppressor} does not exist"
         )
