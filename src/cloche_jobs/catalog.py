@@ -49,6 +49,8 @@ class Image:
     needs_java: bool = False
     module: str = ""
     """Run in a processing job that names no entry point of its own: the image's own program."""
+    imports: tuple[str, ...] = ()
+    """What that program begins with importing: a process that stands by does so ahead."""
 
     @property
     def key(self) -> str:
@@ -146,6 +148,7 @@ MONITORS: Final = tuple(
         spec=None,
         note="AWS runs Spark and Deequ",
         module="cloche_jobs.monitor.main",
+        imports=("cloche_jobs.monitor.data_quality",) if name == ANALYZER else ("cloche_jobs.monitor.merge",),
     )
     for name in (ANALYZER, MERGER)
 )

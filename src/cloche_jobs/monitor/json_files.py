@@ -12,6 +12,9 @@ import pyarrow as pa
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.monitor.rows import blocks_of, flat
 
+LINE_BYTES_MAX = 128 << 20
+"""A captured request and its answer have up to 25 MB each, as base64 a third more."""
+
 
 def blocks(paths: Sequence[Path], *, lines: bool) -> Iterator[Any]:
     """Arrow record batches. Raises ``UserError``."""
@@ -21,16 +24,18 @@ def blocks(paths: Sequence[Path], *, lines: bool) -> Iterator[Any]:
 def documents_of_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The object of each line with its number. Raises ``UserError`` for a line that is none."""
     with pa.input_stream(str(path), compression="detect") as stream:
-        for number, line in enumerate(_lines(stream), 1):
+        for number, line in enumerate(_lines(stream, path.name), 1):
             if line.strip():
                 yield number, _object(line, f"line {number} of {path.name}")
 
 
-def _lines(stream: Any) -> Iterator[bytes]:
+def _lines(stream: Any, name: str) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(1 << 20):
         *whole, rest = (rest + chunk).split(b"\n")
         yield from whole
+        if len(rest) > LINE_BYTES_MAX:
+            raise UserError(f"a line of {name} is longer than {LINE_BYTES_MAX} bytes")
     if rest:
         yield rest
 

@@ -19,6 +19,7 @@ ROWS_MAX = 20_000
 TEXT_MAX = 16 << 20
 """Characters of a block."""
 WIDTH_MAX = 10_000
+DEPTH_MAX = 100
 
 
 class Gatherer:
@@ -85,20 +86,22 @@ def cell_of(value: Any) -> str | None:
 def flat(document: Any, name: str = "") -> dict[str, str | None]:
     """One row of a JSON document: members of members get names with dots, items of lists numbers.
 
-    Raises ``UserError`` beyond ``WIDTH_MAX`` cells.
+    Raises ``UserError`` beyond ``WIDTH_MAX`` cells or ``DEPTH_MAX`` levels.
     """
     row: dict[str, str | None] = {}
-    _flatten(document, name, row)
+    _flatten(document, name, row, 0)
     return row
 
 
-def _flatten(value: Any, name: str, row: dict[str, str | None]) -> None:
+def _flatten(value: Any, name: str, row: dict[str, str | None], depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise UserError(f"a record is nested more than {DEPTH_MAX} deep")
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
-            _flatten(each, f"{name}.{key}" if name else str(key), row)
+            _flatten(each, f"{name}.{key}" if name else str(key), row, depth + 1)
     elif isinstance(value, list) and value:
         for number, each in enumerate(value):
-            _flatten(each, f"{name}.{number}" if name else str(number), row)
+            _flatten(each, f"{name}.{number}" if name else str(number), row, depth + 1)
     else:
         if len(row) == WIDTH_MAX:
             raise UserError(f"a record has more than {WIDTH_MAX} values")

@@ -105,6 +105,7 @@ def test_a_million_values_are_estimated_in_bounded_memory(analyze: Analyze) -> N
         ({"a.jsonl": '{"a": 1}\n{"a"'}, LINES, "line 2 of a.jsonl is not JSON"),
         ({"a.jsonl": "[1]\n"}, LINES, "line 1 of a.jsonl is not a JSON object"),
         ({"a.jsonl": "[" * 100_000 + "\n"}, LINES, "line 1 of a.jsonl is not JSON"),
+        ({"a.jsonl": '{"a": ' + "[" * 101 + "1" + "]" * 101 + "}\n"}, LINES, "a record is nested more than 100 deep"),
         ({"a.jsonl": json.dumps(dict.fromkeys(map(str, range(10_001)), 1))}, LINES, "more than 10000"),
         ({"a.jsonl": "{}\n"}, CAPTURE, "is not a captured record"),
         ({"a.jsonl": captured("1", "2")[:-40]}, CAPTURE, "line 1 of a.jsonl is not JSON"),
@@ -138,6 +139,21 @@ def test_formats_that_are_none(analyze: Analyze, format: Any) -> None:
 def test_requests_that_make_no_sense(analyze: Analyze, variables: dict[str, str], told: str) -> None:
     ended = analyze({"a": "1\n"}, format=BARE_CSV, **variables)
     assert (ended.code, told in ended.message) == (255, True), ended.message
+
+
+def test_lines_without_end_are_refused(desk: Desk) -> None:
+    code = """
+from io import BytesIO
+from cloche_jobs.contract.failure import UserError
+from cloche_jobs.monitor import json_files
+kept, json_files.LINE_BYTES_MAX = json_files.LINE_BYTES_MAX, 10
+try:
+    result = len(list(json_files._lines(BytesIO(b"x" * 11), "a")))
+except UserError as error:
+    result = error.message
+json_files.LINE_BYTES_MAX = kept
+"""
+    assert desk.ask({}, code) == "a line of a is longer than 10 bytes"
 
 
 def names(ended: Ended) -> list[str]:

@@ -54,6 +54,8 @@ def process_of(
         )
         return Host(host.name, layout.root, environment, (*world.mounts, *staged[host.number].mounts, *mounts))
 
+    # What an image's own program is told differs from job to job. It is in lower case, what libraries heed is not.
+    is_own = plan.entrypoint == image.entrypoint
     first, *others = (made(host) for host in plan.hosts)
     root = root_of(plan.hosts[0])
     return ProcessSpec(
@@ -71,7 +73,8 @@ def process_of(
         stop_grace_seconds=stop_grace_seconds,
         companions=tuple(feeder(place.of_host(host.number)) for host in plan.hosts if staged[host.number].has_pipes),
         standby=Standby(
-            later=frozenset(world.environment),
+            modules=image.imports if is_own else (),
+            later=frozenset((*world.environment, *(name for name in plan.environment if is_own and name.islower()))),
             python=str(python),
             prefix=str(root / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
         ),
