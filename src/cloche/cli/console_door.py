@@ -11,7 +11,7 @@ from cloche import __version__
 from cloche.aws.operation import Caller, Members
 from cloche.console.flow import Flow
 from cloche.console.recent import Recent
-from cloche.server.wiring import Wiring
+from cloche.server.building import Wiring
 
 if TYPE_CHECKING:
     from cloche.console.app import Console

@@ -18,8 +18,8 @@ from cloche.foundation.settings import Settings
 
 if TYPE_CHECKING:
     from cloche.server.app import AsgiApp
+    from cloche.server.building import Wiring
     from cloche.server.directory import Running
-    from cloche.server.wiring import Wiring
 
 _START_SECONDS_MAX: Final = 30
 _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)

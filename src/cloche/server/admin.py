@@ -9,7 +9,7 @@ Source: docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.ht
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -25,20 +25,26 @@ PREFIX: Final = "/_cloche/"
 
 
 class Admin:
-    """``owners`` are the routes that only the owner of the data directory may ask."""
+    """``owners`` answers the routes that only the owner of the data directory may ask: what they need may have to be
+    loaded first."""
 
     def __init__(
-        self, tokens: JobTokens | None, fallback: Fallback | None = None, owners: Sequence[OwnRoutes] = ()
+        self,
+        tokens: JobTokens | None,
+        fallback: Fallback | None = None,
+        owners: Callable[[], Sequence[OwnRoutes]] = tuple,
     ) -> None:
         self._tokens = tokens
         self._owners = owners
         self._fallback = fallback
 
     def owns(self, path: str) -> bool:
-        return path == "/_cloche/health" or path.startswith(CREDENTIALS_PATH) or self._owners_of(path) is not None
+        return is_plain(path) or self._owners_of(path) is not None
 
     def _owners_of(self, path: str) -> OwnRoutes | None:
-        return next((routes for routes in self._owners if routes.owns(path)), None)
+        if is_plain(path) or not path.startswith(PREFIX):
+            return None
+        return next((routes for routes in self._owners() if routes.owns(path)), None)
 
     def wants_body(self, request: HttpRequest) -> bool:
         """Whether its body is to be read first. Raises ``AwsError`` where it is not even for that."""
@@ -68,6 +74,11 @@ class Admin:
         if credentials is None:
             raise AwsError("AccessDenied", "This token gives no credentials.", 403)
         return _json(credentials)
+
+
+def is_plain(path: str) -> bool:
+    """Whether it is one of those that every client and job may ask."""
+    return path == "/_cloche/health" or path.startswith(CREDENTIALS_PATH)
 
 
 def _json(content: object) -> HttpResponse:

@@ -30,7 +30,7 @@ from cloche.foundation.clock import Clock
 from cloche.foundation.ids import request_id as new_request_id
 from cloche.foundation.settings import Settings
 from cloche.server import forms
-from cloche.server.admin import PREFIX, Admin
+from cloche.server.admin import PREFIX, Admin, is_plain
 from cloche.server.crossing import Crossing, is_for_s3
 from cloche.server.dispatch import Dispatch, not_offered
 from cloche.server.fallback.fallback import Beyond, Fallback
@@ -70,6 +70,10 @@ class Exchange:
     """What it asks of the fallback, which answers it."""
 
 
+EARLY: Final = frozenset({"sts"})
+"""Services that do without the engines. (What others write may have to be told to one, in the same transaction.)"""
+
+
 class Chain:
     def __init__(
         self,
@@ -94,6 +98,8 @@ class Chain:
         """Answers on this machine's own names at ``/`` and below ``/_cloche/``; set before serving."""
         self.fallback: Fallback | None = None
         """Answers for services that Cloche does not speak; set before serving."""
+        self.load: Callable[[], None] | None = None
+        """Makes the engines, while they are not there yet."""
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -168,6 +174,8 @@ class Chain:
 
     async def act(self, context: Context, service: str, operation: Operation, members: Members) -> Answer:
         """Authorize and run: where requests from the wire and those of ``perform`` meet."""
+        if service not in EARLY:
+            await self._loaded()
         self.authorize(context, service, operation, members)
         return await self.runner.run(operation, context, members)
 
@@ -181,6 +189,12 @@ class Chain:
     ) -> Context:
         region = region or self.settings.region
         return Context(caller, region, request_id, self.clock.now(), request, self.parts, origin or {})
+
+    async def _loaded(self) -> None:
+        """Wait for the engines in the first moments of a server, without keeping others waiting."""
+        if self.load is not None:
+            await self.runner.in_thread(self.load)
+            self.load = None
 
     # -- stages --------------------------------------------------------------------------------------------
 
@@ -201,6 +215,8 @@ class Chain:
         return self.guard.is_own(request.host)
 
     async def _own_page(self, exchange: Exchange, request: HttpRequest) -> HttpResponse | None:
+        if not is_plain(request.path):
+            await self._loaded()
         if self.admin.owns(request.path):
             if self.admin.wants_body(request):
                 assert exchange.arriving is not None

@@ -26,9 +26,9 @@ from cloche.foundation.errors import Conflict, Invalid
 from cloche.foundation.limits import IDLE_SECONDS_MAX
 from cloche.foundation.settings import Settings
 from cloche.server.app import AsgiApp
+from cloche.server.building import Wiring, build
 from cloche.server.directory import DirectoryLock, Layout, Running, process_start, write_running
 from cloche.server.quick import Quick
-from cloche.server.wiring import Wiring, build
 
 log = logging.getLogger(__name__)
 _STOP_SECONDS_MAX: Final = 8
@@ -95,11 +95,22 @@ async def _serve(
 
     def stop() -> None:
         server.should_exit = True
-        for listener_to_it in wiring.when_stopping:
-            listener_to_it()
+        wiring.announce_stop()
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
+
+    def loaded(loading: asyncio.Future[None]) -> None:
+        """Without its engines a server is none: it ends, and says why."""
+        if loading.cancelled():
+            return
+        if loading.exception() is not None:
+            stop()
+            return
+        warming = loop.run_in_executor(wiring.chain.runner.pool, wiring.warm)
+        warming.add_done_callback(_tell_failure)
+
+    loading: asyncio.Future[None] | None = None
     wiring.start(loop)
     running = _running(settings, wiring, listeners[-1].getsockname()[1])
     write_running(layout, running)
@@ -108,11 +119,13 @@ async def _serve(
         await asyncio.sleep(0.002)
     if server.started:
         on_ready(running, wiring)
-        warming = loop.run_in_executor(wiring.chain.runner.pool, wiring.warm)
-        warming.add_done_callback(_tell_failure)
+        loading = loop.run_in_executor(wiring.chain.runner.pool, wiring.load)
+        loading.add_done_callback(loaded)
     watching = loop.create_task(watch(server.server_state.connections))
     await serving
     watching.cancel()
+    if loading is not None and not loading.cancelled():
+        await loading
 
 
 def _tell_failure(warming: asyncio.Future[None]) -> None:

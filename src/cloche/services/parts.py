@@ -1,8 +1,7 @@
-"""The engines and stores a handler may use: made once by ``server/wiring.py``, reached as ``ctx.parts``."""
+"""The engines and stores a handler may use: made once by ``server``, reached as ``ctx.parts``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloche.foundation.agenda import Agenda
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from cloche.storage.objects import ObjectStore
 
 
-@dataclass(frozen=True, slots=True)
 class Parts:
     settings: Settings
     clock: Clock

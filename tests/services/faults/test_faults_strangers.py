@@ -46,6 +46,7 @@ IDEMPOTENT = {
     # (docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteOpenIDConnectProvider.html)
     ("iam", "DeleteOpenIDConnectProvider"),
     # which of the caller's own rules, mappings, associations and components have to do with that
+    ("events", "ListArchives"),
     ("events", "ListRuleNamesByTarget"),
     ("lambda", "ListEventSourceMappings"),
     ("sagemaker", "ListAssociations"),

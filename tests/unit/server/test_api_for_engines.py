@@ -13,8 +13,8 @@ from cloche.engines.identity import EXECUTION_ROLE, EXECUTION_ROLE_PATH
 from cloche.foundation.api import Behalf, Refused
 from cloche.foundation.errors import Broken
 from cloche.foundation.settings import Settings
+from cloche.server.building import Wiring, build
 from cloche.server.directory import Layout
-from cloche.server.wiring import Wiring, build
 
 REGION = "us-east-1"
 TUNING = f"arn:aws:sagemaker:{REGION}:000000000000:hyper-parameter-tuning-job/t"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from cloche.aws.http import Headers
 from cloche.server.app import Chain
 from cloche.server.quick.cycle import QuickCycle, is_plain
-from cloche.server.quick.invoke import QuickInvoke
 from cloche.server.quick.objects import OPERATIONS, QuickObjects
 from cloche.server.quick.read import QuickRead
 
 if TYPE_CHECKING:
     from cloche.server.http_protocol import HttpProtocol
+    from cloche.server.quick.invoke import QuickInvoke
 
 __all__ = ["Quick"]
 
@@ -21,18 +21,29 @@ class Quick:
     """Made once beside the chain, whose parts it uses."""
 
     def __init__(self, chain: Chain) -> None:
-        self._invoke = QuickInvoke(chain)
+        self._chain = chain
+        self._invoke: QuickInvoke | None = None
         self._read = QuickRead(chain)
         self._objects = QuickObjects(chain)
 
     def takes(self, protocol: HttpProtocol, method: bytes, target: bytes) -> QuickCycle | None:
-        """The cycle that will answer the request whose headers are complete, or ``None``: the ordinary way."""
+        """The cycle that will answer the request whose headers are complete, or ``None``: the ordinary way, also in
+        the first moments of a server, when the engines are waited for."""
+        if self._chain.load is not None:
+            return None
         if method in OPERATIONS:
             return self._objects.takes(protocol, method, target)
         if method != b"POST":
             return None
-        way = self._read if target == b"/" else self._invoke if target.startswith(b"/endpoints/") else None
+        way = self._read if target == b"/" else self._invocations() if target.startswith(b"/endpoints/") else None
         if way is None:
             return None
         headers = Headers.received([(str(name, "latin-1"), str(value, "latin-1")) for name, value in protocol.headers])
         return way.takes(protocol, target, headers) if is_plain(headers) else None
+
+    def _invocations(self) -> QuickInvoke:
+        if self._invoke is None:
+            from cloche.server.quick.invoke import QuickInvoke
+
+            self._invoke = QuickInvoke(self._chain)
+        return self._invoke

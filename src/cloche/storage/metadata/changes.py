@@ -115,6 +115,8 @@ class Changes:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._seen = 0
+        self._since = _last(database.reader)
+        """Where a follower that is new begins: with what happens from now on, though it is added later."""
 
     def follow(self, name: str, handle: Handler) -> None:
         """Have ``handle`` called with all that happens from now on; under a name of before, from where it was."""
@@ -128,11 +130,12 @@ class Changes:
         names = [follower.name for follower in self._followers]
 
         def begin(tx: sqlite3.Connection) -> int:
-            last = _last(tx)
             marks = ", ".join("?" * len(names))
             tx.execute(f"DELETE FROM change_followers WHERE name NOT IN ({marks})", names)  # noqa: S608 - marks only
-            tx.executemany("INSERT OR IGNORE INTO change_followers VALUES (?, ?)", [(name, last) for name in names])
-            return last
+            tx.executemany(
+                "INSERT OR IGNORE INTO change_followers VALUES (?, ?)", [(name, self._since) for name in names]
+            )
+            return _last(tx)
 
         self._seen = self._database.write(begin)
         self._database.after_each_commit(self._committed)

@@ -15,19 +15,23 @@ from cloche.storage.metadata.database import Database
 Migration = tuple[str, str]
 
 
-def migrate(database: Database, migrations: Sequence[Migration]) -> None:
-    """Bring the schema up to date. Raises ``Conflict`` for a store written by a newer version."""
-    database.write(lambda tx: _migrate(tx, migrations))
+def migrate(database: Database, migrations: Sequence[Migration], *, of: int = 0) -> None:
+    """Bring the schema up to date. Raises ``Conflict`` for a store written by a newer version.
+
+    ``of``: these are only some of so many that there are; the rest comes later.
+    """
+    database.write(lambda tx: _migrate(tx, migrations, of))
 
 
-def _migrate(tx: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+def _migrate(tx: sqlite3.Connection, migrations: Sequence[Migration], of: int) -> None:
     tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL) STRICT")
     applied = {row["name"] for row in tx.execute("SELECT name FROM migrations")}
     unknown = applied - {name for name, _ in migrations}
-    if unknown:
+    if unknown if not of else len(applied) > of:
+        more = f"{len(applied) - of} more migrations" if of else ", ".join(sorted(unknown))
         raise Conflict(
             "this data directory was written by a newer version of Cloche "
-            f"(it knows of {', '.join(sorted(unknown))}); start that version, or choose another --data"
+            f"(it knows of {more}); start that version, or choose another --data"
         )
     for name, script in migrations:
         if name in applied:
