@@ -175,6 +175,11 @@ EXPECTED = {
         "replayed: {'large': 50, 'through': 'example-large'}",
         "state: COMPLETED",
     ],
+    "topics": [
+        "heard 3 of which grave: ['Day Calls']",
+        "arrived: ['incoming/march.csv']",
+        "the signature holds",
+    ],
 }
 
 

@@ -35,6 +35,7 @@ class LazyConsole:
     def _made(self) -> Console:
         from cloche.console.app import Console
         from cloche.console.pages import Place
+        from cloche.engines.topics.mails import Mail, newest
 
         parts, perform = self._wiring.parts, self._wiring.perform
         root = parts.identity.root_credentials()
@@ -45,7 +46,12 @@ class LazyConsole:
 
         settings = parts.settings
         place = Place(settings.account, settings.region, __version__, str(settings.data))
-        return Console(ask, self._recent, self._flow, place, self._wiring.console_token, parts.clock.now)
+
+        def mails() -> list[Mail]:
+            return newest(parts.database.reader, settings.account, settings.region)
+
+        token = self._wiring.console_token
+        return Console(ask, self._recent, self._flow, place, token, parts.clock.now, mails)
 
     def _occurs_next(self, arn: str) -> float | None:
         parts = self._wiring.parts

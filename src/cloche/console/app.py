@@ -32,6 +32,7 @@ from cloche.console.processing import ProcessingPages
 from cloche.console.recent import Recent
 from cloche.console.registry import RegistryPages
 from cloche.console.storage import StoragePages
+from cloche.console.topics import Mails, TopicPages
 from cloche.console.training import TrainingPages
 from cloche.console.transform import TransformPages
 from cloche.console.tuning import TuningPages
@@ -42,7 +43,8 @@ STATIC = "/_cloche/static"
 class Console:
     """The console's pages at ``/`` and below ``/_cloche/`` (no bucket can have that name): an ASGI application.
 
-    ``ask`` enters the chain as the root; ``token`` is what the printed link carries; ``now`` is Cloche's time.
+    ``ask`` enters the chain as the root; ``token`` is what the printed link carries; ``now`` is Cloche's time;
+    ``mails`` is the outbox, which no operation of AWS's tells.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Console:
         place: Place,
         token: str,
         now: Callable[[], datetime] = present,
+        mails: Mails = tuple,
     ) -> None:
         pages = Pages(place, now)
         self._door = Door(token)
@@ -72,6 +75,7 @@ class Console:
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
             *EventPages(ask, pages, flow).routes(),
+            *TopicPages(ask, pages, mails).routes(),
             *AlarmPages(ask, pages).routes(),
             *DashboardPages(ask, pages).routes(),
             *InsightsPages(ask, pages).routes(),

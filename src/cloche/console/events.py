@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +11,11 @@ from starlette.routing import Route
 from cloche.console.asking import Ask, Members, ask_all, ask_or
 from cloche.console.flow import Flow
 from cloche.console.pages import Pages
+from cloche.console.sums import day_sums
 
 SHOWN: Final = 100
 DELIVERIES: Final = 40
 METRICS: Final = ("MatchedEvents", "Invocations", "FailedInvocations", "InvocationsSentToDlq")
-SPAN: Final = timedelta(hours=24)
 
 
 class EventPages:
@@ -54,7 +53,8 @@ class EventPages:
                 for rule in rules
             )
         )
-        sums = await self._sums([rule["Name"] for rule in rules])
+        names = [rule["Name"] for rule in rules]
+        sums = await day_sums(self._ask, self._pages.now(), "AWS/Events", "RuleName", names, METRICS)
         shown = [
             {
                 **rule,
@@ -77,29 +77,3 @@ class EventPages:
         asked = [{"Name": each["Name"], "GroupName": each["GroupName"]} for each in answer["Schedules"]]
         told = await ask_all(*(ask_or(self._ask, "scheduler", "GetSchedule", each, {}) for each in asked))
         return [{**each, "next": self._flow.occurs_next(each["Arn"])} for each in told if each]
-
-    async def _sums(self, names: list[str]) -> dict[str, dict[str, int]]:
-        """Of the last day, by rule and metric."""
-        asked = {f"r{n}m{m}": (name, metric) for n, name in enumerate(names) for m, metric in enumerate(METRICS)}
-        if not asked:
-            return {}
-        now = self._pages.now()
-        members = {
-            "MetricDataQueries": [_query(id, name, metric) for id, (name, metric) in asked.items()],
-            "StartTime": now - SPAN,
-            "EndTime": now + timedelta(minutes=1),
-        }
-        sums: dict[str, dict[str, int]] = {}
-        for result in (await self._ask("cloudwatch", "GetMetricData", members))["MetricDataResults"]:
-            if (about := asked.get(result["Id"])) is not None:
-                sums.setdefault(about[0], {})[about[1]] = int(sum(result["Values"]))
-        return sums
-
-
-def _query(id: str, rule: str, metric: str) -> dict[str, Any]:
-    named = {
-        "Namespace": "AWS/Events",
-        "MetricName": metric,
-        "Dimensions": [{"Name": "RuleName", "Value": rule}],
-    }
-    return {"Id": id, "MetricStat": {"Metric": named, "Period": 3600, "Stat": "Sum"}}

@@ -16,6 +16,7 @@ from cloche.console.curves import Curves, charts, collect
 from cloche.console.flow import Flow
 from cloche.console.pages import Place
 from cloche.console.recent import Recent
+from cloche.engines.topics.mails import Mail
 from cloche.foundation.bus import Bus, EventDelivered, RequestServed
 
 AT = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
@@ -63,6 +64,10 @@ EXECUTION = {
     "PipelineExecutionStatus": "Failed",
     "StartTime": AT,
 }
+MAILS = [
+    Mail(1, "123456789012", "us-east-1", "arn:aws:sns:us-east-1:123456789012:news", "a@b", "s", text, 0.0, None)
+    for text in ("<i>hello", "join\nhttp://127.0.0.1/?Action=ConfirmSubscription&Token=1\n")
+]
 LOG = ["[0]#011train-auc:0.9#011validation-auc:0.8", "words", "[1]#011train-auc:0.95#011validation-auc:0.85"]
 ANSWERS: dict[str, Members] = {
     "ListQueues": {"QueueUrls": ["http://h/123456789012/jobs.fifo"], "NextToken": "on&on"},
@@ -91,6 +96,12 @@ ANSWERS: dict[str, Members] = {
         "Target": {"Arn": "arn:target"},
     },
     "ListPipes": {"Pipes": [{"Name": "p", "CurrentState": "RUNNING", "Source": "arn:from", "Target": "arn:to"}]},
+    "ListTopics": {"Topics": [{"TopicArn": "arn:aws:sns:us-east-1:123456789012:news"}], "NextToken": "on&on"},
+    "ListSubscriptionsByTopic": {
+        "Subscriptions": [
+            {"Protocol": "http", "Endpoint": "http://127.0.0.1/<b>", "SubscriptionArn": "PendingConfirmation"}
+        ]
+    },
     "ListTargetsByRule": {"Targets": [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:jobs"}]},
     "ListTrainingJobs": {"TrainingJobSummaries": [JOB], "NextToken": "more&more"},
     "DescribeTrainingJob": JOB,
@@ -194,7 +205,9 @@ def get(path: str, *, query: str = "", method: str = "GET", body: bytes = b"", *
     """(status, body, location) of one request with the console's cookie, unless ``cookie`` says otherwise."""
     bus = Bus()
     flow = Flow(bus, {"arn:rule": AT.timestamp(), "arn:schedule": AT.timestamp()}.get)
-    console = Console(ask, Recent(bus), flow, Place("123456789012", "us-east-1", "0", "data"), "secret")
+    console = Console(
+        ask, Recent(bus), flow, Place("123456789012", "us-east-1", "0", "data"), "secret", mails=lambda: MAILS
+    )
     bus.tell(RequestServed(0.0, "id", "s3", "PutObject", "arn", 200, "", 0.001))
     bus.tell(EventDelivered(0.0, "a:b:c:d:e:rule/r", "a:b:c:d:e:jobs", "Order", "dead letter", "<b>why"))
     lines = {
@@ -264,6 +277,10 @@ PAGES = [
     ("/_cloche/rules", "shown=pipe", "<td>RUNNING<td>arn:from<td><td>arn:to"),
     ("/_cloche/rules", "shown=letter", '<span class="badge bad">dead letter</span> <span class="dim">&lt;b&gt;why'),
     ("/_cloche/rules", "shown=sums", '<td class="number">6<td class="number">4<td class="number">2'),
+    ("/_cloche/topics", "", "http http://127.0.0.1/&lt;b&gt; <small>to be confirmed</small>"),
+    ("/_cloche/topics", "shown=sums", '<td class="number">6<td class="number">6<td class="number">2'),
+    ("/_cloche/mail", "", "&lt;i&gt;hello"),
+    ("/_cloche/mail", "shown=link", '<a href="/?Action=ConfirmSubscription&amp;Token=1">Confirm</a>'),
     ("/_cloche/requests", "", "PutObject"),
 ]
 
