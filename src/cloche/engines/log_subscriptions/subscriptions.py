@@ -145,7 +145,7 @@ class LogSubscriptions:
     def _run(self, groups: list[Group]) -> None:
         for group in groups:
             try:
-                streams = self._logs.ends(*group)
+                streams = self._logs.following.ends(*group)
             except NotFound:
                 continue
             with self._lock:
@@ -192,7 +192,7 @@ class LogSubscriptions:
         while not self._stopping.is_set():
             place = self._place(subscription.arn, stream)
             try:
-                name, events, end = self._logs.since(stream, place, bytes_max=STEP_BYTES)
+                name, events, end = self._logs.following.since(stream, place, bytes_max=STEP_BYTES)
             except NotFound:  # the stream has been deleted
                 return True
             if not events and end == place:

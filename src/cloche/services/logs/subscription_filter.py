@@ -41,7 +41,7 @@ def put_subscription_filter(ctx: Context, request: Members) -> Members:
         raise Invalid("destinationArn for vendor lambda cannot be used with roleArn")  # cloudtools/troposphere#413
     arn = _arn(ctx, group, name)
     kept = {"distribution": "ByLogStream", **request}
-    ends, at = ctx.parts.logs.ends(ctx.account, ctx.region, group), ctx.now.timestamp()
+    ends, at = ctx.parts.logs.following.ends(ctx.account, ctx.region, group), ctx.now.timestamp()
 
     def change(tx: sqlite3.Connection) -> None:
         if records.find_arn(tx, arn) is not None:

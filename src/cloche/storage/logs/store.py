@@ -27,6 +27,7 @@ from cloche.storage.logs.finding import (
     Question,
     find_events,
 )
+from cloche.storage.logs.following import Following
 from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES
 from cloche.storage.logs.index import LogGroup, LogStream
 from cloche.storage.logs.order import END, Boundary, Place, events_of, forward_steps
@@ -48,6 +49,7 @@ class LogStore:
         self._database = database
         self._clock = clock
         self._files = OpenStreams(root, database)
+        self.following = Following(database, self._files)
         self._ids: dict[tuple[str, str, str, str], int] = {}
         self.when_appended: Callable[[str, str, str, list[tuple[int, str]]], None] | None = None
         """Told of account, region, group and events of every append once it is on the disk; must not raise."""
@@ -353,34 +355,6 @@ class LogStore:
                 events += [(stream, event) for event in taken[-_KEPT:]]
         events.sort(key=lambda pair: (pair[1].ingested_ms, pair[1].timestamp_ms))
         return events
-
-    def ends(self, account: str, region: str, group: str) -> dict[int, int]:
-        """By the ids of the group's streams: what the next event of each will be counted as. Raises ``NotFound``."""
-        found = self.group(account, region, group)
-        rows = self._database.reader.execute("SELECT id FROM log_streams WHERE group_id = ?", (found.id,)).fetchall()
-        result: dict[int, int] = {}
-        for row in rows:
-            with self._files.use(row["id"]) as files:
-                result[row["id"]] = files.settle()
-        return result
-
-    def since(self, stream_id: int, ordinal: int, *, bytes_max: int) -> tuple[str, list[LogEvent], int]:
-        """The stream's name, its events counted from ``ordinal`` on (where an append began) in the order they came,
-        about ``bytes_max`` of them, and the ordinal to go on from. All of it is on the disk. Raises ``NotFound``."""
-        row = self._database.reader.execute("SELECT name FROM log_streams WHERE id = ?", (stream_id,)).fetchone()
-        if row is None:
-            raise NotFound("The specified log stream does not exist.")
-        events: list[LogEvent] = []
-        with self._files.use(stream_id) as files:
-            end, room = files.settle(), bytes_max
-            for frame in files.frames_since(ordinal):
-                if frame.first >= end or room <= 0:
-                    break
-                taken = files.events(frame)
-                events += taken
-                ordinal = frame.last + 1
-                room -= sum(len(event.message) + EVENT_OVERHEAD_BYTES for event in taken)
-        return row["name"], events, ordinal
 
     # -- inside ------------------------------------------------------------------------------------------
 
