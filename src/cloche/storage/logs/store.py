@@ -28,7 +28,6 @@ from cloche.storage.logs.finding import (
     find_events,
 )
 from cloche.storage.logs.following import Following
-from cloche.storage.logs.frames import EVENT_OVERHEAD_BYTES
 from cloche.storage.logs.index import LogGroup, LogStream
 from cloche.storage.logs.order import END, Boundary, Place, events_of, forward_steps
 from cloche.storage.logs.paging import EventPage, read_backward, read_forward
