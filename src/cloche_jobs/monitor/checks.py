@@ -25,7 +25,7 @@ Violation = dict[str, str]
 def violations_of(table: Table, rules: Rules, baseline: Mapping[str, Any], by_name: bool) -> list[Violation]:
     """``baseline`` holds the features of statistics.json by name. Columns are those of the same name, or
     of the same place; where there are not as many, nothing else can be said of columns by place."""
-    found = list(_of_columns(table, rules, by_name))
+    found = list(_of_columns(table, rules, by_name)) if rules.evaluate else []
     if found and not by_name:
         return found
     for feature, column in pairs(table, rules, by_name):
@@ -44,7 +44,7 @@ def _of_columns(table: Table, rules: Rules, by_name: bool) -> Iterator[Violation
     names = [feature.name for feature in rules.features]
     now, then = len(table.columns), len(names)
     missing = [name for name in names if name not in table.columns] if by_name else []
-    extra = [name for name in table.columns if name not in names] if by_name else []
+    extra = [name for name in table.columns if name not in rules.by_name] if by_name else []
     for is_wrong, word, which in ((now < then or missing, "missing", missing), (now > then or extra, "extra", extra)):
         if is_wrong:
             told = f". They are: {', '.join(which[:20])}{' and others' if len(which) > 20 else ''}" if which else ""

@@ -41,21 +41,11 @@ def analyze(settings: Settings) -> Outcome:
     constraints, statistics = settings.path("baseline_constraints"), settings.path("baseline_statistics")
     rules = read_rules(documents.read(constraints, "baseline_constraints")) if constraints else None
     baseline = _features(documents.read(statistics, "baseline_statistics")) if statistics else {}
-    by_place = settings.format.kind.is_captured
-
-    def watched(place: int, name: str) -> frozenset[str] | None:
-        if rules is None:
-            return None
-        if place < len(rules.features) and by_place and name not in names:
-            return rules.features[place].domains
-        return names[name].domains if name in names else None
-
-    names = {feature.name: feature for feature in rules.features} if rules else {}
-    table = profile(_blocks(settings), watched)
+    table = profile(_blocks(settings), rules.domains if rules else None)
     if not table.rows:
         raise UserError("The dataset is empty: no row was found")
     log.info("%d rows with %d columns were read", table.rows, len(table.columns))
-    by_name = not by_place or any(name in names for name in table.columns)
+    by_name = rules is not None and _is_named(table, rules, settings)
     if rules is not None and not by_name and len(table.columns) == len(rules.features):
         table.columns = {each.name: column for each, column in pairs(table, rules, by_name=False)}
     documents.write(settings.output / "statistics.json", statistics_of(table))
@@ -67,6 +57,14 @@ def analyze(settings: Settings) -> Outcome:
         documents.write(settings.output / "constraint_violations.json", {"violations": outcome.violations})
     _publish(settings, table, rules, baseline, by_name)
     return outcome
+
+
+def _is_named(table: Table, rules: Rules, settings: Settings) -> bool:
+    """Whether columns are known by their names. Without a header they have places only; a script, or a body of JSON, may
+    call them what it likes."""
+    if all(name == f"_c{place}" for place, name in enumerate(table.columns)):
+        return False
+    return not settings.format.kind.is_captured or any(name in rules.by_name for name in table.columns)
 
 
 def _blocks(settings: Settings) -> Iterator[Any]:

@@ -18,6 +18,8 @@ from cloche_jobs.contract.layout import Layout
 from cloche_jobs.monitor.settings import Settings, read_settings
 
 EXIT_FAILED = 255
+FIRST_HOST = "algo-1"
+"""Of several instances; a machine has one analysis's worth of work."""
 log = logging.getLogger("cloche_jobs.monitor")
 
 
@@ -26,6 +28,9 @@ def main() -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s"
     )
     layout = Layout.here()
+    if os.environ.get("CURRENT_HOST", FIRST_HOST) != FIRST_HOST:
+        log.info("%s does all the work of this job", FIRST_HOST)
+        return 0
     try:
         settings = read_settings(os.environ, layout)
         message = _work(settings)(settings)

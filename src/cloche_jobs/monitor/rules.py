@@ -35,7 +35,16 @@ class Feature:
 @dataclass(frozen=True, slots=True)
 class Rules:
     features: tuple[Feature, ...]
+    by_name: Mapping[str, Feature]
     emit: bool
+    evaluate: bool
+
+    def domains(self, place: int, name: str) -> frozenset[str] | None:
+        """Of the feature of that name; where there is none, of that place."""
+        named = self.by_name.get(name)
+        if named is None and place < len(self.features):
+            named = self.features[place]
+        return named.domains if named is not None else None
 
 
 def read_rules(document: Mapping[str, Any]) -> Rules:
@@ -45,7 +54,8 @@ def read_rules(document: Mapping[str, Any]) -> Rules:
         features = tuple(_feature(each, config) for each in document["features"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"the baseline constraints are malformed: {type(error).__name__} {error}") from error
-    return Rules(features, config.get("emit_metrics", ENABLED) == ENABLED)
+    emit, evaluate = (config.get(name, ENABLED) == ENABLED for name in ("emit_metrics", "evaluate_constraints"))
+    return Rules(features, {each.name: each for each in features}, emit, evaluate)
 
 
 def _feature(each: Mapping[str, Any], config: Mapping[str, Any]) -> Feature:

@@ -71,6 +71,26 @@ def test_several_lines_of_csv_in_a_body_are_one_cell_as_aws_has_it(analyze: Anal
     assert of(run.violations) == {("Missing columns", "missing_column_check")}
 
 
+def test_csv_without_a_header_is_compared_by_place(analyze: Analyze) -> None:
+    first = analyze({"a": "a,b\n1,x\n"}, format=CSV)
+    constraints = first.document("constraints.json")
+    run = analyze({"a": "y,z\n"}, format=BARE_CSV, constraints=constraints)
+    assert of(run.violations) == {("a", "data_type_check"), ("b", "categorical_values_check")}
+    assert [each["name"] for each in run.document("statistics.json")["features"]] == ["a", "b"]
+    same = analyze({"a": "2,x\n"}, format=BARE_CSV, constraints=constraints)
+    assert same.violations == []
+
+
+def test_constraints_that_are_not_evaluated(analyze: Analyze) -> None:
+    assert against(analyze, "a,b\n1,2\n", "a\nx\n", evaluate_constraints="Disabled").violations == []
+
+
+def test_the_first_of_several_instances_does_all(analyze: Analyze) -> None:
+    other = analyze({"a": "1\n"}, format=BARE_CSV, CURRENT_HOST="algo-2")
+    assert (other.code, other.message, other.output.exists()) == (0, "", False)
+    assert analyze({"a": "1\n"}, format=BARE_CSV, CURRENT_HOST="algo-1").message.startswith("Completed: ")
+
+
 def test_domains(analyze: Analyze) -> None:
     words = "a\n" + "red\nblue\n" * 50
     assert of(against(analyze, words, "a\n" + "red\nblue\n" * 45 + "green\n" * 2).violations) == {
