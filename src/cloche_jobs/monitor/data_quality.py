@@ -60,8 +60,8 @@ def analyze(settings: Settings) -> Outcome:
 
 
 def _is_named(table: Table, rules: Rules, settings: Settings) -> bool:
-    """Whether columns are known by their names. Without a header they have places only; a script, or a body of JSON, may
-    call them what it likes."""
+    """Whether columns are known by their names. Without a header they have places only; a script, or a body of JSON,
+    may call them what it likes."""
     if all(name == f"_c{place}" for place, name in enumerate(table.columns)):
         return False
     return not settings.format.kind.is_captured or any(name in rules.by_name for name in table.columns)
