@@ -1,8 +1,10 @@
-"""Guarded updates under 32 clients while the server is killed at any moment of them, and of their way back.
+"""Guarded updates under 32 clients while the server, then a model server (or its runner) is killed at any moment of
+them, and of their way back.
 
 Every answer is one that a fully loaded model of the old or the new fleet gives, no request is refused or answered with
-an error while a server is there, and the update (or its way back) is finished by whichever server comes next. The seed
-is printed; ``CLOCHE_KILLS_SEED`` repeats a run, ``CLOCHE_UPDATES`` widens it.
+an error while a server is there (but for those that a killed model server had), and the update (or its way back) is
+finished by whichever server comes next. The seed is printed; ``CLOCHE_KILLS_SEED`` repeats a run, ``CLOCHE_UPDATES``
+widens it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import pytest
 from botocore.config import Config
 
 from .ledger import word_of
+from .victims import Victims, kill
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "services" / "sagemaker"))
 
@@ -80,7 +83,8 @@ class Story:
         self.name = "updated-under-kills"
         self.hosting.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=self.configs[0])
         self.hosting.settled(self.name)
-        self.kills = 0
+        self.victims = Victims(server.data)
+        self.kills = self.models_killed = 0
 
     def _config(self, factor: int) -> str:
         model = self.hosting.model(self.hosting.put(trained(factor)[0]))
@@ -100,7 +104,14 @@ class Story:
             EndpointName=self.name, EndpointConfigName=self.configs[to], DeploymentConfig=deployment
         )
 
-    def kill(self) -> None:
+    def kill_a_model_server(self) -> None:
+        """Or its runner; of either fleet."""
+        time.sleep(self.dice.uniform(0.0, 1.0))
+        look = self.dice.choice([self.victims.jobs, self.victims.runners])
+        if (found := look("endpoint-")) and kill(self.dice.choice(found).pid):
+            self.models_killed += 1
+
+    def kill_the_server(self) -> None:
         time.sleep(self.dice.uniform(0.0, 2.5))
         kept, self.server._clients[:] = list(self.server._clients), []
         self.server.stop(signal.SIGKILL)
@@ -132,7 +143,8 @@ def test_a_server_killed_in_an_update_loses_no_other_request(start_server: Calla
         for number in range(UPDATES):
             comes_back = number % 2 == 1
             story.update(1 - serves, "rings" if comes_back else None)
-            story.kill()
+            story.kill_the_server()
+            story.kill_a_model_server()
             found = story.hosting.settled(story.name)
             assert found["EndpointStatus"] == "InService", found
             serves = serves if comes_back else 1 - serves
@@ -141,7 +153,10 @@ def test_a_server_killed_in_an_update_loses_no_other_request(start_server: Calla
             assert {round(story.hosting.ask(story.name), 4) for _ in range(6)} == {story.said[serves]}
     finally:
         clients.stop()
-    print(f"{story.kills} kills, {clients.answers.total()} answers {dict(clients.answers)}, lost {dict(clients.lost)}")
+    killed = f"{story.kills} servers and {story.models_killed} model servers killed"
+    print(f"{killed}, {clients.answers.total()} answers {dict(clients.answers)}, lost {dict(clients.lost)}")
     assert set(clients.answers) == set(story.said), "an answer of a model that was not loaded"
+    had_by_models = clients.lost.pop("ModelError 424", 0)
     assert set(clients.lost) <= set(GONE), "a request that a living server refused"
+    assert had_by_models <= CLIENTS * story.models_killed
     assert clients.answers.total() > 2 * CLIENTS

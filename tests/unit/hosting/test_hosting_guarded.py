@@ -12,6 +12,7 @@ from hosting_world import World, variant
 from cloche.engines.hosting import Answer, Policy, Size
 from cloche.engines.hosting.policy import ALL_AT_ONCE, CANARY, LINEAR, ROLLING
 from cloche.foundation.errors import Conflict
+from cloche.lifecycle import reconciler
 
 ALARM = "trouble"
 
@@ -260,6 +261,24 @@ def test_no_request_is_lost_while_an_update_goes_and_comes_back(served: World) -
         thread.join()
     assert trouble == []
     assert set(answers) == {"old", "new"}
+
+
+def test_an_update_that_breaks_gives_the_old_fleet_everything_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "BACK_OFF_SECONDS", 0.001)
+    world.alarms[ALARM] = "OK"
+    world.create("e", variant(says="old", instance_count=2))
+    world.until_status("e", "InService")
+    world.update("e", variant(says="new", instance_count=2), policy=Policy(ROLLING, counted(1), 60, alarms=(ALARM,)))
+    until_phase(world, "e", "Baking")
+    world.advance(61)
+    world.until(lambda: len(world.runtime.servers) == 3 and phase(world, "e") == "Baking")
+    del world.alarms[ALARM]  # the port raises: a fault of ours
+    world.advance(61)
+    world.until_status("e", "InService")
+    world.until(lambda: shares(world, "e", 4) == {"old": 4} and len(world.runtime.servers) == 2)
+    assert "KeyError" in world.state("e")["failure"]
 
 
 def test_metrics_tell_the_fleets_apart(served: World) -> None:
