@@ -35,3 +35,8 @@ def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_pat
     ]
     answers = result(run(server, line, tmp_path))
     assert answers["executions"] == 2 and answers["violations"] >= 2 and answers["quality"] >= 5
+
+
+def test_sagemaker_sdk_v3_monitors(server: object, tmp_path: Path) -> None:
+    line = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "model_monitor/sdk3.py")]
+    assert result(run(server, line, tmp_path))["violations"] == 2

@@ -35,7 +35,9 @@ def run(settings: Settings) -> None:
     truths = _truths(source)
     merged = without = 0
     for folder, paths in _by_folder(settings.source).items():
-        target = settings.output / folder / f"part-00000-{uuid.uuid4()}.c000.jsonl"
+        # Named by its folder: where windows overlap, a later merge of the same hour takes the earlier one's place, or
+        # each record would count as often as it was merged.
+        target = settings.output / folder / f"part-00000-{uuid.uuid5(uuid.NAMESPACE_URL, str(folder))}.c000.jsonl"
         target.parent.mkdir(parents=True, exist_ok=True)
         before = merged
         with target.open("w", encoding="utf-8") as file:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,3 +190,44 @@ def test_captured_transforms_are_read_by_their_manifests(monitors: Monitors) -> 
     report = f"reports/{name}/{execution['ScheduledTime']:%Y/%m/%d/%H}"
     assert monitors.get(f"{report}/found").decode().split() == [f"./{name}/{at:%Y/%m/%d/%H}/1/a.csv"]
     assert b'dataset_format={"csv":{"header":true}}' in monitors.get(f"{report}/env")
+
+
+@pytest.mark.slow
+def test_an_execution_goes_on_where_a_killed_server_left_it(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    killed = Monitors(server)
+    endpoint, name = killed.endpoint("watched"), "killed"
+    killed.captured(endpoint, now(), [("1,2", "0.5")])
+    definition = define(killed, endpoint, f"sleep 1; {TELLS % CLEAN}")
+    killed.schedule(name, definition, "NOW", **LAST_TWO_HOURS)
+    for pause in (0.0, 0.2, 0.4):
+        time.sleep(pause)  # before it began, while it prepares, while it runs
+        server.stop(signal.SIGKILL)
+        server.start()
+        killed.connect()
+    execution = killed.execution_ended(name)
+    assert execution["MonitoringExecutionStatus"] == "Completed", execution
+    assert len(killed.executions()) == 1
+    jobs = killed.sagemaker.list_processing_jobs()["ProcessingJobSummaries"]
+    assert [job["ProcessingJobArn"] for job in jobs] == [execution["ProcessingJobArn"]]
+
+
+@pytest.mark.slow
+def test_an_hour_passes_when_the_clock_is_advanced(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    turning = Monitors(server)
+    endpoint, name = turning.endpoint("watched"), "hourly"
+    for back in range(3):
+        turning.captured(endpoint, now() + timedelta(hours=back), [("1,2", "0.5")])
+    turning.schedule(name, define(turning, endpoint, TELLS % CLEAN))
+    begun = now().replace(minute=0, second=0, microsecond=0)
+    advance = [str(Path(sys.executable).with_name("cloche")), "clock", "advance", "181m", "--data", str(server.data)]
+    subprocess.run(advance, check=True, capture_output=True)
+    found = turning.executions(MonitoringScheduleName=name, SortBy="ScheduledTime", SortOrder="Ascending")
+    assert [each["ScheduledTime"] for each in found] == [begun + timedelta(hours=hour) for hour in (1, 2, 3)]
+    for each in found:
+        assert each["MonitoringExecutionStatus"] == "Completed", each
+        assert each["CreationTime"] - each["ScheduledTime"] == timedelta(minutes=1)
+        at = each["ScheduledTime"]
+        report = f"reports/{endpoint}/{name}/{at:%Y/%m/%d/%H}/found"
+        assert f"/{at - timedelta(hours=1):%Y/%m/%d/%H}/" in turning.get(report).decode()
