@@ -87,7 +87,8 @@ def baseline_is_there(of: DefaultModelMonitor) -> None:
     """The SDK itself would look every ten seconds."""
     while of.describe_latest_baselining_job()["ProcessingJobStatus"] == "InProgress":
         time.sleep(0.5)
-    assert of.describe_latest_baselining_job()["ProcessingJobStatus"] == "Completed"
+    job = of.describe_latest_baselining_job()
+    assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
 
 
 def let_time_pass(span: str) -> None:
@@ -116,7 +117,9 @@ settings = {
     "sagemaker_session": session,
 }
 monitor, quality = DefaultModelMonitor(**settings), ModelQualityMonitor(**settings)
-monitor.suggest_baseline("baseline.csv", DatasetFormat.csv(header=True), output_s3_uri=f"{place}/baseline", wait=False)
+monitor.suggest_baseline(
+    "baseline.csv", DatasetFormat.csv(header=True), output_s3_uri=f"{place}/baseline", wait=False, logs=False
+)
 baseline_is_there(monitor)
 features = monitor.baseline_statistics().body_dict["features"]
 assert [each["name"] for each in features[:2]] == ["score", "feature_0"], features[:2]
@@ -129,6 +132,7 @@ quality.suggest_baseline(
     ground_truth_attribute="label",
     output_s3_uri=f"{place}/quality-baseline",
     wait=False,
+    logs=False,
 )
 baseline_is_there(quality)
 assert quality.suggested_constraints().body_dict["binary_classification_constraints"]["auc"]["threshold"] > 0.9

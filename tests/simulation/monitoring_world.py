@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloche.engines.monitoring import MIGRATIONS, SCHEDULE, Monitoring
-from cloche.engines.monitoring import driver as monitoring_driver
+from cloche.engines.monitoring import MIGRATIONS, SCHEDULE, Monitoring, executing
 from cloche.engines.monitoring.captured import Folder
 from cloche.foundation.api import Behalf, Refused
 from cloche.foundation.bus import Bus
@@ -150,7 +149,7 @@ class MonitoringWorld:
     def schedule(self, name: str, request: Mapping[str, Any]) -> records.Record:
         def change(tx: Any) -> records.Record:
             record = self.insert(tx, SCHEDULE, name, f"{PREFIX}monitoring-schedule/{name}", request)
-            self.monitoring.add(tx, record)
+            self.monitoring.schedules.add(tx, record)
             return record
 
         made: records.Record = self.real_write(change)
@@ -184,6 +183,6 @@ class MonitoringWorld:
 def with_data(monkeypatch: Any) -> None:
     """Whatever hour is asked for holds captured data and ground truth."""
     folder = [Folder("s3://bucket/captured/e/v/2027/01/15/08", "e/v/2027/01/15/08")]
-    monkeypatch.setattr(monitoring_driver, "capture_of", lambda *_: "s3://bucket/captured")
+    monkeypatch.setattr(executing, "capture_of", lambda *_: "s3://bucket/captured")
     for name in ("folders_of_endpoint", "folders_of_hours"):
-        monkeypatch.setattr(monitoring_driver, name, lambda *_: folder)
+        monkeypatch.setattr(executing, name, lambda *_: folder)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cloche.engines.monitoring import machine
-from cloche.engines.monitoring.times import DELAY_SECONDS, HOUR
+from cloche.engines.monitoring.schema import DELAY_SECONDS
+from cloche.engines.monitoring.times import HOUR
 from cloche.storage.metadata import records
 
 from .monitoring_world import MonitoringWorld, with_data

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.engines.monitoring import parse_offset, parse_schedule, window_at
+from cloche.engines.monitoring.times import parse_offset, parse_schedule, window_at
 from cloche.foundation.errors import Invalid
 
 

@@ -7,42 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import astuple, dataclass
-from typing import Any, Final
+from typing import Any
 
 from cloche.storage.metadata import records
-
-SCHEDULE: Final = "sagemaker/MonitoringSchedule"
-"""The kind of a schedule's record."""
-MIGRATIONS: Final[list[tuple[str, str]]] = [
-    (
-        "monitoring-1",
-        """
-        CREATE TABLE monitoring_schedules (
-            arn TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, slot REAL
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX monitoring_schedules_due ON monitoring_schedules (slot) WHERE slot IS NOT NULL;
-        CREATE TABLE monitoring_executions (
-            id TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, schedule TEXT NOT NULL,
-            endpoint TEXT, definition TEXT, type TEXT NOT NULL, scheduled_at REAL NOT NULL, created_at REAL NOT NULL,
-            modified_at REAL NOT NULL, status TEXT NOT NULL, job TEXT, reason TEXT, output TEXT
-        ) STRICT;
-        CREATE INDEX monitoring_executions_by_creation
-            ON monitoring_executions (account, region, created_at, id);
-        CREATE INDEX monitoring_executions_by_schedule
-            ON monitoring_executions (account, region, schedule, created_at, id);
-        CREATE TABLE monitoring_alerts (
-            arn TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL,
-            modified_at REAL NOT NULL, status TEXT NOT NULL, datapoints INTEGER NOT NULL, period INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE monitoring_alert_history (
-            number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, region TEXT NOT NULL,
-            schedule TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL, status TEXT NOT NULL
-        ) STRICT;
-        CREATE INDEX monitoring_alert_history_by_creation
-            ON monitoring_alert_history (account, region, created_at, number);
-        """,
-    )
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +43,6 @@ def set_slot(tx: sqlite3.Connection, record: records.Record, slot: float | None)
         "INSERT INTO monitoring_schedules VALUES (?, ?, ?, ?, ?) ON CONFLICT (arn) DO UPDATE SET slot = excluded.slot",
         (record.arn, record.account, record.region, record.name, slot),
     )
-
-
-def next_slot(connection: sqlite3.Connection) -> float | None:
-    found: float | None = connection.execute(
-        "SELECT min(slot) FROM monitoring_schedules WHERE slot IS NOT NULL"
-    ).fetchone()[0]
-    return found
 
 
 def due(connection: sqlite3.Connection, until: float) -> list[tuple[str, float]]:

@@ -22,10 +22,6 @@ from cloche.foundation.errors import Invalid
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 NOW: Final = "NOW"
-DELAY_SECONDS: Final = 60.0
-"""AWS begins executions 0 to 20 minutes after the hour (API_ScheduleConfig), and did so 51 seconds after it in case
-mm-mq-02. Here it is always a minute: what was captured before the hour is in its files by then."""
-
 _CRON: Final = re.compile(r"cron\(0 (?:(?P<all>\*)|(?P<hour>\d{1,2})(?:/(?P<step>\d{1,2}))?) \? \* \* \*\)", re.ASCII)
 _OFFSET: Final = re.compile(
     r"(?P<sign>[+-]?)P(?=.)(?:(?P<days>\d{1,4})D)?"

@@ -166,7 +166,7 @@ RETRIED: Final = frozenset({"Processing", "Training", "Tuning", "Transform", "Mo
 
 UNSUPPORTED: Final = {
     "ClarifyCheck": "Clarify is not built yet",
-    "QualityCheck": "Model Monitor is not built yet",
+    "QualityCheck": "checks against baselines within a pipeline are not built yet; Model Monitor itself is",
     "EMR": "EMR clusters are not built yet",
     "EMRServerless": "EMR Serverless is not built yet",
     "AutoML": "AutoML jobs are not built yet",

@@ -11,18 +11,10 @@ from typing import Final
 
 from cloche.aws.errors import fact
 from cloche.aws.operation import Context
-from cloche.engines.monitoring import (
-    DATA_QUALITY,
-    DAY,
-    HOUR,
-    MAX_RUNTIME_SECONDS,
-    MODEL_QUALITY,
-    Definition,
-    Execution,
-    Window,
-    analysis_request,
-    parse_offset,
-)
+from cloche.engines.monitoring.definition import MAX_RUNTIME_SECONDS, MODEL_QUALITY, Definition
+from cloche.engines.monitoring.executing import capture_of
+from cloche.engines.monitoring.requests import Execution, analysis_request
+from cloche.engines.monitoring.times import DAY, HOUR, Window, parse_offset
 from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.checks import check_role
 from cloche.services.sagemaker.processing.planning import plan_processing_job
@@ -63,7 +55,7 @@ def check_definition(ctx: Context, definition: Definition) -> None:
     plan_processing_job(ctx, "", analysis_request(_trial(ctx, definition), ()))
     check_role(ctx, definition.role)
     endpoint = definition.endpoint_name
-    if endpoint is not None and ctx.parts.monitoring.capture_of(ctx.account, ctx.region, endpoint) is None:
+    if endpoint is not None and capture_of(ctx.parts.database.reader, ctx.account, ctx.region, endpoint) is None:
         raise NO_ENDPOINT.error(name=endpoint)
 
 
@@ -89,6 +81,3 @@ def _check_source(source: Mapping[str, object]) -> None:
 def _trial(ctx: Context, definition: Definition) -> Execution:
     """An execution that never is: what it would ask for can be looked at before."""
     return Execution(ctx.account, ctx.region, "", "trial", "", Window(0.0, 0.0, HOUR), definition)
-
-
-__all__ = ["DATA_QUALITY", "IN_USE", "MISSING", "MODEL_QUALITY", "check_definition", "check_runtime"]

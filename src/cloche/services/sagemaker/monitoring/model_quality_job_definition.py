@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource
-from cloche.engines.monitoring import MODEL_QUALITY, named_definition
+from cloche.engines.monitoring.definition import MODEL_QUALITY, named_definition
 from cloche.services.sagemaker.monitoring.definitions import IN_USE, MISSING, check_definition
 from cloche.services.sagemaker.monitoring.viewing import view_definition_summary
 from cloche.storage.metadata.records import Record

@@ -7,7 +7,8 @@ from typing import Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import fact
-from cloche.engines.monitoring import Alert
+from cloche.engines.monitoring import alerts
+from cloche.engines.monitoring.alerts import Alert
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.monitoring.monitoring_execution import argument
@@ -39,7 +40,7 @@ def list_monitoring_alerts(ctx: Context, request: Members) -> Members:
     if request.get("NextToken"):
         raise Invalid("NextToken is not valid", field="NextToken")
     schedule = schedule_named(ctx, ctx.parts.database.reader, request["MonitoringScheduleName"])
-    alert = ctx.parts.monitoring.alert_of(schedule.arn)
+    alert = alerts.read(ctx.parts.database.reader, schedule.arn)
     return {"MonitoringAlertSummaries": [] if alert is None else [_view(alert)]}
 
 
@@ -56,10 +57,10 @@ def update_monitoring_alert(ctx: Context, request: Members) -> Members:
 
     def change(tx: sqlite3.Connection) -> str:
         schedule = schedule_named(ctx, tx, request["MonitoringScheduleName"])
-        alert = ctx.parts.monitoring.alert_of(schedule.arn)
+        alert = alerts.read(tx, schedule.arn)
         if alert is None or alert.name != name:
             raise NO_ALERT.error(name=name, schedule=schedule.name)
-        ctx.parts.monitoring.update_alert(tx, schedule, datapoints, period)
+        alerts.update(tx, schedule, datapoints, period, ctx.now.timestamp())
         return schedule.arn
 
     return {"MonitoringScheduleArn": ctx.parts.database.write(change), "MonitoringAlertName": name}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cloche.aws.operation import Context, Members, operation
-from cloche.engines.monitoring import row_from
+from cloche.engines.monitoring.rows import row_from
 from cloche.services.sagemaker.monitoring.viewing import view_execution
 from cloche.services.sagemaker.paging import page_of
 from cloche.storage.metadata.keyset import Walk

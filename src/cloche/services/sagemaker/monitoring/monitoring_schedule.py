@@ -9,17 +9,15 @@ from typing import ClassVar, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import Fact, Resource, fact
-from cloche.engines.monitoring import (
+from cloche.engines.monitoring import SCHEDULE
+from cloche.engines.monitoring.definition import (
     DATA_QUALITY,
-    DAY,
     MODEL_QUALITY,
-    SCHEDULE,
     Definition,
     inline_definition,
     named_definition,
-    parse_offset,
-    parse_schedule,
 )
+from cloche.engines.monitoring.times import DAY, parse_offset, parse_schedule
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.services.sagemaker.monitoring.definitions import MISSING as NO_DEFINITION
 from cloche.services.sagemaker.monitoring.definitions import check_definition, check_runtime
@@ -65,19 +63,19 @@ class MonitoringSchedule(Resource):
         check_schedule(ctx, request["MonitoringScheduleConfig"])
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
-        ctx.parts.monitoring.add(tx, record)
+        ctx.parts.monitoring.schedules.add(tx, record)
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
         check_schedule(ctx, request["MonitoringScheduleConfig"])
         kept = super().updated(ctx, tx, record, request)
-        ctx.parts.monitoring.update(tx, replace(record, request=kept))
+        ctx.parts.monitoring.schedules.update(tx, replace(record, request=kept))
         return kept
 
     def stopping(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
-        ctx.parts.monitoring.stop_schedule(tx, record)
+        ctx.parts.monitoring.schedules.stop(tx, record)
 
     def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
-        ctx.parts.monitoring.delete(tx, record)
+        ctx.parts.monitoring.schedules.delete(tx, record)
         super().deleted(ctx, tx, record)
 
     def settled(self, ctx: Context, record: Record) -> None:
@@ -95,7 +93,7 @@ def start_monitoring_schedule(ctx: Context, request: Members) -> Members:
     """Executions begin again; those that a stopped schedule missed are not made up for."""
 
     def change(tx: sqlite3.Connection) -> None:
-        ctx.parts.monitoring.start_schedule(tx, schedule_named(ctx, tx, request["MonitoringScheduleName"]))
+        ctx.parts.monitoring.schedules.start(tx, schedule_named(ctx, tx, request["MonitoringScheduleName"]))
 
     ctx.parts.database.write(change)
     ctx.parts.agenda.poke()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloche.aws.operation import Members
-from cloche.engines.monitoring import ExecutionRow
+from cloche.engines.monitoring.rows import ExecutionRow
 from cloche.foundation.clock import from_epoch
 from cloche.storage.metadata.records import Record
 
