@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cloche.engines.filter_patterns import compile_pattern
-from cloche.engines.metric_filters import MetricFilters, number, rows
+from cloche.engines.metric_filters import MetricFilters, number
+from cloche.storage.logs import filters
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
@@ -45,8 +46,8 @@ class Desk:
     def put(self, group: str, pattern: str, value: str = "1", **more: Any) -> None:
         told = {"metricName": "M", "metricNamespace": "N", "metricValue": value, **more}
         request = {"logGroupName": group, "filterPattern": pattern, "metricTransformations": [told]}
-        name = rows.filed_name(group, pattern)
-        kept = {"account": OWNER[0], "region": OWNER[1], "kind": rows.KIND, "name": name, "arn": name, "at": 0.0}
+        name = filters.filed_name(group, pattern)
+        kept = {"account": OWNER[0], "region": OWNER[1], "kind": filters.METRIC, "name": name, "arn": name, "at": 0.0}
         self.database.write(lambda tx: records.insert(tx, request=request, **kept))
         self.filters.changed()
 
@@ -135,7 +136,7 @@ def test_what_cannot_be_written_does_not_reach_who_appends(
 def test_clearing_an_account(desk: Desk) -> None:
     desk.put("g", "ERROR", defaultValue=7.0)
     desk.take("g", "fine")
-    desk.database.write(lambda tx: rows.remove_all(tx, *OWNER, "g"))
+    desk.database.write(lambda tx: filters.remove_all(tx, *OWNER, "g"))
     desk.filters.clear(OWNER[0])
     desk.filters.close()
     assert not desk.points()

@@ -222,7 +222,11 @@ class Alarms:
         self._states.tell(tx, record, messages.CONFIGURATION_CHANGE, detail)
 
     def _written(self, account: str, region: str, metric: Metric, at: float) -> None:
-        if self._watches.written((account, region, metric), at, self._clock.time()):
+        if self._watches.is_empty:
+            return
+        namespace, name, dimensions = metric
+        series = (account, region, (namespace, name, tuple(sorted(dimensions))))
+        if self._watches.written(series, at, self._clock.time()):
             self.poke()
 
     def _watch(self, record: Record) -> Watch:

@@ -46,6 +46,10 @@ class Watches:
         self._heap: list[tuple[int, str]] = []
         self._queued: set[tuple[int, str]] = set()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._held
+
     def put(self, watch: Watch) -> None:
         with self._lock:
             self._forget(watch.arn)

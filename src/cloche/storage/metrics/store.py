@@ -29,7 +29,7 @@ FLUSH_SECONDS: Final = 5.0
 NO_UNIT: Final = "None"
 
 Watcher = Callable[[str, str, tuple[str, str, Dimensions], float], None]
-"""Account, region, metric (namespace, name, dimensions in their order), and the moment of a point."""
+"""Account, region, metric (namespace, name, dimensions as they were given), and the moment of a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,7 @@ class MetricStore:
                 listener(namespace, batch)
             for watcher in self._watchers:
                 for datum in batch:
-                    metric = (namespace, datum.name, tuple(sorted(datum.dimensions)))
-                    watcher(account, region, metric, datum.at)
+                    watcher(account, region, (namespace, datum.name, datum.dimensions), datum.at)
 
     def record(
         self,
@@ -124,7 +123,7 @@ class MetricStore:
             held.add(Statistics(1.0, value, value, value, {value: 1.0}))
         if is_first:
             for watcher in self._watchers:
-                watcher(account, region, (namespace, name, tuple(sorted(dimensions))), minute)
+                watcher(account, region, (namespace, name, dimensions), minute)
 
     def flush(self) -> None:
         """Append what ``record`` has added up so far."""
