@@ -10,6 +10,7 @@ from cloche.foundation.bus import Bus
 from cloche.jobs.equipment import Equipment
 from cloche.server.api_for_engines import ApiForEngines
 from cloche.server.api_targets import PipelineTarget, UniversalTarget
+from cloche.server.bus_admission import admits
 from cloche.server.dispatch import Dispatch
 from cloche.server.event_targets import FunctionTarget, LogTarget, QueueTarget, TopicTarget
 from cloche.server.pipe_ports import PipeFunctions, PipeQueues
@@ -34,4 +35,6 @@ def events_of(
         "scheduler": to_operations,
     }
     ends_of_pipes = PipeQueues(messages), PipeFunctions(functions)
-    return Events(equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations, ends_of_pipes)
+    return Events(
+        equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations, ends_of_pipes, admits
+    )

@@ -126,7 +126,8 @@ def test_what_events_are_not_delivered_to_is_refused_by_name(turned: Any) -> Non
     for arn, said in (
         ("arn:aws:states:us-east-1:123456789012:stateMachine:x", "delivers no events to states"),
         ("arn:aws:sagemaker:us-east-1:123456789012:model/x", "pipelines only"),
-        ("arn:aws:events:us-east-1:210987654321:event-bus/x", "same account only"),
+        ("arn:aws:events:us-east-1:210987654321:event-bus/x", "RoleArn is required"),
+        ("arn:aws:events:us-east-1:123456789012:rule/x", "event buses only"),
         ("arn:aws:sqs:eu-west-1:123456789012:x", "within a region only"),
         ("arn:aws:scheduler:::aws-sdk:sqs:sendMessage", "delivers no events to scheduler"),
     ):

@@ -13,20 +13,24 @@ from datetime import datetime
 from typing import Any
 
 from cloche.engines.events.archives import Archives
+from cloche.engines.events.bus_policies import BusPolicies
 from cloche.engines.events.delivery import Parcel
 from cloche.engines.events.happening import Happening
-from cloche.engines.events.rules import BUS, DEFAULT_BUS, Bus
-from cloche.foundation.errors import Denied, Invalid, NotFound
-from cloche.storage.metadata import records
+from cloche.engines.events.rules import Bus
+from cloche.foundation.errors import Denied, Invalid
 
 
 class BusTarget:
     in_transaction = True
 
     def __init__(
-        self, accept: Callable[..., int], envelope: Callable[[Bus, Happening], dict[str, Any]], archives: Archives
+        self,
+        accept: Callable[..., int],
+        envelope: Callable[[Bus, Happening], dict[str, Any]],
+        archives: Archives,
+        policies: BusPolicies,
     ) -> None:
-        self._accept, self._envelope, self._archives = accept, envelope, archives
+        self._accept, self._envelope, self._archives, self._policies = accept, envelope, archives, policies
 
     def deliver(self, tx: sqlite3.Connection | None, parcel: Parcel) -> None:
         assert tx is not None
@@ -34,12 +38,9 @@ class BusTarget:
         if resource.startswith("archive/"):
             self._archives.keep(tx, parcel.arn, parcel.event)
             return
-        name = resource.removeprefix("event-bus/")
-        if account != parcel.account:
-            raise Denied(f"{parcel.arn} belongs to another account.")
-        if name != DEFAULT_BUS and records.find(tx, account, region, BUS, name) is None:
-            raise NotFound(f"Event bus {name} does not exist.")
-        bus = (account, region, name)
+        bus = (account, region, resource.removeprefix("event-bus/"))
+        if not self._policies.let_in(tx, bus, parcel.account, parcel.rule_arn):
+            raise Denied(f"The policy of {parcel.arn} does not let {parcel.account} put events on it.")
         said = parcel.target.get("EventBridgeParameters")
         if said is None:
             self._accept(tx, bus, parcel.event, from_a_bus=True)

@@ -17,6 +17,7 @@ import orjson
 
 from cloche.engines.events import rules as rule_rows
 from cloche.engines.events.archives import Archives
+from cloche.engines.events.bus_policies import Admits, BusPolicies
 from cloche.engines.events.buses import BusTarget
 from cloche.engines.events.delivery import Deliveries, Target
 from cloche.engines.events.happening import Happening
@@ -58,15 +59,17 @@ class Events:
         dead_letters: Target,
         calls: Calls,
         ends_of_pipes: tuple[Sources, Functions],
+        admits: Admits,
     ) -> None:
         self._database, self._clock = database, clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self.calls = calls
         self.rules = Rules(database)
+        self.policies = BusPolicies(admits)
         self.archives = Archives(database, clock)
         self.replays = Replays(database, clock, self.archives, self.accept)
         self.schedules = Schedules(database, {RULE: self._rule_occurs, SCHEDULE: self._schedule_occurs})
-        own = {"events": BusTarget(self.accept, self.envelope, self.archives)}
+        own = {"events": BusTarget(self.accept, self.envelope, self.archives, self.policies)}
         self.deliveries = Deliveries(database, clock, metrics, bus, {**targets, **own}, dead_letters)
         self._for_pipes = (database, clock, metrics, bus, self.deliveries.targets, *ends_of_pipes)
 
@@ -88,22 +91,22 @@ class Events:
         """Whose things rules may send to."""
         return frozenset(self.deliveries.targets) - {"scheduler"}
 
-    def put(self, bus: Bus, happenings: Sequence[Happening]) -> list[str]:
-        """Their ids, once what they cause is on the disk."""
-        envelopes = [self.envelope(bus, each) for each in happenings]
+    def put(self, bus: Bus, happenings: Sequence[Happening], account: str = "") -> list[str]:
+        """Their ids, once what they cause is on the disk. ``account`` is whose they are, if not the bus's."""
+        envelopes = [self.envelope(bus, each, account) for each in happenings]
         if any(self.matched(bus, each) for each in envelopes):
             self._database.write(lambda tx: [self.accept(tx, bus, each) for each in envelopes])
         return [each["id"] for each in envelopes]
 
-    def envelope(self, bus: Bus, happening: Happening) -> dict[str, Any]:
-        account, region, _ = bus
+    def envelope(self, bus: Bus, happening: Happening, account: str = "") -> dict[str, Any]:
+        owner, region, _ = bus
         at = self._clock.time() if happening.at is None else happening.at
         return {
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": happening.detail_type,
             "source": happening.source,
-            "account": account,
+            "account": account or owner,
             "time": to_iso(from_epoch(at)),
             "region": region,
             "resources": list(happening.resources),

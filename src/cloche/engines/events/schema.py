@@ -74,4 +74,16 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
         CREATE INDEX records_of_replays ON records (status, version) WHERE kind = 'events/Replay';
         """,
     ),
+    (
+        "events-4",
+        """
+        CREATE TABLE event_bus_policies (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            bus TEXT NOT NULL,
+            policy TEXT NOT NULL,
+            PRIMARY KEY (account, region, bus)
+        ) STRICT, WITHOUT ROWID;
+        """,
+    ),
 ]

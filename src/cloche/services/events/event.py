@@ -16,9 +16,10 @@ import orjson
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.engines.events import Happening
+from cloche.engines.events.rules import Bus
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.services.events.errors import require_pattern
-from cloche.services.events.naming import bus_named
+from cloche.services.events.naming import bus_to_put_on
 
 REQUEST_BYTES_MAX: Final = 262_144
 """docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html, where it is also said what counts."""
@@ -34,16 +35,16 @@ def put_events(ctx: Context, request: Members) -> Members:
     if sum(map(_size, entries)) > REQUEST_BYTES_MAX:
         raise AwsError("ValidationException", "Total size of the entries in the request is over the limit.")
     answers: dict[int, Members] = {}
-    of_buses: defaultdict[str, list[tuple[int, Happening]]] = defaultdict(list)
+    of_buses: defaultdict[Bus, list[tuple[int, Happening]]] = defaultdict(list)
     for number, entry in enumerate(entries):
         try:
-            of_buses[bus_named(ctx, entry.get("EventBusName"))].append((number, _happening(entry)))
+            of_buses[bus_to_put_on(ctx, entry.get("EventBusName"))].append((number, _happening(entry)))
         except AwsError as error:
             answers[number] = {"ErrorCode": error.code, "ErrorMessage": error.message}
         except (NotFound, Invalid) as error:
             answers[number] = {"ErrorCode": "InvalidArgument", "ErrorMessage": error.message}
     for bus, happened in of_buses.items():
-        ids = ctx.parts.events.put((ctx.account, ctx.region, bus), [each for _, each in happened])
+        ids = ctx.parts.events.put(bus, [each for _, each in happened], ctx.account)
         answers |= {number: {"EventId": id} for (number, _), id in zip(happened, ids, strict=True)}
     failed = sum("ErrorCode" in answer for answer in answers.values())
     return {"FailedEntryCount": failed, "Entries": [answers[number] for number in range(len(entries))]}

@@ -53,7 +53,9 @@ def create_event_bus(ctx: Context, request: Members) -> Members:
 def describe_event_bus(ctx: Context, request: Members) -> Members:
     name = bus_named(ctx, request.get("Name"))
     found = records.find(ctx.parts.database.reader, ctx.account, ctx.region, BUS, name)
-    return {"Name": name, "Arn": bus_arn(ctx, name)} if found is None else _shown(found)
+    policy = ctx.parts.events.policies.read(ctx.parts.database.reader, (ctx.account, ctx.region, name))
+    shown = {"Name": name, "Arn": bus_arn(ctx, name)} if found is None else _shown(found)
+    return {**shown, "Policy": policy} if policy else shown
 
 
 @operation("ListEventBuses", reads=True)
@@ -94,6 +96,7 @@ def delete_event_bus(ctx: Context, request: Members) -> Members:
         )
         if has_rules.fetchone() is not None:
             raise Invalid("Event bus can't be deleted since it has rules.", field="Name")
+        ctx.parts.events.policies.write(tx, (ctx.account, ctx.region, name), "")
         records.remove(tx, bus_arn(ctx, name))
 
     ctx.parts.database.write(remove)

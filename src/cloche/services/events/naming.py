@@ -7,8 +7,8 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context
-from cloche.engines.events.rules import BUS, DEFAULT_BUS, RULE, bus_of, filed_name
-from cloche.foundation.errors import Invalid, NotFound
+from cloche.engines.events.rules import BUS, DEFAULT_BUS, RULE, Bus, bus_of, filed_name
+from cloche.foundation.errors import Denied, Invalid, NotFound
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -40,6 +40,18 @@ def bus_named(ctx: Context, given: str | None) -> str:
     if name != DEFAULT_BUS and records.find(ctx.parts.database.reader, ctx.account, ctx.region, BUS, name) is None:
         raise NotFound(f"Event bus {name} does not exist.")
     return name
+
+
+def bus_to_put_on(ctx: Context, given: str | None) -> Bus:
+    """A bus that the caller may put events on: one of its own, or by ARN one of another account that lets it in, in any
+    Region. Raises ``NotFound``, ``Denied``."""
+    parts = (given or "").split(":", 5)
+    if len(parts) != 6 or (parts[4], parts[3]) == (ctx.account, ctx.region):
+        return ctx.account, ctx.region, bus_named(ctx, given)
+    bus = (parts[4], parts[3], parts[5].removeprefix("event-bus/"))
+    if not ctx.parts.events.policies.let_in(ctx.parts.database.reader, bus, ctx.account, ""):
+        raise Denied(f"User: {ctx.caller.arn} is not authorized to perform: events:PutEvents on resource: {given}")
+    return bus
 
 
 def rule_of(ctx: Context, connection: sqlite3.Connection, bus: str, name: str) -> Record:

@@ -80,8 +80,8 @@ def _schedule(ctx: Context, tx: sqlite3.Connection, arn: str, before: Record | N
     if not expression or rule.status != "ENABLED":
         schedules.remove(tx, arn)
     elif before is None or (before.status, before.request.get("ScheduleExpression")) != (rule.status, expression):
-        now = ctx.now.timestamp()
-        schedules.put(tx, rule, Plan(expression, start=now), after=now)
+        start = float(int(ctx.now.timestamp()))  # events tell whole seconds
+        schedules.put(tx, rule, Plan(expression, start), after=start)
 
 
 @operation("DescribeRule", reads=True)

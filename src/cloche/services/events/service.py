@@ -9,6 +9,7 @@ SERVICE = Service(
     name="events",
     modules=(
         "cloche.services.events.event_bus",
+        "cloche.services.events.permission",
         "cloche.services.events.rule",
         "cloche.services.events.target",
         "cloche.services.events.event",

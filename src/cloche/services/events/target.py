@@ -45,7 +45,8 @@ def put_targets(ctx: Context, request: Members) -> Members:
 def check_target(ctx: Context, target: Mapping[str, Any]) -> None:
     """Raises ``Invalid``, and ``NotSupported`` for what Cloche delivers nothing to."""
     service = require_address(target["Arn"], ctx.account, ctx.region, ctx.parts.events.target_services)
-    if service == "sagemaker" and not target.get("RoleArn"):
+    goes_abroad = service == "events" and f":{ctx.account}:" not in target["Arn"]
+    if (service == "sagemaker" or goes_abroad) and not target.get("RoleArn"):
         raise Invalid(f"RoleArn is required for target {target['Arn']}.")
     for member in _OF_OTHERS:
         if target.get(member):

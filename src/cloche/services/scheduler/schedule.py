@@ -148,7 +148,7 @@ def _plan(kept: Members, began_at: float) -> Plan:
     start, end = kept.get("StartDate"), kept.get("EndDate")
     return Plan(
         expression,
-        began_at if start is None else _seconds(start),
+        float(int(began_at)) if start is None else _seconds(start),  # schedules tell whole seconds
         None if end is None else _seconds(end),
         zone,
         window,
