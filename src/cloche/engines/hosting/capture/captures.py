@@ -49,6 +49,8 @@ class Captures:
         """Those of them that nobody has tried to deliver yet, and when they were opened."""
         self._full: list[Spool] = []
         """Files that are still to be cut to their size."""
+        self._left: set[Path] = set()
+        """Files of a server before this one, which are still to be mended."""
         self._held_bytes = 0
         self._troubled: set[str] = set()
         """ARNs of endpoints whose records cannot be stored, which is said once."""
@@ -110,9 +112,9 @@ class Captures:
         for part in self._folder.glob("*.part"):
             part.unlink()
         for path in sorted(self._folder.glob("*" + SUFFIX)):
-            if mend(path):
-                self._due[path] = self._new[path] = 0.0
-                self._held_bytes += path.stat().st_size
+            self._due[path] = self._new[path] = 0.0
+            self._left.add(path)
+            self._held_bytes += path.stat().st_size
         if self._due:
             self._begin()
 
@@ -152,7 +154,7 @@ class Captures:
         self._seal(float("inf"))
         with self._delivering:
             for path in self._closed(float("inf")):
-                if read_label(path)[0].account == account:
+                if self._is_whole(path) and read_label(path)[0].account == account:
                     self._remove(path)
 
     def _begin(self) -> None:
@@ -167,8 +169,12 @@ class Captures:
             self._wake.clear()
             hurried, self._hurried = self._hurried, False
             now = time.monotonic()
-            self._seal(float("inf") if hurried else now)
-            self._deliver(now)
+            try:
+                self._seal(float("inf") if hurried else now)
+                self._deliver(now)
+            except Exception:
+                log.exception("what was captured could not be delivered")
+                time.sleep(LOOK_SECONDS)
 
     def _seal(self, before: float) -> None:
         with self._lock:
@@ -180,7 +186,8 @@ class Captures:
         with self._delivering:
             for path in self._closed(now):
                 try:
-                    self._store(path)
+                    if self._is_whole(path):
+                        self._store(path)
                 except Exception:
                     log.exception("%s, which was captured, could not be delivered", path.name)
                     self._due[path] = now + RETRY_SECONDS
@@ -195,6 +202,20 @@ class Captures:
         for spool in full:
             spool.close()
         return due
+
+    def _is_whole(self, path: Path) -> bool:
+        """Whether there is anything in it; if a kill left it, once it is mended."""
+        if path not in self._left:
+            return True
+        before = path.stat().st_size
+        whole = mend(path)
+        with self._lock:
+            self._left.discard(path)
+            self._held_bytes -= before - (path.stat().st_size if whole else 0)
+            if not whole:
+                self._due.pop(path)
+                self._new.pop(path)
+        return whole
 
     def _store(self, path: Path) -> None:
         label, begin = read_label(path)

@@ -6,7 +6,6 @@ whose first line is not whole holds nothing that anybody was answered.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from dataclasses import asdict, dataclass
 from mmap import mmap
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 SUFFIX: Final = ".jsonl"
 LABEL_BYTES_MAX: Final = 16 * 1024
@@ -32,7 +33,7 @@ class Label:
     key: str
 
     def line(self) -> bytes:
-        return json.dumps(asdict(self)).encode() + b"\n"
+        return orjson.dumps(asdict(self)) + b"\n"
 
 
 class Spool:
@@ -113,13 +114,13 @@ def read_label(path: Path) -> tuple[Label, int]:
 
 def _is_whole(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(orjson.loads(line), dict)
     except ValueError:
         return False
 
 
 def _label(line: bytes) -> Label | None:
     try:
-        return Label(**json.loads(line))
+        return Label(**orjson.loads(line))
     except (ValueError, TypeError):
         return None
