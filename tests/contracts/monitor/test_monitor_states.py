@@ -78,6 +78,41 @@ def normal(document: Any) -> Any:
     return document
 
 
+_CELLS = """
+import json, re
+import pyarrow as pa
+from cloche_jobs.monitor import cells
+
+texts = json.loads(REQUEST)
+read = cells.read(pa.array(["x", *texts], pa.string())[1:], count_texts=False)
+kinds = read.kinds
+naive = {"missing": 0, "fractional": 0, "integral": 0, "boolean": 0, "string": 0}
+numbers = []
+for text in texts:
+    if text is None:
+        naive["missing"] += 1
+    elif re.fullmatch(r"[-+]? ?[0-9]+(\\.[0-9]+|(\\.[0-9]+)?[Ee][-+]?[0-9]+)", text):
+        naive["fractional"] += 1
+        numbers.append(float(text.replace(" ", "")))
+    elif re.fullmatch(r"[-+]? ?[0-9]+", text):
+        naive["integral"] += 1
+        numbers.append(float(text.replace(" ", "")))
+    else:
+        naive["boolean" if text in ("true", "false") else "string"] += 1
+same = {name: getattr(kinds, name) for name in naive} == naive
+result = same and (not kinds.is_number or read.numbers.tolist() == numbers)
+"""
+_DIGITS = st.text("0123456789.+-", min_size=1, max_size=5)
+_TEXTS = st.text("01.+-eE ", max_size=6) | _DIGITS | st.integers().map(str) | st.floats().map(str) | st.text(max_size=3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts=st.lists(_DIGITS | st.none()) | st.lists(_TEXTS | st.none() | st.sampled_from(["true", "false"])))
+def test_types_and_numbers_are_those_of_the_rule(desk: Desk, texts: list[str | None]) -> None:
+    """Told from the bytes of a whole column or from its distinct texts: what matching each cell would tell."""
+    assert desk.ask({}, f"REQUEST = {json.dumps(texts)!r}\n{_CELLS}")
+
+
 _SKETCH = """
 import numpy as np
 from cloche_jobs.monitor.sketch import Sketch
