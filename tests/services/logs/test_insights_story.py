@@ -180,6 +180,16 @@ def test_what_is_no_query_is_refused_with_its_place(logs: Any, group: str) -> No
     assert refused(logs.start_query, startTime=0, endTime=1, queryString="limit 1")[0] == "InvalidParameterException"
 
 
+def test_rarely_read_groups_know_no_patterns(logs: Any) -> None:
+    name = "/insights/rare"
+    logs.create_log_group(logGroupName=name, logGroupClass="INFREQUENT_ACCESS")
+    put(logs, name, ["a line"])
+    assert asked(logs, name, "stats count(*) as n") == [{"n": "1"}]
+    code, message = refused(started, logs=logs, group=name, query="pattern @message")
+    assert code == "InvalidParameterException"
+    assert "pattern" in message
+
+
 def test_a_query_that_would_never_end_is_stopped(logs: Any, group: str) -> None:
     put(logs, group, ["a" * 60])
     id = started(logs, group, "filter @message like /^(a+)+$b/")

@@ -96,6 +96,7 @@ VALUES: list[tuple[str, str | None]] = [
     ("-7 % 4", "-3"),
     ("2 ^ 10", "1024"),
     ("-2 ^ 2", "-4"),
+    ("2 ^ -2", "0.25"),
     ("10 - 4 - 3", "3"),
     ("'x' + 1", None),
     ("age + 1", "32"),
@@ -247,6 +248,12 @@ def test_groups() -> None:
         "08.000",
         "04.000",
         "00.000",
+    ]
+    rows = answered("stats max(n) by bin(4s), n % 2 | sort bin(4s) asc, max(n) desc | display bin(4s), max(n)", NUMBERS)
+    assert [(row["bin(4s)"][-6:], row["max(n)"]) for row in rows][:3] == [
+        ("00.000", "3"),
+        ("00.000", "2"),
+        ("04.000", "7"),
     ]
     assert answered("stats count(*) as n by n > 5", NUMBERS) == [{"n > 5": "0", "n": "6"}, {"n > 5": "1", "n": "6"}]
     mixed = events_of([{"k": 1}, {"k": "1"}, {"k": 1.0}, {"k": None}, {}])

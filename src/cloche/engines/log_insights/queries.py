@@ -167,7 +167,11 @@ class LogInsights:
         if query.status != "Complete":
             return [], None
         found: list[Any] = []
-        with self._file(query.id).open("rb") as file:
+        try:
+            opened = self._file(query.id).open("rb")
+        except FileNotFoundError:  # expired meanwhile
+            return [], None
+        with opened as file:
             file.seek(offset)
             for line in file:
                 if found and (len(found) >= count or len(line) > bytes_max):

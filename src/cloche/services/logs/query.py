@@ -31,11 +31,17 @@ def start_query(ctx: Context, request: Members) -> Members:
         raise NotSupported(f"StartQuery does not support the query language {language} in Cloche")
     names = _groups(ctx, request)
     text = request["queryString"]
-    require_query(text)
+    commands = require_query(text)
     start, end = request["startTime"], request["endTime"]
     if start > end:
         raise Invalid("The startTime must not be after the endTime.", field="startTime")
     groups = [ctx.parts.logs.group(ctx.account, ctx.region, name) for name in names]
+    rare = next((group.name for group in groups if group.log_class != "STANDARD"), None)
+    if rare is not None and "Pattern" in commands:
+        # "… support all Logs Insights QL query commands except for pattern, diff, and unmask", CWL_QuerySyntax.html
+        raise Invalid(
+            f"The command pattern is not supported for the class of the log group {rare}.", field="queryString"
+        )
     end_ms = min(end * 1000 + 999, 2**61)
     now_ms = int(ctx.now.timestamp() * 1000)
     if all(_is_before(group, end_ms, now_ms) for group in groups):
@@ -125,12 +131,12 @@ def list_log_groups_for_query(ctx: Context, request: Members) -> Members:
     return {"logGroupIdentifiers": [group_arn(ctx, name) for name in query.plan.groups]}
 
 
-def require_query(text: str) -> None:
-    """Raises ``MalformedQueryException``, which tells where in the text the error is."""
+def require_query(text: str) -> set[str]:
+    """Which kinds of commands it has. Raises ``MalformedQueryException``, which tells where the error is."""
     from cloche.engines.log_insights.language import QueryError, read_query
 
     try:
-        read_query(text)
+        return {type(command).__name__ for command in read_query(text)}
     except QueryError as error:
         raise _malformed(error.message, error.start, error.end) from None
 

@@ -14,6 +14,7 @@ from cloche.engines.log_insights.language.syntax import (
     Dedup,
     Display,
     Expression,
+    Field,
     Fields,
     Filter,
     Limit,
@@ -45,6 +46,8 @@ class _Reader:
         self.tokens = tokens
         self.expressions = Expressions(tokens)
         self._given: set[str] = set()
+        self._made: list[str] = []
+        """Columns of ``stats`` that are named by their texts, the longest first."""
         self._commands: dict[str, Callable[[], Command]] = {
             "fields": self._fields,
             "display": self._display,
@@ -87,6 +90,7 @@ class _Reader:
             if sum(isinstance(command, Stats) for command in before) >= STATS_MAX:
                 raise QueryError(f"A query can have {STATS_MAX} stats commands at most", token.start, token.end)
             self._given = {item.name for item in found.by} | {each.name for each in found.aggregates}
+            self._made = sorted((name for name in self._given if name.endswith(")")), key=len, reverse=True)
 
     # -- commands --------------------------------------------------------------------------------------------
 
@@ -106,12 +110,19 @@ class _Reader:
         return tuple(items)
 
     def _named(self) -> Named:
-        start = self.tokens.next.start
-        expression = self.expressions.read()
-        written = self._written(start)
+        expression, written = self._expression()
         if self.tokens.take_word("as"):
             return Named(expression, self._new_name(), True)
         return Named(expression, written, False)
+
+    def _expression(self) -> tuple[Expression, str]:
+        """With its text. What ``stats`` has made under that very text, as ``bin(5m)``, is a field now."""
+        start = self.tokens.next.start
+        for name in self._made:
+            if self.tokens.take_text(name):
+                return Field(name, (name,)), name
+        expression = self.expressions.read()
+        return expression, self._written(start)
 
     def _written(self, start: int) -> str:
         text = self.tokens.text[start : self.tokens.taken]
@@ -162,7 +173,7 @@ class _Reader:
     def _sort(self) -> Command:
         keys: list[tuple[Expression, bool]] = []
         while True:
-            expression = self.expressions.read()
+            expression, _ = self._expression()
             # "ascending" is what sort does unless told (CWL_QuerySyntax-Sort.html: "By default … ascending")
             keys.append((expression, self.tokens.take_word("asc", "desc") == "desc"))
             if not self.tokens.take_sign(","):

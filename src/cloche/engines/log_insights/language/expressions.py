@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from cloche.engines.log_insights.language.catalog import AGGREGATES, FUNCTIONS
@@ -27,6 +28,10 @@ _UNITS: Final = {
     "y": (0, 12), "yr": (0, 12), "year": (0, 12),
 }  # fmt: skip
 """Milliseconds or months. CWL_QuerySyntax-Stats.html lists them; those of more than one letter have a plural."""
+
+
+_PERIOD_AT: Final = {"bin": 0, "datefloor": 1, "dateceil": 1}
+"""Which argument is a length of time."""
 
 
 class Expressions:
@@ -130,21 +135,25 @@ class Expressions:
         return found
 
     def _signed(self) -> Expression:
+        """``-2 ^ 2`` is -4, and ``2 ^ -2`` a quarter."""
+        return self._with_sign(self._power)
+
+    def _power(self) -> Expression:
+        found = self._atom()
+        while self.tokens.take_sign("^"):
+            found = self._chained("^", found, self._with_sign(self._atom))
+        return found
+
+    def _with_sign(self, read: Callable[[], Expression]) -> Expression:
         turns = 0
         while self.tokens.take_sign("-"):
             turns += 1
-        found = self._power()
+        found = read()
         if turns % 2 == 0:
             return found
         if isinstance(found, Literal) and not isinstance(found.value, str):
             return Literal(-found.value)
         return Operation("-", (found,))
-
-    def _power(self) -> Expression:
-        found = self._atom()
-        while self.tokens.take_sign("^"):
-            found = self._chained("^", found, self._atom())
-        return found
 
     def _chained(self, sign: str, left: Expression, right: Expression) -> Expression:
         if _height(left) > DEPTH_MAX:
@@ -203,7 +212,7 @@ class Expressions:
         least, most = FUNCTIONS[name]
         if not least <= len(arguments) <= most:
             raise self._error(f"Invalid number of arguments for the function {token.text}", token)
-        if name in ("bin", "datefloor", "dateceil") and not isinstance(arguments[-1], Period):
+        if name in _PERIOD_AT and not isinstance(arguments[-1], Period):
             raise self._error(f"{token.text} needs a period of time", token)
         if name == "regex_replace" and not isinstance(arguments[1], Literal):
             raise self._error(f"{token.text} needs an expression that is written out", token)
@@ -219,7 +228,7 @@ class Expressions:
                 raise self.tokens.unexpected()
             self.pattern(text, token)
             return Literal(text)
-        if self.tokens.next.kind == "number" and name in ("bin", "datefloor", "dateceil"):
+        if self.tokens.next.kind == "number" and place == _PERIOD_AT.get(name):
             return self.period()
         return self.read()
 

@@ -79,6 +79,17 @@ class Tokens:
         if self.take_sign(sign) is None:
             raise self.unexpected()
 
+    def take_text(self, text: str) -> bool:
+        """Whether what comes is that text, as a whole."""
+        end = self.next.start + len(text)
+        if not self.text.startswith(text, self.next.start):
+            return False
+        after = self._at(end)
+        if after.text not in (",", "|") and after.kind != "end" and after.word not in ("as", "asc", "desc"):
+            return False
+        self.taken, self.next = end, after
+        return True
+
     def take_regex(self) -> str | None:
         """What stands between slashes, if a slash comes now."""
         if not (self.next.kind == "sign" and self.next.text == "/"):
