@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ALL_AT_ONCE: Final = "ALL_AT_ONCE"
 CANARY: Final = "CANARY"
@@ -30,8 +29,7 @@ Counts = Mapping[str, int]
 """Instances of each variant, by its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """A part of a variant's instances."""
 
     value: int
@@ -46,8 +44,7 @@ class Size:
         return min(count, max(1, count * self.value // 100) if self.is_percent else self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     kind: str
     size: Size | None = None
     """Of the canary, of a linear step, of a batch."""
@@ -61,7 +58,8 @@ class Policy:
     alarms: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        return asdict(self)
+        size, back = self.size, self.rollback_size
+        return {**self._asdict(), "size": size and size._asdict(), "rollback_size": back and back._asdict()}
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> Policy:
@@ -69,8 +67,7 @@ class Policy:
         return Policy(**{**document, **sizes, "alarms": tuple(document["alarms"])})
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """``old`` and ``new`` instances are up; of the new ones ``on`` get ``share`` of their variant's requests."""
 
     old: Counts
@@ -84,7 +81,7 @@ class Stage:
     """What AWS's messages call its capacity: ``canary`` or ``full``; empty for what lies between."""
 
     def document(self) -> dict[str, Any]:
-        return asdict(self)
+        return self._asdict()
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> Stage:

@@ -11,7 +11,6 @@ one before did. Phases are AWS's: docs.aws.amazon.com/sagemaker/latest/APIRefere
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloche.engines.hosting.policy import Counts, Policy, Stage
@@ -26,8 +25,7 @@ BAKING: Final = "Baking"
 DELETING: Final = "Deleting"
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(NamedTuple):
     """Times are seconds since 1970 by Cloche's clock."""
 
     policy: Policy
@@ -96,8 +94,8 @@ class Rollout:
 
     def enters(self, phase: str, now: float) -> Rollout:
         until = now + self.stage.watched_seconds if phase == BAKING else None
-        moved = replace(self, phase=phase, since=now, until=until)
-        return replace(moved, share=self.stage.share, on=self.stage.on) if phase == ACTIVATING else moved
+        moved = self._replace(phase=phase, since=now, until=until)
+        return moved._replace(share=self.stage.share, on=self.stage.on) if phase == ACTIVATING else moved
 
 
 class Part(NamedTuple):

@@ -9,8 +9,8 @@ soon.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from cloche.engines.hosting import machine
 from cloche.engines.hosting.document import Endpoint, Fleet, Instance, fill
@@ -24,8 +24,7 @@ REASON_CHARACTERS_MAX: Final = 1_024
 """Of the model's ``FailureReason``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """``now`` is Cloche's time, ``real`` the machine's."""
 
     now: float
@@ -54,7 +53,7 @@ def turn_round(endpoint: Endpoint, reason: str, now: float, real: float) -> Even
     share = rollout.share or dict.fromkeys(rollout.stage.share, 0.0)
     stages = stages_back(rollout.policy, serving.counts, serving.planned, up.counts, share)
     reason = reason[:REASON_CHARACTERS_MAX]
-    turned = replace(rollout, stages=tuple(stages), at=0, reason=reason)
+    turned = rollout._replace(stages=tuple(stages), at=0, reason=reason)
     changes = _enter_stage(endpoint, turned, now, real, deletes=False)
     return Event(machine.ROLL_BACK, changes, reason)
 
@@ -124,7 +123,7 @@ def _next_stage(endpoint: Endpoint, rollout: Rollout, facts: Facts) -> Event:
     assert endpoint.pending is not None
     if rollout.at + 1 == len(rollout.stages):
         return arrive(endpoint, endpoint.pending, facts.real)
-    further = replace(rollout, at=rollout.at + 1)
+    further = rollout._replace(at=rollout.at + 1)
     return Event(machine.PROGRESSED, _enter_stage(endpoint, further, facts.now, facts.real))
 
 
@@ -138,7 +137,7 @@ def _back(endpoint: Endpoint, rollout: Rollout, facts: Facts) -> Outcome | None:
         return Wait(LEAVING_LOOK_SECONDS) if facts.leaving else _progressed(rollout.enters(CREATING, facts.now))
     if rollout.phase == CREATING:
         return _progressed(rollout.enters(ACTIVATING, facts.now)) if facts.old_ready else None
-    further = replace(rollout, at=rollout.at + 1)
+    further = rollout._replace(at=rollout.at + 1)
     if further.at < len(rollout.stages):
         return Event(machine.PROGRESSED, _enter_stage(endpoint, further, facts.now, facts.real))
     leaving = {id: {"leaving_at": facts.real} for id in endpoint.pending.instances if id in endpoint.instances}
@@ -159,7 +158,7 @@ def _enter_stage(
     leaving = _leaving(endpoint, {*old.instances, *new.instances}, real)
     restored = tuple(dict.fromkeys((*rollout.restored, *added)))
     up = (CREATING if added else ACTIVATING) if rollout.is_back else _up(rollout)
-    began = replace(rollout, restored=restored).enters(DELETING if leaving and deletes else up, now)
+    began = rollout._replace(restored=restored).enters(DELETING if leaving and deletes else up, now)
     return {
         "serving": old.document(),
         "pending": new.document(),
