@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hosting_world import World, variant
 
-from cloche.engines.hosting import Answer, Policy, Size
+from cloche.engines.hosting import Answer, Capacity, Policy, Size
 from cloche.engines.hosting.policy import ALL_AT_ONCE, CANARY, LINEAR, ROLLING
 from cloche.foundation.errors import Conflict
 from cloche.lifecycle import reconciler
@@ -261,6 +261,16 @@ def test_no_request_is_lost_while_an_update_goes_and_comes_back(served: World) -
         thread.join()
     assert trouble == []
     assert set(answers) == {"old", "new"}
+
+
+def test_rescaling_is_told_of_the_variant_itself(served: World) -> None:
+    served.database.write(lambda tx: served.hosting.rescale(tx, served.arn("e"), [Capacity("AllTraffic", None, 2)]))
+    state = served.state("e")
+    (shown,) = state["variants"]
+    assert shown["status"]["message"] == "Scaling out desired instance count to 2." and "pending" not in state
+    assert (shown["instance_count"], shown["desired_instance_count"]) == (1, 2)
+    served.until_status("e", "InService")
+    assert "status" not in served.state("e")["variants"][0]
 
 
 def test_an_update_that_breaks_gives_the_old_fleet_everything_back(
