@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_all, ask_or
-from cloche.console.distributions import HEIGHT, WIDTH, pictures
+from cloche.console.distributions import HEIGHT, WIDTH, Picture, pictures
 from cloche.console.door import HEADERS
 from cloche.console.pages import Pages
 from cloche.console.storage import whole_body
@@ -114,12 +114,15 @@ class MonitorPages:
             self._json(inputs.get("baseline")),
             self._json(inputs.get("constraints")),
         )
-        violations: list[Members] = found.get("violations") or []
+        listed = found.get("violations")
+        violations: list[Members] = (
+            [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        )
         counts: dict[str, int] = {}
         for each in violations:
             feature = str(each.get("feature_name", ""))
             counts[feature] = counts.get(feature, 0) + 1
-        drawn = pictures(before, statistics, counts)
+        drawn = _drawn(before, statistics, counts)
         return {
             "folder": folder,
             "message": job.get("ExitMessage") or job.get("FailureReason"),
@@ -127,7 +130,7 @@ class MonitorPages:
             "pictures": drawn[:FEATURES_SHOWN],
             "features": len(drawn),
             "metrics": _metrics(statistics, constraints),
-            "records": (statistics.get("dataset") or {}).get("item_count"),
+            "records": _member(statistics, "dataset").get("item_count"),
         }
 
     async def _json(self, uri: str | None) -> Members:
@@ -140,10 +143,18 @@ class MonitorPages:
             head = await self._ask("s3", "HeadObject", named)
             if not 0 < head.get("ContentLength", 0) <= REPORT_BYTES_MAX:
                 return {}
-            document: Any = json.loads(await whole_body((await self._ask("s3", "GetObject", named))["Body"]))
+            document: Any = orjson.loads(await whole_body((await self._ask("s3", "GetObject", named))["Body"]))
         except (AwsError, ValueError):
             return {}
         return document if isinstance(document, dict) else {}
+
+
+def _drawn(before: Members, statistics: Members, counts: dict[str, int]) -> list[Picture]:
+    """None where the documents are not what an analyzer writes: anybody may put an object of that name there."""
+    try:
+        return pictures(before, statistics, counts)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return []
 
 
 def _metrics(statistics: Members, constraints: Members) -> list[Members]:
@@ -151,9 +162,14 @@ def _metrics(statistics: Members, constraints: Members) -> list[Members]:
     kind = next((key for key in statistics if key.endswith("_metrics")), None)
     if kind is None:
         return []
-    limits = constraints.get(kind.removesuffix("_metrics") + "_constraints") or {}
+    limits = _member(constraints, kind.removesuffix("_metrics") + "_constraints")
     return [
-        {"name": name, **value, **(limits.get(name) or {})}
-        for name, value in statistics[kind].items()
+        {"name": name, **value, **_member(limits, name)}
+        for name, value in _member(statistics, kind).items()
         if isinstance(value, dict) and "value" in value
     ]
+
+
+def _member(document: Members, name: str) -> Members:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}

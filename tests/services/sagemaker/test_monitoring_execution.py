@@ -231,3 +231,46 @@ def test_an_hour_passes_when_the_clock_is_advanced(start_server: Callable[..., A
         at = each["ScheduledTime"]
         report = f"reports/{endpoint}/{name}/{at:%Y/%m/%d/%H}/found"
         assert f"/{at - timedelta(hours=1):%Y/%m/%d/%H}/" in turning.get(report).decode()
+
+
+def test_what_an_execution_needs_may_be_gone(monitors: Monitors) -> None:
+    sagemaker = monitors.sagemaker
+    endpoint, name = monitors.endpoint(unique("leaving")), unique("left")
+    definition = define(monitors, endpoint, "true")
+    monitors.schedule(name, definition, "NOW", **LAST_TWO_HOURS)
+    monitors.execution_ended(name)
+    sagemaker.delete_endpoint(EndpointName=endpoint)
+    while endpoint in [each["EndpointName"] for each in sagemaker.list_endpoints(MaxResults=100)["Endpoints"]]:
+        pass
+    sagemaker.start_monitoring_schedule(MonitoringScheduleName=name)
+    execution = monitors.execution_ended(name, count=2)
+    assert execution["FailureReason"].startswith(f"Endpoint {endpoint} is not there")
+    sagemaker.delete_data_quality_job_definition(JobDefinitionName=definition)
+    sagemaker.start_monitoring_schedule(MonitoringScheduleName=name)
+    execution = monitors.execution_ended(name, count=3)
+    assert execution["FailureReason"] == f"The job definition {definition} has been deleted."
+    described = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)
+    assert described["LastMonitoringExecutionSummary"] == execution
+    history = sagemaker.list_monitoring_alert_history(MonitoringScheduleName=name)["MonitoringAlertHistory"]
+    assert [each["AlertStatus"] for each in history] == ["InAlert"]
+    sagemaker.delete_monitoring_schedule(MonitoringScheduleName=name)
+
+
+def test_more_hours_than_inputs_are_read_by_their_days(monitors: Monitors) -> None:
+    endpoint, name = monitors.endpoint(unique("long")), unique("long")
+    for back in range(0, 24, 2):
+        monitors.captured(endpoint, now() - timedelta(hours=back), [("1,2", "0.5")])
+    monitors.schedule(
+        name,
+        define(monitors, endpoint, TELLS % CLEAN),
+        "NOW",
+        DataAnalysisStartTime="-PT24H",
+        DataAnalysisEndTime="PT0H",
+    )
+    execution = monitors.execution_ended(name)
+    assert execution["MonitoringExecutionStatus"] == "Completed", execution
+    job = monitors.describe(execution["ProcessingJobArn"].rpartition("/")[2])
+    captured = [each for each in job["ProcessingInputs"] if each["InputName"].startswith("endpoint_input_")]
+    assert 1 <= len(captured) <= 2
+    report = f"reports/{endpoint}/{name}/{execution['ScheduledTime']:%Y/%m/%d/%H}/found"
+    assert len(monitors.get(report).split()) == 12
