@@ -358,41 +358,58 @@ def suppressed(world: World) -> str:
     return held["by"] if held else ""
 
 
-def test_a_suppressor_that_never_rings_delays(world: World) -> None:
-    world.metric("a", AlarmActions=[], OKActions=[])
-    world.metric("s", MetricName="other", AlarmActions=[], OKActions=[])
+# docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-suppression.html, its six examples: WaitPeriod is 2 units
+# of time, ExtensionPeriod 3. At which unit what changes its state (a: the alarm the composite one is made of, s: the
+# suppressor), and at which unit the composite alarm acts for which state.
+SUPPRESSIONS = {
+    "not suppressed after WaitPeriod": ({2: "a ALARM"}, {4: "ALARM"}),
+    "suppressed before WaitPeriod expires": ({2: "a ALARM", 3: "s ALARM"}, {}),
+    "a change within WaitPeriod": ({2: "a ALARM", 3: "a OK"}, {5: "OK"}),
+    "a change while suppressed": ({1: "s ALARM", 2: "a ALARM"}, {}),
+    "not suppressed after ExtensionPeriod": ({2: "a ALARM", 3: "s ALARM", 6: "s OK"}, {9: "ALARM"}),
+    "a change within ExtensionPeriod": ({2: "a ALARM", 3: "s ALARM", 6: "s OK", 7: "a OK"}, {9: "OK"}),
+}
+
+
+@pytest.mark.parametrize("case", SUPPRESSIONS)
+def test_suppression_as_in_the_examples(world: World, case: str) -> None:
+    changes, expected = SUPPRESSIONS[case]
+    for name in ("a", "s"):
+        world.metric(name, MetricName=name, AlarmActions=[], OKActions=[], TreatMissingData="ignore")
+    periods = {"ActionsSuppressorWaitPeriod": 2, "ActionsSuppressorExtensionPeriod": 3}
+    world.composite("c", "ALARM(a)", ActionsSuppressor="s", **periods)
+    world.advance(60)
+    world.told.clear()
+    acted = {}
+    for unit in range(1, 13):
+        world.advance(1)
+        for _, subject, _ in world.told:
+            acted[unit] = subject.split(":")[0]
+        world.told.clear()
+        if unit in changes:
+            world.set(*changes[unit].split(" "))
+            assert world.told == []
+    assert acted == expected
+
+
+def test_what_suppresses_is_told_and_forgotten_with_the_suppressor(world: World) -> None:
+    for name in ("a", "s", "t"):
+        world.metric(name, MetricName=name, AlarmActions=[], OKActions=[], TreatMissingData="ignore")
     periods = {"ActionsSuppressorWaitPeriod": 120, "ActionsSuppressorExtensionPeriod": 60}
     world.composite("c", "ALARM(a)", ActionsSuppressor="s", **periods)
     world.advance(300)
     world.told.clear()
     world.set("a", "ALARM")
-    assert suppressed(world) == "WaitPeriod" and world.told == []
-    world.advance(119)
-    assert world.told == []
-    world.advance(1)
-    assert suppressed(world) == "" and [name for name, _, _ in world.told] == ["c"]
-    world.advance(3600)
-    assert len(world.told) == 1
-
-
-def test_a_suppressor_that_rings_holds_back(world: World) -> None:
-    world.metric("a", AlarmActions=[], OKActions=[])
-    world.metric("s", MetricName="other", AlarmActions=[], OKActions=[])
-    periods = {"ActionsSuppressorWaitPeriod": 120, "ActionsSuppressorExtensionPeriod": 60}
-    world.composite("c", "ALARM(a)", ActionsSuppressor="s", **periods)
-    world.advance(300)
-    world.told.clear()
-    world.set("a", "ALARM")
-    world.set("s", "ALARM")
-    assert suppressed(world) == "Alarm"
+    assert suppressed(world) == "WaitPeriod"
+    change = world.events[-1][2]["state"]
+    assert (change["actionsSuppressedBy"], change["actionsSuppressedReason"]) == (
+        "WaitPeriod",
+        "Actions suppressed by WaitPeriod",
+    )
+    world.composite("c", "ALARM(a)", ActionsSuppressor="t", **periods)
+    assert suppressed(world) == ""
     world.advance(3600)
     assert world.told == []
-    world.set("s", "OK")
-    assert suppressed(world) == "ExtensionPeriod"
-    world.advance(59)
-    assert world.told == []
-    world.advance(1)
-    assert suppressed(world) == "" and [name for name, _, _ in world.told] == ["c"]
 
 
 def test_an_action_that_fails_is_told_and_harms_nobody(world: World) -> None:
@@ -438,6 +455,24 @@ def test_after_a_start_everything_is_looked_at_once_and_rings_once(world: World)
     world.open()
     world.advance(600)
     assert len(world.told) == 1, "nothing rings again for having been restarted"
+
+
+def test_what_could_not_be_written_is_due_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.metric("a")
+    world.advance(60)
+    world.datum(9.0)
+    world.clock.seconds += 60
+
+    def full(change: Any) -> Any:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
+        patched.setattr(world.database, "write", full)
+        world.alarms.run(world.clock.time())
+    assert world.state("a") == "INSUFFICIENT_DATA"
+    assert world.alarms.next_at() == world.clock.time()
+    world.advance(0)
+    assert world.state("a") == "ALARM" and len(world.told) == 1
 
 
 def test_history_goes_after_a_month(world: World) -> None:

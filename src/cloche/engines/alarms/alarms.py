@@ -7,8 +7,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from cloche.engines.alarms import rows, windows
 from cloche.engines.alarms.schema import KIND
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cloche.engines.alarms.states import States
 
 log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 100
+"""Changes of state in a transaction: others write in between."""
 
 
 class Alarms:
@@ -87,6 +90,8 @@ class Alarms:
         else:
             records.replace_request(tx, arn, request, now)
             record = replace(before, request=request, modified_at=round(now, 3))
+            if before.request.get("ActionsSuppressor") != request.get("ActionsSuppressor"):
+                record = self._states.forget_suppression(tx, record)
         composite = "AlarmRule" in request
         if composite:
             named = rules.children(rules.read(request["AlarmRule"]))
@@ -168,11 +173,19 @@ class Alarms:
         if now < self._last_run:
             self._watches.all_due(now)
         self._last_run = now
-        due = self._watches.take_due(now)
-        if due:
-            from cloche.engines.alarms.evaluating import evaluate
-
+        first = self._watches.next_at()
+        if first is not None and first <= now:
             self._metrics.flush()
+            self._write(self._evaluate(self._watches.take_due(now), now), now)
+        for arn in rows.timers_due(self._database.reader, now):
+            self._end_suppression(arn, now)
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _evaluate(self, due: Sequence[Watch], now: float) -> list[tuple[Watch, Outcome]]:
+        """Those that say something else than they did."""
+        from cloche.engines.alarms.evaluating import evaluate
+
         moved: list[tuple[Watch, Outcome]] = []
         for watch in due:
             try:
@@ -188,17 +201,25 @@ class Alarms:
             is_other = outcome.state is not None and outcome.state != watch.state
             if is_other or outcome.evaluation != watch.evaluation:
                 moved.append((watch, outcome))
-        ended = rows.timers_due(self._database.reader, now)
-        if moved or ended:
-            self._database.write(lambda tx: self._apply(tx, moved, ended, now))
-            for watch, outcome in moved:
+        return moved
+
+    def _write(self, moved: Sequence[tuple[Watch, Outcome]], now: float) -> None:
+        """What could not be written is due again."""
+        for first in range(0, len(moved), AT_ONCE):
+            some = moved[first : first + AT_ONCE]
+            try:
+                self._database.write(partial(self._apply, moved=some, now=now))
+            except BaseException:
+                for watch, _ in moved[first:]:
+                    self._watches.schedule(watch.arn, int(now))
+                raise
+            for watch, outcome in some:
                 watch.state, watch.evaluation = outcome.state or watch.state, outcome.evaluation
 
-    # -- inside ----------------------------------------------------------------------------------------------
+    def _end_suppression(self, arn: str, now: float) -> None:
+        self._database.write(lambda tx: self._states.release(tx, arn, now))
 
-    def _apply(
-        self, tx: sqlite3.Connection, moved: Sequence[tuple[Watch, Outcome]], ended: Sequence[str], now: float
-    ) -> None:
+    def _apply(self, tx: sqlite3.Connection, moved: Sequence[tuple[Watch, Outcome]], now: float) -> None:
         for watch, outcome in moved:
             record = rows.find(tx, watch.arn)
             if record is None or record.modified_at != watch.configured_at:
@@ -210,8 +231,6 @@ class Alarms:
                 told = (outcome.state, outcome.reason, outcome.data)
             if told[0] != record.status or outcome.evaluation != held.get("evaluation"):
                 self._states.change(tx, record, *told, now, evaluation=outcome.evaluation)
-        for arn in ended:
-            self._states.release(tx, arn, now)
 
     def _configured(self, tx: sqlite3.Connection, record: Record, kind: str, before: Record | None, now: float) -> None:
         from cloche.engines.alarms import messages

@@ -109,6 +109,14 @@ class States:
         seen = [found for arn in rows.children(tx, record.arn) if (found := rows.find(tx, arn)) is not None]
         return self.change(tx, record, value, reason, _triggered_by(*seen), now)
 
+    def forget_suppression(self, tx: sqlite3.Connection, record: Record) -> Record:
+        """The suppressor was replaced: "any active WaitPeriod or ExtensionPeriod is discarded"
+        (alarm-suppression.html), and with it what was held back."""
+        rows.set_timer(tx, record.arn, None)
+        if not record.state.get("suppressed"):
+            return record
+        return self._keep(tx, record, record.status, {**record.state, "suppressed": None})
+
     def release(self, tx: sqlite3.Connection, arn: str, now: float) -> None:
         """A suppression has ended: act for the state the alarm is in."""
         rows.set_timer(tx, arn, None)
