@@ -5,15 +5,16 @@ docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html: an
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from cloche.engines.topics.endpoints import loopback_host
 from cloche.foundation.errors import Denied, LimitReached
+
+if TYPE_CHECKING:
+    import http.client
 
 SECONDS_MAX: Final = 15.0
 _ANSWER_BYTES_MAX: Final = 65_536
@@ -27,6 +28,8 @@ class HttpSender:
         self._bundle = bundle
 
     def __call__(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> None:
+        import http.client  # at the first delivery: it brings the whole of ``email``
+
         host, parts = loopback_host(endpoint), urlsplit(endpoint)
         connection = self._connection(parts.scheme, host, parts.port)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -45,6 +48,9 @@ class HttpSender:
             raise LimitReached(f"{endpoint} answered {answer.status}.")
 
     def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+        import http.client
+        import ssl
+
         if scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=SECONDS_MAX)
         context = ssl.create_default_context(cafile=str(self._bundle) if self._bundle.exists() else None)

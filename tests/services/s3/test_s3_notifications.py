@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import signal
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 Clients = Callable[..., Any]
 CREATED = ["s3:ObjectCreated:*"]
@@ -196,3 +201,37 @@ def test_what_cannot_be_told_is_refused(client: Clients, configuration: Any, cod
         configure(s3, "told-3", configuration)
     assert refused.value.response["Error"]["Code"] == code
     assert "QueueConfigurations" not in s3.get_bucket_notification_configuration(Bucket="told-3")
+
+
+def test_every_object_is_told_once_through_a_kill(start_server: Callable[..., Any]) -> None:
+    """What was acknowledged has one event; and no event tells of an object that is not there."""
+    running = start_server()
+    s3, sqs = running.client("s3"), running.client("sqs")
+    s3.create_bucket(Bucket="killed")
+    url, arn = queue_of(sqs, "killed")
+    configure(s3, "killed", {"QueueConfigurations": [{"QueueArn": arn, "Events": CREATED}]})
+    acknowledged: set[str] = set()
+
+    def put(thread: int) -> None:
+        size = 10 if thread else 200_000  # a row of the database, and a file of its own
+        with contextlib.suppress(BotoCoreError, ClientError):
+            for n in itertools.count():
+                s3.put_object(Bucket="killed", Key=f"{thread}-{n}", Body=b"x" * size)
+                acknowledged.add(f"{thread}-{n}")
+
+    threads = [threading.Thread(target=put, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(acknowledged) < 30:
+        time.sleep(0.01)
+    running.process.send_signal(signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    running.stop()
+    running.start()
+    s3, sqs = running.client("s3"), running.client("sqs")
+    keys = [body["Records"][0]["s3"]["object"]["key"] for body in received(sqs, url) if "Records" in body]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="killed")
+    there = {each["Key"] for page in pages for each in page["Contents"]}
+    assert sorted(keys) == sorted(there)
+    assert acknowledged <= there
