@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import errno
 import json
@@ -193,6 +194,21 @@ def test_a_full_file_is_delivered_at_once_and_a_longer_record_has_its_own(
         assert time.monotonic() < end
         time.sleep(0.01)
     assert sorted(world.stored().values()) == [["1", "2"], ["4"], ["x" * 3000]]
+
+
+def test_a_long_record_is_written_apart_and_answered_after_it(world: World) -> None:
+    body = b"x" * recorder_module.APART_BYTES_MIN
+
+    async def story() -> None:
+        given = asyncio.get_running_loop().create_future()
+        world.recorder().take(heard(body), answer(b"1"), lambda variant, answer: given.set_result(variant))
+        assert not given.done()
+        assert await given == "v"
+        assert world.captures.is_behind() or list(world.objects.iter_prefix("captured")), "written before the answer"
+
+    asyncio.run(story())
+    assert list(world.stored().values()) == [[body.decode()]]
+    assert world.files() == []
 
 
 def test_only_successes_are_wanted_and_as_many_as_asked_for(world: World) -> None:

@@ -79,7 +79,7 @@ class AnswerStream:
                     piece = await anext(body, None)
                 if piece is None:
                     if captured is not None:
-                        captured.end(self._heard(), self.status, self.head.headers)
+                        await captured.end(self._heard(), self.status, self.head.headers)
                     return
                 if captured is not None:
                     captured.add(piece)

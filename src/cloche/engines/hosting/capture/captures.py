@@ -103,6 +103,14 @@ class Captures:
             self._full.append(spool)
         self._wake.set()
 
+    def written(self, path: Path, size: int) -> None:
+        """A file that was made and closed at once."""
+        with self._lock:
+            self._due[path] = 0.0
+            self._new[path] = 0.0
+            self._held_bytes += size
+        self._wake.set()
+
     # -- delivery ------------------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -13,7 +14,7 @@ from uuid import uuid4
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture.lines import Heard, Lines, end_of
 from cloche.engines.hosting.capture.plan import CapturePlan
-from cloche.engines.hosting.capture.spool import SUFFIX, Label, Spool, nowhere
+from cloche.engines.hosting.capture.spool import SUFFIX, Label, Spool, nowhere, write_whole
 
 if TYPE_CHECKING:
     from cloche.engines.hosting.capture.captures import Captures
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_SECONDS_MAX: Final = 10.0
+APART_BYTES_MIN: Final = 256 * 1024
 QUIET_SECONDS: Final = 1.0
 """A file is closed when nothing has been added for this long, or when it is this old: an object is there within
 seconds, and steady traffic does not make one of every request. AWS's own files are about a minute apart."""
@@ -55,7 +57,7 @@ class Recorder:
         return percentage >= 100 or random.random() * 100 < percentage  # noqa: S311
 
     def take(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
-        """Write the record down, then hand ``answer`` on with the variant's name."""
+        """Write the record down, then hand ``answer`` on with the variant's name; at once, unless it is a long one."""
         now = self._clock.time()
         if int(now) != self._second:
             self._turn(now)
@@ -64,6 +66,9 @@ class Recorder:
             if name == b"content-type":
                 output_type = value
                 break
+        if len(heard.body) + len(answer.body) > APART_BYTES_MIN:
+            self._take_apart(heard, output_type, answer, self._label(now), given)
+            return
         data = self._lines.line(heard, output_type, answer.body, self._end)
         try:
             with self._lock:
@@ -74,6 +79,26 @@ class Recorder:
         except OSError as error:
             self._failed(error)
         given(self.variant, answer)
+
+    def _take_apart(
+        self, heard: Heard, output_type: bytes, answer: Answer, label: Label, given: Callable[[str, Answer], None]
+    ) -> None:
+        """The same for a long record, in a thread and as a file of its own: nobody else waits for it."""
+        path, end = self._captures.path(uuid4().hex + SUFFIX), self._end
+
+        def write() -> None:
+            self._captures.reserve()
+            size = write_whole(path, label, self._lines.line(heard, output_type, answer.body, end))
+            self._captures.written(path, size)
+
+        def written(work: asyncio.Future[None]) -> None:
+            if isinstance(error := work.exception(), OSError):
+                self._failed(error)
+            elif error is not None:
+                log.error("a request to %s could not be captured", self._endpoint, exc_info=error)
+            given(self.variant, answer)
+
+        asyncio.get_running_loop().run_in_executor(None, write).add_done_callback(written)
 
     def _turn(self, now: float) -> None:
         """Another second by Cloche's clock, which may be set: another hour goes into another file."""

@@ -88,6 +88,20 @@ def nowhere(data: bytes) -> None:
     raise ValueError("there is no file to add to")
 
 
+def write_whole(path: Path, label: Label, record: bytes) -> int:
+    """A file of one record, closed; its size. Raises ``OSError``, and then there is none."""
+    first = label.line()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(first)
+            file.write(record)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return len(first) + len(record)
+
+
 def mend(path: Path) -> bool:
     """Cut off what a server that was killed had not written whole; ``False`` where nothing is left. Only whole lines
     of JSON stay: what a power failure left in between goes, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from cloche.engines.hosting.answer import Answer, Headers
@@ -28,9 +29,16 @@ class Captured:
         else:
             self._pieces.clear()
 
-    def end(self, heard: Heard, status: int, headers: Headers) -> None:
-        """The answer is complete: write its record."""
+    async def end(self, heard: Heard, status: int, headers: Headers) -> None:
+        """The answer is complete: returns once its record is written."""
         if self._size > INVOKE_BODY_BYTES_MAX:
             log.warning("a streamed answer of %d bytes is too long to be captured", self._size)
             return
-        self._recorder.take(heard, Answer(status, headers, b"".join(self._pieces)), lambda variant, answer: None)
+        written = asyncio.get_running_loop().create_future()
+
+        def given(variant: str, answer: Answer) -> None:
+            if not written.done():
+                written.set_result(None)
+
+        self._recorder.take(heard, Answer(status, headers, b"".join(self._pieces)), given)
+        await written
