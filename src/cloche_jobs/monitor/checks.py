@@ -8,36 +8,27 @@ Cloche's. ``is_non_negative`` is written but never enforced, as by AWS.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from cloche_jobs.monitor import distances
 from cloche_jobs.monitor.column import Column
 from cloche_jobs.monitor.documents import java_double
+from cloche_jobs.monitor.drifts import Drift, pairs
 from cloche_jobs.monitor.rules import Feature, Rules
-from cloche_jobs.monitor.sketch import Sketch
 from cloche_jobs.monitor.tables import Table
 
 Violation = dict[str, str]
 
 
-def violations_of(table: Table, rules: Rules, baseline: Mapping[str, Any], by_name: bool) -> list[Violation]:
-    """``baseline`` holds the features of statistics.json by name. Columns are those of the same name, or
-    of the same place; where there are not as many, nothing else can be said of columns by place."""
+def violations_of(table: Table, rules: Rules, drifts: Mapping[str, Drift], by_name: bool) -> list[Violation]:
+    """Columns are those of the same name, or of the same place; where there are not as many, nothing else can be said
+    of columns by place."""
     found = list(_of_columns(table, rules, by_name)) if rules.evaluate else []
     if found and not by_name:
         return found
     for feature, column in pairs(table, rules, by_name):
-        found += _of_feature(feature, column, baseline.get(feature.name))
+        if feature.rules.evaluate:
+            found += _of_feature(feature, column, drifts.get(feature.name))
     return found
-
-
-def pairs(table: Table, rules: Rules, by_name: bool) -> Iterator[tuple[Feature, Column]]:
-    if by_name:
-        yield from ((each, table.columns[each.name]) for each in rules.features if each.name in table.columns)
-    elif len(table.columns) == len(rules.features):
-        yield from zip(rules.features, table.columns.values(), strict=True)
 
 
 def _of_columns(table: Table, rules: Rules, by_name: bool) -> Iterator[Violation]:
@@ -56,9 +47,7 @@ def _of_columns(table: Table, rules: Rules, by_name: bool) -> Iterator[Violation
             )
 
 
-def _of_feature(feature: Feature, column: Column, baseline: Mapping[str, Any] | None) -> Iterator[Violation]:
-    if not feature.rules.evaluate:
-        return
+def _of_feature(feature: Feature, column: Column, drift: Drift | None) -> Iterator[Violation]:
     kinds, rules = column.kinds, feature.rules
     share = kinds.share(feature.type)
     if feature.type != "Unknown" and share < rules.data_type_threshold:
@@ -77,13 +66,12 @@ def _of_feature(feature: Feature, column: Column, baseline: Mapping[str, Any] | 
             f"Observed: Only {_percent(completeness)} of data is complete.",
         )
     yield from _of_domain(feature, column)
-    apart = drift(feature, column, baseline)
-    if apart is not None and apart.is_violation:
+    if drift is not None and drift.is_violation:
+        measure, verb = ("p-value", "is below") if drift.is_probability else ("distance", "exceeds")
         yield _violation(
             feature.name,
             "baseline_drift_check",
-            f"Baseline drift {apart.measure}: {java_double(apart.value)} {apart.verb} threshold: "
-            f"{java_double(apart.threshold)}",
+            f"Baseline drift {measure}: {java_double(drift.value)} {verb} threshold: {java_double(drift.threshold)}",
         )
 
 
@@ -98,40 +86,6 @@ def _of_domain(feature: Feature, column: Column) -> Iterator[Violation]:
             f"Categorical values requirement is not met. Expected match: {_percent(feature.rules.domain_threshold)}. "
             f"Observed: Only {_percent(known)} of data is in the domain of the baseline.",
         )
-
-
-class Drift:
-    """A distance from the baseline: above its threshold is too far; a p-value is when below."""
-
-    def __init__(self, value: float, threshold: float, *, is_probability: bool = False) -> None:
-        self.value, self.threshold = value, threshold
-        self.measure, self.verb = ("p-value", "is below") if is_probability else ("distance", "exceeds")
-        self.is_violation = value < threshold if is_probability else value > threshold
-
-
-def drift(feature: Feature, column: Column, baseline: Mapping[str, Any] | None) -> Drift | None:
-    """``None`` where nothing can be compared: no baseline, other types, too many categories, no cells."""
-    rules = feature.rules
-    if baseline is None or not rules.compare or not column.kinds.present:
-        return None
-    numbers, strings = baseline.get("numerical_statistics"), baseline.get("string_statistics")
-    robust = rules.method == "Robust"
-    if numbers and column.kinds.is_number:
-        data = numbers.get("distribution", {}).get("kll", {}).get("sketch", {}).get("data")
-        if not data or not any(data):
-            return None
-        return Drift(distances.numeric(column.sketch, Sketch.of_levels(data), robust=robust), rules.threshold)
-    counts = column.values.counts
-    if not strings or not counts:
-        return None
-    buckets = strings.get("distribution", {}).get("categorical", {}).get("buckets")
-    then = {str(each["value"]): int(each["count"]) for each in buckets or () if each["count"]}
-    if not then:
-        return None
-    if rules.categorical_method == "ChiSquared":
-        value = distances.chi_squared(counts, then)
-        return None if math.isnan(value) else Drift(value, rules.categorical_threshold, is_probability=True)
-    return Drift(distances.categorical(counts, then, robust=robust), rules.categorical_threshold)
 
 
 def _violation(name: str, check: str, description: str) -> Violation:

@@ -7,14 +7,15 @@ the same of the data at hand, and what violates the baseline's constraints.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.monitor import captured, documents, metrics, scripts
-from cloche_jobs.monitor.checks import pairs, violations_of
+from cloche_jobs.monitor.checks import violations_of
 from cloche_jobs.monitor.constraints import suggested
 from cloche_jobs.monitor.data_sets import table_blocks
+from cloche_jobs.monitor.drifts import drifts_of, pairs, read_baseline
 from cloche_jobs.monitor.files import files_of
 from cloche_jobs.monitor.outcome import Outcome
 from cloche_jobs.monitor.rows import blocks_of
@@ -40,7 +41,7 @@ def analyze(settings: Settings) -> Outcome:
         raise UserError("exclude_features_attribute is not supported by the analysis of data quality")
     constraints, statistics = settings.path("baseline_constraints"), settings.path("baseline_statistics")
     rules = read_rules(documents.read(constraints, "baseline_constraints")) if constraints else None
-    baseline = _features(documents.read(statistics, "baseline_statistics")) if statistics else {}
+    baseline = read_baseline(documents.read(statistics, "baseline_statistics")) if statistics else {}
     table = profile(_blocks(settings), rules.domains if rules else None)
     if not table.rows:
         raise UserError("The dataset is empty: no row was found")
@@ -51,11 +52,13 @@ def analyze(settings: Settings) -> Outcome:
     documents.write(settings.output / "statistics.json", statistics_of(table))
     method = settings.get("categorical_drift_method")
     documents.write(settings.output / "constraints.json", suggested(table, method))
-    outcome = Outcome()
-    if rules is not None:
-        outcome = Outcome(violations_of(table, rules, baseline, by_name))
-        documents.write(settings.output / "constraint_violations.json", {"violations": outcome.violations})
-    _publish(settings, table, rules, baseline, by_name)
+    if rules is None:
+        return Outcome()
+    drifts = drifts_of(pairs(table, rules, by_name), baseline)
+    outcome = Outcome(violations_of(table, rules, drifts, by_name))
+    documents.write(settings.output / "constraint_violations.json", {"violations": outcome.violations})
+    if settings.publishes_metrics and rules.emit:
+        metrics.write(settings, metrics.of_data(table, rules, drifts, by_name))
     return outcome
 
 
@@ -75,15 +78,3 @@ def _blocks(settings: Settings) -> Iterator[Any]:
         return captured.blocks(paths, settings)
     rows_of = scripts.preprocessor(script)
     return blocks_of(row for record in captured.records(paths, settings) for row in rows_of(record))
-
-
-def _features(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    try:
-        return {str(each["name"]): each for each in document["features"]}
-    except (KeyError, TypeError) as error:
-        raise UserError(f"the baseline statistics are malformed: {type(error).__name__} {error}") from error
-
-
-def _publish(settings: Settings, table: Table, rules: Rules | None, baseline: Mapping[str, Any], by_name: bool) -> None:
-    if settings.publishes_metrics and rules is not None and rules.emit:
-        metrics.write(settings, metrics.of_data(table, rules, baseline, by_name))

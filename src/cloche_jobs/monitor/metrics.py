@@ -11,9 +11,8 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from cloche_jobs.monitor.checks import drift, pairs
+from cloche_jobs.monitor.drifts import Drift, pairs
 from cloche_jobs.monitor.rules import Rules
 from cloche_jobs.monitor.settings import Settings
 from cloche_jobs.monitor.tables import Table
@@ -34,7 +33,7 @@ class Point:
     """With that dimension only."""
 
 
-def of_data(table: Table, rules: Rules, baseline: Mapping[str, Any], by_name: bool) -> Iterator[Point]:
+def of_data(table: Table, rules: Rules, drifts: Mapping[str, Drift], by_name: bool) -> Iterator[Point]:
     """Those of each feature that emits metrics."""
     for feature, column in pairs(table, rules, by_name):
         if not feature.rules.emit:
@@ -44,9 +43,8 @@ def of_data(table: Table, rules: Rules, baseline: Mapping[str, Any], by_name: bo
             ends = {"Minimum": moments.min, "Maximum": moments.max}
             yield Point(f"feature_data_{name}", {"SampleCount": float(moments.count), "Sum": moments.sum, **ends}, name)
         yield Point(f"feature_non_null_{name}", float(kinds.present), name)
-        apart = drift(feature, column, baseline.get(name))
-        if apart is not None:
-            yield Point(f"feature_baseline_drift_{name}", apart.value, name)
+        if name in drifts:
+            yield Point(f"feature_baseline_drift_{name}", drifts[name].value, name)
         others = {
             "fractional_counts": kinds.fractional,
             "integral_counts": kinds.integral,

@@ -237,6 +237,23 @@ def test_metrics_are_written_where_they_are_asked_for(analyze: Analyze) -> None:
 
 
 @pytest.mark.parametrize(
+    "features",
+    [
+        7,
+        [{}],
+        [{"name": "a", "numerical_statistics": "x"}],
+        [{"name": "a", "numerical_statistics": {"distribution": {"kll": {"sketch": {"data": [["x"]]}}}}}],
+        [{"name": "a", "string_statistics": {"distribution": {"categorical": {"buckets": [{"value": "x"}]}}}}],
+    ],
+)
+def test_statistics_that_make_no_sense(analyze: Analyze, features: Any) -> None:
+    first = analyze({"a": "a\n1\n"}, format=CSV)
+    constraints = first.document("constraints.json")
+    ended = analyze({"a": "a\n1\n"}, format=CSV, constraints=constraints, statistics={"features": features})
+    assert ended.code == 255 and "Error: the baseline statistics are malformed" in ended.message
+
+
+@pytest.mark.parametrize(
     ("document", "told"),
     [
         ("{", "baseline_constraints constraints.json is not JSON"),
