@@ -142,9 +142,12 @@ def parse(text: str) -> Schedule:
         return Rate(value * _SECONDS[found[2]], (value == 1) == (found[3] == ""))
     if found := _AT.fullmatch(text):
         try:
-            return At(datetime.fromisoformat(found[1]))
+            wall = datetime.fromisoformat(found[1])
         except ValueError:
             raise Invalid(f"{found[1]} is not a date and time.") from None
+        if not YEARS[0] < wall.year <= YEARS[1]:  # so that it is one in every time zone
+            raise Invalid(f"The year must be between {YEARS[0]} and {YEARS[1]}.")
+        return At(wall)
     if found := _CRON.fullmatch(text):
         return _cron(found[1].upper().split())
     raise Invalid("It is none of rate(value unit), cron(fields) and at(yyyy-mm-ddThh:mm:ss).")

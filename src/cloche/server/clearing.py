@@ -46,7 +46,7 @@ class Clearing:
         parts.database.write(lambda tx: _sweep(tx, account))
         parts.metric_filters.clear(account)
         parts.log_subscriptions.changed()
-        parts.events.rules.changed()
+        parts.events.swept()
         parts.alarms.forget(account)
         parts.identity.clear_account(account)
 

@@ -150,7 +150,7 @@ def test_a_universal_target_is_any_operation(turned: Any, role: str) -> None:
     (letter,) = turned.messages(letters[0])
     assert letter["Body"] == fails["Input"]
     said = {name: each["StringValue"] for name, each in letter["MessageAttributes"].items()}
-    assert said["TARGET_ARN"] == fails["Arn"]
+    assert (said["TARGET_ARN"], said["ERROR_CODE"]) == (fails["Arn"], "InvalidParameterException")
     assert said["SCHEDULE_ARN"].endswith(":schedule/default/fails")
     assert said["IS_PAYLOAD_TRUNCATED"] == "false"
     for arn, input, expected in (

@@ -108,7 +108,8 @@ def following_moments(expression: str, start: float, after: float, count: int) -
         "cron(0 0 ? * 8 *)", "cron(0 0 ? * MON#6 *)", "cron(0 0 ? * 3#1,6#3 *)", "cron(0 0 * * ? 1969)",
         "cron(0 0 * * ? 2200)", "cron(0/0 0 * * ? *)", "cron(*/60 * * * ? *)", "cron(0,, 0 * * ? *)",
         "cron(0 0 * JANUARY ? *)", "cron(0 0 ? * XL *)", "cron(0 0 WW * ? *)", "cron(0 0 * * ? 2027-2026)",
-        "cron(0 0 * * ? *) ", "at(2026-02-30T00:00:00)", "at(2026-11-26)", "cron((0 0 * * ? *))",
+        "cron(0 0 * * ? *) ", "at(2026-02-30T00:00:00)", "at(2026-11-26)", "at(9999-12-31T23:59:59)",
+        "at(0001-01-01T00:00:00)", "cron((0 0 * * ? *))",
     ],
 )  # fmt: skip
 def test_what_is_no_schedule_is_refused(expression: str) -> None:

@@ -200,6 +200,12 @@ class Events:
     def _has_pipes(self) -> bool:
         return "pipes" in self.__dict__
 
+    def swept(self) -> None:
+        """An account's rows were removed, all at once: what is remembered of rules and pipes is read anew."""
+        self.rules.changed()
+        if self._has_pipes:
+            self.pipes.look()
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.deliveries.start()

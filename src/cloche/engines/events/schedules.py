@@ -92,6 +92,14 @@ class Occurrence:
 Owing = Callable[[sqlite3.Connection, Occurrence], None]
 
 
+def _following(arn: str, plan: Plan, moment: float) -> float | None:
+    try:
+        return plan.next_after(moment)
+    except Invalid as error:  # the machine's time zones are others than they were
+        log.error("%s occurs no more: %s", arn, error.message)
+        return None
+
+
 def occurrence_id(arn: str, at: float) -> uuid.UUID:
     """The same for an occurrence whenever it is asked for."""
     return uuid.uuid5(_OCCURRENCES, f"{arn} {at}")
@@ -158,7 +166,7 @@ class Schedules:
     def _occurs(self, tx: sqlite3.Connection, row: sqlite3.Row, now: float) -> None:
         arn, occurs_at, plan = row["arn"], row["occurs_at"], Plan(**orjson.loads(row["plan"]))
         record = records.find_arn(tx, arn)
-        following = None if record is None else plan.next_after(max(occurs_at, now - plan.window_seconds))
+        following = None if record is None else _following(arn, plan, max(occurs_at, now - plan.window_seconds))
         if record is None or following is None:
             self.remove(tx, arn)
         else:

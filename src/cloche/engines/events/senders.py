@@ -89,8 +89,9 @@ def _payload_of_schedule(owed: Owed) -> str:
 
 def _letter_of_schedule(owed: Owed, error: Exception, condition: str) -> dict[str, str]:
     code = _codes(error, "ResourceNotFoundException", "AccessDeniedException", "ValidationException", "")
+    said_by_target = str(getattr(error, "code", "") or getattr(error.__cause__, "code", ""))
     said = {
-        "ERROR_CODE": str(getattr(error, "code", "")) or code or "InternalServerError",
+        "ERROR_CODE": said_by_target or code or "InternalServerError",
         "ERROR_MESSAGE": str(error)[:1_000] or "The target could not be invoked.",
         "EXECUTION_ID": str(owed.event["execution-id"]),
         "IS_PAYLOAD_TRUNCATED": "false",
