@@ -76,7 +76,7 @@ class InsightsPages:
 
     async def run(self, request: Request) -> Response:
         form = await _form(request)
-        now, seconds = int(time.time()), int(form.get("range") or 0)
+        now, seconds = int(self._pages.now().timestamp()), int(form.get("range") or 0)
         members: Members = {
             "logGroupNames": _names(form),
             "queryString": form.get("query", "").replace("\r\n", "\n"),
