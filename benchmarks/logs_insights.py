@@ -5,7 +5,8 @@
 
 A query is what the server begins for one: its processes are started, read the log store's files, and write the result;
 the server itself is not there. DuckDB (an environment of its own below the user's cache folder) reads the file in a
-process of its own as well, with as many threads as the machine has processors. Side by side, in turns.
+process of its own as well, with as many threads as the machine has processors. Side by side, in turns; beside the rates
+stands what an event cost of a processor, which depends less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,10 +25,12 @@ from pathlib import Path
 
 from invoke import peer_environment
 
-from cloche.engines.log_insights.running import Run
+from cloche.engines.log_insights.running import MEMORY_BYTES_MAX, PROCESS, PROCESSES
 from cloche.storage.logs.frames import encode
 
 AT = 1_764_115_200_000
+Taken = tuple[float, float]
+"""Seconds, and seconds of processors."""
 BATCH, SEGMENT_BYTES = 500, 8 * 1024 * 1024
 QUERIES = {
     "filter and stats": (
@@ -86,8 +91,11 @@ def make_events(count: int, folder: Path) -> tuple[Path, Path]:
     return stream, lines
 
 
-def asked(query: str, stream: Path, folder: Path) -> float:
+def asked(query: str, stream: Path, folder: Path) -> Taken:
+    """The process is left to end by itself, so that what it cost is known."""
     task = {
+        "processes": PROCESSES,
+        "memory": MEMORY_BYTES_MAX,
         "query": query,
         "limit": None,
         "now_ms": AT,
@@ -95,16 +103,28 @@ def asked(query: str, stream: Path, folder: Path) -> float:
         "sources": [[1, "s", "1:group", str(stream), 0]],
         "results": str(folder / "rows"),
     }
-    began = time.perf_counter()
-    outcome = Run().work(task)
-    assert outcome.status == "Complete", outcome.reason
-    return time.perf_counter() - began
+    began, spent = time.perf_counter(), processor_seconds()
+    command = [sys.executable, "-I", "-m", PROCESS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(task).encode() + b"\n")
+        process.stdin.flush()
+        told = process.stdout.read()
+    assert b"done" in told, told
+    return time.perf_counter() - began, processor_seconds() - spent
 
 
-def run(*command: str) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+def run(*command: str) -> Taken:
+    began, spent = time.perf_counter(), processor_seconds()
+    # Not to /dev/null: grep would end at the first match.
+    subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return time.perf_counter() - began, processor_seconds() - spent
+
+
+def processor_seconds() -> float:
+    """Of children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -119,21 +139,22 @@ def main() -> None:
         none = folder / "none"
         none.mkdir()
         for title, (query, sql) in QUERIES.items():
-            subjects: dict[str, Callable[[], float]] = {
+            subjects: dict[str, Callable[[], Taken]] = {
                 "Cloche": lambda query=query: asked(query, stream, folder),  # type: ignore[misc]
                 "DuckDB": lambda sql=sql: run(duckdb, "-c", DUCKDB, str(lines), sql),  # type: ignore[misc]
                 "grep": lambda: run("grep", "-c", '"status":500', str(lines)),
             }
-            taken: dict[str, list[float]] = {subject: [] for subject in subjects}
+            taken: dict[str, list[Taken]] = {subject: [] for subject in subjects}
             for _ in range(chosen.rounds):
                 for subject, call in subjects.items():
                     taken[subject].append(call())
-            found = {subject: statistics.median(seconds) for subject, seconds in taken.items()}
-            rates = ", ".join(f"{subject} {chosen.events / seconds / 1e6:.2f}" for subject, seconds in found.items())
-            print(
-                f"{title}: {rates} million events/s; DuckDB's time / Cloche's {found['DuckDB'] / found['Cloche']:.2f}"
-            )
-        small = statistics.median(asked("stats count(*)", none, folder) for _ in range(chosen.rounds))
+            told: list[str] = []
+            for subject, found in taken.items():
+                seconds, spent = (statistics.median(each) for each in zip(*found, strict=True))
+                rate, cost = chosen.events / seconds / 1e6, spent / chosen.events * 1e6
+                told.append(f"{subject} {rate:.2f} M/s ({cost:.2f} µs each)")
+            print(f"{title}: {', '.join(told)}")
+        small = statistics.median(asked("stats count(*)", none, folder)[0] for _ in range(chosen.rounds))
         print(f"a query of an empty stream: {small * 1000:.0f} ms")
 
 

@@ -130,6 +130,7 @@ def work(task: dict[str, Any]) -> None:
         if outcome != "done":
             raise RuntimeError(dumped)
         scanner.program.sink.merge(dumped)
+        os.wait()
     results = scanner.program.results()
     with Path(task["results"]).open("wb") as file:
         for row in results:
@@ -165,7 +166,8 @@ def reason_of(error: BaseException) -> str:
 def main() -> int:
     task = orjson.loads(sys.stdin.buffer.readline())
     alive, held = os.pipe()
-    if os.fork() == 0:
+    worker = os.fork()
+    if worker == 0:
         os.close(alive)
         try:
             work(task)
@@ -173,7 +175,9 @@ def main() -> int:
             say({"failed": reason_of(error)})
         os._exit(0)
     os.close(held)
-    select.select([0, alive], [], [])
+    ended, _, _ = select.select([0, alive], [], [])
+    if alive in ended:
+        os.waitpid(worker, 0)
     os.killpg(0, signal.SIGKILL)
     return 0
 
