@@ -207,6 +207,12 @@ assert alert.alert_status == "InAlert", alert
 
 monitor.stop_monitoring_schedule()
 assert monitor.describe_schedule()["MonitoringScheduleStatus"] == "Stopped"
+monitor.update_monitoring_schedule(
+    schedule_cron_expression=CronExpressionGenerator.daily_every_x_hours(6), max_runtime_in_seconds=1200
+)
+config = monitor.describe_schedule()["MonitoringScheduleConfig"]
+assert config["ScheduleConfig"]["ScheduleExpression"] == "cron(0 0/6 ? * * *)", config
+monitor.update_monitoring_alert(alert.alert_name, data_points_to_alert=2, evaluation_period=2)
 monitor.start_monitoring_schedule()
 attached = DefaultModelMonitor.attach(name, session)
 assert attached.monitoring_schedule_name == name
