@@ -370,23 +370,3 @@ def test_a_function_is_invoked(turned: ServerProcess, cloudwatch: Any) -> None:
     assert event["source"] == "aws.cloudwatch" and event["alarmArn"] == ARN + "acts"
     assert event["alarmData"]["state"]["value"] == "ALARM" and event["alarmData"]["alarmName"] == "acts"
     assert event["alarmData"]["configuration"]["description"] == "act"
-
-
-def test_killed_it_goes_on_as_it_was(start_server: Any) -> None:
-    running = start_server()
-    running.turn_clock("freeze")
-    cloudwatch = running.client("cloudwatch")
-    cloudwatch.put_metric_alarm(**plain("kept", TreatMissingData="ignore"))
-    cloudwatch.put_composite_alarm(AlarmName="over", AlarmRule="ALARM(kept)")
-    cloudwatch.put_metric_data(Namespace="Story", MetricData=[{"MetricName": "kept", "Value": 99}])
-    running.turn_clock("advance", "2m")
-    assert described(cloudwatch, "kept")["StateValue"] == "ALARM"
-    running.stop(signal.SIGKILL)
-    running.start()
-    running.turn_clock("advance", "5m")
-    assert described(cloudwatch, "kept")["StateValue"] == "ALARM"
-    assert described(cloudwatch, "over", "CompositeAlarm")["StateValue"] == "ALARM"
-    for name, kind in (("kept", "MetricAlarm"), ("over", "CompositeAlarm")):
-        items = cloudwatch.describe_alarm_history(AlarmName=name, AlarmTypes=[kind], HistoryItemType="StateUpdate")
-        assert next(item["HistorySummary"].rpartition(" ")[2] for item in items["AlarmHistoryItems"]) == "ALARM"
-        assert sum("to ALARM" in item["HistorySummary"] for item in items["AlarmHistoryItems"]) == 1

@@ -66,6 +66,7 @@ def test_they_ring_once(start_server: Any) -> None:
             AlarmActions=[topic],
             OKActions=[topic],
         )
+    cloudwatch.put_composite_alarm(AlarmName="over", AlarmRule="ALARM(k0) OR ALARM(k1)")
     for number in range(ROUNDS):
         data = [{"MetricName": name, "Value": 9 if number % 2 == 0 else 1} for name in names]
         cloudwatch.put_metric_data(Namespace="Kills", MetricData=data)
@@ -91,7 +92,13 @@ def test_they_ring_once(start_server: Any) -> None:
         assert states[1:] == ["ALARM", "OK"] * (ROUNDS // 2)
         actions = [item["HistorySummary"] for item in items if item["HistoryItemType"] == "Action"]
         assert actions == [f"Successfully executed action {topic}"] * ROUNDS
+    asked = {"AlarmName": "over", "AlarmTypes": ["CompositeAlarm"], "HistoryItemType": "StateUpdate"}
+    over = cloudwatch.describe_alarm_history(**asked, ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    states = [item["HistorySummary"].rpartition(" ")[2] for item in over]
+    assert states == ["OK", *["ALARM", "OK"] * (ROUNDS // 2)], "a composite alarm moves with its children"
+    changes |= Counter(("over", state) for state in states)
     messages = [json.loads(each["Message"]) for each in drained(sqs, heard)]
-    assert Counter((each["AlarmName"], each["NewStateValue"]) for each in messages) == changes
+    acted = {key: count for key, count in changes.items() if key[0] != "over"}
+    assert Counter((each["AlarmName"], each["NewStateValue"]) for each in messages) == acted
     seen = [each["detail"] for each in drained(sqs, told)]
     assert Counter((each["alarmName"], each["state"]["value"]) for each in seen) == changes

@@ -310,10 +310,11 @@ def test_a_band(world: World) -> None:
         ActionsEnabled=True,
     )
     expected = 10.0
+    assert world.advance(0) <= 1
     for hour in range(24):
         usual = (100.0 if hour % 24 == 3 else expected) + hour % 2
         world.datum(usual, at=world.clock.time())
-        world.advance(3600)
+        assert world.advance(3600) <= 3, "an hourly band is looked at when its hour ends, and as its point comes"
         assert world.state("a") == "OK", f"hour {hour} is as on the days before"
     world.datum(100.0, at=world.clock.time())
     world.advance(3600)

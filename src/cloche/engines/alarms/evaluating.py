@@ -60,8 +60,8 @@ def evaluate(
         )
     following = moment + plan.interval
     next_at = None if row.moves_at is None else max(windows.upwards(row.moves_at, plan.interval), following)
-    if plan.by_the_clock:
-        next_at = following
+    if plan.by_the_clock:  # until the next period of the clock ends, only new data make a difference
+        next_at = windows.upwards(moment + 1, max(plan.period, plan.interval))
     verdict = judge(
         row.points, periods=plan.periods, needed=plan.needed, missing=plan.missing, breaching=plan.is_breaching
     )
