@@ -257,6 +257,8 @@ class LogInsights:
         with self._lock:
             if self._closed:  # the server stops: after the next start it is run again
                 return
+        if outcome.reason:
+            log.warning("query %s: %s: %s", id, outcome.status, outcome.reason)
         counts = run.counts
         told = {
             "scanned": counts.scanned,
