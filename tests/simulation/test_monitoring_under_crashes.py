@@ -127,3 +127,19 @@ def test_slots_missed_while_the_server_was_down_are_made_up_for_once(
     assert told is not None and told.state["last"]["status"] == "Pending"
     assert (told.account, told.region) == (ACCOUNT, REGION)
     world.close()
+
+
+def test_an_account_that_is_emptied_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_data(monkeypatch)
+    world = MonitoringWorld(tmp_path, 1)
+    world.schedule("hourly", inline("cron(0 * ? * * *)"))
+    world.clock.seconds += 2 * HOUR
+    world.agenda()
+    world.work()
+    assert executions(world, "hourly") and world.reconciler.items(machine.KIND)
+    world.monitoring.abandon("999999999999")
+    assert executions(world, "hourly") and world.monitoring.next_at() is not None
+    world.monitoring.abandon(ACCOUNT)
+    assert not executions(world, "hourly") and not world.reconciler.items(machine.KIND)
+    assert world.monitoring.next_at() is None
+    world.close()

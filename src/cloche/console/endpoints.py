@@ -25,6 +25,7 @@ FORM_BYTES_MAX = 1024 * 1024
 MINUTES_SHOWN = 60
 LINES_SHOWN = 300
 COMPONENTS_SHOWN = 20
+MONITORS_SHOWN = 20
 _WANTED = (
     ("AWS/SageMaker", "Invocations", "Sum"),
     ("AWS/SageMaker", "ModelLatency", "Average"),
@@ -80,6 +81,9 @@ class EndpointPages:
             return self._pages.show("missing.html", 404, message=error.message)
         variants = [variant["VariantName"] for variant in endpoint.get("ProductionVariants", [])]
         components = await self._components(name)
+        asked = {"EndpointName": name, "MaxResults": MONITORS_SHOWN}
+        none: Members = {"MonitoringScheduleSummaries": []}
+        monitors = await ask_or(self._ask, "sagemaker", "ListMonitoringSchedules", asked, none)
         subjects = [Subject.variant(name, variant) for variant in variants]
         subjects += [Subject.component(each["InferenceComponentName"]) for each in components]
         charts, logs, deployment = await asyncio.gather(
@@ -91,6 +95,7 @@ class EndpointPages:
             endpoint=endpoint,
             deployment=deployment,
             components=components,
+            monitors=monitors["MonitoringScheduleSummaries"],
             charts=charts,
             events=logs,
             json=json.dumps,
