@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -62,11 +63,18 @@ class TopicSigner:
     def _key_and_certificate(self) -> tuple[Any, bytes]:
         from cryptography.hazmat.primitives import serialization
 
-        if not self._path.exists():
+        if not self._path.exists() or _ends_soon(self._path.read_bytes()):
             write_private(self._path, self._authority.rsa_identity("sns.amazonaws.com").decode())
         pem = self._path.read_bytes()
         at = pem.index(b"-----BEGIN CERTIFICATE-----")
         return serialization.load_pem_private_key(pem[:at], password=None), pem[at:]
+
+
+def _ends_soon(pem: bytes) -> bool:
+    """By the machine's clock, which receivers check certificates with."""
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc < datetime.now(UTC) + timedelta(days=30)
 
 
 class CertificateRoute:

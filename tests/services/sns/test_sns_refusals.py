@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -206,9 +207,25 @@ def test_who_wants_what(client: Clients) -> None:
     bodies = [sorted(message["Body"] for message in received(sqs, url)) for url in urls]
     assert bodies == [['{"a": {"b": 2}}'], ['{"a": {"b": 1}}'], ["names"]]
     assert sns.get_topic_attributes(TopicArn=topic)["Attributes"]["SubscriptionsConfirmed"] == "3"
-    queue = {"QueueUrl": urls[0]}
-    sqs.delete_queue(**queue)
+    sqs.delete_queue(QueueUrl=urls[0])
     sns.publish(TopicArn=topic, Message='{"a": {"b": 2}}')  # to a queue that has gone: nobody hears of it
+    now = datetime.now(UTC)
+    counted = {
+        metric: client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SNS",
+            MetricName=metric,
+            Dimensions=[{"Name": "TopicName", "Value": "filtered"}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=7200,
+            Statistics=["Sum"],
+        )["Datapoints"][0]["Sum"]
+        for metric in (
+            *("NumberOfMessagesPublished", "NumberOfNotificationsDelivered", "NumberOfNotificationsFailed"),
+            *("NumberOfNotificationsFilteredOut", "NumberOfNotificationsFilteredOut-InvalidMessageBody"),
+        )
+    }
+    assert list(counted.values()) == [6.0, 3.0, 1.0, 14.0, 3.0]
 
 
 def test_pages_of_topics_and_subscriptions(client: Clients) -> None:
