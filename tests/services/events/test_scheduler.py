@@ -33,7 +33,7 @@ def made(turned: Any, name: str, expression: str, target: dict[str, Any], **memb
     return str(turned.client("scheduler").create_schedule(**request)["ScheduleArn"])
 
 
-def test_ten_days_of_hourly_schedules_come_in_order(turned: Any, role: str) -> None:
+def test_four_days_of_hourly_schedules_come_in_order(turned: Any, role: str) -> None:
     scheduler = turned.client("scheduler")
     url, queue = turned.queue("scheduled-days", MessageRetentionPeriod="1209600")
     scheduler.create_schedule_group(Name="days", Tags=[{"Key": "a", "Value": "b"}])
@@ -44,13 +44,13 @@ def test_ten_days_of_hourly_schedules_come_in_order(turned: Any, role: str) -> N
     for name in ("b", "a"):
         made(turned, name, "cron(0 * * * ? *)", target, GroupName="days")
     start = turned.now()
-    turned.pass_time("10d")
+    turned.pass_time("4d")
     found = turned.bodies(url)
-    assert len(found) == 2 * 10 * 24
+    assert len(found) == 2 * 4 * 24
     times = [each["at"] for each in found]
     assert times == sorted(times)
     assert {each["try"] for each in found} == {1}
-    assert sum(each["of"].endswith(":schedule/days/a") for each in found) == 10 * 24
+    assert sum(each["of"].endswith(":schedule/days/a") for each in found) == 4 * 24
     assert times[0] > start.strftime("%Y-%m-%dT%H:%M:%SZ")
     listed = scheduler.list_schedules(GroupName="days", NamePrefix="a")["Schedules"]
     assert [(each["Name"], each["Target"]["Arn"]) for each in listed] == [("a", queue)]
