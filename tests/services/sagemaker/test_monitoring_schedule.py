@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from monitoring_requests import Monitors, config, unique
+from monitoring_requests import OUTPUT, Monitors, config, unique
 from processing_requests import BUCKET
 
 HOURLY = "cron(0 * ? * * *)"
@@ -147,7 +147,10 @@ def test_alerts_count_from_the_numbers_they_are_given(monitors: Monitors, qualit
 DEFINITIONS: list[tuple[dict[str, Any], str]] = [
     ({"DataQualityJobInput": {}}, "Exactly one of EndpointInput and BatchTransformInput"),
     ({"input": {"EndpointName": "nobody"}}, "Endpoint 'nobody' does not exist"),
-    ({"input": {"LocalPath": "/etc"}}, ""),
+    ({"input": {"LocalPath": "/etc"}}, "LocalPath must begin with /opt/ml/processing/"),
+    ({"input": {"LocalPath": "/opt/ml/processing/" + "x" * 100}}, "LocalPath has more than 110 characters"),
+    ({"input": {"LocalPath": OUTPUT}}, "overlap"),
+    ({"input": {"FeaturesAttribute": "x" * 257}}, "FeaturesAttribute has more than 256 characters"),
     ({"input": {"StartTimeOffset": "-P1D", "EndTimeOffset": "-P2D"}}, "must lie before EndTimeOffset"),
     ({"input": {"StartTimeOffset": "PT1H"}}, "is not an offset into the past"),
     ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
@@ -159,7 +162,7 @@ DEFINITIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "says"), [each for each in DEFINITIONS if each[1]])
+@pytest.mark.parametrize(("changes", "says"), DEFINITIONS)
 def test_definitions_that_could_never_run_are_refused(
     monitors: Monitors, endpoint: str, changes: dict[str, Any], says: str
 ) -> None:

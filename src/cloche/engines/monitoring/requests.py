@@ -22,6 +22,15 @@ from cloche.foundation.clock import from_epoch, to_iso
 
 INPUTS_MAX: Final = 10
 """Of a processing job (the model's constraint)."""
+VARIABLE_MAX: Final = 256
+"""Characters of a value in its environment (the model's constraint)."""
+ATTRIBUTES: Final = {
+    "FeaturesAttribute": "features_attribute",
+    "InferenceAttribute": "inference_attribute",
+    "ProbabilityAttribute": "probability_attribute",
+    "ProbabilityThresholdAttribute": "probability_threshold_attribute",
+    "ExcludeFeaturesAttribute": "exclude_features_attribute",
+}
 ANALYZER: Final = "sagemaker-model-monitor-analyzer"
 MERGER: Final = "sagemaker-model-monitor-groundtruth-merger"
 MERGED_FROM: Final = "/opt/ml/processing/input_data"
@@ -80,8 +89,7 @@ class Execution:
     @property
     def source(self) -> str:
         """Where what the analysis reads lies in its job."""
-        needs_merge = self.definition.type == MODEL_QUALITY
-        return MERGED_FROM if needs_merge else str(self.definition.source["LocalPath"]).rstrip("/")
+        return str(self.definition.source["LocalPath"]).rstrip("/")
 
     def job_arn(self, name: str) -> str:
         return f"arn:aws:sagemaker:{self.region}:{self.account}:processing-job/{name}"
@@ -143,7 +151,7 @@ def extra_inputs(execution: Execution) -> int:
 def _analysis_environment(execution: Execution) -> dict[str, str]:
     definition, window = execution.definition, execution.window
     indexes = ["endpointOutput"] if definition.type == MODEL_QUALITY else ["endpointInput", "endpointOutput"]
-    attributes = {name: definition.source.get(member) for member, name in _ATTRIBUTES.items()}
+    attributes = {name: definition.source.get(member) for member, name in ATTRIBUTES.items()}
     found: dict[str, Any] = {
         "dataset_format": _text(_format(definition, indexes)),
         "dataset_source": execution.source,
@@ -154,7 +162,7 @@ def _analysis_environment(execution: Execution) -> dict[str, str]:
         "publish_cloudwatch_metrics": "Enabled",
         "sagemaker_endpoint_name": definition.endpoint_name,
         "sagemaker_monitoring_schedule_name": execution.name,
-        "sagemaker_endpoint_datacapture_prefix": execution.capture,
+        "sagemaker_endpoint_datacapture_prefix": _if_short(execution.capture),
         "start_time": to_iso(from_epoch(window.start)),
         "baseline_constraints": execution.constraints and f"{CONSTRAINTS}/{_file(execution.constraints)}",
         "baseline_statistics": execution.statistics and f"{STATISTICS}/{_file(execution.statistics)}",
@@ -168,13 +176,6 @@ def _analysis_environment(execution: Execution) -> dict[str, str]:
     return {**given, **definition.environment}
 
 
-_ATTRIBUTES: Final = {
-    "FeaturesAttribute": "features_attribute",
-    "InferenceAttribute": "inference_attribute",
-    "ProbabilityAttribute": "probability_attribute",
-    "ProbabilityThresholdAttribute": "probability_threshold_attribute",
-    "ExcludeFeaturesAttribute": "exclude_features_attribute",
-}
 _PREPROCESSOR: Final = "record_preprocessor_script_input"
 _POSTPROCESSOR: Final = "post_analytics_processor_script_input"
 
@@ -273,6 +274,10 @@ def _input_type(definition: Definition) -> str:
 
 def _script_path(input: str, uri: str | None) -> str | None:
     return uri and f"{SCRIPTS}/{input}/{_file(uri)}"
+
+
+def _if_short(text: str | None) -> str | None:
+    return text if text is not None and len(text) <= VARIABLE_MAX else None
 
 
 def _file(uri: str) -> str:

@@ -11,9 +11,10 @@ from typing import Final
 
 from cloche.aws.errors import fact
 from cloche.aws.operation import Context
+from cloche.engines.monitoring.captured import Folder
 from cloche.engines.monitoring.definition import MAX_RUNTIME_SECONDS, MODEL_QUALITY, Definition
 from cloche.engines.monitoring.executing import capture_of
-from cloche.engines.monitoring.requests import Execution, analysis_request
+from cloche.engines.monitoring.requests import ATTRIBUTES, VARIABLE_MAX, Execution, analysis_request
 from cloche.engines.monitoring.times import DAY, HOUR, Window, parse_offset
 from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.checks import check_role
@@ -35,6 +36,8 @@ MISSING: Final = fact(
     "Could not find job definition with name: {name}",
     source="code: the operation's errors in the model; words: Cloche's own",
 )
+LOCAL_PATH_MAX: Final = 110
+"""A processing job's LocalPath has 256: room for the names of endpoint and variant (63 each), and an hour's folder."""
 
 
 def check_definition(ctx: Context, definition: Definition) -> None:
@@ -52,7 +55,9 @@ def check_definition(ctx: Context, definition: Definition) -> None:
         if not definition.ground_truth:
             raise Invalid("GroundTruthS3Input.S3Uri must be specified.", field="GroundTruthS3Input")
         address(definition.ground_truth, "GroundTruthS3Input.S3Uri")
-    plan_processing_job(ctx, "", analysis_request(_trial(ctx, definition), ()))
+    _check_lengths(definition)
+    folder = Folder("s3://bucket/captured", f"{definition.endpoint_name or 'schedule'}/variant/2000/01/01/00")
+    plan_processing_job(ctx, "", analysis_request(_trial(ctx, definition), [folder]))
     check_role(ctx, definition.role)
     endpoint = definition.endpoint_name
     if endpoint is not None and capture_of(ctx.parts.database.reader, ctx.account, ctx.region, endpoint) is None:
@@ -76,6 +81,18 @@ def _check_source(source: Mapping[str, object]) -> None:
     ends = parse_offset(end, "EndTimeOffset") if end else 0.0
     if begins is not None and begins >= ends:
         raise Invalid(f"StartTimeOffset {start} must lie before EndTimeOffset {end}.", field="StartTimeOffset")
+
+
+def _check_lengths(definition: Definition) -> None:
+    """What its processing jobs could not be given: their variables and paths are shorter than its own may be."""
+    for member in ATTRIBUTES:
+        if len(str(definition.source.get(member) or "")) > VARIABLE_MAX:
+            raise Invalid(f"{member} has more than {VARIABLE_MAX} characters.", field=member)
+    if len(definition.source["LocalPath"]) > LOCAL_PATH_MAX:
+        raise Invalid(
+            f"LocalPath has more than {LOCAL_PATH_MAX} characters: the folders of hours lie below it.",
+            field="LocalPath",
+        )
 
 
 def _trial(ctx: Context, definition: Definition) -> Execution:
