@@ -113,6 +113,7 @@ ANSWERS: dict[str, Members] = {
             {"VariantName": "A", "CurrentWeight": 1.0, "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
         ],
     },
+    "ListMonitoringSchedules": {"MonitoringScheduleSummaries": [{"MonitoringScheduleName": "watch"}]},
     "ListInferenceComponents": {"InferenceComponents": [{"InferenceComponentName": "part"}]},
     "DescribeInferenceComponent": {
         "InferenceComponentName": "part",
