@@ -29,14 +29,15 @@ XGBOOST, SKLEARN, INSTANCE = "1.7-1", "1.2-1", "ml.m5.large"
 AUC = "binary_classification_metrics.auc.value"
 
 
-def churn_pipeline(name, session, role, data, group):
+def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8):
     """The pipeline, not yet made. ``session`` is a PipelineSession, ``data`` the default address of the raw file(s),
-    ``group`` the model package group that gets the model."""
+    ``group`` the model package group that gets the model. ``cached`` is for data that stay as they are under their
+    address; ``minimum`` the AUC that a model must reach."""
     raw = ParameterString("RawData", default_value=data)
-    threshold = ParameterFloat("MinimumAuc", default_value=0.8)
+    threshold = ParameterFloat("MinimumAuc", default_value=minimum)
     trials = ParameterInteger("Trials", default_value=6)
     image = image_uris.retrieve("xgboost", session.boto_region_name, XGBOOST)
-    cache = CacheConfig(enable_caching=True, expire_after="P30D")
+    cache = CacheConfig(enable_caching=True, expire_after="P30D") if cached else None
 
     prepare = ProcessingStep(
         "Prepare",

@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "run": "Run one command against Cloche.",
     "status": "Say where Cloche is and what runs now.",
     "jobs": "List training jobs; interrupt spot training.",
+    "demo": "Run a case study against the Cloche that is up.",
     "clock": "Show Cloche's time; freeze, advance, set and resume it.",
     "pipelines": "List pipelines; draw one with the states of its steps.",
     "endpoints": "List endpoints.",
