@@ -52,7 +52,8 @@ def test_a_queue_gets_what_is_published(client: Clients) -> None:
     sns, sqs = client("sns"), client("sqs")
     topic = sns.create_topic(Name="story", Tags=[{"Key": "team", "Value": "churn"}])["TopicArn"]
     assert sns.create_topic(Name="story")["TopicArn"] == topic
-    assert {"TopicArn": topic} in sns.list_topics()["Topics"]
+    pages = sns.get_paginator("list_topics").paginate()
+    assert {"TopicArn": topic} in [each for page in pages for each in page["Topics"]]
     url, arn = queue_of(sqs, "story-queue")
     subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
     assert sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"] == subscription
