@@ -57,6 +57,7 @@ def parse():
     parser.add_argument("--label", help="the column of --csv to predict (two values)")
     parser.add_argument("--data", default=str(HERE.parents[1] / ".cloche-demo"), help="the server's data folder")
     parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--days", type=int, default=30, help="how long the churn model is watched; 0 leaves it out")
     keep = parser.add_mutually_exclusive_group()
     keep.add_argument("--keep", action="store_true", help="leave Cloche running at the end")
     keep.add_argument("--stop", action="store_true", help="stop it at the end")
@@ -107,6 +108,10 @@ def show(stage, arguments):
         script_job(flow, role, data)
         if not arguments.csv:
             churn(scratch)
+            if arguments.days:
+                say(f"{arguments.days} days of a deployed model, by Cloche's clock (cloche demo drift; --days 0: not)")
+                line = [str(Path(sys.executable).with_name("cloche")), "demo", "drift", "--data", str(stage.data)]
+                follow([*line, "--days", str(arguments.days)], dict(os.environ), "the churn loop")
 
 
 def churn(scratch):
@@ -120,7 +125,11 @@ def churn(scratch):
     console.print(f"    {rows} rows of synthetic customers, made from a seed (examples/churn/generator.py)")
     made = subprocess.run([sys.executable, str(clients), "sagemaker2"], stdout=subprocess.PIPE, text=True, check=True)
     environment = {**os.environ, "SAGEMAKER_SUPPRESS_V2_WARNING": "1", "PYTHONUNBUFFERED": "1"}
-    line = [made.stdout.strip(), "-W", "ignore", str(cases / "main.py"), str(raw)]
+    follow([made.stdout.strip(), "-W", "ignore", str(cases / "main.py"), str(raw)], environment, "the churn case")
+
+
+def follow(line, environment, what):
+    """Run a case; show what it tells, and all it said where it fails."""
     others = []
     with subprocess.Popen(
         line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -133,7 +142,7 @@ def churn(scratch):
             else:
                 others.append(text)
     if running.returncode:
-        sys.exit("the churn case failed:\n" + "".join(others[-40:]))
+        sys.exit(f"{what} failed:\n" + "".join(others[-40:]))
 
 
 def environment(stage, image):

@@ -29,7 +29,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def demo(data: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, MAIN, "--data", str(data), "--port", "20000", *arguments]
+    command = [sys.executable, MAIN, "--data", str(data), "--port", "20000", "--days", "0", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, env=environment(**changes), timeout=WAIT_SECONDS_MAX, check=False
     )
