@@ -20,7 +20,7 @@ from sagemaker.model_monitor import (
 from sagemaker.workflow.pipeline_context import PipelineSession
 
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
-MINIMUM_AUC = 0.75
+MINIMUM_AUC = 0.7
 
 
 class Loop:
@@ -50,7 +50,13 @@ class Loop:
 
     def deployment(self):
         """Model packages are judged by a policy; approved ones are deployed."""
-        role = self._role("functions", "lambda.amazonaws.com", "AmazonSageMakerFullAccess", "AmazonS3FullAccess")
+        role = self._role(
+            "functions",
+            "lambda.amazonaws.com",
+            "AmazonSageMakerFullAccess",
+            "AmazonS3FullAccess",
+            "CloudWatchReadOnlyAccess",
+        )
         settings = {"MINIMUM_AUC": str(MINIMUM_AUC)}
         self._on_package("PendingManualApproval", self._function("approve", role, settings))
         settings = {
@@ -64,8 +70,8 @@ class Loop:
     # -- being watched -----------------------------------------------------------------------------------
 
     def watch(self, baseline, predictions):
-        """Monitors of data (hourly) and of the model (daily, a day behind: the truth comes late). The arguments are CSV
-        files with headers: what the endpoint answered and was asked; what it predicted and what came true."""
+        """Monitors of data (hourly) and of the model (daily, when the truth of the day before has come). The arguments
+        are CSV files with headers: what the endpoint answered and was asked; what it predicted and what came true."""
         common = {
             "role": self.role,
             "instance_count": 1,
@@ -103,8 +109,8 @@ class Loop:
             endpoint_input=EndpointInput(
                 self.endpoint,
                 "/opt/ml/processing/input_data",
-                start_time_offset="-P2D",
-                end_time_offset="-P1D",
+                start_time_offset="-P1D",
+                end_time_offset="-P0D",
                 probability_attribute="0",
                 probability_threshold_attribute=0.5,
             ),
@@ -131,8 +137,10 @@ class Loop:
                 {"Name": "MonitoringSchedule", "Value": self.quality},
             ],
             Statistic="Average",
-            Period=3600,
-            EvaluationPeriods=1,
+            # A measure of yesterday carries yesterday's date: the day before must be looked at, too.
+            Period=86400,
+            EvaluationPeriods=2,
+            DatapointsToAlarm=1,
             Threshold=auc,
             ComparisonOperator="LessThanThreshold",
             TreatMissingData="ignore",
@@ -156,7 +164,7 @@ class Loop:
         )
 
     def retraining(self):
-        """The alarm of the model starts the pipeline."""
+        """The alarm of the model starts the pipeline; where it still rings at noon, it is started again."""
         role = self._role("events", "events.amazonaws.com", "AmazonSageMakerFullAccess")
         pattern = {
             "source": ["aws.cloudwatch"],
@@ -171,7 +179,10 @@ class Loop:
                 "PipelineParameterList": [{"Name": "RawData", "Value": f"{self.place}/recent"}]
             },
         }
-        self._rule("retrain", pattern, target)
+        self._rule("retrain", target, EventPattern=json.dumps(pattern))
+        settings = {"PIPELINE": self.name, "ALARM": self.model_alarm}
+        again = self._function("again", f"arn:aws:iam::{self.account}:role/{self.name}-functions", settings)
+        self._invoked_by("again", again, ScheduleExpression="cron(0 12 * * ? *)")
 
     def data_ages(self, days):
         """Only what came in lately is learned from: older files are expired by a rule of the bucket."""
@@ -194,7 +205,10 @@ class Loop:
             "detail": {"ModelPackageGroupName": [self.group], "ModelApprovalStatus": [status]},
         }
         name = function.rpartition(":")[2].removeprefix(f"{self.name}-")
-        rule = self._rule(name, pattern, {"Id": name, "Arn": function})
+        self._invoked_by(name, function, EventPattern=json.dumps(pattern))
+
+    def _invoked_by(self, name, function, **rule):
+        rule = self._rule(name, {"Id": name, "Arn": function}, **rule)
         boto3.client("lambda").add_permission(
             FunctionName=function,
             StatementId="by-rule",
@@ -203,9 +217,9 @@ class Loop:
             SourceArn=rule,
         )
 
-    def _rule(self, name, pattern, target):
+    def _rule(self, name, target, **rule):
         events = boto3.client("events")
-        rule = events.put_rule(Name=f"{self.name}-{name}", EventPattern=json.dumps(pattern))["RuleArn"]
+        rule = events.put_rule(Name=f"{self.name}-{name}", **rule)["RuleArn"]
         failed = events.put_targets(Rule=f"{self.name}-{name}", Targets=[target])["FailedEntries"]
         assert not failed, failed
         return rule
