@@ -14,7 +14,6 @@ import marshal
 import os
 import re
 import secrets
-import select
 import shutil
 import signal
 import time
@@ -32,6 +31,7 @@ from cloche.compute.local.standby import Shape, Standby, moved_in, order_of, sha
 from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
 from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
+from cloche.foundation.descriptors import is_readable
 from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
 
@@ -296,8 +296,8 @@ class LocalRuntime:
         finally:
             os.close(tell)
         with os.fdopen(told, "rb", buffering=0) as answer:
-            ready, _, _ = select.select([answer], [], [], CLAIM_SECONDS_MAX)
-            claimed = bool(ready) and answer.read(1) == b"+"
+            ready = is_readable(answer.fileno(), CLAIM_SECONDS_MAX)
+            claimed = ready and answer.read(1) == b"+"
         if not claimed:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0 if ready else os.WNOHANG)

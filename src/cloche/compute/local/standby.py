@@ -15,7 +15,6 @@ import logging
 import os
 import queue
 import secrets
-import select
 import shutil
 import signal
 import threading
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloche.compute.runtime import Mount, ProcessSpec
+from cloche.foundation.descriptors import is_readable
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +119,7 @@ class Ready:
         """Tell the runner that its folder is a process's now; whether it has claimed it."""
         try:
             os.write(self.ask, b"g")
-            ready, _, _ = select.select([self.answer], [], [], ANSWER_SECONDS_MAX)
-            return bool(ready) and os.read(self.answer, 1) == b"+"
+            return is_readable(self.answer, ANSWER_SECONDS_MAX) and os.read(self.answer, 1) == b"+"
         except OSError:
             return False
 
@@ -269,9 +268,9 @@ class Standby:
         document = self._make(waiting, token, folder)
         groups = document["hosts"][0]["groups"]
         pid, ask, answer = self._spawned(folder, document)
-        ready, _, _ = select.select([answer], [], [], READY_SECONDS_MAX)
+        is_up = is_readable(answer, READY_SECONDS_MAX)
         made = Ready(shape, token, folder, pid, ask, answer, time.monotonic(), groups)
-        if ready and os.read(answer, 1) == b"+":
+        if is_up and os.read(answer, 1) == b"+":
             return made
         log.info("a process that was to stand by did not come up: %s", folder)
         made.end()

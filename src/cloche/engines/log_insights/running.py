@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+
+from cloche.foundation.descriptors import is_readable
 
 PROCESS: Final = "cloche.engines.log_insights.scan.process"
 SECONDS_MAX: Final = 3600.0
@@ -86,7 +87,7 @@ class Run:
         until = time.monotonic() + SECONDS_MAX
         while True:
             wait = min(SILENT_SECONDS_MAX, max(0.0, until - time.monotonic()))
-            if not select.select([stream], [], [], wait)[0]:
+            if not is_readable(stream, wait):
                 if time.monotonic() >= until:
                     return Outcome("Timeout", "The query ran for an hour.")
                 return Outcome("Failed", "One event kept the query busy for too long: a regular expression backtracks.")

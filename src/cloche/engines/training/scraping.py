@@ -13,7 +13,6 @@ import logging
 import marshal
 import os
 import re
-import select
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloche.engines.training.plan import Metric
+from cloche.foundation.descriptors import is_readable
 from cloche.foundation.errors import Invalid
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def _read(process: subprocess.Popen[bytes], size: int, deadline: float) -> bytes
     assert process.stdout is not None
     data = bytearray()
     while len(data) < size:
-        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not is_readable(process.stdout.fileno(), deadline - time.monotonic()):
             raise TimeoutError("the search took too long")
         chunk = process.stdout.read(size - len(data))
         if not chunk:

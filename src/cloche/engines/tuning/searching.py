@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from cloche.foundation.descriptors import is_readable
 from cloche.foundation.errors import Broken
 from cloche_jobs.contract import package_folder
 
@@ -115,7 +115,7 @@ class Searcher:
     def _line(self, process: subprocess.Popen[bytes], until: float) -> bytes:
         assert process.stdout is not None
         while b"\n" not in self._rest:
-            if not select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+            if not is_readable(process.stdout.fileno(), until - time.monotonic()):
                 raise TimeoutError("it took too long")
             chunk = process.stdout.read(1 << 16)
             if not chunk:

@@ -9,9 +9,11 @@ Readers are connections per thread that cannot write. They never wait for the wr
 
 from __future__ import annotations
 
+import itertools
 import queue
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -40,8 +42,9 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
+        self._numbers = itertools.count(1)
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
         self._closed = False
         self._after_commit: list[Callable[[], None]] = []
@@ -149,10 +152,11 @@ class Database:
         """This thread's read-only connection. Each statement sees all that was acknowledged before it."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = _connect(self.path, read_only=True)
-            self._local.connection = connection
+            reader = _Reader(_connect(self.path, read_only=True))
+            connection = reader.connection
+            self._local.connection, self._local.reader, self._local.number = connection, reader, next(self._numbers)
             with self._readers_lock:
-                self._readers.append(connection)
+                self._readers.add(reader)
         return connection
 
     def moment(self) -> Moment:
@@ -160,7 +164,7 @@ class Database:
         connection = self.reader
         # The number tells of other connections' commits, and readers make none; each connection counts for itself
         # (sqlite.org/pragma.html#pragma_data_version).
-        return id(connection), connection.execute("PRAGMA data_version").fetchone()[0]
+        return self._local.number, connection.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:
         """Finish queued writes, then close. Safe to call twice."""
@@ -170,9 +174,19 @@ class Database:
         self._queue.put(_STOP)
         self._thread.join()
         with self._readers_lock:
-            for connection in self._readers:
-                connection.close()
+            for reader in self._readers:
+                reader.connection.close()
         self._writer.close()
+
+
+class _Reader:
+    """A thread's connection, which ends with the thread: threads come and go, and its files would stay open."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

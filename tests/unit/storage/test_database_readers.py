@@ -1,0 +1,50 @@
+"""Readers are connections of threads: they end with them, or a server would run out of descriptors."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from cloche.foundation.descriptors import is_readable
+from cloche.storage.metadata.database import Database
+
+
+def open_files(path: Path) -> int:
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found += os.readlink(entry) == str(path)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_threads_connection_ends_with_it(tmp_path: Path) -> None:
+    database = Database(tmp_path / "cloche.db")
+    before = open_files(database.path)
+    moments = set()
+
+    def read() -> None:
+        database.reader.execute("SELECT 1").fetchone()
+        moments.add(database.moment())
+
+    for _ in range(30):
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    assert open_files(database.path) <= before + 1
+    assert len(moments) == 30, "no two connections' moments are taken for the same"
+    database.close()
+
+
+def test_a_descriptor_beyond_a_thousand_can_be_waited_for() -> None:
+    out, into = os.pipe()
+    high = os.dup2(out, 3000)
+    try:
+        assert not is_readable(high, 0.0)
+        os.write(into, b"x")
+        assert is_readable(high, 5.0)
+    finally:
+        for each in (out, into, high):
+            os.close(each)
