@@ -166,7 +166,18 @@ BAD: list[tuple[str, str]] = [
     (definition(condition("a", equals(1, 1)), fail("a")), "two steps called a"),
     (definition({"Name": "a", "Type": "Dance"}), "The step a is of the unknown Type 'Dance'"),
     (definition({"Name": "a", "Type": "EMR"}), "The step a is of the type EMR, which Cloche does not run"),
-    (definition({"Name": "a", "Type": "QualityCheck"}), "QualityCheck, which Cloche does not run"),
+    (definition({"Name": "a", "Type": "ClarifyCheck"}), "ClarifyCheck, which Cloche does not run"),
+    (
+        definition({"Name": "a", "Type": "QualityCheck", "CheckType": "DATA_BIAS"}),
+        "In the step a: CheckType must be one of DATA_QUALITY, MODEL_QUALITY, not 'DATA_BIAS'",
+    ),
+    (
+        definition(
+            {"Name": "a", "Type": "QualityCheck", "CheckType": "DATA_QUALITY"},
+            condition("b", equals(get("Steps.a.ProcessingJobName"), 1)),
+        ),
+        "a QualityCheck step has only CalculatedBaselineStatistics",
+    ),
     (definition(condition("a", equals(get("Parameters.No"), 1))), "In the step a: it refers to the parameter No"),
     (definition(condition("a", equals(get("Steps.b.Outcome"), 1))), "In the step a: it refers to the step b"),
     (definition(condition("a", equals(get("Execution.Mood"), 1))), "Execution.Mood"),

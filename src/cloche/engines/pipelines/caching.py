@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from cloche.engines.pipelines import quality
 from cloche.engines.pipelines.definition import Step
 
 
@@ -33,6 +34,9 @@ def outputs_of(properties: dict[str, Any]) -> Iterator[str]:
         uri = (output.get("S3Output") or {}).get("S3Uri")
         if uri:
             yield uri
+    for name in quality.CALCULATED:
+        if properties.get(name):
+            yield properties[name]
     path = (properties.get("TransformOutput") or {}).get("S3OutputPath")
     if path:
         yield path

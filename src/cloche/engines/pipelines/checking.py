@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloche.engines.pipelines import conditions, kinds
+from cloche.engines.pipelines import conditions, kinds, quality
 from cloche.engines.pipelines.definition import Definition, Step, Unparsable, parse
 from cloche.engines.pipelines.expressions import EXECUTION_VARIABLES, Reference, references_in
 from cloche.engines.pipelines.graph import Graph, graph_of
@@ -98,5 +98,7 @@ def _check_step_reference(reference: Reference, definition: Definition, who: str
         first != "OutputParameters" or len(rest) != 1 or rest[0] not in other.outputs
     ):
         raise Invalid(f"{who} refers to {reference}: the step {other.name} has no such output parameter")
+    if other.type == kinds.QUALITY_CHECK and (rest or first not in quality.PROPERTIES):
+        raise Invalid(f"{who} refers to {reference}: a QualityCheck step has only {', '.join(quality.PROPERTIES)}")
     if other.type == kinds.CONDITION and first != "Outcome":
         raise Invalid(f"{who} refers to {reference}: a Condition step has an Outcome only")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from cloche.engines.pipelines import kinds
+from cloche.engines.pipelines import kinds, quality
 from cloche.engines.pipelines.durations import seconds_of
 from cloche.engines.pipelines.parameters import TYPES, Parameter
 from cloche.engines.pipelines.retrying import RetryPolicy, policy_of
@@ -58,9 +58,9 @@ class Step:
     retries: tuple[RetryPolicy, ...] = ()
     property_files: Mapping[str, PropertyFile] = field(default_factory=dict)
     target: Any = None
-    """The function of a Lambda step, the queue of a Callback step."""
+    """The function of a Lambda step, the queue of a Callback step, what a QualityCheck step is told of its check."""
     outputs: Mapping[str, str] = field(default_factory=dict)
-    """Of those two: name → type."""
+    """Of a Lambda or Callback step: name → type."""
 
     @property
     def child(self) -> kinds.Child | None:
@@ -211,6 +211,8 @@ class _Reader:
         if type == kinds.CONDITION:
             arguments = {"Conditions": _array(arguments.get("Conditions"))}
         target = given.get({kinds.LAMBDA: "FunctionArn", kinds.CALLBACK: "SqsQueueUrl"}.get(type, ""))
+        if type == kinds.QUALITY_CHECK:
+            target = quality.members_of(given)
         if type in (kinds.LAMBDA, kinds.CALLBACK) and not target:
             raise Invalid(f"a {type} step needs {'FunctionArn' if type == kinds.LAMBDA else 'SqsQueueUrl'}")
         retries = tuple(policy_of(each) for each in _array(given.get("RetryPolicies") or []))

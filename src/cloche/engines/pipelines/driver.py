@@ -229,7 +229,7 @@ class PipelineDriver:
             return
         self.parents.pop(arn, None)
         if status in child.good:
-            self.starting.succeed(run, row, known, properties)
+            self.starting.made_well(run, step, row, known, properties)
         elif status in child.stopped:
             self.starting.stopped(run, row, "" if stopping else f"{arn} was stopped")
         else:

@@ -9,7 +9,7 @@ docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cloche.engines.pipelines.naming import NAME_CHARACTERS
@@ -18,6 +18,7 @@ CONDITION: Final = "Condition"
 FAIL: Final = "Fail"
 CALLBACK: Final = "Callback"
 LAMBDA: Final = "Lambda"
+QUALITY_CHECK: Final = "QualityCheck"
 
 _JOB_GOOD: Final = frozenset({"Completed"})
 
@@ -60,19 +61,22 @@ class Child:
         return not self.status
 
 
+_PROCESSING: Final = Child(
+    "CreateProcessingJob",
+    "DescribeProcessingJob",
+    "ProcessingJobName",
+    "ProcessingJobArn",
+    "ProcessingJob",
+    status="ProcessingJobStatus",
+    good=_JOB_GOOD,
+    stop="StopProcessingJob",
+    tracked=True,
+    cached=("AppSpecification", "Environment", "ProcessingInputs"),
+)
+
 CHILDREN: Final[dict[str, Child]] = {
-    "Processing": Child(
-        "CreateProcessingJob",
-        "DescribeProcessingJob",
-        "ProcessingJobName",
-        "ProcessingJobArn",
-        "ProcessingJob",
-        status="ProcessingJobStatus",
-        good=_JOB_GOOD,
-        stop="StopProcessingJob",
-        tracked=True,
-        cached=("AppSpecification", "Environment", "ProcessingInputs"),
-    ),
+    "Processing": _PROCESSING,
+    QUALITY_CHECK: replace(_PROCESSING, metadata="QualityCheck"),
     "Training": Child(
         "CreateTrainingJob",
         "DescribeTrainingJob",
@@ -166,7 +170,6 @@ RETRIED: Final = frozenset({"Processing", "Training", "Tuning", "Transform", "Mo
 
 UNSUPPORTED: Final = {
     "ClarifyCheck": "Clarify is not built yet",
-    "QualityCheck": "checks against baselines within a pipeline are not built yet; Model Monitor itself is",
     "EMR": "EMR clusters are not built yet",
     "EMRServerless": "EMR Serverless is not built yet",
     "AutoML": "AutoML jobs are not built yet",

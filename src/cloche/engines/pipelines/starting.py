@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-from cloche.engines.pipelines import caching, conditions, kinds, messages, naming, retrying, steprows
-from cloche.engines.pipelines.children import Children, plain, plan_child
+from cloche.engines.pipelines import (
+    baselines,
+    caching,
+    conditions,
+    kinds,
+    messages,
+    naming,
+    quality,
+    retrying,
+    steprows,
+)
+from cloche.engines.pipelines.children import Children, Plan, plain, plan_child
 from cloche.engines.pipelines.definition import Step
 from cloche.engines.pipelines.expressions import evaluate
 from cloche.engines.pipelines.functions import Call, Functions
@@ -120,7 +130,17 @@ class Starting:
         assert child is not None
         plan = plan_child(run, step, row.attempt, known)
         found = self._children.find(run, step, plan, row.attempt)
-        if found is None and child.cacheable and self._is_spared(run, step, row, known, plan.arguments, None):
+        check = None
+        if step.type == kinds.QUALITY_CHECK:
+            check = quality.check_of(evaluate(step.target, known), plan.arguments)
+            try:
+                check = baselines.with_baseline(self._api, run, check, None if found is None else found.request)
+            except baselines.Unanswered as unanswered:
+                self.refused(run, step, row, unanswered.refused, "sagemaker", unanswered.operation)
+                return
+            plan = Plan(plan.name, quality.request_of(check, plan.arguments))
+            row.state["check"] = check
+        if found is None and child.cacheable and self._is_spared(run, step, row, known, plan.arguments, check):
             return
         row.state["child_name"] = plan.name
         if found is not None:
@@ -135,7 +155,7 @@ class Starting:
                 return
         row.status = steprows.EXECUTING
         row.state["child"] = arn
-        row.state["metadata"] = {child.metadata: {"Arn": arn}}
+        row.state["metadata"] = {child.metadata: {"Arn": arn} if check is None else quality.metadata_of(check, arn)}
         if child.is_made_at_once:
             self.succeed(run, row, known, self._children.describe(run, step, arn, plan.name))
         else:
@@ -155,6 +175,20 @@ class Starting:
         return self.begin(run, step, known)
 
     # -- ends --------------------------------------------------------------------------------------------
+
+    def made_well(self, run: Run, step: Step, row: StepRow, known: Rememberer, described: dict[str, Any]) -> None:
+        """What the step has made has come to a good end, as ``described``."""
+        if step.type != kinds.QUALITY_CHECK:
+            self.succeed(run, row, known, described)
+            return
+        check = row.state["check"]
+        properties, report = quality.properties_of(check), quality.report_of(check, described)
+        told = properties if report is None else {**properties, "ViolationReport": report}
+        row.state["metadata"] = {"QualityCheck": {**row.state["metadata"]["QualityCheck"], **told}}
+        if report is not None and check["FailOnViolation"]:
+            run.end(row, FAILED, self._clock.time(), reason=quality.reason_of(report))
+        else:
+            self.succeed(run, row, known, properties)
 
     def succeed(self, run: Run, row: StepRow, known: Rememberer, properties: dict[str, Any]) -> None:
         now = self._clock.time()
