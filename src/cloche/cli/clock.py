@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +13,12 @@ from cloche.cli.here import running_on
 from cloche.cli.listing import span
 from cloche.cli.options import data_option
 from cloche.cli.own_routes import ask
+from cloche.foundation.errors import Invalid
+from cloche.foundation.spans import seconds_of
 from cloche.server.directory import Layout, Running
 
 ROUTE: Final = "/_cloche/clock"
 LOOK_SECONDS: Final = 0.05
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PARTS: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_SPAN: Final = re.compile(r"\+?((?:\d+(?:\.\d+)?[smhdw])+)")
 
 
 @click.group(invoke_without_command=True)
@@ -62,8 +60,12 @@ def advance(span: str, data: Path) -> None:
     What falls due is done in its order, each thing at its moment, and the clock waits for the jobs that it starts.
     Ctrl-C ends it at the moment it has reached.
     """
+    try:
+        seconds = seconds_of(span)
+    except Invalid as error:
+        raise click.BadParameter(error.message, param_hint="SPAN") from None
     layout, running = running_on(data)
-    _advance(layout, running, ask(layout, running, "GET", ROUTE)["now"] + seconds_of(span))
+    _advance(layout, running, ask(layout, running, "GET", ROUTE)["now"] + seconds)
 
 
 @command.command("set")
@@ -77,14 +79,6 @@ def set_(moment: str, data: Path) -> None:
         raise click.BadParameter(f"{moment} is no moment, as 2026-12-24T18:00:00Z", param_hint="MOMENT") from None
     layout, running = running_on(data)
     _advance(layout, running, (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
-
-
-def seconds_of(span: str) -> float:
-    """``1d12h`` in seconds. Raises ``click.BadParameter``."""
-    whole = _SPAN.fullmatch(span.strip())
-    if whole is None:
-        raise click.BadParameter(f"{span} is no span of time, as 90s, 5m, +1h, 30d or 1d12h", param_hint="SPAN")
-    return sum(float(number) * UNITS[unit] for number, unit in _PARTS.findall(whole[1]))
 
 
 def _advance(layout: Layout, running: Running, to: float) -> None:

@@ -51,7 +51,7 @@ class LazyConsole:
             return newest(parts.database.reader, settings.account, settings.region)
 
         token = self._wiring.console_token
-        return Console(ask, self._recent, self._flow, place, token, parts.clock.now, mails)
+        return Console(ask, self._recent, self._flow, place, token, parts.agenda, mails)
 
     def _occurs_next(self, arn: str) -> float | None:
         parts = self._wiring.parts

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from cloche.aws.errors import AwsError
 from cloche.console.alarms import AlarmPages
 from cloche.console.asking import Ask, ask_all, ask_or
+from cloche.console.clock import ClockPages
 from cloche.console.dashboards import DashboardPages
 from cloche.console.door import HEADERS, Door
 from cloche.console.endpoints import FORM_BYTES_MAX, EndpointPages
@@ -26,7 +24,7 @@ from cloche.console.functions import FunctionPages
 from cloche.console.insights import InsightsPages
 from cloche.console.lineage import LineagePages
 from cloche.console.monitors import MonitorPages
-from cloche.console.pages import HERE, Pages, Place, present
+from cloche.console.pages import HERE, Pages, Place
 from cloche.console.pipelines import PipelinePages
 from cloche.console.processing import ProcessingPages
 from cloche.console.recent import Recent
@@ -36,6 +34,7 @@ from cloche.console.topics import Mails, TopicPages
 from cloche.console.training import TrainingPages
 from cloche.console.transform import TransformPages
 from cloche.console.tuning import TuningPages
+from cloche.foundation.agenda import Agenda
 
 STATIC = "/_cloche/static"
 
@@ -43,8 +42,8 @@ STATIC = "/_cloche/static"
 class Console:
     """The console's pages at ``/`` and below ``/_cloche/`` (no bucket can have that name): an ASGI application.
 
-    ``ask`` enters the chain as the root; ``token`` is what the printed link carries; ``now`` is Cloche's time;
-    ``mails`` is the outbox, which no operation of AWS's tells.
+    ``ask`` enters the chain as the root; ``token`` is what the printed link carries; ``agenda`` tells and
+    turns Cloche's clock, ``mails`` is the outbox: of neither is there an operation of AWS's.
     """
 
     def __init__(
@@ -54,10 +53,10 @@ class Console:
         flow: Flow,
         place: Place,
         token: str,
-        now: Callable[[], datetime] = present,
+        agenda: Agenda,
         mails: Mails = tuple,
     ) -> None:
-        pages = Pages(place, now)
+        pages = Pages(place, agenda.standing)
         self._door = Door(token)
         self._feed = Feed(recent, pages)
         routes = [
@@ -79,6 +78,7 @@ class Console:
             *AlarmPages(ask, pages).routes(),
             *DashboardPages(ask, pages).routes(),
             *InsightsPages(ask, pages).routes(),
+            *ClockPages(agenda, pages).routes(),
             *self._feed.routes(),
             Mount(STATIC, StaticFiles(directory=HERE / "static")),
         ]

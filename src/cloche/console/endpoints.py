@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +17,7 @@ from starlette.routing import Route
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_or, log_tail, newest_stream
 from cloche.console.deployments import deployment_of
-from cloche.console.pages import Pages
+from cloche.console.pages import Pages, form_of
 
 ANSWER_BYTES_SHOWN = 256 * 1024
 FORM_BYTES_MAX = 1024 * 1024
@@ -117,10 +116,10 @@ class EndpointPages:
 
     async def attempt(self, request: Request) -> Response:
         """Send what is in the box to the endpoint, as any client would, and show what came back."""
-        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        form = await form_of(request)
         members: Members = {
             "EndpointName": request.path_params["name"],
-            "ContentType": form.get("content_type", "text/csv"),
+            "ContentType": form.get("content_type") or "text/csv",
             "Body": form.get("body", "").replace("\r\n", "\n").encode(),
         }
         if accept := form.get("accept"):

@@ -7,7 +7,6 @@ import json
 import re
 import time
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +14,7 @@ from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_all, ask_or
-from cloche.console.pages import Pages
+from cloche.console.pages import Pages, form_of
 
 ROWS_SHOWN: Final = 500
 LISTED: Final = 20
@@ -75,7 +74,7 @@ class InsightsPages:
         return await self._page((told or {}).get("queryString", ""), names, "", **shown)
 
     async def run(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await form_of(request)
         now, seconds = int(self._pages.now().timestamp()), int(form.get("range") or 0)
         members: Members = {
             "logGroupNames": _names(form),
@@ -95,7 +94,7 @@ class InsightsPages:
         return self._pages.show("_insights.html", **await self._shown(id))
 
     async def save(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await form_of(request)
         members: Members = {"name": form.get("name", ""), "queryString": form.get("query", "").replace("\r\n", "\n")}
         if names := _names(form):
             members["logGroupNames"] = names
@@ -215,7 +214,3 @@ def _mark(query: str, error: AwsError) -> tuple[str, str, str] | None:
 
 def _names(form: dict[str, str]) -> list[str]:
     return [name for name in re.split(r"[,\s]+", form.get("groups", "")) if name]
-
-
-async def _form(request: Request) -> dict[str, str]:
-    return dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))

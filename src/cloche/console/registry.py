@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +14,7 @@ from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_all, ask_or
-from cloche.console.pages import Pages
+from cloche.console.pages import Pages, form_of
 from cloche.console.storage import whole_body
 
 REPORT_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -81,7 +80,7 @@ class RegistryPages:
 
     async def approve(self, request: Request) -> Response:
         """Say what the form says of the version, and show what became of it."""
-        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        form = await form_of(request)
         members: Members = {"ModelPackageArn": form.get("arn", ""), "ModelApprovalStatus": form.get("status", "")}
         if words := form.get("description", "").strip():
             members["ApprovalDescription"] = words

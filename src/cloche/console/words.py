@@ -60,6 +60,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // (24 * 60)} d"
 
 
+def span(seconds: float) -> str:
+    """As ``duration``, but to the hour from a day on: ``1 d 12 h``, ``7 d``."""
+    hours = round(seconds / 3600)
+    if hours < 24:
+        return duration(round(seconds))
+    return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
+
+
 def moment(at: datetime | float | None) -> str:
     """Local time of the server, to the second."""
     return "" if at is None else _moment(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -96,6 +104,7 @@ def _moment(at: datetime | float) -> datetime:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "duration": duration,
+    "span": span,
     "moment": moment,
     "size": size,
     "tone": tone,

@@ -23,6 +23,7 @@ from cloche.foundation.errors import Conflict, Invalid
 
 log = logging.getLogger(__name__)
 
+YEARS_MAX: Final = 50 * 366 * 86_400.0
 LOOK_SECONDS_MAX: Final = 30.0
 BACK_OFF_SECONDS: Final = 1.0
 QUIET_LOOKS: Final = 3
@@ -47,13 +48,22 @@ class Standing:
     """Where the clock stands, and where it is going. Times in seconds since 1970."""
 
     now: float
+    real: float
+    """The same moment by the machine's clock."""
     frozen: bool
-    advancing_to: float | None
-    waits_for: tuple[str, ...]
+    advancing_from: float | None = None
+    advancing_to: float | None = None
+    waits_for: tuple[str, ...] = ()
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether Cloche's time is another than the machine's, or will be in a moment."""
+        return self.frozen or self.advancing_to is not None or abs(self.now - self.real) >= 1
 
 
 @dataclass(slots=True)
 class _Journey:
+    begun_at: float
     to: float
     runs_on: bool
     waits_for: tuple[str, ...] = ()
@@ -162,10 +172,15 @@ class Agenda:
     # -- turning the clock -------------------------------------------------------------------------------
 
     def standing(self) -> Standing:
-        journey, now = self._journey, self._clock.time()
+        journey, now, real = self._journey, self._clock.time(), self._clock.real()
         if journey is not None:
-            return Standing(now, not journey.runs_on, journey.to, journey.waits_for)
-        return Standing(now, self._clock.setting.stands_at is not None, None, ())
+            return Standing(now, real, not journey.runs_on, journey.begun_at, journey.to, journey.waits_for)
+        return Standing(now, real, self._clock.setting.stands_at is not None)
+
+    def upcoming(self) -> list[tuple[str, float]]:
+        """Who has something to do next and when (in seconds since 1970; the past: it is being done), in that order."""
+        due = [(entry.name, at) for entry in self._entries if (at := self._due(entry)) is not None]
+        return sorted(due, key=lambda each: each[1])
 
     def freeze(self) -> None:
         """Raises ``Conflict`` while an advance is under way."""
@@ -182,13 +197,16 @@ class Agenda:
     def advance(self, to: float) -> threading.Thread:
         """Begin to let time pass until ``to`` (seconds since 1970); the thread ends with it, see ``standing``.
 
-        Raises ``Invalid`` for a moment in the past, ``Conflict`` while another advance is under way.
+        Raises ``Invalid`` for a moment in the past or beyond 50 years, ``Conflict`` while another advance is under way.
         """
         with self._lock:
             self._require_no_journey()
-            if to < self._clock.time():
+            now = self._clock.time()
+            if to < now:
                 raise Invalid("the clock cannot be set back: what is kept would be dated after the present")
-            journey = _Journey(to, self._clock.setting.stands_at is None)
+            if not to <= now + YEARS_MAX:
+                raise Invalid("the clock is advanced by 50 years at most")
+            journey = _Journey(now, to, self._clock.setting.stands_at is None)
             self._clock.freeze(goes_on=journey.runs_on)
             self._journey = journey
         thread = threading.Thread(target=self._travel, args=(journey,), name="advance", daemon=True)

@@ -11,6 +11,7 @@ import pytest
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.clock import Setting, TurnableClock
 from cloche.foundation.errors import Conflict, Invalid
+from cloche.foundation.spans import seconds_of
 
 HOUR = 3600.0
 BEGIN = 2_000_000_000.0
@@ -189,3 +190,54 @@ def test_each_setting_is_kept_before_it_holds() -> None:
     clock.freeze(BEGIN + 1)
     assert seen == [BEGIN]
     assert clock.time() == BEGIN + 1
+
+
+def test_what_falls_due_next_is_told_in_its_order(agenda: Agenda) -> None:
+    notes: Notes = []
+    for name, due in (("late", BEGIN + HOUR), ("overdue", BEGIN - 5)):
+        repeated = Repeated(name, due, HOUR, notes)
+        agenda.add(name, repeated.next_at, repeated.run)
+    agenda.add("nothing", lambda: None, lambda _: None)
+    agenda.watch("own", lambda: BEGIN + 1, lambda: None, lambda: False)
+    assert agenda.upcoming() == [("overdue", BEGIN - 5), ("own", BEGIN + 1), ("late", BEGIN + HOUR)]
+
+
+def test_the_clock_is_not_sent_beyond_what_can_be_dated(agenda: Agenda) -> None:
+    for beyond in (BEGIN + 51 * 366 * 86_400.0, float("inf"), float("nan")):
+        with pytest.raises(Invalid, match="50 years"):
+            agenda.advance(beyond)
+
+
+def test_how_far_an_advance_is_can_be_told(agenda: Agenda) -> None:
+    agenda.watch("a job without end", lambda: None, lambda: None, lambda: True)
+    agenda.start()
+    travel = agenda.advance(BEGIN + HOUR)
+    standing = agenda.standing()
+    assert (standing.advancing_from, standing.now, standing.advancing_to) == (BEGIN, BEGIN, BEGIN + HOUR)
+    assert standing.is_turned
+    agenda.give_up()
+    travel.join()
+    assert agenda.standing().advancing_from is None
+
+
+def test_a_clock_that_nobody_turned_is_the_machines() -> None:
+    clock = TurnableClock()
+    agenda = Agenda(clock)
+    assert not agenda.standing().is_turned
+    clock.freeze()
+    assert agenda.standing().is_turned
+    clock.resume(clock.real() + HOUR)
+    assert agenda.standing().is_turned
+
+
+@pytest.mark.parametrize(
+    ("span", "seconds"), [("90s", 90), ("+1h", 3600), ("1d12h", 129_600), ("2w", 1_209_600), (" 1.5m ", 90)]
+)
+def test_spans(span: str, seconds: float) -> None:
+    assert seconds_of(span) == seconds
+
+
+@pytest.mark.parametrize("span", ["", "1", "h", "-1h", "1h 2m", "1y", "\u0661s", "1" * 400 + "s", "1e9d"])
+def test_what_is_no_span(span: str) -> None:
+    with pytest.raises(Invalid, match="no span of time"):
+        seconds_of(span)

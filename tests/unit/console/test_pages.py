@@ -17,7 +17,9 @@ from cloche.console.flow import Flow
 from cloche.console.pages import Place
 from cloche.console.recent import Recent
 from cloche.engines.topics.mails import Mail
+from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus, EventDelivered, RequestServed
+from cloche.foundation.clock import TurnableClock
 
 AT = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
 JOB = {
@@ -206,9 +208,8 @@ def get(path: str, *, query: str = "", method: str = "GET", body: bytes = b"", *
     """(status, body, location) of one request with the console's cookie, unless ``cookie`` says otherwise."""
     bus = Bus()
     flow = Flow(bus, {"arn:rule": AT.timestamp(), "arn:schedule": AT.timestamp()}.get)
-    console = Console(
-        ask, Recent(bus), flow, Place("123456789012", "us-east-1", "0", "data"), "secret", mails=lambda: MAILS
-    )
+    place, agenda = Place("123456789012", "us-east-1", "0", "data"), Agenda(TurnableClock())
+    console = Console(ask, Recent(bus), flow, place, "secret", agenda, lambda: MAILS)
     bus.tell(RequestServed(0.0, "id", "s3", "PutObject", "arn", 200, "", 0.001))
     bus.tell(EventDelivered(0.0, "a:b:c:d:e:rule/r", "a:b:c:d:e:jobs", "Order", "dead letter", "<b>why"))
     lines = {
@@ -282,6 +283,7 @@ PAGES = [
     ("/_cloche/topics", "shown=sums", '<td class="number">6<td class="number">6<td class="number">2'),
     ("/_cloche/mail", "", "&lt;i&gt;hello"),
     ("/_cloche/mail", "shown=link", '<a href="/?Action=ConfirmSubscription&amp;Token=1">Confirm</a>'),
+    ("/_cloche/time", "", ">runs</span>"),
     ("/_cloche/requests", "", "PutObject"),
 ]
 
