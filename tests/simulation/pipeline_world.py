@@ -31,7 +31,12 @@ from cloche.storage.objects import ObjectStore
 from .world import ACCOUNT, REGION, Crash, FakeClock
 
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
-JOBS = {"CreateTrainingJob": ("TrainingJob", "training-job"), "CreateModel": ("Model", "model")}
+JOBS = {
+    "CreateTrainingJob": ("TrainingJob", "training-job"),
+    "CreateProcessingJob": ("ProcessingJob", "processing-job"),
+    "CreateModel": ("Model", "model"),
+}
+RUNNING = ("TrainingJob", "ProcessingJob")
 DEATH = 0.03
 THROTTLED = Refused("ThrottlingException", "Rate exceeded")
 LIMIT = Refused("ResourceLimitExceeded", "The account-level service limit is 0 Instances")
@@ -49,6 +54,7 @@ class FakeApi:
         self.world = world
         self.starts: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
+        self.baselines = 0
         self.messages: dict[str, dict[str, Any]] = {}
         self.refusals: dict[str, list[Refused]] = {}
         """What the next creates for steps of those names are answered with."""
@@ -77,10 +83,16 @@ class FakeApi:
             return {"FunctionError": "Unhandled", "Payload": b"{}"} if fails(arguments["step"]) else {"Payload": b"{}"}
         if operation in JOBS:
             return self._create(operation, request)
+        if operation == "DescribeModelPackage":
+            self.baselines += 1  # every look finds a newer one
+            held = {part: {"S3Uri": f"s3://b/{self.baselines}/{part}"} for part in ("Statistics", "Constraints")}
+            return {"DriftCheckBaselines": {"ModelDataQuality": held}}
         if operation.startswith("Describe"):
             return self._describe(operation.removeprefix("Describe"), request)
-        if operation == "StopTrainingJob":
-            self._stop(request["TrainingJobName"])
+        if operation == "ListModelPackages":
+            return {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:package"}]}
+        if operation.startswith("Stop"):
+            self._stop(operation.removeprefix("Stop"), request)
             return {}
         raise Refused("UnknownOperationException", operation)
 
@@ -104,7 +116,7 @@ class FakeApi:
                 at=self.world.clock.time(),
                 request=dict(request),
             )
-            if noun == "TrainingJob":
+            if noun in RUNNING:
                 records.set_status(tx, arn, "InProgress")
             self.starts[name] += 1
 
@@ -115,12 +127,14 @@ class FakeApi:
         record = records.find(self.world.database.reader, ACCOUNT, REGION, f"sagemaker/{noun}", request[f"{noun}Name"])
         assert record is not None
         described = {**record.request, f"{noun}Arn": record.arn}
-        if noun == "TrainingJob":
-            described |= {"TrainingJobStatus": record.status, "FailureReason": "AlgorithmError: it was bad"}
+        if noun in RUNNING:
+            described |= {f"{noun}Status": record.status, "FailureReason": "AlgorithmError: it was bad"}
+        if noun == "ProcessingJob" and fails(record.request["Step"]):
+            described["ExitMessage"] = "CompletedWithViolations: Job completed successfully with 1 violations."
         return described
 
-    def _stop(self, name: str) -> None:
-        arn = f"{PREFIX}training-job/{name}"
+    def _stop(self, noun: str, request: Mapping[str, Any]) -> None:
+        arn = f"{PREFIX}{JOBS[f'Create{noun}'][1]}/{request[f'{noun}Name']}"
         record = records.find_arn(self.world.database.reader, arn)
         assert record is not None
         if record.status == "InProgress":
@@ -131,11 +145,14 @@ class FakeApi:
         running = [job for job in self.jobs() if job.status in ("InProgress", "Stopping")]
         if running:
             job = self.world.dice.choice(running)
-            end = "Stopped" if job.status == "Stopping" else "Failed" if fails(job.request["Step"]) else "Completed"
+            is_bad = fails(job.request["Step"]) and job.kind == "sagemaker/TrainingJob"
+            end = "Stopped" if job.status == "Stopping" else "Failed" if is_bad else "Completed"
             self.world.database.write(lambda tx: records.set_status(tx, job.arn, end))
 
     def jobs(self) -> list[records.Record]:
-        found = self.world.database.reader.execute("SELECT * FROM records WHERE kind = 'sagemaker/TrainingJob'")
+        found = self.world.database.reader.execute(
+            "SELECT * FROM records WHERE kind IN ('sagemaker/TrainingJob', 'sagemaker/ProcessingJob')"
+        )
         return [records.from_row(row) for row in found]
 
 

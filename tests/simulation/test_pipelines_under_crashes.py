@@ -12,7 +12,7 @@ import pytest
 from cloche.engines.pipelines.steprows import rows_of
 from cloche.storage.metadata import records
 
-from .pipeline_world import LIMIT, PREFIX, THROTTLED, PipelineWorld, fails
+from .pipeline_world import JOBS, LIMIT, PREFIX, THROTTLED, PipelineWorld, fails
 from .world import ACCOUNT, REGION
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (9, 20, 21))]
@@ -111,8 +111,49 @@ def check(world: PipelineWorld, arn: str) -> None:
     made = {row.state["child"] for row in held.values() if "child" in row.state}
     number = arn.rpartition("/")[2]
     names = [name for name in world.api.starts if name.startswith(f"pipelines-{number}-")]
-    latest = {name for name in names if f"{PREFIX}training-job/{name}" in made or f"{PREFIX}model/{name}" in made}
+    latest = {name for name in names if any(f"{PREFIX}{path}/{name}" in made for _, path in JOBS.values())}
     assert len(names) - len(latest) <= world.retried[arn] * len(held), "a child without a step"
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_check_stands_by_the_baseline_its_job_was_given(folder: Path, seed: int) -> None:
+    """Every look at the registry finds a newer baseline; what a step tells is what its job was held against."""
+    world = PipelineWorld(folder, seed)
+    output = {"Outputs": [{"OutputName": "o", "S3Output": {"S3Uri": "s3://b/out"}}]}
+    for _ in range(12):
+        steps = [
+            {
+                "Name": name,
+                "Type": "QualityCheck",
+                "CheckType": "DATA_QUALITY",
+                "ModelPackageGroupName": "g",
+                "Arguments": {"Step": name, "ProcessingOutputConfig": output},
+            }
+            for name in ("good-check", "bad-check")
+        ]
+        world.start({"Version": "2020-12-01", "Steps": steps})
+    for _ in range(300):
+        world.step()
+    deaths = world.deaths
+    world.settle()
+    try:
+        assert deaths > 3 and all(count == 1 for count in world.api.starts.values())
+        ended = 0
+        for arn in world.executions:
+            check(world, arn)
+            for row in rows_of(world.database.reader, ACCOUNT, REGION, arn):
+                told = row.state.get("metadata", {}).get("QualityCheck", {})
+                job = records.find_arn(world.database.reader, told.get("CheckJobArn", ""))
+                if job is None or row.status == "Stopped":
+                    continue
+                ended += 1
+                uris = {each["InputName"]: each["S3Input"]["S3Uri"] for each in job.request["ProcessingInputs"]}
+                assert uris["baseline_constraints"] == told["BaselineUsedForDriftCheckConstraints"]
+                assert uris["baseline_statistics"] == told["BaselineUsedForDriftCheckStatistics"]
+                assert ("ViolationReport" in told) == (row.status == "Failed") == fails(row.request["StepName"])
+        assert ended > 10
+    finally:
+        world.close()
 
 
 def test_a_function_is_called_once_unless_a_death_or_a_retry_came_between(folder: Path) -> None:
