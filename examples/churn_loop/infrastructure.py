@@ -69,9 +69,10 @@ class Loop:
 
     # -- being watched -----------------------------------------------------------------------------------
 
-    def watch(self, baseline, predictions):
-        """Monitors of data (hourly) and of the model (daily, when the truth of the day before has come). The arguments
-        are CSV files with headers: what the endpoint answered and was asked; what it predicted and what came true."""
+    def watch(self, baseline, predictions, every=1):
+        """Monitors of data (hourly, or every so many hours) and of the model (daily, when the truth of the day before
+        has come). The arguments are CSV files with headers: what the endpoint answered and was asked; what it predicted
+        and what came true."""
         common = {
             "role": self.role,
             "instance_count": 1,
@@ -81,7 +82,7 @@ class Loop:
             "sagemaker_session": self.session,
         }
         csv = MonitoringDatasetFormat.csv(header=True)
-        data = DefaultModelMonitor(**common)
+        data, hourly = DefaultModelMonitor(**common), CronExpressionGenerator.hourly()
         data.suggest_baseline(str(baseline), csv, output_s3_uri=f"{self.place}/baseline", wait=True, logs=False)
         data.create_monitoring_schedule(
             monitor_schedule_name=self.data,
@@ -89,7 +90,7 @@ class Loop:
             output_s3_uri=f"{self.place}/reports",
             statistics=data.baseline_statistics(),
             constraints=data.suggested_constraints(),
-            schedule_cron_expression=CronExpressionGenerator.hourly(),
+            schedule_cron_expression=hourly if every == 1 else CronExpressionGenerator.daily_every_x_hours(every, 0),
             enable_cloudwatch_metrics=True,
         )
         model = ModelQualityMonitor(**common)

@@ -30,6 +30,7 @@ def main():
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--requests", type=int, default=480, help="a day")
     parser.add_argument("--drift", type=int, default=10, help="the day on which the world begins to change")
+    parser.add_argument("--every", type=int, default=1, help="hours between the looks of the data monitor")
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -85,7 +86,7 @@ class Month:
             rows = zip(scores, seen.iloc[:, 0], strict=True)
             told = "".join(f"{score},{int(score > 0.5)},{int(label)}\n" for score, label in rows)
             predictions.write_text("probability,prediction,label\n" + told)
-            loop.watch(baseline, predictions)
+            loop.watch(baseline, predictions, self.asked.every)
         loop.alarms(auc=auc - 0.1)
         loop.retraining()
         print(f"    AUC {auc:.3f}; the alarm rings below {auc - 0.1:.3f}", flush=True)
@@ -141,7 +142,7 @@ class Month:
         if alarm["StateValue"] == "ALARM":
             self.rang.append(day)
         print(
-            f"    day {day:2}  AUC {self.areas[-1]:.3f}  hours with violations {drifted:2} of {len(executions):2}"
+            f"    day {day:2}  AUC {self.areas[-1]:.3f}  looks with violations {drifted:2} of {len(executions):2}"
             f"  alarm {alarm['StateValue']:<17}  models {len(packages)}, serving {config.rpartition('-')[2]}",
             flush=True,
         )

@@ -25,7 +25,8 @@ def command() -> None:
 @data_option
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 366), help="How long the month is.")
 @click.option("--drift", default=10, show_default=True, type=click.IntRange(0), help="On which day the world changes.")
-def drift(data: Path, days: int, drift: int) -> None:
+@click.option("--every", default=1, show_default=True, type=click.IntRange(1, 24), help="Hours between monitorings.")
+def drift(data: Path, days: int, drift: int, every: int) -> None:
     """A month of a deployed model: the world drifts, an alarm rings, a better model takes over.
 
     Cloche's clock is turned for it, and runs on from there.
@@ -46,5 +47,6 @@ def drift(data: Path, days: int, drift: int) -> None:
         "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
     }
     line = [python.stdout.strip(), "-W", "ignore", str(place / "main.py"), str(data)]
-    done = subprocess.run([*line, "--days", str(days), "--drift", str(drift)], env=environment, check=False)
+    line += ["--days", str(days), "--drift", str(drift), "--every", str(every)]
+    done = subprocess.run(line, env=environment, check=False)
     sys.exit(done.returncode)
