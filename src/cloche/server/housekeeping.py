@@ -15,12 +15,12 @@ from cloche.foundation.clock import Clock
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 60.0
-EVERY_SECONDS: Final = 3600.0
+EVERY_SECONDS: Final = 6 * 3600.0
 LOOK_SECONDS_MAX: Final = 60.0
 
 
 class Housekeeping:
-    """Runs each of ``chores`` a minute after ``start`` and then every hour; one that fails does not stop others."""
+    """Runs each of ``chores`` a minute after ``start`` and then every six hours; one that fails does not stop others."""
 
     def __init__(self, chores: Sequence[Callable[[], object]], clock: Clock, first: float = FIRST_SECONDS) -> None:
         self._chores = chores

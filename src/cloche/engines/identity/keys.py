@@ -120,7 +120,7 @@ class Keys:
     # -- last uses -----------------------------------------------------------------------------------------
 
     def used(self, access_key: str, service: str, region: str) -> None:
-        """A request was signed with this key. Costs a ``dict`` entry; on the disk within the hour, when
+        """A request was signed with this key. Costs a ``dict`` entry; on the disk within hours, when
         somebody asks, and when Cloche stops (IAM's own answer may be hours old too)."""
         if access_key.startswith("AKIA"):
             self._uses[access_key] = (self._clock.time(), service, region)
