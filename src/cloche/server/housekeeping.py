@@ -20,7 +20,7 @@ LOOK_SECONDS_MAX: Final = 60.0
 
 
 class Housekeeping:
-    """Runs each of ``chores`` a minute after ``start`` and then every six hours; one that fails does not stop others."""
+    """Runs each of ``chores`` a minute after ``start``, then every six hours; one that fails does not stop others."""
 
     def __init__(self, chores: Sequence[Callable[[], object]], clock: Clock, first: float = FIRST_SECONDS) -> None:
         self._chores = chores
