@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,32 @@ class ServerProcess:
     def client(self, service: str, **arguments: Any) -> Any:
         """An unmodified boto3 client with the root's key; ``arguments`` go to ``boto3.client``."""
         import boto3
+        import botocore.session
 
         given = {"region_name": REGION, "endpoint_url": self.url, **self.keys, **arguments}
-        session = boto3.session.Session()
+        core = botocore.session.Session()
+        core.register_component("data_loader", _models())
+        session = boto3.session.Session(botocore_session=core)
         made = session.client(service, **given)
         self._clients.append(made)
         return made
+
+
+@cache
+def _models() -> Any:
+    """One loader of AWS's models for all clients: each would read megabytes of its own otherwise, and keep them."""
+    from botocore.loaders import Loader
+
+    class Shared(Loader):
+        """Every session adds where boto3 has its own models: once is enough."""
+
+        @property
+        def search_paths(self) -> list[str]:
+            paths: list[str] = super().search_paths
+            paths[:] = dict.fromkeys(paths)
+            return paths
+
+    return Shared()
 
 
 def _environment() -> dict[str, str]:
