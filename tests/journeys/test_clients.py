@@ -190,14 +190,15 @@ def test_boto3(server: object, name: str, tmp_path: Path) -> None:
         assert words in output, output
 
 
-DEMOS = {"train_and_deploy", "churn"}
+DEMOS = {"train_and_deploy", "churn", "churn_loop"}
 """``make demo`` and what it grows into: ``test_demo.py``."""
 
 
 def test_every_example_is_listed_and_run() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir() and any(path.glob("main.*"))}
     stories = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    unrun = {name for name in folders - set(EXPECTED) if f"{name}/main." not in stories and name not in DEMOS}
+    named = {name for name in folders if f"{name}/main." in stories or f'/ "{name}"' in stories}
+    unrun = folders - set(EXPECTED) - named - DEMOS
     assert unrun == set(), "no journey runs these"
     page = (EXAMPLES / "README.md").read_text()
     assert all(f"]({name})" in page and (EXAMPLES / name / "README.md").exists() for name in folders)

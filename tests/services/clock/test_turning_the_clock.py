@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import ServerProcess
+from server_process import ServerProcess
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sagemaker"))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import ACCOUNT, REGION, ServerProcess
+from server_process import ACCOUNT, REGION, ServerProcess
 
 ARN = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"
 

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 from browser import Browser
+from console_world import BUCKET, IMAGE, ROLE
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
-BUCKET = "console-pages"
 WAIT_SECONDS_MAX = 120
 
 

@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from browser import ENTER, ESCAPE, Browser
-
-from conftest import BUCKET, IMAGE, ROLE
+from console_world import BUCKET, IMAGE, ROLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

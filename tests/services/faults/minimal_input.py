@@ -26,6 +26,7 @@ ARNS = tuple(
         "arn:aws:sns:us-east-1:{}:theirs",
         "arn:aws:sqs:us-east-1:{}:theirs",
         "arn:aws:events:us-east-1:{}:event-bus/theirs",
+        "arn:aws:scheduler:us-east-1:{}:schedule-group/theirs",
         "arn:aws:lambda:us-east-1:{}:function:theirs",
         "arn:aws:lambda:us-east-1:{}:layer:theirs",
         "arn:aws:lambda:us-east-1:{}:layer:theirs:1",

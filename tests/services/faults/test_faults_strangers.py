@@ -47,6 +47,7 @@ IDEMPOTENT = {
     ("iam", "DeleteOpenIDConnectProvider"),
     # which of the caller's own rules, mappings, associations and components have to do with that
     ("events", "ListArchives"),
+    ("events", "ListReplays"),
     ("events", "ListRuleNamesByTarget"),
     ("lambda", "ListEventSourceMappings"),
     ("sagemaker", "ListAssociations"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ACCOUNT, REGION, ServerProcess
+from server_process import ACCOUNT, REGION, ServerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

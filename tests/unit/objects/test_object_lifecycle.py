@@ -221,9 +221,9 @@ def test_an_object_that_is_written_while_a_round_passes_is_safe(place: Place, mo
     place.clock.days(3)
     delete_many = place.store.delete_many
 
-    def late(bucket: str, wanted: Any) -> Any:
+    def late(bucket: str, wanted: Any, **given: Any) -> Any:
         place.put("key", b"new")
-        return delete_many(bucket, wanted)
+        return delete_many(bucket, wanted, **given)
 
     monkeypatch.setattr(place.store, "delete_many", late)
     place.lifecycle.run()

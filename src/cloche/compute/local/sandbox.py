@@ -8,6 +8,7 @@ travel on this command line, where every user of the machine could read it.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import py_compile
 import shutil
@@ -80,15 +81,28 @@ def interpreter() -> Path:
 
 def compiled_runner(folder: Path) -> Path:
     """A compiled copy of the package ``runner`` below ``folder``: compiling it anew would take longer than all it does
-    at a start."""
+    at a start. What is there already, compiled from the same source, stays: the disk may be full."""
     for source in sorted(_RUNNER.glob("*.py")):
-        py_compile.compile(
-            str(source),
-            str(folder / _RUNNER_NAME / f"{source.stem}.pyc"),
-            doraise=True,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
+        target = folder / _RUNNER_NAME / f"{source.stem}.pyc"
+        if not _is_compiled(source, target):
+            py_compile.compile(
+                str(source),
+                str(target),
+                doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
     return folder
+
+
+def _is_compiled(source: Path, target: Path) -> bool:
+    """Whether ``target`` is of this source and this interpreter: PEP 552 has both in a file's first sixteen bytes."""
+    try:
+        with target.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    made = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source.read_bytes())
+    return head == made
 
 
 def runner_command(folder: Path | str) -> list[str]:
