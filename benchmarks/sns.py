@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import boto3
 from botocore.config import Config
 from invoke import Subject, signed_request
-from sqs import BODY, REGION, cloche, ministack, moto
+from sqs import BODY, REGION, Subjects, cloche, ministack, moto
 
 
 class Server(Protocol):
@@ -76,7 +76,8 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as held:
         folder = Path(place)
-        servers = [Topics(held.enter_context(make(folder)), chosen.queues) for make in (cloche, moto, ministack)]
+        starts = (cloche, moto, ministack)
+        servers = [Topics(held.enter_context(start(folder, Subjects)), chosen.queues) for start in starts]
         for clients in chosen.clients:
             for topic in servers[0].topics:
                 rates: dict[str, list[float]] = {each.name: [] for each in servers}

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 PIPE: Final = "pipes/Pipe"
-PIPES: Final = "FROM records WHERE kind = 'pipes/Pipe'"
-ARCHIVES: Final = "FROM records WHERE kind = 'events/Archive'"
-REPLAYS: Final = "FROM records WHERE kind = 'events/Replay'"
+PIPES: Final = "FROM records WHERE kind || '' = 'pipes/Pipe'"
+ARCHIVES: Final = "FROM records WHERE kind || '' = 'events/Archive'"
+REPLAYS: Final = "FROM records WHERE kind || '' = 'events/Replay'"
 """Those of all accounts, by indexes of their own: these are asked for again and again, whatever else is kept."""
 MIGRATIONS: Final[list[tuple[str, str]]] = [
     (
@@ -84,6 +84,19 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
             policy TEXT NOT NULL,
             PRIMARY KEY (account, region, bus)
         ) STRICT, WITHOUT ROWID;
+        """,
+    ),
+    (
+        "events-5",
+        # An index whose condition compares ``kind`` itself has SQLite compile every statement with ``kind = ?`` anew
+        # when the value is bound: it asks whether the index may be used. That was a fifth of a description's time.
+        """
+        DROP INDEX records_of_pipes;
+        DROP INDEX records_of_archives;
+        DROP INDEX records_of_replays;
+        CREATE INDEX records_of_pipes ON records (arn) WHERE kind || '' = 'pipes/Pipe';
+        CREATE INDEX records_of_archives ON records (arn) WHERE kind || '' = 'events/Archive';
+        CREATE INDEX records_of_replays ON records (status, version) WHERE kind || '' = 'events/Replay';
         """,
     ),
 ]
