@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -60,8 +59,6 @@ from cloche.storage.objects import ObjectStore
 if TYPE_CHECKING:
     from cloche.server.wiring import Engines
 
-log = logging.getLogger(__name__)
-
 MIGRATIONS: list[Migration] = [
     *records.MIGRATIONS,
     *objects.MIGRATIONS,
@@ -85,6 +82,7 @@ class LateParts(Parts):
         vars(self).update(early)
         self._make = make
         self._lock = threading.Lock()
+        self._failure: Exception | None = None
         self.is_complete = False
 
     def __getattr__(self, name: str) -> Any:
@@ -94,11 +92,19 @@ class LateParts(Parts):
         return vars(self)[name]
 
     def complete(self) -> None:
-        """Make what is missing; who comes meanwhile waits. Raises what the making raises."""
+        """Make what is missing, once; who comes meanwhile waits. Raises what the making raised: it may have begun
+        things, so it is not done again."""
         with self._lock:
-            if not self.is_complete:
+            if self._failure is not None:
+                raise self._failure
+            if self.is_complete:
+                return
+            try:
                 vars(self).update(self._make(self))
-                self.is_complete = True
+            except Exception as failure:
+                self._failure = failure
+                raise
+            self.is_complete = True
 
 
 @dataclass(slots=True)

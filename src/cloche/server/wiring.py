@@ -7,7 +7,6 @@ or when the first request comes that wants an engine.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,8 +86,6 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import Migration, migrate
 from cloche.storage.objects import Lifecycle, ObjectStore
 from cloche_jobs.catalog import SEARCH
-
-log = logging.getLogger(__name__)
 
 MIGRATIONS: list[Migration] = [
     *EARLY,

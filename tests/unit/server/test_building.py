@@ -61,3 +61,22 @@ def test_the_first_half_loads_no_engine_but_identity() -> None:
     )
     said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "['cloche.engines.identity']"
+
+
+def test_engines_that_could_not_be_made_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may have begun things; the server ends on it (``run``), and until then everybody hears the same."""
+    layout = Layout(tmp_path / "data")
+    layout.prepare()
+    tries: list[object] = []
+
+    def fails(engines: object, parts: object) -> None:
+        tries.append(parts)
+        raise RuntimeError("no engine")
+
+    monkeypatch.setattr(wiring.Engines, "make", fails)
+    made = building.build(Settings(data=layout.root, sandbox="process"))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no engine"):
+            made.load()
+    assert len(tries) == 1
+    made.close()
