@@ -5,6 +5,7 @@
     insights/            results of Logs Insights queries
     functions/           packages of Lambda functions and layers
     captured/            what endpoints captured and is not yet in S3
+    registry/            blobs of container images, an OCI image layout
     run/                 what running jobs and model servers need
     models/              AWS's service models, stripped (a cache)
     keys/      (0700)    ca.pem, ca.key, bundle.pem, root.json, console.token: private files, 0600
@@ -49,6 +50,10 @@ class Layout:
     @property
     def captured(self) -> Path:
         return self.root / "captured"
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "registry"
 
     @property
     def run(self) -> Path:

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
 from cloche.engines.functions.plan import Code
+from cloche.foundation.durable import fsync_folder
 from cloche.foundation.errors import Invalid
 
 ZIPPED_BYTES_MAX: Final = 50 * 1024 * 1024
@@ -59,7 +60,7 @@ class Packages:
                     os.fsync(file.fileno())
                 self._open(part, name)
                 part.replace(archive)
-                synced(self.root)
+                fsync_folder(self.root)
             self._added.add(name)
             return Code(name, len(zipped), _size(folder))
 
@@ -120,14 +121,6 @@ class Packages:
             if archive.name.startswith("."):
                 archive.unlink(missing_ok=True)
             raise
-
-
-def synced(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _size(folder: Path) -> int:

@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
+from cloche.foundation.durable import fsync_folder
+
 COPY_BYTES: Final = 8 * 1024 * 1024
 _SYNC_FILE_RANGE_WRITE: Final = 2  # linux/fs.h
 NO_LINK: Final = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)
@@ -148,11 +150,3 @@ def write_copy(data: bytes, target: Path) -> None:
     """Put ``data`` at ``target``, which must not exist."""
     with target.open("xb") as file:
         file.write(data)
-
-
-def fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
