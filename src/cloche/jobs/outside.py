@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final, Protocol
 
+from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Capabilities, Mount
 from cloche_jobs import catalog
 from cloche_jobs.contract import PACKAGE_ROOT, package_folder
@@ -37,12 +38,13 @@ class JobCredentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """How https finds AWS's hosts from inside a job: some clients ask ``https://sts.<region>.amazonaws.com`` whatever
-    the endpoint variables say."""
+    """What a job with a network is told of it: how https finds AWS's hosts (some clients ask
+    ``https://sts.<region>.amazonaws.com`` whatever the endpoint variables say), and where packages come from."""
 
     proxy_url: str
     certificates: Path
     """A bundle of authorities that holds Cloche's own beside the public ones."""
+    packages: PackageSources
 
     def environment(self, certificates: str) -> dict[str, str]:
         bundles = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
@@ -78,6 +80,8 @@ def world(
     if gateway is not None:
         inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
         offered = gateway.environment(inside)
+        sources = gateway.packages.found(private_files=capabilities.private_files)
+        offered |= sources.environment
         environment = {**{name: value for name, value in offered.items() if name not in request}, **credentials}
-        mounts = (*mounts, Mount(gateway.certificates, CERTIFICATES_INSIDE))
+        mounts = (*mounts, Mount(gateway.certificates, CERTIFICATES_INSIDE), *sources.mounts)
     return World(mounts, environment, PACKAGE_ROOT if capabilities.private_files else package_folder().parent)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloche.compute.images import EnvironmentBuilder
+from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Runtime
 from cloche.engines import alarms as alarms_engine
 from cloche.engines import events as events_engine
@@ -210,7 +211,11 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         metrics=metric_store,
         images=images,
         credentials=engines.tokens,
-        gateway=Gateway(url_for_jobs(settings), Authority(layout.keys).bundle),
+        gateway=Gateway(
+            url_for_jobs(settings),
+            Authority(layout.keys).bundle,
+            PackageSources(layout.run / "packages", [layout.root]),
+        ),
         stop_grace_seconds=settings.stop_grace_seconds,
     )
     training = Training(layout.run / "training", equipment)
@@ -274,6 +279,7 @@ def _hosting(layout: Layout, equipment: Equipment, alarms: Alarms, changes: Chan
         metrics=equipment.metrics,
         images=equipment.images,
         credentials=equipment.credentials,
+        packages=equipment.gateway.packages if equipment.gateway else None,
         alarm_states=alarms.states,
     )
 

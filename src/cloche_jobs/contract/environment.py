@@ -1,7 +1,7 @@
 """Names of environment variables, and the whole environment a job's process is started with.
 
-Nothing of the server's own environment reaches a job except what ``passed_on`` names (locale, certificates and
-package-index settings that ``pip`` needs for a script's ``requirements.txt``).
+Nothing of the server's own environment reaches a job except what ``passed_on`` names: locale and certificates. Where
+packages come from, ``cloche.compute.packages`` tells.
 """
 
 from __future__ import annotations
@@ -22,16 +22,6 @@ PASSED_ON = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_CERT",
-    "PIP_FIND_LINKS",
-    "PIP_NO_INDEX",
-    "UV_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-    "UV_FIND_LINKS",
-    "UV_OFFLINE",
 )
 
 

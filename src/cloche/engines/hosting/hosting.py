@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Runtime
 from cloche.engines.hosting import document, logbook, machine, sessions
 from cloche.engines.hosting.capture import Captures
@@ -62,6 +63,7 @@ class Hosting:
         metrics: MetricStore,
         images: Images,
         credentials: JobCredentials,
+        packages: PackageSources | None = None,
         alarm_states: AlarmStates,
         startup_seconds: float = STARTUP_SECONDS,
         invocation_seconds: float = INVOCATION_SECONDS,
@@ -77,7 +79,7 @@ class Hosting:
         self._logbook = Logbook(database, logs, runtime, clock)
         self.sessions = Sessions(database, clock)
         self._seat = Seat(
-            folder, socket_folder(data), runtime, objects, images, credentials, self._logbook, self.sessions
+            folder, socket_folder(data), runtime, objects, images, credentials, packages, self._logbook, self.sessions
         )
         self.captures = Captures(captured, objects, clock)
         self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)), self.captures)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cloche.compute.images import EnvironmentFailed
+from cloche.compute.packages import NONE, PackageSources
 from cloche.compute.runtime import Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
@@ -51,6 +52,7 @@ class Seat:
     objects: ObjectStore
     images: Images
     credentials: JobCredentials
+    packages: PackageSources | None
     logbook: Logbook
     sessions: Sessions
     owners: dict[str, str] = field(default_factory=dict)
@@ -93,7 +95,9 @@ class Seat:
         make_private(self.sockets)  # temporary folders are swept now and then
         make_private(socket.parent)
         able, folder = self.runtime.capabilities, self.folder(instance)
-        extra = self._credentials(instance)
+        sources = self.packages.found(private_files=able.private_files) if self.packages and model.network else NONE
+        offered = {name: value for name, value in sources.environment.items() if name not in model.environment}
+        extra = {**offered, **self._credentials(instance)}
         host = host_of(model, instance.id, folder, socket, python, able, region=endpoint.region, extra=extra)
         self.runtime.start(
             ProcessSpec(
@@ -101,7 +105,7 @@ class Seat:
                 argv=argv_of(python),
                 environment=host.environment,
                 ml_root=host.ml_root,
-                mounts=host.mounts,
+                mounts=(*host.mounts, *sources.mounts),
                 directory=directory_of(folder, able),
                 network=model.network,
                 limits=limits_of(model),
