@@ -1,10 +1,9 @@
 """HTTP/1.1, the part of it that SageMaker's contract uses, read and written by hand.
 
 One object a connection. Requests are answered in the order they came, one at a time: a pipelined request waits in
-the buffer, and the transport is paused when the buffer grows past what one request may hold. Heads are read with
-``bytes.split``, which for the few short headers of an invocation costs some microseconds; a general parser costs more
-than predicting a row does. Anything doubtful (two lengths, a length beside chunks, folded or nameless headers) is
-refused and the connection closed, so that no second request can hide in a first.
+the buffer, and the transport is paused when the buffer grows past what one request may hold. Heads are read by hand
+(``heads``): a general parser costs more than predicting a row does. What is doubtful is refused and the connection
+closed.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from typing import Final
 from cloche_jobs.serving.answers import answer_head, answer_to, stream_head
 from cloche_jobs.serving.chunks import ChunkReader
 from cloche_jobs.serving.door import Door
+from cloche_jobs.serving.heads import BadRequest, Head, head_of
 from cloche_jobs.serving.model import Answer, Model, Question, Stream
 from cloche_jobs.serving.streaming import Outflow
 
 HEAD_BYTES_MAX: Final = 64 * 1024
-HEADERS_MAX: Final = 200
 LINGER_BYTES_MAX: Final = 256 * 1024 * 1024
 APART_BYTES_MIN: Final = 64 * 1024
 """Bodies from here on are written as they are, not joined to their head first."""
@@ -30,14 +29,6 @@ _PING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("cloche_jobs.serving")
-
-
-class BadRequest(Exception):
-    """The connection cannot go on; ``status`` is its last answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
 
 
 class Connection(asyncio.Protocol):
@@ -162,48 +153,21 @@ class Connection(asyncio.Protocol):
             if len(self.buffer) > HEAD_BYTES_MAX:
                 raise BadRequest(431, "the head of the request is too long")
             return False
-        lines = bytes(self.buffer[:end]).split(b"\r\n")
+        head = bytes(self.buffer[:end])
         del self.buffer[: end + 4]
         self.began = time.perf_counter()
-        self.start(lines[0])
-        headers = self.headers = {}
-        if len(lines) > HEADERS_MAX:
-            raise BadRequest(431, "the request has too many headers")
-        for line in lines[1:]:
-            name, colon, value = line.partition(b":")
-            if not colon or not name or name[-1:].isspace() or name[:1].isspace():
-                raise BadRequest(400, "malformed header")
-            key = name.lower().decode("latin-1")
-            if key in headers and key in ("content-length", "transfer-encoding", "host"):
-                raise BadRequest(400, f"two {key} headers")
-            headers[key] = value.strip().decode("latin-1")
-        self.expect_body(headers)
+        self.expect_body(head_of(head))
         return True
 
-    def start(self, line: bytes) -> None:
-        parts = line.split(b" ")
-        if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
-            raise BadRequest(400, "malformed request line")
-        self.method, self.target = parts[0], parts[1].partition(b"?")[0]
-        self.chunks_go = parts[2] == b"HTTP/1.1"
-        self.keep_alive = self.chunks_go and not self.door.once
-
-    def expect_body(self, headers: dict[str, str]) -> None:
-        if headers.get("connection", "").lower() == "close":
-            self.keep_alive = False
-        encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
-        self.chunks, self.length = None, 0
-        if encoding is not None:
-            if encoding.lower() != "chunked" or length is not None:
-                raise BadRequest(400, "a body is either chunked or has a length")
-            self.chunks = ChunkReader(self.model.body_bytes_max)
-        elif length is not None:
-            if not (length.isascii() and length.isdigit() and len(length) < 16):
-                raise BadRequest(400, "malformed Content-Length")
-            self.length = int(length)
-            if self.length > self.model.body_bytes_max:
-                raise BadRequest(413, _too_large(self.model.body_bytes_max))
-        if headers.get("expect", "").lower() == "100-continue" and self.transport is not None:
+    def expect_body(self, head: Head) -> None:
+        self.method, self.target, self.chunks_go = head.method, head.target, head.chunks_go
+        self.keep_alive = not (head.closes or self.door.once)
+        self.headers = dict(head.headers)
+        self.length = head.length
+        self.chunks = ChunkReader(self.model.body_bytes_max) if head.chunked else None
+        if self.length > self.model.body_bytes_max:
+            raise BadRequest(413, _too_large(self.model.body_bytes_max))
+        if head.awaits and self.transport is not None:
             self.transport.write(_CONTINUE)
 
     def read_body(self) -> bytes | None:

@@ -26,6 +26,7 @@ from cloche.engines.hosting import (
     VariantPlan,
     Wanted,
     request_bytes,
+    request_head,
 )
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import TurnableClock
@@ -186,7 +187,7 @@ class World:
         self.until(lambda: self.status(name) == status)
 
     def invoke(self, name: str, variant: str = "", body: bytes = b"") -> tuple[str, Outcome]:
-        data = request_bytes([], body)
+        data = request_bytes(request_head([]), body)
         heard = Heard(body, "text/csv", "event", "", "")
         work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data, lambda: heard)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)

@@ -85,12 +85,13 @@ def canonical_headers(headers: Headers, signed: Iterable[str]) -> str:
         if name not in headers:
             lines.append(f"{name}\n")
             continue
-        value = ",".join(map(_trimmed, headers.all(name))) if headers.repeats else _trimmed(headers.get(name))
+        value = ",".join(map(trimmed, headers.all(name))) if headers.repeats else trimmed(headers.get(name))
         lines.append(f"{name}:{value}\n")
     return "".join(lines)
 
 
-def _trimmed(value: str) -> str:
+def trimmed(value: str) -> str:
+    """A header's value in canonical form."""
     if "  " in value or "\t" in value:
         value = _BLANKS.sub(" ", value)
     return value.strip(" ")

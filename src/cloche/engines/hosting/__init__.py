@@ -6,7 +6,7 @@ from cloche.engines.hosting.choosing import EndpointUnknown, NothingServes, Sess
 from cloche.engines.hosting.connection import Full, TimedOut, Unanswered
 from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
 from cloche.engines.hosting.instances import Images, JobCredentials
-from cloche.engines.hosting.invocation import Invoker, Outcome, request_bytes
+from cloche.engines.hosting.invocation import Invoker, Outcome, request_bytes, request_head
 from cloche.engines.hosting.plan import (
     COMPONENT,
     INSTANCES_PER_VARIANT_MAX,
@@ -56,6 +56,7 @@ __all__ = [
     "VariantUnknown",
     "Wanted",
     "request_bytes",
+    "request_head",
     "stages_of",
     "stream",
     "watched_seconds",

@@ -8,11 +8,13 @@ once, out of the piece or the pieces it came in.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, INVOKE_BODY_BYTES_MAX
 
 CHUNK_LINE_BYTES_MAX: Final = 4_096
+KNOWN_BYTES_MAX: Final = 512
 
 
 class BadAnswer(Exception):
@@ -121,7 +123,7 @@ class AnswerReader:
         return not self._head or bool(self._buffer)
 
     def _read_head(self, raw: bytes) -> None:
-        head = read_head(raw)
+        head = _known_head(raw) if len(raw) <= KNOWN_BYTES_MAX else read_head(raw)
         if head is None:
             return
         if head.length is not None and head.length > INVOKE_BODY_BYTES_MAX:
@@ -230,6 +232,10 @@ def read_head(raw: bytes) -> Head | None:
     if status in (204, 304):
         length, chunked = 0, False
     return Head(status, headers, length, chunked=chunked, close=close)
+
+
+_known_head = lru_cache(maxsize=256)(read_head)
+"""A model's heads are alike but for a length; nobody changes what was read of one."""
 
 
 def _status(line: bytes) -> int:

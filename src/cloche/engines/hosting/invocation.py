@@ -50,19 +50,22 @@ Done = Callable[[str, Outcome], None]
 """Called once with the variant's name (empty where none was chosen) and what came of the request."""
 
 
-def request_bytes(headers: list[tuple[bytes, bytes]], body: bytes) -> Data:
-    """A whole ``POST /invocations``, in pieces to be written one after another: a long body is not copied for it.
-    Raises ``ValueError`` for a header value that would end its line."""
+def request_head(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """What a ``POST /invocations`` begins with: all but the body's length. Raises ``ValueError`` for a header value
+    that would end its line."""
     lines = [b"POST /invocations HTTP/1.1\r\nhost: localhost\r\n"]
     for name, value in headers:
         if b"\n" in value or b"\r" in value:
             raise ValueError("a header's value may not contain a line break")
         lines += (name, b": ", value, b"\r\n")
-    lines.append(b"content-length: %d\r\n\r\n" % len(body))
+    return b"".join(lines)
+
+
+def request_bytes(head: bytes, body: bytes) -> Data:
+    """The whole request, in pieces to be written one after another: a long body is not copied for it."""
     if len(body) > APART_BYTES_MIN:
-        return b"".join(lines), body
-    lines.append(body)
-    return (b"".join(lines),)
+        return b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body
+    return (b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body),)
 
 
 class _Call:

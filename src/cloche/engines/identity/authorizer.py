@@ -9,8 +9,7 @@ replace the body of ``decide`` by a call of ``Identity.authorize``, and nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cloche.engines.identity.policy import Decision, Outcome
 
@@ -23,8 +22,10 @@ NEVER_SIGNED: Final = frozenset(
 """``authtype`` "none" in botocore's sts model, and the links in SNS's notifications."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+_ALLOWED: Final = Decision(Outcome.ALLOWED)
+
+
+class Asked(NamedTuple):
     """What is to be decided. ``action`` as ``sagemaker:CreateTrainingJob``, ``resource`` an ARN or ``*``."""
 
     caller_arn: str
@@ -46,7 +47,7 @@ def decide(asked: Asked) -> Decision:
     it carries a proof of its own. See the module's docstring."""
     if asked.anonymous and asked.action not in NEVER_SIGNED:
         return Decision(Outcome.IMPLICIT_DENY, f"because no identity-based policy allows the {asked.action} action")
-    return Decision(Outcome.ALLOWED)
+    return _ALLOWED
 
 
 def denied_message(asked: Asked, decision: Decision) -> str:

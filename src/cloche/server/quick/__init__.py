@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloche.aws.http import Headers
 from cloche.server.app import Chain
-from cloche.server.quick.cycle import QuickCycle, is_plain
+from cloche.server.quick.cycle import QuickCycle, headers_of, is_plain
 from cloche.server.quick.objects import OPERATIONS, QuickObjects
 from cloche.server.quick.read import QuickRead
 
@@ -35,11 +34,12 @@ class Quick:
             return self._objects.takes(protocol, method, target)
         if method != b"POST":
             return None
-        way = self._read if target == b"/" else self._invocations() if target.startswith(b"/endpoints/") else None
-        if way is None:
+        if target.startswith(b"/endpoints/"):
+            return self._invocations().takes(protocol, target)
+        if target != b"/":
             return None
-        headers = Headers.received([(str(name, "latin-1"), str(value, "latin-1")) for name, value in protocol.headers])
-        return way.takes(protocol, target, headers) if is_plain(headers) else None
+        headers = headers_of(protocol.headers)
+        return self._read.takes(protocol, target, headers) if is_plain(headers) else None
 
     def _invocations(self) -> QuickInvoke:
         if self._invoke is None:

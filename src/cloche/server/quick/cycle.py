@@ -31,10 +31,19 @@ def is_plain(headers: Headers) -> bool:
     """Signed in the header, a short body of known length, nothing that asks for more than an answer."""
     if headers.repeats or not headers.names().isdisjoint(_UNUSUAL):
         return False
-    length = headers.get("content-length")
-    if not (length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= BODY_BYTES_MAX):
+    if not is_short(headers.get("content-length")):
         return False
     return headers.get("authorization").startswith("AWS4-HMAC-SHA256 ")
+
+
+def is_short(length: str) -> bool:
+    """Is that the length of a body that is taken here?"""
+    return length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= BODY_BYTES_MAX
+
+
+def headers_of(lines: list[tuple[bytes, bytes]]) -> Headers:
+    """Header lines as they came, names in lower case."""
+    return Headers.received([(str(name, "latin-1"), str(value, "latin-1")) for name, value in lines])
 
 
 class _Answered:

@@ -1,18 +1,23 @@
 """The short way of a plain ``InvokeEndpoint``: signature, authorization, then straight to the model server, whose
 answer is written as it comes. A member that is unusual, or breaks a constraint, sends a request the ordinary way.
+What a client's requests have in common is concluded once (``forms``).
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.routing import route
+from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Wanted, request_bytes
+from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Wanted, request_bytes, request_head
+from cloche.foundation.ids import request_id as new_request_id
 from cloche.server.app import Chain
-from cloche.server.quick.cycle import QuickCycle
+from cloche.server.quick.cycle import QuickCycle, headers_of, is_plain, is_short
+from cloche.server.quick.forms import VARYING_NAMES, Form, Forms, Sight, sight_of
 from cloche.services.sagemaker_runtime.outcomes import refusal
 
 if TYPE_CHECKING:
@@ -39,14 +44,21 @@ class QuickInvoke:
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
         self.family: Family | None = None
+        self.forms = Forms()
 
-    def takes(self, protocol: HttpProtocol, target: bytes, headers: Headers) -> QuickCycle | None:
+    def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
+        lines = protocol.headers
+        sight = sight_of(target, lines)
+        form = None if sight is None else self.forms.find(sight)
+        if form is not None and sight is not None and is_short(sight.values.get("content-length", "")):
+            return AlikeCycle(self, protocol, lines, sight, form)
         match = _PATH.fullmatch(target)
         if match is None or len(match[1]) > 63 or self.chain.dispatch.ready(SERVICE) is None:
             return None
-        if not _has_plain_members(headers):
+        headers = headers_of(lines)
+        if not is_plain(headers) or not _has_plain_members(headers):
             return None
-        return InvokeCycle(self, protocol, str(target, "latin-1"), str(match[1], "latin-1"), headers)
+        return InvokeCycle(self, protocol, str(target, "latin-1"), str(match[1], "latin-1"), headers, sight)
 
 
 def _has_plain_members(headers: Headers) -> bool:
@@ -67,15 +79,25 @@ def _has_plain_members(headers: Headers) -> bool:
 
 
 class InvokeCycle(QuickCycle):
-    __slots__ = ("_asked", "_name", "_quick", "_region")
+    __slots__ = ("_asked", "_body", "_name", "_quick", "_region", "_sight")
 
-    def __init__(self, quick: QuickInvoke, protocol: HttpProtocol, path: str, name: str, headers: Headers) -> None:
+    def __init__(
+        self,
+        quick: QuickInvoke,
+        protocol: HttpProtocol,
+        path: str,
+        name: str,
+        headers: Headers,
+        sight: Sight | None,
+    ) -> None:
         super().__init__(quick.chain, protocol, path, headers)
         self._quick = quick
         self._name = name
         self._asked = name
         """The endpoint, or the component on it."""
         self._region = ""
+        self._sight = sight
+        self._body = b""
 
     def names(self) -> tuple[str, str]:
         return SERVICE, OPERATION
@@ -87,28 +109,43 @@ class InvokeCycle(QuickCycle):
             target = route(request)
             family = self._quick.family = family_of(target.service_name, target.protocol)
         verified = chain.verifier.verify(request, family, chain.clock.real())
-        caller = exchange.caller = verified.caller
+        exchange.caller = verified.caller
+        get = self.headers.get
+        component, variant = get(_COMPONENT), get(_TARGET_VARIANT)
+        if component:
+            self._asked = self._name + COMPONENT + component
         self._region = verified.region or chain.settings.region
-        context = chain.context(exchange.request_id, caller, self._region, request)
+        key = (verified.caller.account, self._region, self._asked)
+        forwarded = [(name.encode(), get(name).encode("latin-1")) for name in _FORWARDED if get(name)]
+        form = Form(
+            replace(request, body=b""),
+            verified.caller,
+            Alike(chain.verifier, request, VARYING_NAMES),
+            self._name,
+            key,
+            Wanted(variant) if variant else ANY,
+            request_head(forwarded),
+        )
+        if self._sight is not None and DATE in self.headers:
+            self._quick.forms.keep(self._sight, form)
+        self.act(form, request.body)
+
+    def act(self, form: Form, body: bytes) -> None:
+        """Ask whether the caller may, then the model."""
+        chain = self.chain
+        context = chain.context(self.exchange.request_id, form.caller, form.region, form.request)
         offered = chain.dispatch.ready(SERVICE)
         assert offered is not None
-        chain.authorize(context, SERVICE, offered.operation(OPERATION), {"EndpointName": self._name})
-        get = self.headers.get
-        forwarded = [(name.encode(), get(name).encode("latin-1")) for name in _FORWARDED if get(name)]
-        if component := get(_COMPONENT):
-            self._asked = self._name + COMPONENT + component
-        key = (caller.account, self._region, self._asked)
-        data = request_bytes(forwarded, request.body)
-        variant = get(_TARGET_VARIANT)
-        wanted = Wanted(variant) if variant else ANY
-        chain.parts.hosting.invoker.send(key, wanted, data, self._answered, self._heard)
+        chain.authorize(context, SERVICE, offered.operation(OPERATION), {"EndpointName": form.endpoint})
+        self._body = body
+        data = request_bytes(form.head, body)
+        chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self._heard)
 
     def _heard(self) -> Heard:
-        request, get = self.exchange.request, self.headers.get
+        request = self.exchange.request
         assert request is not None
-        return Heard(
-            request.body, get("content-type"), self.exchange.request_id, get(_INFERENCE_ID), get(_FORWARDED[2])
-        )
+        get = request.headers.get
+        return Heard(self._body, get("content-type"), self.exchange.request_id, get(_INFERENCE_ID), get(_FORWARDED[2]))
 
     def _answered(self, variant: str, outcome: Outcome) -> None:
         """The model server has answered, or will not."""
@@ -117,12 +154,44 @@ class InvokeCycle(QuickCycle):
             account = exchange.caller.account if exchange.caller is not None else ""
             self.refuse(refusal(outcome, variant, name=self._asked, account=account, region=self._region))
             return
-        headers = [
-            (b"x-amzn-requestid", exchange.request_id.encode()),
-            (b"content-type", outcome.header(b"content-type") or b"application/octet-stream"),
-            (b"x-amzn-invoked-production-variant", variant.encode()),
-        ]
-        attributes = outcome.header(_ATTRIBUTES)
-        if attributes:
-            headers.append((_ATTRIBUTES, attributes))
-        self.write(200, headers, outcome.body)
+        content_type = outcome.header(b"content-type") or b"application/octet-stream"
+        block = b"x-amzn-requestid: %b\r\ncontent-type: %b\r\nx-amzn-invoked-production-variant: %b\r\n" % (
+            exchange.request_id.encode(),
+            content_type,
+            variant.encode(),
+        )
+        if attributes := outcome.header(_ATTRIBUTES):
+            block += b"%b: %b\r\n" % (_ATTRIBUTES, attributes)
+        self.send(200, block, outcome.body)
+
+
+class AlikeCycle(InvokeCycle):
+    """A request that ``form`` fits. If its signature does not hold by the form, it is judged like any other."""
+
+    __slots__ = ("_form", "_lines")
+
+    def __init__(
+        self, quick: QuickInvoke, protocol: HttpProtocol, lines: list[tuple[bytes, bytes]], sight: Sight, form: Form
+    ) -> None:
+        super().__init__(quick, protocol, form.request.path, form.endpoint, form.request.headers, sight)
+        self._form = form
+        self._lines = lines
+        self._asked = form.asked
+        self._region = form.region
+
+    def set(self) -> None:
+        if self.more_body or self._begun or self.disconnected:
+            return
+        form, sight, exchange, body = self._form, self._sight, self.exchange, bytes(self.body)
+        assert sight is not None
+        if not form.alike.verify(sight.values, sight.signature, body, self.chain.clock.real()):
+            self.headers = headers_of(self._lines)
+            super().set()
+            return
+        self._begun = True
+        exchange.request_id = new_request_id()
+        exchange.request, exchange.caller, exchange.admitted = form.request, form.caller, True
+        try:
+            self.act(form, body)
+        except Exception as error:
+            self.refuse(error)

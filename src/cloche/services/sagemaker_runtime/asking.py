@@ -8,7 +8,7 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
-from cloche.engines.hosting import COMPONENT, Heard, Wanted, request_bytes
+from cloche.engines.hosting import COMPONENT, Heard, Wanted, request_bytes, request_head
 from cloche.foundation.errors import Invalid, NotSupported
 
 REFUSED: Final = {
@@ -50,7 +50,7 @@ async def asked(ctx: Context, request: Members) -> Asked:
     headers = [(header, request[member].encode("latin-1")) for member, header in FORWARDED if request.get(member)]
     body = request.get("Body") or b""
     try:
-        data = request_bytes(headers, body)
+        data = request_bytes(request_head(headers), body)
     except ValueError as error:
         raise Invalid(str(error)) from None
     name = request["EndpointName"]
