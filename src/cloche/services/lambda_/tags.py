@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from cloche.aws.operation import Context, Members, operation
-from cloche.aws.resource import tagging
+from cloche.aws.operation import Context, Members
+from cloche.aws.resource.tag_operations import tag_operations
 from cloche.engines.functions import LATEST, Owner, rows
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
-from cloche.storage.metadata import tags
-
-
-@operation("TagResource")
-def tag_resource(ctx: Context, request: Members) -> Members:
-    pairs = tagging.tag_pairs({"Key": key, "Value": value} for key, value in request["Tags"].items())
-
-    def change(tx: sqlite3.Connection) -> None:
-        tagging.add_tags(tx, _arn(ctx, tx, request), pairs)
-
-    ctx.parts.database.write(change)
-    return {}
-
-
-@operation("UntagResource")
-def untag_resource(ctx: Context, request: Members) -> Members:
-    ctx.parts.database.write(lambda tx: tags.remove(tx, _arn(ctx, tx, request), request["TagKeys"]))
-    return {}
-
-
-@operation("ListTags", reads=True)
-def list_tags(ctx: Context, request: Members) -> Members:
-    reader = ctx.parts.database.reader
-    return {"Tags": dict(tags.read(reader, _arn(ctx, reader, request)))}
 
 
 def _arn(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
@@ -47,3 +23,8 @@ def _arn(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
     owner = Owner(ctx.account, ctx.region, parts[6])
     rows.version(connection, owner, LATEST)
     return owner.arn
+
+
+tag_resource, untag_resource, list_tags = tag_operations(
+    _arn, names=("TagResource", "UntagResource", "ListTags"), as_map=True
+)
