@@ -6,11 +6,11 @@ Nothing depends on when: what is past its time is already not shown.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from cloche.foundation.clock import Clock
+from cloche.foundation.woken import Woken
 
 log = logging.getLogger(__name__)
 
@@ -26,36 +26,31 @@ class Housekeeping:
         self._chores = chores
         self._clock = clock
         self._next_at = clock.time() + first
-        self._some = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._loop, name="housekeeping", daemon=True)
+        self._thread = Woken("housekeeping", self._look, self._pause)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """Returns once a chore in progress is done. Safe if it was never started."""
-        self._stopping = True
-        self._some.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def next_at(self) -> float:
         """When it is due, in Cloche's time: in the past until it is done."""
         return self._next_at
 
     def wake(self) -> None:
-        self._some.set()
+        self._thread.wake()
 
-    def _loop(self) -> None:
-        while not self._stopping:
-            self._some.wait(min(max(self._next_at - self._clock.time(), 0.0), LOOK_SECONDS_MAX))
-            self._some.clear()
-            if self._stopping or self._clock.time() < self._next_at:
-                continue
-            for chore in self._chores:
-                try:
-                    chore()
-                except Exception:
-                    log.exception("housekeeping failed")
-            self._next_at = self._clock.time() + EVERY_SECONDS
+    def _pause(self) -> float:
+        return min(max(self._next_at - self._clock.time(), 0.0), LOOK_SECONDS_MAX)
+
+    def _look(self) -> None:
+        if self._clock.time() < self._next_at:
+            return
+        for chore in self._chores:
+            try:
+                chore()
+            except Exception:
+                log.exception("housekeeping failed")
+        self._next_at = self._clock.time() + EVERY_SECONDS

@@ -61,7 +61,7 @@ def test_messages_of_a_queue_invoke_the_function(client: Client) -> None:
     assert record["eventSourceARN"] == arn and record["eventSource"] == "aws:sqs"
     assert record["messageAttributes"]["colour"]["stringValue"] == "green"
     again = json.load(client("s3").get_object(Bucket="of-sources", Key="once more")["Body"])
-    assert again["attributes"]["ApproximateReceiveCount"] == "2"
+    assert int(again["attributes"]["ApproximateReceiveCount"]) >= 2  # a slow cold start may use up a visibility timeout
     state = functions.get_event_source_mapping(UUID=made["UUID"])
     assert state["State"] == "Enabled" and state["LastProcessingResult"] in ("OK", "PROBLEM: Function call failed")
 

@@ -26,6 +26,7 @@ from cloche.engines.events.senders import Owed, sender_of
 from cloche.foundation.bus import Bus, EventDelivered
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import ClocheError, Denied, Invalid, NotFound
+from cloche.foundation.woken import Woken
 from cloche.storage.metadata.database import Database
 from cloche.storage.metrics import MetricStore
 
@@ -79,39 +80,26 @@ class Deliveries:
     ) -> None:
         self._database, self._clock, self._metrics, self._bus = database, clock, metrics, bus
         self.targets, self._dead_letters = dict(targets), dead_letters
-        self._some = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._thread = Woken("event-deliveries", self._take_all, self._pause)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="event-delivery")
         self._busy: set[int] = set()
         self._lock = threading.Lock()
 
     def wake(self) -> None:
-        self._some.set()
+        self._thread.wake()
 
     def start(self) -> None:
-        self._some.set()
-        self._thread = threading.Thread(target=self._run, name="event-deliveries", daemon=True)
+        self._thread.wake()
         self._thread.start()
 
     def stop(self) -> None:
         """Finish what is under way; what is owed is delivered after the next start."""
-        self._stopping = True
-        self._some.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._some.wait(self._pause())
-            self._some.clear()
-            try:
-                while not self._stopping and self._take():
-                    pass
-            except Exception:
-                log.exception("events could not be delivered; they are tried again")
-                threading.Event().wait(FIRST_PAUSE_SECONDS)
+    def _take_all(self) -> None:
+        while not self._thread.is_stopping and self._take():
+            pass
 
     def next_at(self) -> float | None:
         """When something is to be delivered next."""
@@ -186,7 +174,7 @@ class Deliveries:
         finally:
             with self._lock:
                 self._busy.discard(row["id"])
-            self._some.set()
+            self._thread.wake()
 
     def _deliver(self, tx: sqlite3.Connection | None, owed: Owed) -> None:
         arn = str(owed.target["Arn"])

@@ -23,6 +23,7 @@ import orjson
 from cloche.engines.events.delivery import Parcel, Target
 from cloche.engines.events.pipe_plan import PipePlan, answered, is_function, listed, seen
 from cloche.engines.events.schema import PIPES
+from cloche.foundation.batches import PAUSE_SECONDS, AtWork, Polling
 from cloche.foundation.bus import Bus, EventDelivered
 from cloche.foundation.clock import Clock, to_iso
 from cloche.foundation.errors import ClocheError
@@ -34,10 +35,6 @@ from cloche.storage.metrics import MetricStore
 log = logging.getLogger(__name__)
 
 NAMESPACE: Final = "AWS/EventBridge/Pipes"
-WAIT_SECONDS: Final = 20.0
-PAUSE_SECONDS: Final = 1.0
-BATCHES_AT_ONCE: Final = 5
-TAKEN_AT_ONCE: Final = 10
 ON_THE_WAY: Final[Mapping[str, str]] = {"CREATING": "CREATE", "UPDATING": "UPDATE", "STARTING": "START"}
 """States that lead to running, or to a failure of their name."""
 _DELIVERIES: Final = uuid.UUID("84bbd0b5-2c53-4bbc-8aa5-54d76c8a5a0c")
@@ -85,7 +82,7 @@ class Pipes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._plans: dict[str, PipePlan] = {}
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._at_work = AtWork()
         self._settling: asyncio.Task[None] | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -107,7 +104,7 @@ class Pipes:
 
     def is_busy(self) -> bool:
         """Is a batch on its way? One that is about to be taken is due (``next_at``)."""
-        return bool(self._under_way)
+        return bool(self._at_work)
 
     def next_at(self) -> float | None:
         """When a pipe that runs next has something to take."""
@@ -160,34 +157,14 @@ class Pipes:
     # -- batches -----------------------------------------------------------------------------------------
 
     async def _poll(self, plan: PipePlan) -> None:
-        room = asyncio.Semaphore(BATCHES_AT_ONCE)
-
-        def handed_over(task: asyncio.Task[None]) -> None:
-            self._under_way.discard(task)
-            room.release()
-
-        while True:
-            await room.acquire()
-            try:
-                batch = await self._batch(plan)
-            except ClocheError:
-                batch = []
-                await asyncio.sleep(PAUSE_SECONDS)
-            if not batch:
-                room.release()
-                continue
-            task = asyncio.get_running_loop().create_task(self._hand_over(plan, batch))
-            self._under_way.add(task)
-            task.add_done_callback(handed_over)
-
-    async def _batch(self, plan: PipePlan) -> list[Any]:
-        """What is there; with a window, what comes in that time, until the batch is full."""
-        loop, source = asyncio.get_running_loop(), plan.record.request["Source"]
-        batch = list(await self._sources.take(source, min(plan.batch_size, TAKEN_AT_ONCE), WAIT_SECONDS))
-        until = loop.time() + plan.window_seconds
-        while batch and len(batch) < plan.batch_size and (left := until - loop.time()) > 0:
-            batch += await self._sources.take(source, min(plan.batch_size - len(batch), TAKEN_AT_ONCE), left)
-        return batch
+        source = plan.record.request["Source"]
+        await Polling(
+            lambda most, seconds: self._sources.take(source, most, seconds),
+            lambda batch: self._hand_over(plan, batch),
+            self._at_work,
+            plan.batch_size,
+            plan.window_seconds,
+        ).run()
 
     async def _hand_over(self, plan: PipePlan, batch: list[Any]) -> None:
         kept: list[Any] = []

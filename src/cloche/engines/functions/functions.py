@@ -129,7 +129,7 @@ class Functions:
 
     def is_at_work(self) -> bool:
         """Whether messages were taken that are not yet handled. (Events under way are due until they are handled.)"""
-        return self.mappings.at_work > 0
+        return bool(self.mappings.at_work)
 
     def flush(self) -> None:
         """Write what was logged and counted since the last time."""

@@ -21,6 +21,7 @@ import orjson
 from cloche.engines.functions.events import Invoke
 from cloche.engines.functions.outcome import Event, Outcome, Throttled, Unready
 from cloche.engines.functions.plan import LATEST, Owner
+from cloche.foundation.batches import BATCHES_AT_ONCE, PAUSE_SECONDS, AtWork, Polling
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import ClocheError, NotFound
 from cloche.foundation.ids import request_id
@@ -29,12 +30,6 @@ from cloche.storage.metadata.keyset import Key, Page, Walk, read_page
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS: Final = 20.0
-PAUSE_SECONDS: Final = 1.0
-"""After a batch that could not be handed over: the queue's timeout brings it again."""
-TAKEN_AT_ONCE: Final = 10
-BATCHES_AT_ONCE: Final = 5
-"""docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html: it begins with five."""
 NOTHING_YET: Final = "No records processed"
 WELL: Final = "OK"
 FAILED: Final = "PROBLEM: Function call failed"
@@ -97,8 +92,7 @@ class Mappings:
         """What came of a mapping's last batch, since this server started."""
         self._pollers: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.at_work = 0
-        """Batches that were taken and are not yet handled."""
+        self.at_work = AtWork()
 
     # -- what is kept ------------------------------------------------------------------------------------
 
@@ -174,45 +168,18 @@ class Mappings:
                 self._pollers[id] = loop.create_task(self._poll(held), name=_name(held))
 
     async def _poll(self, held: SourceMapping) -> None:
-        room = asyncio.Semaphore(held.concurrency_max or BATCHES_AT_ONCE)
-        under_way: set[asyncio.Task[None]] = set()
-
-        def handed_over(task: asyncio.Task[None]) -> None:
-            under_way.discard(task)
-            room.release()
-
-        while True:
-            await room.acquire()
-            try:
-                batch = await self._batch(held)
-            except ClocheError:
-                batch = []
-                await asyncio.sleep(PAUSE_SECONDS)
-            if not batch:
-                room.release()
-                continue
-            task = asyncio.get_running_loop().create_task(self._hand_over(held, batch))
-            under_way.add(task)
-            task.add_done_callback(handed_over)
-
-    async def _batch(self, held: SourceMapping) -> list[Taken]:
-        """What is there; with a window, what comes in that time, until the batch is full."""
-        assert self.sources is not None
-        loop = asyncio.get_running_loop()
-        batch = await self.sources.take(held.source, min(held.batch_size, TAKEN_AT_ONCE), WAIT_SECONDS)
-        self.at_work += bool(batch)
-        until = loop.time() + held.window_seconds
-        while batch and len(batch) < held.batch_size and (left := until - loop.time()) > 0:
-            batch += await self.sources.take(held.source, min(held.batch_size - len(batch), TAKEN_AT_ONCE), left)
-        return batch
+        sources = self.sources
+        assert sources is not None
+        await Polling(
+            lambda most, seconds: sources.take(held.source, most, seconds),
+            lambda batch: self._hand_over(held, batch),
+            self.at_work,
+            held.batch_size,
+            held.window_seconds,
+            held.concurrency_max or BATCHES_AT_ONCE,
+        ).run()
 
     async def _hand_over(self, held: SourceMapping, batch: list[Taken]) -> None:
-        try:
-            await self._invoke_with(held, batch)
-        finally:
-            self.at_work -= 1
-
-    async def _invoke_with(self, held: SourceMapping, batch: list[Taken]) -> None:
         assert self.sources is not None
         payload = orjson.dumps({"Records": [taken.record for taken in batch]})
         try:

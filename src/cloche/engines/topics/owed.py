@@ -23,6 +23,7 @@ from cloche.engines.topics.message import NOTIFICATION
 from cloche.engines.topics.receiving import Parcel
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import ClocheError, Denied, Invalid, NotFound
+from cloche.foundation.woken import Woken
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 
@@ -43,16 +44,14 @@ class Owed:
     def __init__(self, database: Database, clock: Clock, fanout: Fanout, senders: Mapping[str, Send]) -> None:
         self._database, self._clock, self._fanout, self._senders = database, clock, fanout, senders
         fanout.when_owed = self.wake
-        self._some = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._thread = Woken("topic-deliveries", self._take, self._pause)
         self._pool: ThreadPoolExecutor | None = None
         self._busy: dict[int, str] = {}
         """Endpoints by the rows under way to them."""
         self._lock = threading.Lock()
 
     def wake(self) -> None:
-        self._some.set()
+        self._thread.wake()
 
     def next_at(self) -> float | None:
         """Cloche's time of the earliest delivery that is due."""
@@ -64,28 +63,14 @@ class Owed:
 
     def start(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="topic-delivery")
-        self._some.set()
-        self._thread = threading.Thread(target=self._run, name="topic-deliveries", daemon=True)
+        self._thread.wake()
         self._thread.start()
 
     def stop(self) -> None:
         """Finish what is under way; the rest is delivered after the next start."""
-        self._stopping = True
-        self._some.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.stop()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _run(self) -> None:
-        while not self._stopping:
-            self._some.wait(self._pause())
-            self._some.clear()
-            try:
-                self._take()
-            except Exception:
-                log.exception("notifications could not be delivered; they are tried again")
-                threading.Event().wait(1.0)
 
     def _pause(self) -> float:
         with self._lock:
@@ -127,7 +112,7 @@ class Owed:
         finally:
             with self._lock:
                 self._busy.pop(row["id"], None)
-            self._some.set()
+            self._thread.wake()
 
     def _send(self, row: sqlite3.Row, parcel: Mapping[str, Any]) -> None:
         send = self._senders.get(row["protocol"])

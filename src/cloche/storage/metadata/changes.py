@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from cloche.foundation.woken import Woken
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.documents import from_text
 
@@ -111,9 +112,7 @@ class Changes:
         self._database = database
         self._followers: list[_Follower] = []
         self._listeners: list[Callable[[Sequence[Hint]], None]] = []
-        self._some = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._thread = Woken("changes", self._advance_all)
         self._seen = 0
         self._since = _last(database.reader)
         """Where a follower that is new begins: with what happens from now on, though it is added later."""
@@ -139,16 +138,12 @@ class Changes:
 
         self._seen = self._database.write(begin)
         self._database.after_each_commit(self._committed)
-        self._some.set()
-        self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
+        self._thread.wake()
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the batch under way. What was not handed over is, after the next start."""
-        self._stopping = True
-        self._some.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.stop()
 
     def is_behind(self) -> bool:
         """Whether somebody has yet to be handed what happened."""
@@ -163,7 +158,7 @@ class Changes:
             "SELECT what, arn, kind, status FROM changes WHERE sequence > ? ORDER BY sequence", (self._seen,)
         ).fetchall()
         self._seen = last
-        self._some.set()
+        self._thread.wake()
         hints = [Hint(*row) for row in rows]
         for listener in self._listeners:
             try:
@@ -171,15 +166,12 @@ class Changes:
             except Exception:
                 log.exception("a listener to changes of records failed")
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._some.wait()
-            self._some.clear()
-            behind = [follower for follower in self._followers if self._advance(follower)]
-            if not self._followers:
-                self._trim()
-            if behind:
-                self._some.set()
+    def _advance_all(self) -> None:
+        behind = [follower for follower in self._followers if self._advance(follower)]
+        if not self._followers:
+            self._trim()
+        if behind:
+            self._thread.wake()
 
     def _advance(self, follower: _Follower) -> bool:
         """Hand over one batch; whether there is more to do."""
