@@ -1,12 +1,13 @@
-"""What data capture costs: InvokeEndpoint, one row, signed, of an endpoint that captures everything and of one that
-captures nothing, in turns.
+"""What data capture costs: InvokeEndpoint, one row, signed, of an endpoint that captures everything and of two that
+capture nothing, in turns.
 
-Both are in one server and serve the same model, each in a process of its own. Each round loads one and then the other;
-the figures are the medians of the rounds' ratios: of requests a second, and of the processor time that the server
-takes for a request, delivery to S3 included (which other work on the machine disturbs less). In the end every answer
+All are in one server and serve the same model, each in a process of its own. Each round loads one after the other; the
+figures are the medians of the rounds' ratios to the first: of requests a second, and of the processor time that the
+server takes for a request, delivery to S3 included (which other work on the machine disturbs less). What the second of
+those that capture nothing differs from the first is what two model servers differ by chance. In the end every answer
 must lie in S3, once.
 
-    python benchmarks/data_capture.py [--seconds 2] [--rounds 9] [--clients 1 8 32]
+    python benchmarks/data_capture.py [--seconds 1] [--rounds 21] [--clients 1 8 32]
 """
 
 from __future__ import annotations
@@ -32,19 +33,17 @@ CAPTURE = {
 }
 
 
-def captured_twin(plain: Subject, client: dict[str, Any], keys: dict[str, str]) -> Subject:
-    """Another endpoint of the same model, whose requests are captured."""
+def twin(plain: Subject, client: dict[str, Any], keys: dict[str, str], name: str, **capture: Any) -> Subject:
+    """Another endpoint of the same model."""
     variant = {"VariantName": "AllTraffic", "ModelName": "benchmark", "InstanceType": "ml.m5.large"}
     sagemaker = client["sagemaker"]
     sagemaker.create_endpoint_config(
-        EndpointConfigName="captured",
-        ProductionVariants=[{**variant, "InitialInstanceCount": 1}],
-        DataCaptureConfig=CAPTURE,
+        EndpointConfigName=name, ProductionVariants=[{**variant, "InitialInstanceCount": 1}], **capture
     )
-    sagemaker.create_endpoint(EndpointName="captured", EndpointConfigName="captured")
-    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="captured", WaiterConfig={"Delay": 1})
-    url = plain.url.replace("/benchmark/", "/captured/")
-    return Subject("captured", url, signed(url, plain.row, keys), plain.row)
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 1})
+    url = plain.url.replace("/benchmark/", f"/{name}/")
+    return Subject(name, url, signed(url, plain.row, keys), plain.row)
 
 
 def captured_count(s3: Any) -> int:
@@ -92,32 +91,36 @@ def measured(subject: Subject, clients_: int, seconds: int, folder: Path) -> tup
     return rate, (processor_seconds(pid) - before) / (rate * seconds) * 1e6
 
 
-def compare(plain: Subject, captured: Subject, chosen: argparse.Namespace, folder: Path) -> None:
-    for subject in (plain, captured):
+def compare(subjects: tuple[Subject, ...], chosen: argparse.Namespace, folder: Path) -> None:
+    """The first is what the others are held against."""
+    first, *others = subjects
+    for subject in subjects:
         subject.measure(8, 1.0, folder)
     print(f"{os.cpu_count()} cores; {chosen.rounds} rounds of {chosen.seconds:g} s each, in turns")
-    print(f"{'clients':>8} {'':>14} {'nothing captured':>17} {'all captured':>13} {'ratio':>7} {'of the rounds':>15}")
+    print(f"{'clients':>8} {'':>13} {'':>10} {'of them':>10} {'captured none':>14} {'ratio':>7} {'of the rounds':>15}")
     for clients_ in chosen.clients:
-        pairs: list[tuple[tuple[float, float], tuple[float, float]]] = []
+        rounds: list[dict[str, tuple[float, float]]] = []
         for number in range(chosen.rounds):
-            order = (plain, captured) if number % 2 == 0 else (captured, plain)
-            found = {subject.name: measured(subject, clients_, chosen.seconds, folder) for subject in order}
-            pairs.append((found[plain.name], found[captured.name]))
+            order = [subjects[(number + at) % len(subjects)] for at in range(len(subjects))]
+            rounds.append({subject.name: measured(subject, clients_, chosen.seconds, folder) for subject in order})
         for which, title in enumerate(("requests/s", "µs of server")):
-            sides = [statistics.median(pair[side][which] for pair in pairs) for side in (0, 1)]
-            ratios = sorted(pair[1][which] / pair[0][which] for pair in pairs)
-            spread = f"{ratios[len(ratios) // 4]:.3f}-{ratios[-1 - len(ratios) // 4]:.3f}"
-            ratio = statistics.median(ratios)
-            print(
-                f"{clients_:>8} {title:>14} {sides[0]:>17,.1f} {sides[1]:>13,.1f} {ratio:>7.3f} {spread:>15}",
-                flush=True,
-            )
+            for other in others:
+                of_first, of_other = (
+                    statistics.median(found[name][which] for found in rounds) for name in (first.name, other.name)
+                )
+                ratios = sorted(found[other.name][which] / found[first.name][which] for found in rounds)
+                spread = f"{ratios[len(ratios) // 4]:.3f}-{ratios[-1 - len(ratios) // 4]:.3f}"
+                print(
+                    f"{clients_:>8} {title:>13} {other.name:>10} {of_other:>10,.1f} {of_first:>14,.1f} "
+                    f"{statistics.median(ratios):>7.3f} {spread:>15}",
+                    flush=True,
+                )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -129,9 +132,11 @@ def main() -> None:
             url = plain.url.partition("/endpoints/")[0]
             keys = json.loads((folder / "data" / "keys" / "root.json").read_text())
             client = clients(url, keys)
-            captured = captured_twin(plain, client, keys)
-            compare(plain, captured, chosen, folder)
-            client["sagemaker"].delete_endpoint(EndpointName="captured")
+            control = twin(plain, client, keys, "control")
+            captured = twin(plain, client, keys, "captured", DataCaptureConfig=CAPTURE)
+            compare((plain, control, captured), chosen, folder)
+            for name in ("control", "captured"):
+                client["sagemaker"].delete_endpoint(EndpointName=name)
             time.sleep(15)  # what is captured is delivered within ten seconds, and metrics are written every five
             answers, records = answered_count(client), captured_count(client["s3"])
             print(f"{answers:,} answers, {records:,} records in S3{'' if answers == records else ': NOT THE SAME'}")

@@ -19,7 +19,6 @@ from cloche.engines.hosting import (
     Answer,
     EndpointPlan,
     FleetPlan,
-    Heard,
     Hosting,
     Outcome,
     Policy,
@@ -188,7 +187,7 @@ class World:
 
     def invoke(self, name: str, variant: str = "", body: bytes = b"") -> tuple[str, Outcome]:
         data = request_bytes(request_head([]), body)
-        heard = Heard(body, "text/csv", "event", "", "")
+        heard = (body, "text/csv", "event", "", "")
         work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data, lambda: heard)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 

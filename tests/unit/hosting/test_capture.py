@@ -20,7 +20,6 @@ from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture import CapturePlan, Captures, Heard, Recorder
 from cloche.engines.hosting.capture import captures as captures_module
 from cloche.engines.hosting.capture import recorder as recorder_module
-from cloche.engines.hosting.capture import spool as spool_module
 from cloche.engines.hosting.capture.lines import OCTETS, Lines, end_of
 from cloche.engines.hosting.capture.spool import Label
 from cloche.foundation.clock import SystemClock, from_epoch
@@ -96,11 +95,13 @@ class World:
         return found
 
     def files(self) -> list[Path]:
-        return list((self.folder / "captured").iterdir())
+        """Those that hold something."""
+        found = (path for path in (self.folder / "captured").iterdir())
+        return [path for path in found if path.read_bytes()[:1] not in (b"", b"\0")]
 
 
 def heard(body: bytes) -> Heard:
-    return Heard(body, "text/csv", "event", "", "")
+    return (body, "text/csv", "event", "", "")
 
 
 def answer(body: bytes) -> Answer:
@@ -121,7 +122,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["text/csv", 'TEXT/CSV; x="\\', "b/c", ""]))
 def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
-    asked = Heard(body, type, "id", 'an "id"', "")
+    asked = (body, type, "id", 'an "id"', "")
     line = Lines(PLAN).line(asked, b"application/json", body, end_of("2026-05-01T12:00:00Z"))
     assert line.count(b"\n") == 1 and line.endswith(b"}\n")
     for side in json.loads(line)["captureData"].values():
@@ -144,7 +145,7 @@ def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     ],
 )
 def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None:
-    line = Lines(PLAN).line(Heard(b"1", type, "id", "", ""), type.encode(), b"", end_of("t"))
+    line = Lines(PLAN).line((b"1", type, "id", "", ""), type.encode(), b"", end_of("t"))
     sides = json.loads(line)["captureData"]
     assert [side["encoding"] for side in sides.values()] == [encoding, encoding]
     assert [side["observedContentType"] for side in sides.values()] == [type or OCTETS] * 2
@@ -152,7 +153,7 @@ def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None
 
 
 def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
-    line = Lines(PLAN).line(Heard(b"1,\xff", "text/csv", "id", "", ""), b"text/csv", b"1", end_of("t"))
+    line = Lines(PLAN).line((b"1,\xff", "text/csv", "id", "", ""), b"text/csv", b"1", end_of("t"))
     sides = json.loads(line)["captureData"]
     assert sides["endpointInput"] == {
         "observedContentType": "text/csv",
@@ -185,7 +186,7 @@ def test_an_hour_has_its_own_files_and_so_has_a_clock_set_back(world: World) -> 
 def test_a_full_file_is_delivered_at_once_and_a_longer_record_has_its_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_module, "FILE_BYTES_MAX", 2000)
+    monkeypatch.setattr(captures_module, "FILE_BYTES_MAX", 2000)
     monkeypatch.setattr(recorder_module, "QUIET_SECONDS", 60.0)
     monkeypatch.setattr(recorder_module, "FILE_SECONDS_MAX", 60.0)
     world.take(b"1", b"2", b"x" * 3000, b"4")
@@ -281,9 +282,36 @@ def test_a_start_delivers_what_a_kill_left_and_cuts_off_what_is_torn(world: Worl
 
 @pytest.mark.parametrize("left", [b"", b"{", b'{"account": "1"}\n', b"\0" * 4096, b"[]\n{}\n"])
 def test_a_file_without_its_label_holds_nothing_that_was_answered(world: World, left: bytes) -> None:
-    killed(world, b"1").write_bytes(left)
+    path = killed(world, b"1")
+    path.write_bytes(left)
     world.open()
-    assert world.stored() == {} and world.files() == []
+    assert world.stored() == {} and not path.exists()
+
+
+def test_a_kill_while_a_file_is_cleared_leaves_nothing_of_it(world: World) -> None:
+    path = killed(world, b"1", b"2")
+    whole = path.read_bytes()
+    for size in (1, 40, len(whole) - 30):
+        path.write_bytes(b"\0" * size + whole[size:])
+        world.open()
+        assert world.stored() == {} and not path.exists()
+        world.captures.stop()
+
+
+def test_a_file_is_filled_again_and_holds_nothing_of_what_it_held(world: World) -> None:
+    world.take(b"1" * 5000, b"2")
+    assert list(world.stored().values()) == [["1" * 5000, "2"]]
+    (path,) = (world.folder / "captured").iterdir()
+    assert not path.read_bytes().strip(b"\0")
+    world.take(b"3")
+    assert path.read_bytes().rstrip(b"\0").endswith(b'"eventVersion":"0"}\n')
+    assert sorted(world.stored().values()) == [["1" * 5000, "2"], ["3"]]
+    assert list((world.folder / "captured").iterdir()) == [path]
+    world.captures.drop(ARN)
+    end = time.monotonic() + 10
+    while path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_blocks_that_a_power_failure_emptied_go_and_the_rest_stays(world: World) -> None:

@@ -145,7 +145,7 @@ class InvokeCycle(QuickCycle):
         request = self.exchange.request
         assert request is not None
         get = request.headers.get
-        return Heard(self._body, get("content-type"), self.exchange.request_id, get(_INFERENCE_ID), get(_FORWARDED[2]))
+        return self._body, get("content-type"), self.exchange.request_id, get(_INFERENCE_ID), get(_FORWARDED[2])
 
     def _answered(self, variant: str, outcome: Outcome) -> None:
         """The model server has answered, or will not."""

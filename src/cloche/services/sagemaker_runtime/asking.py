@@ -65,8 +65,8 @@ async def asked(ctx: Context, request: Members) -> Asked:
         instance = await asyncio.to_thread(ctx.parts.hosting.sessions.process, key, session) or ""
         if not instance:
             raise session_unknown(key[2])
-    told = (request.get(member) or "" for member in ("InferenceId", "CustomAttributes"))
-    heard = Heard(body, request.get("ContentType") or "", ctx.request_id, *told)
+    type, id, attributes = (request.get(name) or "" for name in ("ContentType", "InferenceId", "CustomAttributes"))
+    heard = body, type, ctx.request_id, id, attributes
     return Asked(key, Wanted(request.get("TargetVariant") or "", instance), data, heard)
 
 

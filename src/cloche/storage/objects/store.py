@@ -245,7 +245,7 @@ class ObjectStore:
         self,
         bucket: str,
         key: str,
-        data: bytes,
+        data: bytes | memoryview,
         details: Details | None = None,
         *,
         condition: WriteCondition | None = None,

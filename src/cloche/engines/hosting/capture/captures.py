@@ -1,8 +1,12 @@
-"""All recorders, the files they leave, and the thread that brings those to S3.
+"""All recorders, the files they fill, and the thread that brings those to S3.
 
-A file is stored under the key of its label unless an object is there already, and then removed: killed in between,
-it is found again at the next start and stored once. One whose bucket is missing is kept and tried again; such files
-have a bound, beyond which nothing more is captured until they are gone.
+What a file holds is stored under the key of its label unless an object is there already, and the file is cleared to be
+filled again: killed in between, it is found at the next start and stored once. Where it cannot be stored, because the
+bucket is missing say, the file is kept and tried again; such files have a bound, beyond which nothing more is captured
+until they are gone.
+
+The thread shares the interpreter with the event loop, so what takes time is done in few calls that let go of it: hash
+eight megabytes, write eight megabytes, wait for the disk.
 """
 
 from __future__ import annotations
@@ -11,15 +15,17 @@ import errno
 import logging
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
+from cloche.engines.hosting.capture.delivery import Delivery
 from cloche.engines.hosting.capture.recorder import Recorder
-from cloche.engines.hosting.capture.spool import SUFFIX, Spool, mend, read_label
+from cloche.engines.hosting.capture.spool import FILE_BYTES_MAX, SUFFIX, Spool, mend, read_label
 from cloche.foundation.clock import Clock
-from cloche.foundation.errors import Denied, Invalid, NotFound
 from cloche.foundation.limits import CAPTURED_BYTES_MAX
-from cloche.storage.objects import ConditionNotMet, ObjectStore, WriteCondition
+from cloche.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
     from cloche.engines.hosting.capture.plan import CapturePlan
@@ -29,6 +35,9 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 0.25
 RETRY_SECONDS: Final = 15.0
 ASKED_ANEW_SECONDS: Final = 1.0
+EMPTY_FILES_MAX: Final = 2
+EMPTY_SECONDS: Final = 60.0
+"""For how long empty files are kept, with their pages, after something was captured."""
 
 
 class Captures:
@@ -37,28 +46,28 @@ class Captures:
     def __init__(self, folder: Path, objects: ObjectStore, clock: Clock) -> None:
         self.clock = clock
         self._folder = folder
-        self._objects = objects
+        self._delivery = Delivery(objects)
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
         self._recorders: dict[tuple[str, str, CapturePlan], Recorder] = {}
-        self._open: dict[Recorder, float] = {}
-        """Who has a file that is open, and since when, by the machine's monotonic clock."""
-        self._due: dict[Path, float] = {}
-        """Closed files, and when to deliver them."""
-        self._new: dict[Path, float] = {}
-        """Those of them that nobody has tried to deliver yet, and when they were opened."""
+        self._open: dict[Recorder, Spool] = {}
+        """Who has a file that is being filled."""
         self._full: list[Spool] = []
-        """Files that are still to be cut to their size."""
+        """Files to which nothing is added any more, and which are to be delivered."""
+        self._empty: list[Spool] = []
+        self._due: dict[Path, float] = {}
+        """Files of the folder that are not mapped, and when to deliver them: by the machine's monotonic clock."""
+        self._untried: set[Path] = set()
+        """Those of them that nobody has tried to deliver."""
         self._left: set[Path] = set()
         """Files of a server before this one, which are still to be mended."""
         self._held_bytes = 0
-        self._troubled: set[str] = set()
-        """ARNs of endpoints whose records cannot be stored, which is said once."""
         self._wake = threading.Event()
         self._ending = False
-        self._hurried = False
-        self._mark = 0.0
+        self._mark = float("-inf")
+        """A file that was begun before is delivered without delay."""
         self._asked_at = float("-inf")
+        self._used_at = float("-inf")
         self._thread: threading.Thread | None = None
 
     # -- recorders -----------------------------------------------------------------------------------------
@@ -77,37 +86,46 @@ class Captures:
         """The endpoint is gone. What it captured is delivered still."""
         for key in [key for key in self._recorders if key[0] == endpoint]:
             del self._recorders[key]
+        self._wake.set()
 
-    # -- what recorders tell -------------------------------------------------------------------------------
+    # -- what recorders ask and tell -----------------------------------------------------------------------
 
-    def path(self, name: str) -> Path:
-        return self._folder / name
+    def path(self) -> Path:
+        """For a new file."""
+        return self._folder / (uuid4().hex + SUFFIX)
 
     def reserve(self) -> None:
-        """Before a file is made. Raises ``OSError`` where too much waits to be delivered already."""
+        """Before a file is filled. Raises ``OSError`` where too much waits to be delivered already."""
         if self._held_bytes >= CAPTURED_BYTES_MAX:
             raise OSError(errno.ENOSPC, "too much that was captured waits to be delivered")
 
-    def opened(self, recorder: Recorder, at: float) -> None:
+    def empty(self, length: int) -> Spool:
+        """A file with room for so much. Raises ``OSError``."""
+        self.reserve()
         with self._lock:
-            self._open[recorder] = at
+            if self._empty and length <= self._empty[-1].length:
+                return self._empty.pop()
+        return Spool(self.path(), max(length, FILE_BYTES_MAX))
+
+    def opened(self, recorder: Recorder, spool: Spool) -> None:
+        with self._lock:
+            self._open[recorder] = spool
+            self._used_at = spool.opened_at
         self._wake.set()
 
     def closed(self, recorder: Recorder, spool: Spool) -> None:
         """Nothing is added to it any more."""
         with self._lock:
             self._open.pop(recorder, None)
-            self._due[spool.path] = 0.0
-            self._new[spool.path] = spool.opened_at
-            self._held_bytes += spool.size
             self._full.append(spool)
+            self._held_bytes += spool.size
         self._wake.set()
 
     def written(self, path: Path, size: int) -> None:
         """A file that was made and closed at once."""
         with self._lock:
             self._due[path] = 0.0
-            self._new[path] = 0.0
+            self._untried.add(path)
             self._held_bytes += size
         self._wake.set()
 
@@ -120,10 +138,12 @@ class Captures:
         for part in self._folder.glob("*.part"):
             part.unlink()
         for path in sorted(self._folder.glob("*" + SUFFIX)):
-            self._due[path] = self._new[path] = 0.0
-            self._left.add(path)
+            self._due[path] = 0.0
             self._held_bytes += path.stat().st_size
+        self._left = set(self._due)
+        self._untried = set(self._due)
         if self._due:
+            self._wake.set()
             self._begin()
 
     def stop(self) -> None:
@@ -135,6 +155,7 @@ class Captures:
         self._thread.join()
         self._seal(float("inf"))
         self._deliver(float("inf"))
+        self._let_go()
 
     def is_behind(self) -> bool:
         """Whether something captured has yet to be delivered, and can be; if so, it is delivered now. Who asks wants to
@@ -146,11 +167,11 @@ class Captures:
             if now - self._asked_at > ASKED_ANEW_SECONDS:
                 self._mark = now
             self._asked_at = now
-            behind = any(at <= self._mark for at in (*self._open.values(), *self._new.values()))
-        if behind and not self._hurried:
-            self._hurried = True
+            is_filling = any(spool.opened_at <= self._mark for spool in self._open.values())
+            is_full = any(spool.opened_at <= self._mark for spool in self._full)
+        if is_filling:
             self._wake.set()
-        return behind
+        return is_filling or is_full or bool(self._untried)
 
     def moved(self) -> None:
         """The clock has moved: what is captured from now on is another moment's."""
@@ -161,7 +182,10 @@ class Captures:
         """Forget what the account captured and has not yet been delivered."""
         self._seal(float("inf"))
         with self._delivering:
-            for path in self._closed(float("inf")):
+            for spool in self._filled():
+                if spool.label.account == account:
+                    self._delivered(spool)
+            for path in self._waiting(float("inf")):
                 if self._is_whole(path) and read_label(path)[0].account == account:
                     self._remove(path)
 
@@ -173,43 +197,88 @@ class Captures:
 
     def _run(self) -> None:
         while not self._ending:
-            self._wake.wait(LOOK_SECONDS if self._open else RETRY_SECONDS if self._due else None)
+            self._wake.wait(LOOK_SECONDS if self._open else RETRY_SECONDS if self._due or self._empty else None)
             self._wake.clear()
-            hurried, self._hurried = self._hurried, False
             now = time.monotonic()
             try:
-                self._seal(float("inf") if hurried else now)
+                self._seal(now)
                 self._deliver(now)
+                self._keep_empty(now)
             except Exception:
                 log.exception("what was captured could not be delivered")
                 time.sleep(LOOK_SECONDS)
 
-    def _seal(self, before: float) -> None:
+    def _seal(self, now: float) -> None:
         with self._lock:
-            recorders = list(self._open)
-        for recorder in recorders:
-            recorder.seal(before)
+            filled = list(self._open.items())
+        for recorder, spool in filled:
+            recorder.seal(float("inf") if spool.opened_at <= self._mark else now)
 
     def _deliver(self, now: float) -> None:
         with self._delivering:
-            for path in self._closed(now):
+            for spool in self._filled():
+                if self._delivery.store(spool):
+                    self._delivered(spool)
+                else:
+                    self._set_aside(spool, now)
+            for path in self._waiting(now):
                 try:
-                    if self._is_whole(path):
-                        self._store(path)
-                except Exception:
-                    log.exception("%s, which was captured, could not be delivered", path.name)
-                    self._due[path] = now + RETRY_SECONDS
-                with self._lock:
-                    self._new.pop(path, None)
+                    if self._is_whole(path) and self._delivery.store(path):
+                        self._remove(path)
+                except OSError:
+                    log.exception("%s, which was captured, cannot be read", path.name)
+                self._tried(path, now)
 
-    def _closed(self, now: float) -> list[Path]:
-        """Files that are due at ``now``, cut to their size."""
+    # -- files that are mapped -----------------------------------------------------------------------------
+
+    def _filled(self) -> list[Spool]:
         with self._lock:
-            full, self._full = self._full, []
-            due = [path for path, at in self._due.items() if at <= now]
-        for spool in full:
-            spool.close()
-        return due
+            return list(self._full)
+
+    def _delivered(self, spool: Spool) -> None:
+        size = spool.size
+        spool.clear()
+        with self._lock:
+            self._full.remove(spool)
+            self._held_bytes -= size
+            keeps = len(self._empty) < EMPTY_FILES_MAX
+            if keeps:
+                self._empty.append(spool)
+        if not keeps:
+            spool.remove()
+
+    def _set_aside(self, spool: Spool, now: float) -> None:
+        """It waits as a file that is cut to its size."""
+        spool.close()
+        with self._lock:
+            self._full.remove(spool)
+            self._due[spool.path] = now + RETRY_SECONDS
+
+    def _keep_empty(self, now: float) -> None:
+        """One ahead of whoever fills his soon, so that he need not wait for the kernel to make one; none when nothing
+        has been captured for a while."""
+        with self._lock:
+            is_wanted = not self._empty and any(spool.size > spool.length // 4 for spool in self._open.values())
+        if is_wanted:
+            with suppress(OSError):  # whoever fills one will be told himself
+                spool = self.empty(FILE_BYTES_MAX)
+                spool.touch()
+                with self._lock:
+                    self._empty.append(spool)
+        elif not self._open and (not self._recorders or now - self._used_at > EMPTY_SECONDS):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            unused, self._empty = self._empty, []
+        for spool in unused:
+            spool.remove()
+
+    # -- files that are not --------------------------------------------------------------------------------
+
+    def _waiting(self, now: float) -> list[Path]:
+        with self._lock:
+            return [path for path, at in self._due.items() if at <= now]
 
     def _is_whole(self, path: Path) -> bool:
         """Whether there is anything in it; if a kill left it, once it is mended."""
@@ -221,31 +290,24 @@ class Captures:
             self._left.discard(path)
             self._held_bytes -= before - (path.stat().st_size if whole else 0)
             if not whole:
-                self._due.pop(path)
-                self._new.pop(path)
+                self._forget(path)
         return whole
 
-    def _store(self, path: Path) -> None:
-        label, begin = read_label(path)
-        try:
-            with path.open("rb") as file:
-                file.seek(begin)
-                self._objects.put_stream(label.bucket, label.key, file, condition=WriteCondition(if_absent=True))
-        except ConditionNotMet:
-            pass  # stored by a server that was killed before it had removed the file
-        except (NotFound, Invalid, Denied) as error:
-            if label.endpoint not in self._troubled:
-                log.warning("what %s captures cannot be stored: %s", label.endpoint, error.message)
-            self._troubled.add(label.endpoint)
-            self._due[path] = time.monotonic() + RETRY_SECONDS
-            return
-        self._troubled.discard(label.endpoint)
-        self._remove(path)
+    def _tried(self, path: Path, now: float) -> None:
+        """If it is still there, it is tried again."""
+        with self._lock:
+            self._untried.discard(path)
+            if path in self._due:
+                self._due[path] = now + RETRY_SECONDS
 
     def _remove(self, path: Path) -> None:
         size = path.stat().st_size
         path.unlink()
         with self._lock:
-            self._due.pop(path, None)
-            self._new.pop(path, None)
+            self._forget(path)
             self._held_bytes -= size
+
+    def _forget(self, path: Path) -> None:
+        """With the lock."""
+        self._due.pop(path)
+        self._untried.discard(path)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -30,14 +30,9 @@ quoted: Final[Callable[[str], bytes]] = orjson.dumps
 """A JSON string: escaped where JSON demands it and nowhere else, as AWS's writer does."""
 
 
-class Heard(NamedTuple):
-    """What of a request a record tells. ``event_id`` is the id of the request."""
-
-    body: bytes
-    content_type: str
-    event_id: str
-    inference_id: str
-    attributes: str
+Heard = tuple[bytes, str, str, str, str]
+"""What of a request a record tells: its body and content type, its id, the inference id and custom attributes that came
+with it. A plain tuple: one with names takes five times as long to make, a fifth of what a record takes."""
 
 
 class Side:

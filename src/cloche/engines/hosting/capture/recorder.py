@@ -14,7 +14,7 @@ from uuid import uuid4
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture.lines import Heard, Lines, end_of
 from cloche.engines.hosting.capture.plan import CapturePlan
-from cloche.engines.hosting.capture.spool import SUFFIX, Label, Spool, nowhere, write_whole
+from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, write_whole
 
 if TYPE_CHECKING:
     from cloche.engines.hosting.capture.captures import Captures
@@ -35,10 +35,10 @@ class Recorder:
         self.plan = plan
         self.variant = variant
         self._captures = captures
-        self._clock = captures.clock
+        self._time = captures.clock.time
         self._account = account
         self._endpoint = endpoint
-        self._lines = Lines(plan)
+        self._line = Lines(plan).line
         self._second = -1
         self._end = b""
         """Of the lines of this second."""
@@ -58,18 +58,14 @@ class Recorder:
 
     def take(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
         """Write the record down, then hand ``answer`` on with the variant's name; at once, unless it is a long one."""
-        now = self._clock.time()
+        now = self._time()
         if int(now) != self._second:
             self._turn(now)
-        output_type = b""
-        for name, value in answer.headers:
-            if name == b"content-type":
-                output_type = value
-                break
-        if len(heard.body) + len(answer.body) > APART_BYTES_MIN:
+        output_type = answer.header(b"content-type") or b""
+        if len(heard[0]) + len(answer.body) > APART_BYTES_MIN:
             self._take_apart(heard, output_type, answer, self._label(now), given)
             return
-        data = self._lines.line(heard, output_type, answer.body, self._end)
+        data = self._line(heard, output_type, answer.body, self._end)
         try:
             with self._lock:
                 try:
@@ -84,11 +80,11 @@ class Recorder:
         self, heard: Heard, output_type: bytes, answer: Answer, label: Label, given: Callable[[str, Answer], None]
     ) -> None:
         """The same for a long record, in a thread and as a file of its own: nobody else waits for it."""
-        path, end = self._captures.path(uuid4().hex + SUFFIX), self._end
+        path, end = self._captures.path(), self._end
 
         def write() -> None:
             self._captures.reserve()
-            size = write_whole(path, label, self._lines.line(heard, output_type, answer.body, end))
+            size = write_whole(path, label, self._line(heard, output_type, answer.body, end))
             self._captures.written(path, size)
 
         def written(work: asyncio.Future[None]) -> None:
@@ -115,10 +111,11 @@ class Recorder:
         """With the lock. Raises ``OSError``; the file before is then closed, and there is none."""
         if self._spool is not None:
             self._close(self._spool)
-        self._captures.reserve()
-        self._spool = Spool(self._captures.path(uuid4().hex + SUFFIX), self._label(now), data)
-        self._add = self._spool.add
-        self._captures.opened(self, self._spool.opened_at)
+        label = self._label(now)
+        spool = self._captures.empty(len(label.line()) + len(data))
+        spool.begin(label, data)
+        self._spool, self._add = spool, spool.add
+        self._captures.opened(self, spool)
         if self._lost:
             log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
             self._lost = 0

@@ -18,6 +18,8 @@ from typing import Any, Final
 from cloche.engines.log_insights.scan.values import Value, natural
 
 Places = list[Any]
+SAMPLE: Final = 1_000
+SORTED_AT_ONCE_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,32 @@ def _spread(mine: Places, other: Places, at: int) -> None:
 
 
 def _percentile(places: Places, at: int, percentage: float) -> Value:
-    values = sorted(places[at])
+    values = places[at]
     if not values:
         return None
     rank = (len(values) - 1) * percentage / 100
     low = math.floor(rank)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (rank - low)
+    one, two = _ordered(values, low, min(low + 1, len(values) - 1))
+    return one + (two - one) * (rank - low)
+
+
+def _ordered(values: array[float], low: int, high: int) -> tuple[float, float]:
+    """What would stand at two neighbouring places if ``values`` were sorted. Most of many cannot be there: a sample
+    tells between which values the places are, and only those are sorted (a tenth of the time, where there are 100,000).
+    """
+    count = len(values)
+    if count > SORTED_AT_ONCE_MAX:
+        sample = sorted(values[:: count // SAMPLE])
+        place, apart = low * len(sample) // count, SAMPLE // 16
+        least = sample[place - apart] if place > apart else -math.inf
+        most = sample[place + apart] if place + apart < len(sample) else math.inf
+        beyond = [value for value in values if value >= least]
+        between = sorted([value for value in beyond if value <= most])
+        before = count - len(beyond)
+        if before <= low and high < before + len(between):
+            return between[low - before], between[high - before]
+    found = sorted(values)
+    return found[low], found[high]
 
 
 def _value(places: Places, at: int, _: float) -> Value:
@@ -95,13 +116,25 @@ def _deviation(places: Places, at: int, _: float) -> Value:
     return None if not count else math.sqrt(max(0.0, squares) / (count - 1)) if count > 1 else 0.0
 
 
-_BEST: Final = "cur = {g}[{i}]\nkey = {key}\nif cur is None or key {sign} cur[0]:\n    {g}[{i}] = (key, {x})"
-_NATURAL: Final = "(2, {x}) if {x}.__class__ in NUMBERS else natural({x})"
-
-
-def _best(key: str, sign: str) -> Keeping:
-    update = _BEST.replace("{key}", key).replace("{sign}", sign)
+def _at_the_end(sign: str) -> Keeping:
+    """The earliest or the latest."""
+    update = f"cur = {{g}}[{{i}}]\nif cur is None or {{at}} {sign} cur[0]:\n    {{g}}[{{i}}] = ({{at}}, {{x}})"
     return Keeping("None", update, "present", _keep(sign == "<"), _second)
+
+
+_BEST: Final = """\
+if {x}.__class__ not in NUMBERS or {x} {sign} {g}[{i} + 1]:
+    cur = {g}[{i}]
+    key = (2, {x}) if {x}.__class__ in NUMBERS else natural({x})
+    if cur is None or key {sign} cur[0]:
+        {g}[{i}] = (key, {x})
+        if {x}.__class__ in NUMBERS: {g}[{i} + 1] = {x}"""
+
+
+def _best(sign: str) -> Keeping:
+    """In natural order. The second place is what a number must be beyond to be looked at: nearly none is."""
+    start = "None, inf" if sign == "<" else "None, -inf"
+    return Keeping(start, _BEST.replace("{sign}", sign), "present", _keep(sign == "<"), _second, width=2)
 
 
 AGGREGATES: Final[dict[str, Keeping]] = {
@@ -124,15 +157,15 @@ AGGREGATES: Final[dict[str, Keeping]] = {
         _deviation,
         width=3,
     ),
-    "min": _best(_NATURAL, "<"),
-    "max": _best(_NATURAL, ">"),
-    "sortsfirst": _best(_NATURAL, "<"),
-    "sortslast": _best(_NATURAL, ">"),
-    "earliest": _best("{at}", "<"),
-    "latest": _best("{at}", ">"),
+    "min": _best("<"),
+    "max": _best(">"),
+    "sortsfirst": _best("<"),
+    "sortslast": _best(">"),
+    "earliest": _at_the_end("<"),
+    "latest": _at_the_end(">"),
     "pct": Keeping("array('d')", "{g}[{i}].append({x})", "number", _extend, _percentile),
     "median": Keeping("array('d')", "{g}[{i}].append({x})", "number", _extend, _percentile),
     "count_distinct": Keeping("set()", "{g}[{i}].add({x})", "text", _unite, lambda places, at, _: len(places[at])),
 }
-NAMES: Final[dict[str, Any]] = {"array": array, "natural": natural}
+NAMES: Final[dict[str, Any]] = {"array": array, "inf": math.inf, "natural": natural}
 """What ``start`` and ``update`` ask for by name."""
