@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloche.engines.processing import monitor_metrics
 from cloche.engines.processing.monitor_metrics import namespaces_of, put_metrics
 from cloche.engines.processing.plan import Plan
+from cloche.foundation.clock import SystemClock
 from cloche.jobs.hosts import Group
 from cloche.jobs.place import Place
-from cloche.storage.metrics import Datum
+from cloche.storage.metadata.database import Database
+from cloche.storage.metadata.migrations import migrate
+from cloche.storage.metrics import MIGRATIONS, MetricStore
+from cloche.storage.metrics.statistics import Statistics
 
 NOW = 1_795_600_000.0
 
 
-class Metrics:
-    """What was put, by namespace."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, list[Datum]] = {}
-
-    def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
-        assert (account, region) == ("123456789012", "us-east-1")
-        self.held.setdefault(namespace, []).extend(data)
-
-
-class Clock:
+class Clock(SystemClock):
     def time(self) -> float:
         return NOW
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Iterator[MetricStore]:
+    database = Database(tmp_path / "cloche.db")
+    migrate(database, MIGRATIONS)
+    yield MetricStore(database, Clock())
+    database.close()
+
+
+def held(metrics: MetricStore, namespace: str) -> dict[str, list[Statistics]]:
+    """What was put, by the metric's name."""
+    series, _ = metrics.metrics("123456789012", "us-east-1", namespace=namespace, limit=100)
+    day = {"start": NOW - 86_400, "end": NOW + 86_400, "period": 60}
+    return {
+        one.name: [
+            statistics
+            for _, _, statistics in metrics.query(
+                "123456789012", "us-east-1", namespace, one.name, one.dimensions, **day
+            )
+        ]
+        for one in series
+    }
 
 
 def plan(**environment: str) -> Plan:
@@ -49,16 +66,13 @@ def plan(**environment: str) -> Plan:
     )
 
 
-def put(folder: Path, lines: Sequence[Any], **environment: str) -> Metrics:
-    """Twice, as by a server that was killed between."""
-    place, metrics = Place(folder / "job"), Metrics()
+def left(folder: Path, lines: Sequence[Any]) -> Place:
+    place = Place(folder / "job")
     where = place.layout.output / "metrics" / "cloudwatch"
     where.mkdir(parents=True)
     text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
     (where / "a.jsonl").write_text(text)
-    for _ in range(2):
-        put_metrics(plan(**environment), place, metrics, Clock())  # type: ignore[arg-type]
-    return metrics
+    return place
 
 
 @pytest.mark.parametrize(
@@ -76,7 +90,7 @@ def test_namespaces(environment: dict[str, str], expected: tuple[str, ...]) -> N
     assert namespaces_of(environment) == expected
 
 
-def test_points_are_put_once(tmp_path: Path) -> None:
+def test_points_are_put_as_the_job_left_them(tmp_path: Path, metrics: MetricStore) -> None:
     dimensions = [{"Name": "MonitoringSchedule", "Value": "s"}, {"Name": "Endpoint", "Value": "e"}]
     lines = [
         {"MetricName": "a", "Timestamp": "2026-11-26T03:00:00Z", "Dimensions": dimensions, "Value": 2.5},
@@ -86,15 +100,53 @@ def test_points_are_put_once(tmp_path: Path) -> None:
             "Unit": "Count",
         },
     ]
-    held = put(tmp_path, lines, analysis_type="MODEL_QUALITY").held["aws/sagemaker/Endpoints/model-metrics"]
-    first, second = held
-    assert (first.name, first.value, first.at) == ("a", 2.5, 1_795_662_000.0)
+    put_metrics(plan(analysis_type="MODEL_QUALITY"), left(tmp_path, lines), metrics, Clock())
+    namespace = "aws/sagemaker/Endpoints/model-metrics"
+    (first, second), _ = metrics.metrics("123456789012", "us-east-1", namespace=namespace, limit=100)
+    assert (first.name, first.last_at) == ("a", 1_795_662_000.0)
     assert first.dimensions == (("Endpoint", "e"), ("MonitoringSchedule", "s"))
-    assert (second.at, second.unit) == (NOW, "Count")
-    assert second.statistics is not None and (second.statistics.count, second.statistics.total) == (2.0, 3.0)
+    assert second.last_at == NOW
+    found = held(metrics, namespace)
+    assert [(each.count, each.total) for each in found["a"] + found["b"]] == [(1.0, 2.5), (2.0, 3.0)]
 
 
-def test_what_is_no_point_is_passed_over(tmp_path: Path) -> None:
+class Killed(BaseException):
+    pass
+
+
+def test_whoever_is_killed_on_the_way_puts_every_point_once(
+    tmp_path: Path, metrics: MetricStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right before each put and right after it, again and again until it comes to its end."""
+    monkeypatch.setattr(monitor_metrics, "POINTS_AT_ONCE", 2)
+    place = left(tmp_path, [{"MetricName": f"m{number}", "Value": number} for number in range(5)])
+    put, made = metrics.put, 0
+    for survived in range(6):
+        for is_made in (False, True):
+
+            def dying(*arguments: Any, survived: int = survived, is_made: bool = is_made, **options: Any) -> None:
+                nonlocal made
+                if made == survived and not is_made:
+                    raise Killed
+                put(*arguments, **options)
+                made += 1
+                if made == survived + 1:
+                    raise Killed
+
+            made = 0
+            monkeypatch.setattr(metrics, "put", dying)
+            with pytest.raises(Killed):
+                put_metrics(plan(), place, metrics, Clock())
+    monkeypatch.setattr(metrics, "put", put)
+    put_metrics(plan(), place, metrics, Clock())
+    for namespace in namespaces_of(plan().environment):
+        found = held(metrics, namespace)
+        assert {name: [(each.count, each.total) for each in points] for name, points in found.items()} == {
+            f"m{number}": [(1.0, float(number))] for number in range(5)
+        }
+
+
+def test_what_is_no_point_is_passed_over(tmp_path: Path, metrics: MetricStore) -> None:
     good = {"MetricName": "a", "Value": 1}
     bad: list[Any] = [
         "torn {",
@@ -113,26 +165,28 @@ def test_what_is_no_point_is_passed_over(tmp_path: Path) -> None:
         {"MetricName": "x", "StatisticValues": {"Sum": 1}},
         {"MetricName": "x", "StatisticValues": 3},
     ]
-    held = put(tmp_path, [*bad, good]).held
-    assert [datum.name for datum in held["aws/sagemaker/Endpoints/data-metrics"]] == ["a"]
+    put_metrics(plan(), left(tmp_path, [*bad, good]), metrics, Clock())
+    assert list(held(metrics, "aws/sagemaker/Endpoints/data-metrics")) == ["a"]
 
 
-def test_links_lead_nowhere(tmp_path: Path) -> None:
+def test_links_lead_nowhere(tmp_path: Path, metrics: MetricStore) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "a.jsonl").write_text('{"MetricName": "a", "Value": 1}')
-    place, metrics = Place(tmp_path / "job"), Metrics()
+    place = Place(tmp_path / "job")
     output = place.layout.output
     output.mkdir(parents=True)
     (output / "metrics").symlink_to(outside.parent)
     (outside.parent / "cloudwatch").symlink_to(outside)
-    put_metrics(plan(), place, metrics, Clock())  # type: ignore[arg-type]
+    put_metrics(plan(), place, metrics, Clock())
     other = Place(tmp_path / "other")
     (other.layout.output / "metrics/cloudwatch").mkdir(parents=True)
     (other.layout.output / "metrics/cloudwatch/a.jsonl").symlink_to(outside / "a.jsonl")
-    put_metrics(plan(), other, metrics, Clock())  # type: ignore[arg-type]
-    assert metrics.held == {}
+    put_metrics(plan(), other, metrics, Clock())
+    assert metrics.metrics("123456789012", "us-east-1", limit=1)[0] == []
 
 
-def test_nothing_is_put_unless_asked_for(tmp_path: Path) -> None:
-    assert put(tmp_path, [{"MetricName": "a", "Value": 1}], publish_cloudwatch_metrics="Disabled").held == {}
+def test_nothing_is_put_unless_asked_for(tmp_path: Path, metrics: MetricStore) -> None:
+    place = left(tmp_path, [{"MetricName": "a", "Value": 1}])
+    put_metrics(plan(publish_cloudwatch_metrics="Disabled"), place, metrics, Clock())
+    assert metrics.metrics("123456789012", "us-east-1", limit=1)[0] == []

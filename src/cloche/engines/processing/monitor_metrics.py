@@ -28,21 +28,18 @@ BYTES_MAX: Final = 32 << 20
 POINTS_AT_ONCE: Final = 1_000
 DIMENSIONS_MAX: Final = 30
 """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html"""
-_MARK: Final = "metrics-are-put"
 
 
 def put_metrics(plan: Plan, place: Place, metrics: MetricStore, clock: Clock) -> None:
-    """Repeated by a server that was killed: what a mark says is done is not done again."""
+    """A server that was killed on the way repeats it, and finds the same lines: each put is made once, under the name
+    of the job's process."""
     if plan.environment.get("publish_cloudwatch_metrics") != "Enabled":
-        return
-    mark = place.folder / _MARK
-    if mark.exists():
         return
     data = [datum for host in plan.hosts for datum in _data(place.of_host(host.number).layout.output, clock)]
     for namespace in namespaces_of(plan.environment):
         for start in range(0, len(data), POINTS_AT_ONCE):
-            metrics.put(plan.account, plan.region, namespace, data[start : start + POINTS_AT_ONCE])
-    mark.touch()
+            once = f"{place.folder.name} {namespace} {start}"
+            metrics.put(plan.account, plan.region, namespace, data[start : start + POINTS_AT_ONCE], once=once)
 
 
 def namespaces_of(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -45,9 +45,23 @@ MIGRATIONS: list[tuple[str, str]] = [
         CREATE INDEX metric_points_by_age ON metric_points (period, at);
         """,
     ),
+    (
+        "metrics-2",
+        """
+        CREATE TABLE metric_puts (
+            token TEXT PRIMARY KEY,
+            at REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """,
+    ),
 ]
 
 Dimensions = tuple[tuple[str, str], ...]
+
+
+def take_note(tx: sqlite3.Connection, token: str, now: float) -> bool:
+    """That the put of that token has been made; ``False`` where it is noted already."""
+    return tx.execute("INSERT OR IGNORE INTO metric_puts VALUES (?, ?)", (token, now)).rowcount == 1
 
 
 def dimensions_text(dimensions: Dimensions) -> str:

@@ -34,6 +34,7 @@ def expire(tx: sqlite3.Connection, now: float) -> int:
     """One bounded step of rolling up and removing; answers how many rows it dealt with (0: nothing is left)."""
     done = tx.execute("DELETE FROM metric_points WHERE at < ?", (now - KEPT_SECONDS,)).rowcount
     tx.execute("DELETE FROM metrics WHERE last_at < ?", (now - KEPT_SECONDS,))
+    tx.execute("DELETE FROM metric_puts WHERE at < ?", (now - KEPT_SECONDS,))
     for finer_than, age, period in PLAN:
         # Whole periods only: what is newer than the last full one stays for the next step.
         limit = int((now - age) // period * period)

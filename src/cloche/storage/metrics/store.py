@@ -80,20 +80,23 @@ class MetricStore:
 
     # -- writing -----------------------------------------------------------------------------------------
 
-    def put(self, account: str, region: str, namespace: str, data: Iterable[Datum]) -> None:
-        """Append points, durably, all or none. Not from inside a transaction of the same database."""
+    def put(self, account: str, region: str, namespace: str, data: Iterable[Datum], *, once: str = "") -> None:
+        """Append points, durably, all or none. Not from inside a transaction of the same database. For who may be
+        killed and then repeats himself: what has been put ``once`` under that name is not put again."""
         batch = list(data)
 
-        def change(tx: sqlite3.Connection) -> None:
+        def change(tx: sqlite3.Connection) -> bool:
+            if once and not points.take_note(tx, once, self._clock.time()):
+                return False
             for datum in batch:
                 key = (account, region, namespace, datum.name, points.dimensions_text(datum.dimensions))
                 series = points.name_series(tx, key, datum.at)
                 at = int(datum.at // datum.resolution * datum.resolution)
                 held = datum.statistics or Statistics.of(datum.value)
                 points.insert_point(tx, series, at, datum.resolution, datum.unit, held)
+            return True
 
-        if batch:
-            self._database.write(change)
+        if batch and self._database.write(change):
             for listener in self._listeners:
                 listener(namespace, batch)
             for watcher in self._watchers:
