@@ -13,12 +13,14 @@ import click
 from cloche.cli.here import running_on
 from cloche.cli.options import data_option
 
-ROOT: Final = Path(__file__).resolve().parents[3]
+INSTALLED: Final = Path(__file__).resolve().parents[1] / "checkout"
+"""What an installed Cloche has of its repository, laid out as there; ``pyproject.toml`` lists it."""
+ROOT: Final = INSTALLED if INSTALLED.is_dir() else Path(__file__).resolve().parents[3]
 
 
 @click.group()
 def command() -> None:
-    """Run a case study against the Cloche that is up. From a checkout: the examples are not installed."""
+    """Run a case study against the Cloche that is up."""
 
 
 @command.command()
@@ -35,8 +37,6 @@ def drift(data: Path, days: int, drift: int, every: int) -> None:
 
     layout, running = running_on(data)
     place, clients = ROOT / "examples" / "churn_loop", ROOT / "tools" / "environments.py"
-    if not place.is_dir():
-        raise click.ClickException(f"{place} is not there: this runs from a checkout of Cloche")
     click.echo("an environment with the SageMaker Python SDK (the first time, this downloads it)")
     python = subprocess.run([sys.executable, str(clients), "sagemaker2"], stdout=subprocess.PIPE, text=True, check=True)
     environment = {
