@@ -96,7 +96,8 @@ class MetricStore:
                 points.insert_point(tx, series, at, datum.resolution, datum.unit, held)
             return True
 
-        if batch and self._database.write(change):
+        is_new = bool(batch) and self._database.write(change)
+        if is_new:
             for listener in self._listeners:
                 listener(namespace, batch)
             for watcher in self._watchers:
