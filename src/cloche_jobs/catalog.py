@@ -9,74 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
 from typing import Final
 
-from cloche_jobs.registries import FIRST_GENERATION, MONITOR, SHARED, SPARK
+from cloche_jobs.deep_learning import DEEP_LEARNING, IMPORTED, TORCH, USES_TORCH
+from cloche_jobs.image import LOCKS, Image, ImageUnknown, Mode
 
-LOCKS: Final = Path(__file__).resolve().parent / "locks"
-
-
-class Mode(Enum):
-    BUILT_IN = "built-in algorithm"
-    """Runs without user code; with ``sagemaker_program`` it runs that script instead."""
-    FRAMEWORK = "script-mode framework"
-    """Runs the user's script and nothing else."""
-    PROCESSING = "processing"
-    """Runs in processing jobs alone, by programs of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One image. ``key`` (``sagemaker-xgboost:1.7-1``) is what jobs carry in ``CLOCHE_IMAGE``."""
-
-    name: str
-    version: str
-    mode: Mode
-    environment: str
-    """Name of the lock file, without ``.txt``."""
-    library: str
-    """What is installed in AWS's stead, for people to read."""
-    train: str
-    serve: str
-    spec: str | None
-    """Module with the algorithm's hyperparameters, channels and metrics; ``None`` for frameworks."""
-    note: str = ""
-    programs: tuple[tuple[str, str], ...] = ()
-    """What a processing job finds on its path besides: (name, module that is run)."""
-    needs_java: bool = False
-    module: str = ""
-    """Run in a processing job that names no entry point of its own: the image's own program."""
-    imports: tuple[str, ...] = ()
-    """What that program begins with importing: a process that stands by does so ahead."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.name}:{self.version}" if self.version else self.name
-
-    @property
-    def entrypoint(self) -> tuple[str, ...]:
-        """The command line of the image's own program; empty where it has none."""
-        return ("python3", "-P", "-m", self.module) if self.module else ()
-
-    @property
-    def lock(self) -> Path:
-        return LOCKS / f"{self.environment}.txt"
-
-    def uri(self, region: str = "us-east-1") -> str:
-        """The address AWS's SDKs compute for this image."""
-        accounts = _accounts(self.name)
-        account = accounts.get(region, accounts["us-east-1"])
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        tails = {Mode.BUILT_IN: "", Mode.FRAMEWORK: "-cpu-py3", Mode.PROCESSING: "-cpu-py39-v1.0"}
-        tag = f":{self.version}{tails[self.mode]}" if self.version else ""
-        return f"{account}.dkr.ecr.{region}.{suffix}/{self.name}{tag}"
-
-
-class ImageUnknown(LookupError):
-    """``str()`` is a sentence for the caller: what is wrong, and what would be right."""
+__all__ = ["IMPORTED", "LOCKS", "TORCH", "USES_TORCH", "Image", "ImageUnknown", "Mode"]
+"""Of other modules, to be found here."""
 
 
 def _xgboost(version: str, environment: str, library: str, note: str = "", name: str = "sagemaker-xgboost") -> Image:
@@ -131,6 +70,7 @@ IMAGES: Final = (
     _sklearn("1.0-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
     _sklearn("0.23-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
     _sklearn("0.20.0", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
+    *DEEP_LEARNING,
 )
 SPARK_ENVIRONMENT: Final = "spark-3.5"
 MONITOR_ENVIRONMENT: Final = "monitor"
@@ -187,14 +127,18 @@ ENVIRONMENTS: Final = (
     MONITOR_ENVIRONMENT,
     SPARK_ENVIRONMENT,
 )
-ON_DEMAND: Final = frozenset({SPARK_ENVIRONMENT, MONITOR_ENVIRONMENT})
+ON_DEMAND: Final = frozenset({SPARK_ENVIRONMENT, MONITOR_ENVIRONMENT, *(image.environment for image in DEEP_LEARNING)})
 """Large, and needed by few: built when an image of theirs is asked for."""
 
+_VERSIONS_SHOWN_MAX: Final = 9
 _URI: Final = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?P<suffix>[a-z0-9.-]{1,64})"
     r"/(?P<name>[a-z0-9._/-]{1,200}?)(?::(?P<tag>[A-Za-z0-9_.-]{1,128}))?(?:@sha256:[0-9a-f]{64})?"
 )
-_TAG: Final = re.compile(r"(?P<version>.+?)(?:-(?:cpu|gpu))?(?:-py[0-9.]+)?(?:-v[0-9.]+)?")
+_TAG: Final = re.compile(
+    r"(?P<version>.+?)(?:-(?P<processor>cpu|gpu))?(?:-(?P<python>py[0-9.]+))?(?:-cu[0-9]+)?(?:-ubuntu[0-9.]+)?"
+    r"(?:-sagemaker)?(?:-v[0-9.]+)?"
+)
 
 
 def find(uri: str, *, processing: bool = False) -> Image:
@@ -202,7 +146,8 @@ def find(uri: str, *, processing: bool = False) -> Image:
     ``ImageUnknown``.
 
     A digest is not looked at (there is one build of each here); without a tag the newest known is meant, as a
-    registry's ``latest`` would be. ``-cpu`` and ``-py3`` at a tag's end say nothing that differs here.
+    registry's ``latest`` would be. What a tag has after the version says nothing that differs here, but for Python 2
+    and, where a library needs them, GPUs.
     """
     images = (*IMAGES, *PROCESSING) if processing else IMAGES
     known = _known(images)
@@ -212,7 +157,7 @@ def find(uri: str, *, processing: bool = False) -> Image:
     name, tag, account = match["name"], match["tag"], match["account"]
     if all(image.name != name for image in images):
         raise ImageUnknown(f"Cloche has nothing that stands in for the image {_shown(uri)}. {known}")
-    accounts = _accounts(name)
+    accounts = next(image for image in images if image.name == name).accounts
     if account not in accounts.values():
         raise ImageUnknown(
             f"{_shown(uri)} is not AWS's own image: {name} is published by {accounts['us-east-1']} in us-east-1 "
@@ -220,13 +165,32 @@ def find(uri: str, *, processing: bool = False) -> Image:
         )
     if tag is None or (tag == "latest" and f"{name}:latest" not in _BY_KEY):
         return next(image for image in images if image.name == name)
-    if "-gpu" in tag:
-        raise ImageUnknown(f"{_shown(uri)} needs a GPU. {known}")
-    version = _TAG.fullmatch(tag)
-    image = _BY_KEY.get(f"{name}:{tag}") or (version and _BY_KEY.get(f"{name}:{version['version']}"))
+    parts = _TAG.fullmatch(tag)
+    image = _BY_KEY.get(f"{name}:{tag}") or (parts and _of_version(images, name, parts["version"]))
     if not image:
         raise ImageUnknown(f"Cloche does not know version {_shown(tag)} of {name}. {known}")
+    if parts and parts["processor"] == "gpu" and not image.is_deep_learning:
+        raise ImageUnknown(f"{_shown(uri)} needs a GPU. {known}")
+    if parts and parts["python"] in ("py2", "py27"):
+        raise ImageUnknown(f"{_shown(uri)} is for Python 2, which nothing here runs. {known}")
     return image
+
+
+def _of_version(images: Sequence[Image], name: str, version: str) -> Image | None:
+    """That of just this version; of those for deep learning also the newest of a version cut short (``2.3``)."""
+    found = _BY_KEY.get(f"{name}:{version}")
+    if found is not None:
+        return found
+    same = (image for image in images if image.name == name and image.is_deep_learning)
+    return next((image for image in same if _begins(image.version, version)), None)
+
+
+def _begins(version: str, short: str) -> bool:
+    """``2.1.0-transformers4.36.0`` begins so as ``2.1-transformers4.36`` does."""
+    parts, shorts = version.split("-"), short.split("-")
+    return len(parts) == len(shorts) and all(
+        part == begin or part.startswith(f"{begin}.") for part, begin in zip(parts, shorts, strict=True)
+    )
 
 
 def by_key(key: str) -> Image:
@@ -237,20 +201,15 @@ def by_key(key: str) -> Image:
         raise ImageUnknown(f"there is no image {_shown(key)}. {_known(IMAGES)}") from None
 
 
-def _accounts(name: str) -> dict[str, str]:
-    """Who publishes the images of that name, by region."""
-    own = {"xgboost": FIRST_GENERATION, "sagemaker-spark-processing": SPARK, ANALYZER: MONITOR, MERGER: MONITOR}
-    return own.get(name, SHARED)
-
-
 def _known(images: Sequence[Image]) -> str:
     return f"Known are: {', '.join(_families(images))}."
 
 
 def _families(images: Sequence[Image]) -> Iterator[str]:
     for name in dict.fromkeys(image.name for image in images):
-        versions = ", ".join(image.version for image in images if image.name == name and image.version)
-        yield f"{name} ({versions})" if versions else name
+        versions = [image.version for image in images if image.name == name and image.version]
+        shown = f"{versions[-1]} to {versions[0]}" if len(versions) > _VERSIONS_SHOWN_MAX else ", ".join(versions)
+        yield f"{name} ({shown})" if shown else name
 
 
 def _shown(text: str) -> str:

@@ -22,6 +22,7 @@ from cloche_jobs.contract.failure import (
     AlgorithmError,
     JobError,
     PlatformError,
+    UserError,
     write_failure,
 )
 from cloche_jobs.contract.layout import Layout
@@ -43,7 +44,12 @@ def main(arguments: list[str]) -> int:
         verb = arguments[0] if arguments else ""
         if verb not in ("train", "serve"):
             raise PlatformError(f"unknown command {verb!r}: train or serve")
-        _load(_train_entry(layout) if verb == "train" else _serve_entry())(layout)
+        image = _image()
+        entry = _train_entry(image, layout) if verb == "train" else _serve_entry(image)
+        if not entry:
+            raise UserError(f"the image {image.key} does not {verb}")
+        log.info("This image: %s", image.said)
+        _load(entry)(layout)
     except JobError as error:
         log.error("%s", error.message, exc_info=error.__cause__)
         write_failure(layout.failure, error)
@@ -71,14 +77,12 @@ def _image() -> catalog.Image:
         raise PlatformError(str(error)) from error
 
 
-def _train_entry(layout: Layout) -> str:
-    image = _image()
+def _train_entry(image: catalog.Image, layout: Layout) -> str:
     hyperparameters = {name: str(value) for name, value in read_hyperparameters(layout).items()}
-    return sources.training_entry(image.train, hyperparameters, os.environ)
+    return image.training_entry(hyperparameters, os.environ)
 
 
-def _serve_entry() -> str:
-    image = _image()
+def _serve_entry(image: catalog.Image) -> str:
     built_in = image.mode is catalog.Mode.BUILT_IN
     return _SCRIPT_SERVING if built_in and sources.program({}, os.environ) else image.serve
 

@@ -1,7 +1,7 @@
-"""The accounts AWS publishes its XGBoost, scikit-learn, Spark and Model Monitor images from, by region.
+"""The accounts AWS publishes its images from, by region.
 
-Source: ``xgboost.json``, ``sklearn.json``, ``spark.json`` and ``model-monitor.json`` in ``image_uri_config`` of the
-PyPI package ``sagemaker`` 2.257.7.
+Source: ``xgboost.json``, ``sklearn.json``, ``spark.json``, ``model-monitor.json``, ``pytorch.json``,
+``huggingface.json`` and ``tensorflow.json`` in ``image_uri_config`` of the PyPI package ``sagemaker`` 2.257.7.
 """
 
 from __future__ import annotations
@@ -159,3 +159,57 @@ MONITOR: Final = {
     "us-west-2": "159807026194",
 }
 """``sagemaker-model-monitor-analyzer`` and ``sagemaker-model-monitor-groundtruth-merger``."""
+
+DEEP_LEARNING: Final = {
+    "af-south-1": "626614931356",
+    "ap-east-1": "871362719292",
+    "ap-east-2": "975050140332",
+    "ap-northeast-1": "763104351884",
+    "ap-northeast-2": "763104351884",
+    "ap-northeast-3": "364406365360",
+    "ap-south-1": "763104351884",
+    "ap-south-2": "772153158452",
+    "ap-southeast-1": "763104351884",
+    "ap-southeast-2": "763104351884",
+    "ap-southeast-3": "907027046896",
+    "ap-southeast-4": "457447274322",
+    "ap-southeast-5": "550225433462",
+    "ap-southeast-6": "633930458069",
+    "ap-southeast-7": "590183813437",
+    "ca-central-1": "763104351884",
+    "ca-west-1": "204538143572",
+    "cn-north-1": "727897471807",
+    "cn-northwest-1": "727897471807",
+    "eu-central-1": "763104351884",
+    "eu-central-2": "380420809688",
+    "eu-north-1": "763104351884",
+    "eu-south-1": "692866216735",
+    "eu-south-2": "503227376785",
+    "eu-west-1": "763104351884",
+    "eu-west-2": "763104351884",
+    "eu-west-3": "763104351884",
+    "il-central-1": "780543022126",
+    "me-central-1": "914824155844",
+    "me-south-1": "217643126080",
+    "mx-central-1": "637423239942",
+    "sa-east-1": "763104351884",
+    "us-east-1": "763104351884",
+    "us-east-2": "763104351884",
+    "us-gov-east-1": "446045086412",
+    "us-gov-west-1": "442386744353",
+    "us-iso-east-1": "886529160074",
+    "us-isob-east-1": "094389454867",
+    "us-isof-east-1": "303241398832",
+    "us-isof-south-1": "454834333376",
+    "us-west-1": "763104351884",
+    "us-west-2": "763104351884",
+}
+"""PyTorch's, Hugging Face's and TensorFlow's."""
+
+OF_NAME: Final = {
+    "xgboost": FIRST_GENERATION,
+    "sagemaker-spark-processing": SPARK,
+    "sagemaker-model-monitor-analyzer": MONITOR,
+    "sagemaker-model-monitor-groundtruth-merger": MONITOR,
+}
+"""Images that are neither in ``SHARED`` nor in ``DEEP_LEARNING``."""

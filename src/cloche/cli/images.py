@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cloche.cli.listing import print_table
+
+if TYPE_CHECKING:
+    from cloche.compute.images import EnvironmentStatus
+    from cloche_jobs.image import Image
 
 
 @click.group(invoke_without_command=True)
@@ -26,12 +31,20 @@ def list_images() -> None:
     from cloche_jobs.catalog import IMAGES
 
     states = {status.key: status for status in EnvironmentBuilder().status()}
-    rows = []
+    rows = [(each.key, each.library, _state(states, each), each.note) for each in IMAGES if not each.is_deep_learning]
+    families: dict[str, list[Image]] = {}
     for image in IMAGES:
-        state = states.get(image.environment)
-        size = _size(state.bytes) if state is not None and state.ready else "not built"
-        rows.append((image.key, image.library, size, image.note))
+        if image.is_deep_learning:
+            families.setdefault(image.name, []).append(image)
+    for name, (newest, *others) in families.items():
+        oldest = others[-1].version
+        rows.append((name, newest.library, _state(states, newest), f"for {oldest} to {newest.version}"))
     print_table(("image", "what runs", "on this machine", "note"), rows, "the catalog is empty")
+
+
+def _state(states: Mapping[str, EnvironmentStatus], image: Image) -> str:
+    state = states.get(image.environment)
+    return _size(state.bytes) if state is not None and state.ready else "not built"
 
 
 @command.command("python")

@@ -33,11 +33,6 @@ def program(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) 
     return value or None
 
 
-def training_entry(built_in: str, hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> str:
-    """What trains: the user's script where the request names one, in a built-in image too; else ``built_in``."""
-    return SCRIPT if program(hyperparameters, environment) else built_in
-
-
 def submit_directory(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> str | None:
     """Where the user's code is: an ``s3://`` address, a folder, or ``None``."""
     value = unquoted(hyperparameters.get(SUBMIT_DIRECTORY, "")) or environment.get(SUBMIT_DIRECTORY.upper())

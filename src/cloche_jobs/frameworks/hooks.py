@@ -80,6 +80,11 @@ class Defaults:
     output_fn: Callable[[Any, str], Any]
     rows_apart: Callable[[Any], bool] = lambda model: False
     """Whether the model's answer to a row is the same, to the last bit, whatever rows are beside it."""
+    model_fn: Callable[[str], Any] | None = None
+    """For a model without the user's code, too."""
+    is_newer: bool = False
+    """The image has aws/sagemaker-inference-toolkit, not the older sagemaker-containers: ``pre_model_fn`` and
+    ``model_warmup_fn`` are called, and a content type that is not known is a 500."""
 
 
 class HookedModel:
@@ -89,10 +94,11 @@ class HookedModel:
     inline_bytes_max = -1
 
     def __init__(self, layout: Layout, defaults: Defaults) -> None:
-        module = load_user_module(layout)
+        module = load_user_module(layout, required=defaults.model_fn is None)
+        self.is_newer = defaults.is_newer
         self.properties = {"model_dir": str(layout.model), "gpu_id": None, "batch_size": 1}
         self.default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json"
-        model_fn = getattr(module, "model_fn", None)
+        model_fn = getattr(module, "model_fn", None) or defaults.model_fn
         self.transform_fn = getattr(module, "transform_fn", None)
         own = {name: getattr(module, name, None) for name in ("input_fn", "predict_fn", "output_fn")}
         if self.transform_fn is not None and any(own.values()):
@@ -105,15 +111,28 @@ class HookedModel:
         self.input_fn = own["input_fn"] or defaults.input_fn
         self.predict_fn = own["predict_fn"] or defaults.predict_fn
         self.output_fn = own["output_fn"] or defaults.output_fn
-        self.model = self._load(model_fn, layout)
+        around = [getattr(module, name, None) for name in ("pre_model_fn", "model_warmup_fn")] if self.is_newer else []
+        self.model = self._load(model_fn, layout, *around)
         by_default = not (self.transform_fn or own["input_fn"] or own["predict_fn"])
         self.batch_max = QUESTIONS_MAX if by_default and defaults.rows_apart(self.model) else 1
 
-    def _load(self, model_fn: Callable[..., Any], layout: Layout) -> Any:
+    def _load(
+        self,
+        model_fn: Callable[..., Any],
+        layout: Layout,
+        before: Callable[..., Any] | None = None,
+        after: Callable[..., Any] | None = None,
+    ) -> Any:
+        folder, context = str(layout.model), Context(system_properties=self.properties)
         try:
-            return _called(model_fn, (str(layout.model),), Context(system_properties=self.properties))
+            if before is not None:
+                _called(before, (folder,), context)
+            model = _called(model_fn, (folder,), context)
+            if after is not None:
+                _called(after, (folder, model), context)
         except Exception as error:
             raise AlgorithmError(f"model_fn failed: {type(error).__name__}: {error}") from error
+        return model
 
     def answer(self, question: Question) -> Answer | Stream:
         data, content_type, accept, context = self._asked(question)
@@ -163,25 +182,34 @@ class HookedModel:
         try:
             read = _called(self.input_fn, (data, content_type), context)
         except UnsupportedFormatError as error:
-            return _refusal(error, 415)
+            return self._refusal(error, 415)
         prediction = _called(self.predict_fn, (read, self.model), context)
         try:
             return _called(self.output_fn, (prediction, accept), context)
         except UnsupportedFormatError as error:
-            return _refusal(error, 406)
+            return self._refusal(error, 406)
+
+    def _refusal(self, error: UnsupportedFormatError, status: int) -> Answer:
+        if self.is_newer:
+            raise error
+        body = {"error": type(error).__name__, "error-message": str(error), "stack-trace": traceback.format_exc()}
+        return Answer(json.dumps(body).encode(), "application/json", status)
 
     def execution_parameters(self) -> Answer | None:
         return None
 
 
-def load_user_module(layout: Layout) -> ModuleType:
-    """The module with the user's functions, its requirements installed. Raises ``JobError``."""
+def load_user_module(layout: Layout, *, required: bool = True) -> ModuleType | None:
+    """The module with the user's functions, its requirements installed; ``None`` where there is none and none is
+    ``required``. Raises ``JobError``."""
     program = sources.program({}, os.environ) or _DEFAULT_PROGRAM
     code = _serving_code(layout)
     packages = install_requirements(code, layout)
     sys.path[:0] = [str(code), *([str(packages)] if packages else [])]
     importlib.invalidate_caches()
     if not (code / program).is_file():
+        if not required:
+            return None
         raise UserError(f"the program {program} is not in {code}: name it in SAGEMAKER_PROGRAM")
     try:
         return importlib.import_module(program.removesuffix(".py").replace("/", "."))
@@ -205,11 +233,6 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...], context: C
     if taken == len(arguments) + 1:
         return function(*arguments, context)
     raise TypeError(f"{function.__name__} takes {taken} arguments but {len(arguments)} were given.")
-
-
-def _refusal(error: Exception, status: int) -> Answer:
-    body = {"error": type(error).__name__, "error-message": str(error), "stack-trace": traceback.format_exc()}
-    return Answer(json.dumps(body).encode(), "application/json", status)
 
 
 def _as_answer(result: Any, accept: str, context: Context) -> Answer | Stream:

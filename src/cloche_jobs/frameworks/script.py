@@ -17,6 +17,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
@@ -32,15 +34,33 @@ _ERROR_LINE: Final = re.compile(r"\s*[\w.]*(Error|Exception|Interrupt|Exit|Fault
 _TAIL_LINES: Final = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What runs the script on this host, and what it finds in its environment besides ``SM_*``."""
+
+    command: list[str]
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+Launcher = Callable[[Training, list[str]], Launch]
+"""Given what is asked for and the command that runs the script. Raises ``JobError``."""
+
+
 def main(layout: Layout) -> None:
-    """Run the user's training program to its end. Raises ``JobError``."""
+    """Run the user's training program to its end, on each host by itself. Raises ``JobError``."""
+    train(layout, lambda training, command: Launch(command))
+
+
+def train(layout: Layout, launcher: Launcher) -> None:
+    """The same, launched as ``launcher`` says."""
     training = Training.read(layout)
     code = prepare_code(layout, training.submit_directory)
     packages = install_requirements(code, layout)
-    command = _command(code, training)
+    launch = launcher(training, _command(code, training))
     variables = training.variables()
-    _log_invocation(training, variables, command)
-    run_script(command, code, {**os.environ, **variables, "PYTHONPATH": import_path(code, packages)})
+    _log_invocation(training, variables, launch.command)
+    path = {"PYTHONPATH": import_path(code, packages)}
+    run_script(launch.command, code, {**os.environ, **variables, **launch.variables, **path})
     log.info("Reporting training SUCCESS")
 
 

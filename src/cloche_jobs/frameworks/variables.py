@@ -19,6 +19,24 @@ from cloche_jobs.contract.layout import Layout
 log = logging.getLogger(__name__)
 _TUNING_METRIC: Final = "_tuning_objective_metric"
 _PREFIX: Final = "sagemaker_"
+MPI: Final = "sagemaker_mpi_enabled"
+TORCH_DISTRIBUTED: Final = "sagemaker_torch_distributed_enabled"
+MULTI_WORKER_MIRRORED: Final = "sagemaker_multi_worker_mirrored_strategy_enabled"
+PARAMETER_SERVER: Final = "sagemaker_parameter_server_enabled"
+SMDATAPARALLEL: Final = "sagemaker_distributed_dataparallel_enabled"
+PYTORCH_DDP: Final = "sagemaker_pytorch_ddp_enabled"
+PYTORCH_XLA: Final = "sagemaker_pytorch_xla_multi_worker_enabled"
+LAUNCHES: Final = (
+    MPI,
+    PYTORCH_DDP,
+    TORCH_DISTRIBUTED,
+    SMDATAPARALLEL,
+    PYTORCH_XLA,
+    MULTI_WORKER_MIRRORED,
+    PARAMETER_SERVER,
+)
+"""Settings that ask for a launch on several hosts, in the order in which AWS's toolkits look at them. Source also:
+``training.py`` of aws/sagemaker-pytorch-training-toolkit and of aws/sagemaker-tensorflow-training-toolkit."""
 _NOT_FRAMEWORK: Final = frozenset(
     {
         sources.PROGRAM,
@@ -77,6 +95,47 @@ class Training:
     def module_name(self) -> str:
         return self.program.removesuffix(".py")
 
+    @property
+    def current_host(self) -> str:
+        return str(self.resources["current_host"])
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        return list(self.resources.get("instance_groups", []))
+
+    @property
+    def current_group(self) -> str:
+        return str(self.resources.get("current_group_name", configuration.HOMOGENEOUS))
+
+    @property
+    def distribution_groups(self) -> list[str]:
+        """The instance groups that train together: those named, else the current one where anything is to be
+        launched on several hosts."""
+        named = self.settings.get("sagemaker_distribution_instance_groups")
+        if named is not None:
+            return list(named)
+        return [self.current_group] if any(self.settings.get(name) for name in LAUNCHES) else []
+
+    @property
+    def distribution_hosts(self) -> list[str]:
+        """The hosts that train together; empty where each is for itself."""
+        return [
+            host
+            for group in self.groups
+            if group["instance_group_name"] in self.distribution_groups
+            for host in group["hosts"]
+        ]
+
+    @property
+    def master(self) -> str:
+        return str((self.distribution_hosts or self.resources["hosts"])[0])
+
+    def launch(self) -> str | None:
+        """Which way of launching this host is to take part in; ``None`` where the script runs by itself."""
+        if self.current_group not in self.distribution_groups:
+            return None
+        return next((name for name in LAUNCHES if self.settings.get(name)), None)
+
     def arguments(self) -> list[str]:
         """``--name value`` of each, sorted by name; one letter gets one dash."""
         given: list[str] = []
@@ -95,8 +154,8 @@ class Training:
                 "hyperparameters": self.hyperparameters,
                 "channel_input_dirs": {name: str(self.layout.channel(name)) for name in sorted(self.channels)},
                 "job_name": os.environ.get("TRAINING_JOB_NAME", ""),
-                "master_hostname": plain["hosts"][0],
-                "is_master": self.resources["current_host"] == plain["hosts"][0],
+                "master_hostname": self.master,
+                "is_master": self.resources["current_host"] == self.master,
             },
             **{f"channel_{name}": str(self.layout.channel(name)) for name in self.channels},
             **{f"hp_{name}": value for name, value in self.hyperparameters.items()},
@@ -105,8 +164,7 @@ class Training:
 
     def _plain(self) -> dict[str, Any]:
         layout, resources = self.layout, self.resources
-        groups = resources.get("instance_groups", [])
-        current_group = resources.get("current_group_name", configuration.HOMOGENEOUS)
+        groups, current_group = self.groups, self.current_group
         return {
             "hosts": resources["hosts"],
             "network_interface_name": resources.get("network_interface_name", "eth0"),
@@ -125,7 +183,7 @@ class Training:
             ),
             "instance_groups": [group["instance_group_name"] for group in groups],
             "instance_groups_dict": {group["instance_group_name"]: group for group in groups},
-            "distribution_instance_groups": [],
+            "distribution_instance_groups": self.distribution_groups,
             "is_hetero": len(groups) > 1,
             "module_name": self.module_name,
             "log_level": self.settings.get("sagemaker_container_log_level", logging.INFO),

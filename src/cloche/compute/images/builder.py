@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cloche.compute.images import torch_source
 from cloche.compute.images.interpreter import Interpreter, build_environment, choose_interpreter, find_uv
 from cloche.foundation.errors import ClocheError
-from cloche_jobs.catalog import ENVIRONMENTS, LOCKS
+from cloche_jobs.catalog import ENVIRONMENTS, IMPORTED, LOCKS, TORCH, USES_TORCH
 from cloche_jobs.contract import package_folder
 
 OnLine = Callable[[str], None]
@@ -135,8 +136,14 @@ class EnvironmentBuilder:
             on_line(f"downloading the wheels of {key}")
             command = [str(python), "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
             command += ["--progress-bar", "off", "--only-binary", ":all:", "--require-hashes", "--dest", str(wheels)]
-            self._run(key, on_line, [*command, "--requirement", str(self.locks / f"{key}.txt")])
+            for lock in self.locks_of(key):
+                self._run(key, on_line, [*command, "--requirement", str(lock)])
         return sorted(wheels.glob("*.whl"))
+
+    def locks_of(self, key: str) -> list[Path]:
+        """The lock files that the environment is made from."""
+        names = (key, TORCH) if key in USES_TORCH else (key,)
+        return [self.locks / f"{name}.txt" for name in names]
 
     def knows(self, key: str) -> bool:
         return key in ENVIRONMENTS and (self.locks / f"{key}.txt").is_file()
@@ -154,9 +161,8 @@ class EnvironmentBuilder:
         return self._uv
 
     def _folder(self, key: str) -> Path:
-        lock = self.locks / f"{key}.txt"
         try:
-            content = lock.read_bytes()
+            content = b"".join(lock.read_bytes() for lock in self.locks_of(key))
         except OSError as error:
             raise EnvironmentFailed(f"there is no lock file for the environment {key}", detail=str(error)) from error
         python = self.interpreter()
@@ -204,21 +210,28 @@ class EnvironmentBuilder:
 
     def _fill(self, key: str, building: Path, tell: OnLine, wheels: Path | None) -> None:
         uv, python = str(self._uv_path()), self.interpreter()
-        lock = self.locks / f"{key}.txt"
+        locks, imported = self.locks_of(key), IMPORTED.get(key)
         tell(f"building the environment {key} with {python.tag}")
         self._run(key, tell, [uv, "venv", "--relocatable", "--no-project", "--python", str(python.path), str(building)])
         inside = str(building / "bin" / "python")
-        install = [uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", inside, str(lock)]
+        install = [uv, "pip", "sync", "--require-hashes", "--python", inside, *map(str, locks)]
+        if imported is None:
+            install.append("--compile-bytecode")
         if wheels is not None:
             install += ["--offline", "--no-index", "--find-links", str(wheels)]
+        elif key in USES_TORCH:
+            install += torch_source.options(self._uv_path(), inside, locks[-1])
         self._run(key, tell, install)
+        if imported is not None:
+            tell(f"importing {', '.join(imported)} once")
+            self._run(key, tell, [inside, "-c", f"import {', '.join(imported)}"], PYTHONDONTWRITEBYTECODE="")
         _compile_package(inside)
 
-    def _run(self, key: str, tell: OnLine, command: list[str]) -> None:
+    def _run(self, key: str, tell: OnLine, command: list[str], **variables: str) -> None:
         lines: list[str] = []
         with subprocess.Popen(
             command,
-            env=build_environment(),
+            env={**build_environment(), **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -231,9 +244,9 @@ class EnvironmentBuilder:
                     lines = [*lines[1 - _LINES_KEPT :], line]
                     tell(line)
         if process.returncode != 0:
-            said = " ".join(line.strip() for line in lines)[-600:]
+            said, program = " ".join(line.strip() for line in lines)[-600:], Path(command[0]).name
             raise EnvironmentFailed(
-                f"the environment {key} could not be built (uv ended with {process.returncode}): {said}",
+                f"the environment {key} could not be built ({program} ended with {process.returncode}): {said}",
                 detail="\n".join(lines),
             )
 

@@ -80,7 +80,7 @@ def _made_for(builder: EnvironmentBuilder) -> dict[str, str]:
 
 
 def _digest(builder: EnvironmentBuilder, key: str) -> str:
-    return hashlib.sha256((builder.locks / f"{key}.txt").read_bytes()).hexdigest()
+    return hashlib.sha256(b"".join(lock.read_bytes() for lock in builder.locks_of(key))).hexdigest()
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ from cloche_jobs.contract import command
 from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
 from cloche_jobs.contract.own_environment import ENVIRONMENT, make_environment
-from cloche_jobs.contract.sources import training_entry
 
 
 def process_of(
@@ -90,5 +89,5 @@ def _imports(plan: Plan) -> tuple[str, ...]:
     """What the job will import first: its algorithm with all its libraries, or what runs a script."""
     if plan.entrypoint:
         return ()
-    train = catalog.by_key(plan.image).train
-    return (training_entry(train, plan.hyperparameters, plan.environment).partition(":")[0],)
+    image = catalog.by_key(plan.image)
+    return (image.training_entry(plan.hyperparameters, plan.environment).partition(":")[0],)

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from cloche_jobs import catalog
 from cloche_jobs.contract import environment
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.data.content_types import Form
@@ -49,15 +48,6 @@ def check_pipes(form: Form, input_mode: str) -> None:
             f"Pipe mode for {shown} is no longer supported. Please use Fast File mode (default) instead. "
             "Set input_mode='File' in your SageMaker Estimator or TrainingInput."
         )
-
-
-def image_note() -> str:
-    """What stands in for the library of AWS's image; empty where nothing does."""
-    try:
-        image = catalog.by_key(os.environ.get(environment.IMAGE, ""))
-    except catalog.ImageUnknown:
-        return ""
-    return f"{image.key} runs on {image.library}{': ' if image.note else ''}{image.note}"
 
 
 def _version() -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from cloche_jobs.algorithms.xgboost.boosting import Boosting, Matrices
 from cloche_jobs.algorithms.xgboost.content import accepted_form
 from cloche_jobs.algorithms.xgboost.engine import first_paragraph, matrix, save, xgboost
 from cloche_jobs.algorithms.xgboost.folds import cross_validate
-from cloche_jobs.algorithms.xgboost.older import check_pipes, image_note
+from cloche_jobs.algorithms.xgboost.older import check_pipes
 from cloche_jobs.algorithms.xgboost.spec import CHANNELS, HYPERPARAMETERS, MODEL_FILE
 from cloche_jobs.contract import configuration
 from cloche_jobs.contract.failure import UserError
@@ -34,9 +34,6 @@ def main(layout: Layout) -> None:
     hosts: list[str] = resources.get("hosts", ["algo-1"])
     _refuse_what_is_missing(values, hosts)
     log.info("Running XGBoost Sagemaker in algorithm mode")
-    said = image_note()
-    if said:
-        log.info("This image: %s", said)
     weights = values.pop("csv_weights", 0) == 1
     form = accepted_form(channels["train"]["ContentType"])
     sources: dict[str, list[Source]] = {}

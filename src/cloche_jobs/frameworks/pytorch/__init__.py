@@ -1,0 +1,1 @@
+"""PyTorch script mode: launching a script on one host or on several, and serving what it leaves."""
