@@ -221,3 +221,12 @@ def test_lambda_functions_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
     assert "at 0.9: deploy False" in output and "at 0.5: deploy True" in output
     assert "model-checker looks at 0.7" in output
     assert "deleted: True" in output
+
+
+@pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
+def test_pytorch_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "pytorch/main.py")]
+    output = run(server, script, tmp_path)
+    assert result(output)["accuracy"] > 0.95
+    assert "(host 0 of 2)" in output and "(host 1 of 2)" in output
+    assert "pytorch-training:2.6.0 runs on torch 2.13.0 (CPU): 2.13 stands in for 2.6" in output

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cloche_jobs.contract import Layout
+from cloche_jobs.contract import Layout, package_folder
 
 from .conftest import Serve, Train
 
@@ -96,3 +98,34 @@ def test_the_users_functions_are_called(served: Serve, tmp_path: Path) -> None:
     with served(layout, INFERENCE) as server:
         status, _, body = server.ask(b"[1, 2, 3.5]", "application/json", "application/json")
     assert (status, json.loads(body)) == (200, {"sum": 6.5, "dir": "model", "warm": True})
+
+
+LOADING = """
+import sys, pathlib, torch
+from cloche_jobs.frameworks.pytorch.serve import default_model_fn
+folder = pathlib.Path(sys.argv[1])
+def said():
+    try:
+        return type(default_model_fn(str(folder))).__name__
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+print(said())
+torch.save({"a": 1}, folder / "state.pth")
+print(said())
+torch.jit.script(torch.nn.Linear(1, 1)).save(str(folder / "other.pt"))
+print(said())
+(folder / "other.pt").rename(folder / "model.pt")
+print(said())
+"""
+
+
+def test_which_file_is_loaded_by_default(python_of: Callable[[str], Path], tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(package_folder().parent), "PYTHONWARNINGS": "ignore"}
+    command = [python_of(INFERENCE), "-c", LOADING, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines() == [
+        "ValueError: Exactly one .pth or .pt file is required for PyTorch models: []",
+        f"ModelLoadError: Failed to load {tmp_path}/state.pth. Please ensure model is saved using torchscript.",
+        "ValueError: Exactly one .pth or .pt file is required for PyTorch models: ['other.pt', 'state.pth']",
+        "RecursiveScriptModule",
+    ]

@@ -142,7 +142,7 @@ def test_every_image_is_found_by_its_own_address_everywhere(image: catalog.Image
 
 REFUSED = {
     "docker.io/library/python:3": "is not the address of an image in Amazon ECR",
-    "683313688378.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.0": "nothing that stands in for",
+    "683313688378.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.9.0": "nothing that stands in for",
     "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:9.9-9": "does not know version 9.9-9",
     "111122223333.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1": "is not AWS's own image",
     "http://169.254.169.254/latest": "is not the address",
@@ -174,3 +174,35 @@ def test_tags_and_digests() -> None:
     assert catalog.find(base + "sagemaker-scikit-learn:1.2-1-cpu-py3").version == "1.2-1"
     assert catalog.find(base + "sagemaker-xgboost:1.5-1@sha256:" + "a" * 64).version == "1.5-1"
     assert catalog.find("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest").key == "xgboost:1"
+
+
+def test_tags_of_deep_learning_images() -> None:
+    base = "763104351884.dkr.ecr.us-east-1.amazonaws.com/"
+    for tag, version in {
+        "2.8.0-cpu-py312": "2.8.0",
+        "2.3-gpu-py311": "2.3.0",  # SDKs write versions as their users do
+        "1.8-cpu-py36": "1.8.1",
+        "2.1.0-gpu-py310-cu121-ubuntu20.04-sagemaker": "2.1.0",
+        "2.1.0-cpu-py310-ubuntu20.04-sagemaker-v1.4": "2.1.0",
+    }.items():
+        image = catalog.find(f"{base}pytorch-training:{tag}")
+        assert image.version == version
+        assert image.note == f"2.13 stands in for {version.rpartition('.')[0]}"
+    assert catalog.find(base + "pytorch-inference").version == "2.6.0"
+    assert catalog.find("763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference:2.6").version == "2.6.0"
+    for tag, said in {"2.99-cpu-py312": "does not know version", "1.2.0-cpu-py2": "is for Python 2"}.items():
+        with pytest.raises(catalog.ImageUnknown, match=said):
+            catalog.find(f"{base}pytorch-training:{tag}")
+    xgboost = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:"
+    for tag, said in {"1-1": "does not know version", "1.7-1-gpu-py3": "needs a GPU"}.items():
+        with pytest.raises(catalog.ImageUnknown, match=said):
+            catalog.find(xgboost + tag)
+
+
+def test_torch_is_pinned_to_wheels_without_cuda() -> None:
+    lock = (catalog.LOCKS / f"{catalog.TORCH}.txt").read_text()
+    assert "torch==2.13.0+cpu ; sys_platform != 'darwin'" in lock
+    assert lock.count("--hash=sha256:") == 12 and "://" not in lock
+    for environment in catalog.USES_TORCH:
+        text = (catalog.LOCKS / f"{environment}.txt").read_text()
+        assert "\ntorch==" not in text and "nvidia" not in text and "triton" not in text

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 from cloche_jobs.contract.failure import UserError
@@ -57,8 +58,16 @@ def variables_of(training: Training) -> dict[str, str]:
         "NCCL_IB_DISABLE": "1",
         "NCCL_DEBUG": "WARN",
     }
-    # AWS's set nothing for gloo, whose hosts have one interface; here it must not look for another than theirs.
-    return given if "GLOO_SOCKET_IFNAME" in os.environ else {**given, "GLOO_SOCKET_IFNAME": interface}
+    return {**given, **{name: value for name, value in _unless_set(training, interface) if name not in os.environ}}
+
+
+def _unless_set(training: Training, interface: str) -> Iterator[tuple[str, str]]:
+    """What AWS's containers do not set. Hosts have machines of their own there; here they share processors, and threads
+    that wait for each other in a loop would keep each other from running."""
+    yield "GLOO_SOCKET_IFNAME", interface
+    hosts = len(training.resources["hosts"])
+    if hosts > 1:
+        yield "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // hosts))
 
 
 def torchrun(training: Training, command: list[str], port: str) -> list[str]:
