@@ -196,6 +196,11 @@ class Runtime(Protocol):
         """Remove what was kept of an ended process; one that runs is killed first."""
         ...
 
+    def interface(self, *, network: bool) -> str:
+        """The name of the network interface by which several hosts of a process reach each other. ``network``: they
+        are not cut from the machine's."""
+        ...
+
     def known(self) -> list[str]:
         """Ids that have been started and not forgotten."""
         ...

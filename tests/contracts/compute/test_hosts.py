@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cloche.compute.local import sandbox
 from cloche.compute.runtime import Ended, Host, Limits, Lost, Running
 from cloche.foundation.errors import Invalid
 
@@ -20,11 +21,12 @@ WHO = "import os, socket, sys, time\nwho = socket.gethostname()\n"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
-def start(bench: Bench, script: str, count: int = 2, **changes: Any) -> None:
-    more = [Host(f"algo-{number}", bench.folder / f"ml-{number}", ENVIRONMENT) for number in range(2, count + 1)]
-    for host in more:
-        host.ml_root.mkdir()
-    bench.start(WHO + script, more_hosts=tuple(more), **changes)
+def start(bench: Bench, script: str, count: int = 2, id: str = "job", **changes: Any) -> None:
+    roots = [bench.folder / f"ml-{id}-{number}" for number in range(2, count + 1)]
+    for root in roots:
+        root.mkdir()
+    more = tuple(Host(f"algo-{number}", root, ENVIRONMENT) for number, root in enumerate(roots, 2))
+    bench.start(WHO + script, id=id, more_hosts=more, **changes)
 
 
 def pids(word: str) -> list[int]:
@@ -51,7 +53,7 @@ def test_each_has_its_own_name_files_and_output(boxed: Bench) -> None:
     for number in range(3):
         name = f"algo-{number + 1}"
         assert boxed.printed(host=number) == f"{name} ['{name}']\n"
-    assert (boxed.folder / "ml-3" / "algo-3").exists()
+    assert (boxed.folder / "ml-job-3" / "algo-3").exists()
 
 
 MEETING = (
@@ -71,6 +73,61 @@ def test_they_find_each_other(boxed: Bench, network: bool) -> None:
     start(boxed, MEETING, network=network)
     assert boxed.ended().exit_code == 0, boxed.printed() + boxed.printed(host=1)
     assert boxed.printed() == "hello from algo-2\n"
+
+
+@pytest.fixture(params=["each", "shared"])
+def cut_off(request: pytest.FixtureRequest, boxed: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Hosts cut from the machine's network, each in one of its own or all in one."""
+    if not sandbox.made_networks(shared=request.param == "shared"):
+        pytest.skip(f"no networks of that kind here: {request.param}")
+    monkeypatch.setattr(sandbox, "networks", lambda: request.param)
+    return boxed
+
+
+def test_cut_off_they_find_each_other_by_the_interface_they_are_told_of(cut_off: Bench) -> None:
+    name = cut_off.runtime.interface(network=False)
+    script = f"print([n for _, n in socket.if_nameindex() if n == {name!r}], flush=True)\n" + MEETING
+    start(cut_off, script, network=False)
+    assert cut_off.ended().exit_code == 0, cut_off.printed() + cut_off.printed(host=1)
+    assert cut_off.printed() == f"[{name!r}]\nhello from algo-2\n"
+
+
+def test_cut_off_neither_this_machine_nor_another_process_is_in_reach(cut_off: Bench) -> None:
+    """By none of the machine's addresses; nor by those that another process's hosts have."""
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        listening = f"s = socket.create_server((who, {port})); print(socket.gethostbyname(who)); time.sleep(600)"
+        start(cut_off, listening, id="other", network=False)
+        theirs = [until(lambda at=at: cut_off.printed("other", at).strip()) for at in range(2)]
+        ours = {address[4][0] for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+        script = (
+            f"for address in {[*ours, '127.0.0.1', '198.51.100.1', *theirs]}:\n"
+            f"    try: socket.create_connection((address, {port}), timeout=1); print('REACHED', address)\n"
+            "    except OSError: print('cut')\n"
+        )
+        start(cut_off, script, network=False)
+        assert cut_off.ended().exit_code == 0
+    for number in range(2):
+        assert set(cut_off.printed(host=number).splitlines()) == {"cut"}
+
+
+def test_each_may_listen_on_a_port_of_all_addresses(boxed: Bench) -> None:
+    if sandbox.networks() != "each":
+        pytest.skip("hosts have no networks of their own here")
+    script = (
+        "server = socket.create_server(('0.0.0.0', 7799))\n"
+        "for other in {'algo-1', 'algo-2', 'algo-3'} - {who}:\n"
+        "    for _ in range(500):\n"
+        "        try: peer = socket.create_connection((other, 7799)); break\n"
+        "        except OSError: time.sleep(0.01)\n"
+        "    peer.sendall(who.encode()); peer.close()\n"
+        "print(sorted(server.accept()[0].recv(99).decode() for _ in range(2)))\n"
+    )
+    start(boxed, script, count=3, network=False)
+    assert boxed.ended().exit_code == 0, [boxed.printed(host=number) for number in range(3)]
+    names = ["algo-1", "algo-2", "algo-3"]
+    for number, name in enumerate(names):
+        assert boxed.printed(host=number) == f"{[each for each in names if each != name]}\n"
 
 
 def test_two_processes_use_the_same_port(boxed: Bench) -> None:
@@ -159,7 +216,7 @@ def test_a_new_server_finds_all_of_them(boxed: Bench) -> None:
     boxed.says("up", host=1)
     later = boxed.beside()
     assert isinstance(later.observe("job"), Running)
-    for folder in ("ml/job", "ml-2"):
+    for folder in ("ml/job", "ml-job-2"):
         (boxed.folder / folder / "go").touch()
     assert boxed.ended(runtime=later).exit_code == 0
     assert later.output("job", 1).read_text() == "up\nwent\n"

@@ -199,6 +199,9 @@ class LocalRuntime:
             self._kill(id, runner)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def interface(self, *, network: bool) -> str:
+        return "eth0" if not network and box.networks() == "each" else "lo"
+
     def known(self) -> list[str]:
         return sorted(path.name for path in self._run_dir.iterdir() if not path.name.startswith("."))
 
@@ -224,7 +227,8 @@ class LocalRuntime:
         return {
             "token": token,
             "hosts": [self._host(spec, number, folder, mark, stands_by) for number in range(len(spec.hosts))],
-            "own_network": bool(spec.more_hosts) and not spec.network,
+            "networks": box.networks() or "shared" if box.meet_apart(spec) else "",
+            "addresses": box.addresses(spec),
             "companions": [
                 {
                     "argv": list(argv),

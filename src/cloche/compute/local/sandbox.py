@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from cloche.compute.runtime import Host, Mount, ProcessSpec
 
@@ -131,13 +132,42 @@ def make_etc(folder: Path) -> None:
         part.replace(folder / name)
 
 
-def hosts_file(spec: ProcessSpec) -> str:
-    """``/etc/hosts`` on all of a process's hosts. Each has a loopback address of its own, so that what one listens on
-    is not in another's way, nor in another job's: they share the machine's loopback unless cut from the network."""
+def meet_apart(spec: ProcessSpec) -> bool:
+    """Whether its hosts are in networks that its runner makes for them: several, cut from the machine's."""
+    return bool(spec.more_hosts) and not spec.network
+
+
+@cache
+def networks() -> Literal["each", "shared"] | None:
+    """Whether every host can have a network of its own, or all of a process one together; tried once."""
+    for shared in (False, True):
+        if made_networks(shared=shared):
+            return "shared" if shared else "each"
+    return None
+
+
+def made_networks(*, shared: bool) -> bool:
+    """Does it work?"""
+    program = f"import sys; sys.path.insert(0, {str(_RUNNER.parent)!r}); from runner.network import attempt"
+    line = [str(interpreter()), "-I", "-S", "-c", f"{program}; attempt(shared={shared})"]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        return subprocess.run(line, capture_output=True, timeout=10, check=False).returncode == 0
+    return False
+
+
+def addresses(spec: ProcessSpec) -> list[str]:
+    """Of each host. In a network of the process's own they are private ones. Otherwise each has a loopback address, so
+    that what one listens on is not in another's way, nor in another job's: all share the machine's loopback."""
     digest = hashlib.sha256(spec.id.encode()).digest()
-    network = f"127.{digest[0] % 254 + 1}.{digest[1]}"
+    network = f"{10 if meet_apart(spec) else 127}.{digest[0] % 254 + 1}.{digest[1]}"
+    return [f"{network}.{number}" for number in range(1, len(spec.hosts) + 1)]
+
+
+def hosts_file(spec: ProcessSpec) -> str:
+    """``/etc/hosts`` on all of a process's hosts."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    return "\n".join([*lines, *(f"{network}.{number} {host.name}" for number, host in enumerate(spec.hosts, 1))]) + "\n"
+    named = zip(addresses(spec), spec.hosts, strict=True)
+    return "\n".join([*lines, *(f"{address} {host.name}" for address, host in named)]) + "\n"
 
 
 def command(
@@ -149,7 +179,7 @@ def command(
     line += ["--as-pid-1", "--cap-drop", "ALL"]
     if stands_by:
         line += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
-    if not spec.network and not spec.more_hosts:  # several share one that their runner makes
+    if not spec.network and not spec.more_hosts:  # several are in those that their runner makes
         line.append("--unshare-net")
     line += [*PROC, "--dev", "/dev"]
     for folder in SCRATCH:

@@ -50,6 +50,7 @@ from cloche.jobs.staging import GivenUp
 from cloche.jobs.utilization import Measured
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
 from cloche_jobs import catalog
+from cloche_jobs.contract.configuration import INTERFACE
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,8 @@ class TrainingDriver:
     def _start(self, item: Item, plan: Plan) -> None:
         process, place = item.data["process"], self._place(item)
         able = self.equipment.runtime.capabilities
+        alone = len(plan.hosts) == 1
+        interface = INTERFACE if alone else self.equipment.runtime.interface(network=plan.network)
         with self.equipment.readings.of(item.id):
             for host in plan.hosts:
                 stage(
@@ -157,6 +160,7 @@ class TrainingDriver:
                     private_files=able.private_files,
                     is_wanted=lambda: self.equipment.reconciler.is_current(item),
                     host=host,
+                    interface=interface,
                 )
         self.processes[process] = item.id
         spec = process_of(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from cloche.compute.runtime import Mount
 from cloche.engines.training.checkpoints import restore
@@ -25,9 +24,6 @@ from cloche_jobs.contract import configuration
 from cloche_jobs.contract.layout import ML_ROOT
 from cloche_jobs.contract.sources import bundle_uri
 
-LOOPBACK: Final = "lo"
-"""By which several hosts of one machine reach each other: libraries that are told ``eth0`` would not."""
-
 
 def stage(
     plan: Plan,
@@ -37,8 +33,10 @@ def stage(
     private_files: bool,
     is_wanted: Callable[[], bool],
     host: JobHost,
+    interface: str,
 ) -> None:
-    """Lay out everything below one host's ML root, from nothing; ``place`` is that host's. Raises ``Unfit`` and
+    """Lay out everything below one host's ML root, from nothing; ``place`` is that host's, ``interface`` what it is
+    told to reach the others by (a library that is told one that is not there finds no way). Raises ``Unfit`` and
     ``GivenUp``."""
     layout = place.make_afresh().make()
     for channel in plan.channels:
@@ -63,7 +61,7 @@ def stage(
             for channel in plan.channels
             if plan.share(channel, host) is not None
         ],
-        _cluster(plan, host),
+        _cluster(plan, host, interface),
     )
     if plan.checkpoints is not None:
         configuration.write_checkpoint_config(layout, plan.checkpoints.uri, plan.checkpoints.local_path)
@@ -75,12 +73,11 @@ def pipes_of(plan: Plan, place: Place, host: JobHost) -> list[Pipe]:
     return [Pipe(channel, share, place.layout.data, channel.name) for channel, share in shares if share is not None]
 
 
-def _cluster(plan: Plan, host: JobHost) -> configuration.Hosts:
+def _cluster(plan: Plan, host: JobHost, interface: str) -> configuration.Hosts:
     groups = [
         configuration.Group(group.name, group.instance_type, [each.name for each in plan.hosts if each.group is group])
         for group in plan.groups
     ]
-    interface = LOOPBACK if len(plan.hosts) > 1 else configuration.INTERFACE
     return configuration.Hosts(groups, host.name, interface)
 
 

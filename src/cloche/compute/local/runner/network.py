@@ -1,35 +1,94 @@
-"""A network of a process's own, shared by all its hosts: a loopback interface, and no way to anything else.
+"""Networks of a process's own: its hosts reach each other, and nothing else.
 
-A process on one host is given it by its sandbox. One on several hosts has as many sandboxes, and they must meet: so the
-runner goes there first and they inherit it. Without the privilege to make a network it takes a user namespace for it,
-in which it stays who it is.
+A process on one host is given its network by its sandbox. One on several hosts has as many sandboxes, and they must
+meet, so the runner makes what they are in before it starts each. Best is a network for every host, with an ``eth0``
+and an address, joined by a bridge in one that nobody else is in: two hosts may listen on the same port. Where the
+system makes no bridges or cables, all hosts share one network, whose loopback has all their addresses. All of it goes
+with the last process that is in it.
+
+Without the privilege to make a network the runner takes a user namespace for it, in which it stays who it is.
 """
 
 from __future__ import annotations
 
 import os
 
+from .netlink import add_address, make_bridge, make_cable, set_up
+
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+PREFIX = 24
+"""256 addresses: more than a process has hosts."""
 
 
-def go_apart() -> None:
-    """Raises ``OSError`` where the system does not allow it."""
-    import ctypes
-    import fcntl
-    import socket
-    import struct
+class Networks:
+    """Makes the first network and goes into it. Raises ``OSError`` where the system does not allow it, as all here."""
 
-    uid, gid = os.geteuid(), os.getegid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+    def __init__(self, addresses: list[str], *, shared: bool) -> None:
+        import ctypes
+
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._addresses = addresses
+        self._shared = shared
+        self._go_apart()
+        set_up("lo")
+        self._middle = -1
+        if shared:
+            for address in addresses:
+                add_address("lo", address, 32)
+        else:
+            make_bridge("hosts")
+            self._middle = _here()
+
+    def enter(self, number: int) -> None:
+        """Be where that host (from 0 on) is to be started; only once for each."""
+        if self._shared:
+            return
+        self._unshare(CLONE_NEWNET)
+        set_up("lo")
+        place = _here()
+        self._go(self._middle)
+        make_cable(f"host{number}", "hosts", "eth0", place)
+        self._go(place)
+        os.close(place)
+        add_address("eth0", self._addresses[number], PREFIX)
+        set_up("eth0")
+
+    def leave(self) -> None:
+        """Be in the first again."""
+        if not self._shared:
+            self._go(self._middle)
+
+    def _go_apart(self) -> None:
+        uid, gid = os.geteuid(), os.getegid()
+        try:
+            self._unshare(CLONE_NEWNET)
+        except OSError:
+            self._unshare(CLONE_NEWUSER | CLONE_NEWNET)
+            for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+                with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
+                    file.write(text)
+
+    def _unshare(self, flags: int) -> None:
+        self._check(self._libc.unshare(flags))
+
+    def _go(self, network: int) -> None:
+        self._check(self._libc.setns(network, CLONE_NEWNET))
+
+    def _check(self, answer: int) -> None:
+        import ctypes
+
+        if answer != 0:
             number = ctypes.get_errno()
             raise OSError(number, f"a network for its hosts could not be made: {os.strerror(number)}")
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
-                file.write(text)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sH22x", b"lo", 0)
-        flags = struct.unpack_from("16xH", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[0]
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | IFF_UP))
+
+
+def _here() -> int:
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def attempt(*, shared: bool) -> None:
+    """Make networks for two hosts, to see whether it can be done here."""
+    networks = Networks(["10.0.0.1", "10.0.0.2"], shared=shared)
+    for number in range(2):
+        networks.enter(number)
+    networks.leave()

@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from typing import Any
+
+    from .network import Networks
 else:
     import _signal as signal
 
@@ -111,14 +113,19 @@ class Runner:
 
     def _start(self) -> None:
         """Start the process on all hosts, then wait until it runs on each. Raises ``NotStartedError``, ``OSError``."""
-        if self.spec["own_network"]:
-            from .network import go_apart
+        networks: Networks | None = None
+        if self.spec["networks"]:
+            from .network import Networks
 
-            go_apart()
+            networks = Networks(self.spec["addresses"], shared=self.spec["networks"] == "shared")
         try:
             for host in self.hosts:
+                if networks is not None:
+                    networks.enter(host.number)
                 host.begin()
         finally:
+            if networks is not None:
+                networks.leave()
             os.dup2(self.nothing, 1)
             os.dup2(self.nothing, 2)
         for host in self.hosts:
