@@ -22,7 +22,7 @@ from typing import Any, Final
 import uvicorn
 
 from cloche import __version__
-from cloche.foundation.errors import Conflict, Invalid
+from cloche.foundation.errors import Broken, Conflict, Invalid
 from cloche.foundation.limits import IDLE_SECONDS_MAX
 from cloche.foundation.settings import Settings
 from cloche.server.app import AsgiApp
@@ -53,8 +53,8 @@ def serve(
     console: Callable[[Wiring], AsgiApp] | None = None,
 ) -> None:
     """Serve until told to stop. Raises ``Invalid`` or ``Conflict``, with a sentence for people, where it cannot
-    start. ``settings.port`` 0 takes a free port; ``on_ready`` is told which. ``console`` makes what answers
-    at ``/``."""
+    start, and ``Broken`` where it answered already but its engines could not be loaded. ``settings.port`` 0 takes a
+    free port; ``on_ready`` is told which. ``console`` makes what answers at ``/``."""
     if settings.any_credentials and settings.host not in _LOOPBACK:
         raise Invalid("--any-credentials is for loopback only; leave --host as it is", field="any_credentials")
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -124,8 +124,9 @@ async def _serve(
     watching = loop.create_task(watch(server.server_state.connections))
     await serving
     watching.cancel()
-    if loading is not None and not loading.cancelled():
-        await loading
+    if loading is not None and not loading.cancelled() and (error := loading.exception()) is not None:
+        log.error("the engines could not be loaded", exc_info=error)
+        raise Broken(f"the server has ended, because its engines could not be loaded: {error}") from error
 
 
 def _tell_failure(warming: asyncio.Future[None]) -> None:

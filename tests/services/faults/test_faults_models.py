@@ -45,10 +45,30 @@ def transform_fn(model, body, content_type, accept):
                 held.append(mmap.mmap(-1, 256 * 2**20))
         except OSError as error:
             return f"{len(held) / 4} GiB", "text/csv"
+    if body.startswith("look for "):
+        return look(body[9:]), "text/csv"
     if body == "end the process group":
         os.kill(0, 9)
     time.sleep(0.02)
     return model + body, "text/csv"
+
+def look(data):
+    import glob, socket
+    secret = (data, data + "/keys", data + "/cloche.db", "/etc/shadow", "/home")
+    found = [path for path in secret if os.path.exists(path)]
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            told = open(path, "rb").read()
+        except OSError:
+            continue
+        found += [path] if data.encode() in told or b"SECRET_ACCESS" in told else []
+    for path in glob.glob("/tmp/cloche-*/*/**", recursive=True):
+        try:
+            socket.socket(socket.AF_UNIX).connect(path)
+            found.append("socket")
+        except OSError:
+            pass
+    return ",".join(found)
 """
 VARIABLES = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
 
@@ -91,6 +111,17 @@ def test_what_a_model_does_to_itself_costs_its_own_request_alone(hosting: Hostin
         assert error.response["Error"]["Code"] == "ModelError", error
     assert ask("1") == "it:1"
     assert ask("2") == "it:2"
+
+
+@pytest.mark.slow
+def test_a_model_sees_its_own_socket_and_nothing_of_the_server(hosting: Hosting, server: Any) -> None:
+    """Though another instance of the very same model listens beside it."""
+    name = endpoint_of(hosting, "it:", 2)
+    for _ in range(2):
+        body = f"look for {server.data}"
+        answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType="text/csv")
+        assert answer["Body"].read() == b"socket"
+    hosting.gone(name)
 
 
 @pytest.mark.slow

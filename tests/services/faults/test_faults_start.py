@@ -53,6 +53,21 @@ def test_something_else_where_a_part_belongs(tmp_path: Path, name: str) -> None:
     assert "Traceback" not in refused.stderr
 
 
+def test_engines_that_cannot_be_loaded_end_the_server(tmp_path: Path) -> None:
+    """It answers before its engines are there; without them it is no server, and must not seem to be one."""
+    data = tmp_path / "data"
+    (data / "run").mkdir(parents=True)
+    (data / "run" / "training").write_text("a file")
+    ended = subprocess.run([*UP, str(data)], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    reason = f"[Errno 17] File exists: '{data / 'run' / 'training'}'"
+    said = ended.stderr.strip().splitlines()
+    assert said[-1] == f"cloche: the server has ended, because its engines could not be loaded: {reason}"
+    assert "ERROR cloche.server.run the engines could not be loaded" in said[0]
+    assert said.count("Traceback (most recent call last):") == 1, "its log tells where, once"
+    assert not (data / "server.json").exists()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"

@@ -153,6 +153,25 @@ def test_silence_times_out(tmp_path: Path) -> None:
     run(tmp_path / "s", answering(b"", pause=5), scenario)
 
 
+def test_an_answer_that_comes_too_late_is_nobody_elses(tmp_path: Path) -> None:
+    """A slow model answers the request that was given up; the next request must not get that answer."""
+
+    async def slow_then_quick(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            body = (await read_request(reader)).partition(b"\r\n\r\n")[2]
+            await asyncio.sleep(1.0 if body == b"slow" else 0.0)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    async def scenario(toy: Toy, pool: Pool) -> None:
+        with pytest.raises(TimedOut):
+            await ask(pool, b"slow", timeout=0.1)
+        for number in range(20):
+            assert (await ask(pool, b"%d" % number)).body == b"%d" % number
+            await asyncio.sleep(0.05)
+
+    run(tmp_path / "s", slow_then_quick, scenario, connections=1)
+
+
 def test_requests_that_wait_for_a_connection_time_out_too(tmp_path: Path) -> None:
     async def scenario(toy: Toy, pool: Pool) -> None:
         results = await asyncio.gather(*[ask(pool, timeout=0.1) for _ in range(3)], return_exceptions=True)

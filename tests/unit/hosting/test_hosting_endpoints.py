@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import tarfile
 import threading
+import time
 from collections import Counter
 
 import pytest
 from hosting_world import ACCOUNT, REGION, World, variant
 
+from cloche.compute.runtime import ProcessSpec
 from cloche.engines.hosting import Answer, Capacity, EndpointUnknown, NothingServes, VariantUnknown
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.storage.metrics.statistics import Statistics
@@ -114,6 +117,28 @@ def test_a_model_server_that_dies_is_started_again_and_requests_wait_for_it(worl
         world.runtime.kill(process)
         assert world.said("e") == "one"
     assert world.status("e") == "InService"
+
+
+def test_one_that_dies_again_and_again_is_started_after_growing_pauses(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.create("e", variant())
+    world.until_status("e", "InService")
+    started: list[float] = []
+    start = world.runtime.start
+
+    def start_and_die(spec: ProcessSpec) -> None:
+        started.append(time.monotonic())
+        start(spec)
+        if len(started) < 4:
+            world.runtime.kill(spec.id)
+
+    monkeypatch.setattr(world.runtime, "start", start_and_die)
+    world.runtime.kill(world.runtime.known()[0])
+    world.until(lambda: len(started) == 4)
+    pauses = [after - before for before, after in itertools.pairwise(started)]
+    assert all(pause >= least for pause, least in zip(pauses, (0.2, 0.4, 0.8), strict=True)), pauses
+    assert world.said("e") == "one"
 
 
 def test_while_one_instance_is_down_the_other_answers(world: World) -> None:
