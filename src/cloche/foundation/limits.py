@@ -33,6 +33,11 @@ PART_BYTES_MIN: Final = 5 * MIB
 PART_NUMBER_MAX: Final = 10_000
 USER_METADATA_BYTES_MAX: Final = 2 * KIB
 
+# Container images (docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html; API_UploadLayerPart.html)
+LAYER_BYTES_MAX: Final = 52_000 * MIB
+LAYER_PART_BYTES_MIN: Final = 5 * MIB
+LAYER_PART_BODY_BYTES_MAX: Final = 28 * MIB  # a part of 20 MiB in Base64 is 26.7 of them
+
 # The server
 HANDLER_THREADS: Final = 16
 HANDLER_QUEUE_MAX: Final = 1_000
