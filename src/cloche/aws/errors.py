@@ -67,7 +67,8 @@ class ErrorCodes:
     not_supported: tuple[str, int] = ("ValidationException", 400)
     broken: tuple[str, int] = ("InternalFailure", 500)
     unknown_operation: tuple[str, int] = ("UnknownOperationException", 400)
-    extra: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[type[BaseException], tuple[str, int]] = field(default_factory=dict)
+    """Classes of error that the service tells apart; they come before those above."""
 
 
 def translate(error: BaseException, codes: ErrorCodes) -> AwsError:
@@ -75,6 +76,7 @@ def translate(error: BaseException, codes: ErrorCodes) -> AwsError:
     if isinstance(error, AwsError):
         return error
     table: tuple[tuple[type[BaseException], tuple[str, int]], ...] = (
+        *codes.own.items(),
         (ours.NotFound, codes.not_found),
         (ours.AlreadyExists, codes.already_exists),
         (ours.Conflict, codes.conflict),

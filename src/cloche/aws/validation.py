@@ -49,7 +49,11 @@ CODES: Final = {
     # Its model has no other constraints than members that must be there
     # (AWSSimpleQueueService/latest/APIReference/CommonErrors.html).
     "sqs": "MissingParameter",
+    "ecr": "InvalidParameterException",
 }
+QUOTING: Final = frozenset(("ecr",))
+"""Services that say "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: 'Member must satisfy enum
+value set: [IMMUTABLE, MUTABLE]'" (getmoto/moto, tests/test_ecr/test_ecr.py), of the first constraint that is broken."""
 _TEXT_MAX: Final = 4_096
 _NUMBERS: Final = frozenset(("integer", "long", "short", "byte", "float", "double"))
 _NEVER: Final = object()
@@ -63,12 +67,18 @@ def validate(service: ServiceModel, operation: OperationModel, members: Members)
     check = _checks(service).of(shape)
     failures = check(members) if check is not None else None
     if failures:
-        raise AwsError(validation_code(service), message(failures), 400)
+        said = quoted(failures) if service.service_name in QUOTING else message(failures)
+        raise AwsError(validation_code(service), said, 400)
 
 
 def message(failures: list[Failure]) -> str:
     said = [f"Value{text} at '{path}' failed to satisfy constraint: {must}" for path, text, must in failures]
     return f"{len(said)} validation error{'s' if len(said) > 1 else ''} detected: {'; '.join(said)}"
+
+
+def quoted(failures: list[Failure]) -> str:
+    path, _, must = failures[0]
+    return f"Invalid parameter at '{path}' failed to satisfy constraint: '{must}'"
 
 
 def validation_code(service: ServiceModel) -> str:

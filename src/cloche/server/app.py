@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -37,8 +37,12 @@ from cloche.server.fallback.fallback import Beyond, Fallback
 from cloche.server.fallback.passing import pass_on, pass_on_routed
 from cloche.server.guard import Guard
 from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, unless_gone, with_body
+from cloche.server.registry.addresses import is_for_registry
 from cloche.server.running import Runner
 from cloche.server.sending import send_response
+
+if TYPE_CHECKING:
+    from cloche.server.registry.registry import Registry
 
 log = logging.getLogger(__name__)
 UNSIGNED_BODY_BYTES_MAX: Final = 64 * 1024
@@ -98,6 +102,7 @@ class Chain:
         """Answers on this machine's own names at ``/`` and below ``/_cloche/``; set before serving."""
         self.fallback: Fallback | None = None
         """Answers for services that Cloche does not speak; set before serving."""
+        self.registry: Registry | None = None
         self.load: Callable[[], None] | None = None
         """Makes the engines, while they are not there yet."""
 
@@ -134,6 +139,8 @@ class Chain:
         if self.crossing.is_preflight(request):
             exchange.crossing = []  # a preflight says for itself what lets a page in
             return self.crossing.preflight(request)
+        if is_for_registry(request):
+            return await (await self._images()).answer(request, exchange.request_id, arriving)
         if forms.takes(request):
             return await forms.answer_form(self, exchange, request)
         if sigv2.is_link(request.query):
@@ -195,6 +202,15 @@ class Chain:
         if self.load is not None:
             await self.runner.in_thread(self.load)
             self.load = None
+
+    async def _images(self) -> Registry:
+        """What answers the registry protocol, loaded when it is first spoken."""
+        if self.registry is None:
+            from cloche.server.registry.registry import Registry
+
+            await self._loaded()
+            self.registry = Registry(self)
+        return self.registry
 
     # -- stages --------------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Clearing:
         parts.card_exports.abandon(account)
         parts.queues.abandon(account)
         parts.topics.abandon(account)
+        parts.image_registry.abandon(account)
         for bucket in parts.objects.buckets.list(account, limit=1_000_000):
             parts.objects.buckets.remove_with_contents(bucket.name)
         for region, group in self._log_groups(account):

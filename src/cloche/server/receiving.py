@@ -16,6 +16,7 @@ from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers, HttpRequest
 from cloche.foundation.limits import (
     INVOKE_BODY_BYTES_MAX,
+    LAYER_PART_BODY_BYTES_MAX,
     MIB,
     OBJECT_PUT_BYTES_MAX,
     PACKAGE_BODY_BYTES_MAX,
@@ -79,6 +80,8 @@ def length_max(request: HttpRequest) -> int:
     """The most bytes a whole body may have."""
     if request.path.startswith("/endpoints/") and "/invocations" in request.path:
         return INVOKE_BODY_BYTES_MAX
+    if request.headers.get("x-amz-target").endswith(".UploadLayerPart"):
+        return LAYER_PART_BODY_BYTES_MAX
     return PACKAGE_BODY_BYTES_MAX if _PACKAGES.fullmatch(request.path) else PARSED_BODY_BYTES_MAX
 
 
@@ -108,17 +111,20 @@ class Arriving:
                 raise too_large(most)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        most = OBJECT_PUT_BYTES_MAX + _FRAMING_BYTES_MAX
-        total = declared_length(self._request) or 0
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.pieces(OBJECT_PUT_BYTES_MAX + _FRAMING_BYTES_MAX, _object_too_large)
+
+    async def pieces(self, most: int, refusal: Callable[[], AwsError] | None = None) -> AsyncIterator[bytes]:
+        """As they come, ``most`` bytes in all."""
+        total, more = declared_length(self._request) or 0, not self.ended
         if total > most:
-            raise _object_too_large()
-        total, more = 0, not self.ended
+            raise refusal() if refusal else too_large(most)
+        total = 0
         while more:
             piece, more = await self._next()
             total += len(piece)
             if total > most:
-                raise _object_too_large()
+                raise refusal() if refusal else too_large(most)
             if piece:
                 yield piece
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloche.compute.images import EnvironmentBuilder
+from cloche.compute.images.store import BlobStore
 from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Runtime
 from cloche.engines import alarms as alarms_engine
 from cloche.engines import events as events_engine
 from cloche.engines import (
     experiments,
+    image_registry,
     lineage,
     log_insights,
     log_subscriptions,
@@ -39,6 +41,7 @@ from cloche.engines.functions.tag_owner import FunctionOwner
 from cloche.engines.hosting import Hosting
 from cloche.engines.identity import Identity
 from cloche.engines.identity.tag_owner import TagOwner
+from cloche.engines.image_registry import ImageRegistry
 from cloche.engines.log_export import LogExports
 from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
@@ -76,7 +79,8 @@ from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
-from cloche.server.package_routes import PackageLinks, PackageRoutes
+from cloche.server.package_routes import PackageRoutes, package_links
+from cloche.server.registry.layer_routes import LayerRoutes, layer_links
 from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
@@ -107,6 +111,7 @@ MIGRATIONS: list[Migration] = [
     *log_insights.MIGRATIONS,
     *monitoring_engine.MIGRATIONS,
     *alarms_engine.MIGRATIONS,
+    *image_registry.MIGRATIONS,
 ]
 """In the order the parts came to be. Only ever appended to; ``building.SCHEMA`` is their number."""
 
@@ -193,6 +198,7 @@ class Engines:
         parts.functions.close()
         parts.log_insights.close()
         parts.metric_filters.close()
+        parts.image_registry.close()
 
 
 def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
@@ -262,6 +268,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         "object_events": object_events_of(equipment, messages, functions, topics, rules),
         "events": rules,
         "alarms": alarms,
+        "image_registry": ImageRegistry(BlobStore(layout.registry), database, clock),
     }
 
 
@@ -306,7 +313,7 @@ def _functions(
         metrics=equipment.metrics,
         images=images,
         keys=FunctionKeys(principals, url),
-        link=PackageLinks(url, equipment.database, equipment.clock).link,
+        link=package_links(url, equipment.database, equipment.clock).link,
     )
     functions.mappings.sources = FunctionQueues(queues)
     return functions
@@ -316,7 +323,7 @@ def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Ta
     return Tagging(
         database,
         [
-            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "pipes", "scheduler", "sns")),
+            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "pipes", "scheduler", "sns", "ecr")),
             BucketOwner(store),
             LogGroupOwner(database),
             FunctionOwner(database),
@@ -330,10 +337,13 @@ def _owners_routes(engines: Engines, parts: Parts) -> tuple[OwnRoutes, ...]:
     settings, token, clear = parts.settings, engines.token, Clearing(parts).clear
     signer = parts.topics.signer
     assert isinstance(signer, TopicSigner)
+    layers = layer_links(url_for_jobs(settings), parts.database, parts.clock)
+    parts.image_registry.link = lambda digest: layers.link(digest.removeprefix("sha256:"))
     return (
         CertificateRoute(signer),
         AccountRoutes(parts.identity, clear, token, open_reset=settings.any_credentials),
-        PackageRoutes(PackageLinks(url_for_jobs(settings), parts.database, parts.clock), parts.functions.packages),
+        PackageRoutes(package_links(url_for_jobs(settings), parts.database, parts.clock), parts.functions.packages),
+        LayerRoutes(layers, parts.image_registry.store),
         InterruptionRoutes(parts.training, parts.database, token),
         ClockRoutes(parts.agenda, token),
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cloche.engines.functions import Functions
     from cloche.engines.hosting import Hosting
     from cloche.engines.identity import Identity
+    from cloche.engines.image_registry import ImageRegistry
     from cloche.engines.log_export import LogExports
     from cloche.engines.log_insights import LogInsights
     from cloche.engines.log_subscriptions import LogSubscriptions
@@ -73,3 +74,4 @@ class Parts:
     object_events: ObjectEvents
     events: Events
     alarms: Alarms
+    image_registry: ImageRegistry

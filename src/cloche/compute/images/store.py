@@ -171,6 +171,11 @@ class Upload:
             self._hash.update(piece)
             self.size += len(piece)
 
+    @property
+    def digest(self) -> str:
+        """Of what is there so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
     def append(self, piece: bytes | bytearray | memoryview) -> None:
         """Raises ``LimitReached`` where it becomes more than may be; what was there before stays."""
         if self._limit is not None and self.size + len(piece) > self._limit:

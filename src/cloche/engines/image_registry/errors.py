@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cloche.foundation.errors import AlreadyExists, Conflict, Denied, Invalid, NotFound
+from cloche.foundation.errors import AlreadyExists, Conflict, Denied, Invalid, LimitReached, NotFound
 
 
 class RepositoryUnknown(NotFound):
@@ -105,6 +105,10 @@ class LayerInUse(Conflict):
 
 class ManifestInvalid(Invalid):
     """What is no manifest, or one that Cloche does not take."""
+
+
+class LayerTooLarge(LimitReached):
+    """A layer of more bytes than ECR takes."""
 
 
 class UploadUnknown(NotFound):

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cloche.engines.image_registry.errors import LayersUnknown, LayerInUse
+from cloche.engines.image_registry.errors import LayerInUse, LayersUnknown
 from cloche.engines.image_registry.manifests import Part
 from cloche.engines.image_registry.repositories import Repository
 

@@ -11,6 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from cloche.engines.image_registry import images, lifecycle_rules, repositories
@@ -113,14 +114,14 @@ class Lifecycles:
             record = records.read_by_id(self._database.reader, row["repository"])
             if record is not None and record.kind == REPOSITORY:
                 self._expire(repositories.of_record(record), row["policy"], now)
-            self._database.write(lambda tx, id=row["repository"]: _looked_at(tx, id, now))
+            self._database.write(partial(_looked_at, repository=row["repository"], now=now))
 
     def _expire(self, repository: Repository, text: str, now: float) -> None:
         rules = lifecycle_rules.read(text)
         found = lifecycle_rules.evaluate(rules, _candidates(self._database.reader, repository), now)
         for start in range(0, len(found), TAKEN_TOGETHER):
             group = [each.image for each in found[start : start + TAKEN_TOGETHER]]
-            self._database.write(lambda tx, group=group: self._remove(tx, repository, group, now))
+            self._database.write(partial(self._remove, repository=repository, group=group, now=now))
         if found:
             log.info("%d images of %s have expired by its lifecycle policy", len(found), repository.arn)
 

@@ -1,6 +1,6 @@
 """What a manifest is and names. Pure: whether what it names is there is asked in ``images``.
 
-Four kinds are taken: Docker's schema 2 and its lists, the OCI's manifests and its indexes. Docker's schema 1 is refused:
+Four kinds are taken: Docker's schema 2 and its lists, the OCI's manifests and its indexes. Docker's schema 1 is not:
 its signature is over a form of the text that clients of today no longer make.
 Sources: github.com/opencontainers/image-spec, manifest.md, image-index.md, descriptor.md;
 github.com/distribution/distribution, docs/content/spec/manifest-v2-2.md.

@@ -46,6 +46,8 @@ class ImageRegistry:
         """Told of each image that was pushed or deleted, in that transaction: ``PUSH`` or ``DELETE``, and its tag (or
         none). Set before serving."""
         self.lifecycles.gone = self._told_gone
+        self.link: Callable[[str], str]
+        """Makes a link to a layer that is good for a while; set before serving."""
 
     def join(self, agenda: Agenda) -> None:
         self._poke = self.lifecycles.poke = agenda.poke
@@ -60,9 +62,8 @@ class ImageRegistry:
         rows = self._database.reader.execute(
             "SELECT * FROM records WHERE account = ? AND kind = ?", (account, REPOSITORY)
         ).fetchall()
-        for repository in (repositories.of_record(records.from_row(row)) for row in rows):
-            self._database.write(lambda tx, each=repository: repositories.delete(tx, each, force=True))
-        self._poke()
+        for row in rows:
+            self.delete(repositories.of_record(records.from_row(row)), force=True)
 
     # -- repositories --------------------------------------------------------------------------------------
 
@@ -190,9 +191,9 @@ class ImageRegistry:
 
         def change(tx: sqlite3.Connection) -> None:
             at = self._clock.time()
-            held = repositories.find(tx, account, region, name) or repositories.create(
-                tx, account, region, name, at, {}
-            )
+            held = repositories.find(tx, account, region, name)
+            if held is None:
+                held = repositories.create(tx, account, region, name, at, {})
             for part in given.blobs:
                 if self.store.has(part.digest):
                     layers.add(tx, held, part.digest, part.size, at)

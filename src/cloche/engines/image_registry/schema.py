@@ -2,8 +2,8 @@
 
 ``repository`` is the id of a record. ``image_layers`` is what a repository has of blobs; ``unused_since`` is when the
 last image that needed one went (or when it came, until an image needs it): such blobs go after a while. Once no
-repository has one any more it is ``image_garbage``, until its file is gone. ``image_parts`` tells which layers and which
-other images each manifest names.
+repository has one any more it is ``image_garbage``, until its file is gone. ``image_parts`` tells which layers and
+which other images each manifest names.
 """
 
 from __future__ import annotations

@@ -11,16 +11,16 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from cloche.compute.images.store import BlobStore, Upload
 from cloche.engines.image_registry import layers, repositories
-from cloche.engines.image_registry.errors import DigestDiffers, UploadBusy, UploadUnknown
+from cloche.engines.image_registry.errors import DigestDiffers, LayerTooLarge, UploadBusy, UploadUnknown
 from cloche.engines.image_registry.repositories import Repository
 from cloche.foundation.clock import Clock
-from cloche.foundation.errors import Conflict
+from cloche.foundation.errors import Conflict, LimitReached
 from cloche.foundation.limits import LAYER_BYTES_MAX
 from cloche.storage.metadata.database import Database
 
@@ -46,9 +46,17 @@ class Held:
         """Bytes that are there."""
         return self._upload.size
 
+    @property
+    def digest(self) -> str:
+        """Of what is there."""
+        return self._upload.digest
+
     def append(self, piece: bytes) -> None:
-        """Raises ``LimitReached`` for a layer that becomes too large."""
-        self._upload.append(piece)
+        """Raises ``LayerTooLarge``; then what was there before stays."""
+        try:
+            self._upload.append(piece)
+        except LimitReached as error:
+            raise LayerTooLarge(error.message) from None
 
     def finish(self, expected: Sequence[str]) -> str:
         """Give it to the repository, durably; its digest. Raises ``DigestDiffers`` where it is none of ``expected``;
@@ -102,6 +110,11 @@ class Uploads:
         with self.hold(repository, id):
             self._discard(id)
             self._database.write(lambda tx: tx.execute("DELETE FROM image_uploads WHERE id = ?", (id,)))
+
+    def give_up(self, repository: Repository, id: str) -> None:
+        """``cancel`` for who does not mind what is there."""
+        with suppress(UploadUnknown, UploadBusy):
+            self.cancel(repository, id)
 
     def discard(self, id: str) -> None:
         """What is left of an upload whose row has gone, unless a request is at it."""

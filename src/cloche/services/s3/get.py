@@ -10,6 +10,7 @@ from typing import Any, Final
 from cloche.aws.errors import AwsError
 from cloche.aws.http import FileSlice
 from cloche.aws.operation import Answer, Context, Members
+from cloche.aws.ranges import Span
 from cloche.services.s3.conditions import check_read
 from cloche.services.s3.customer_keys import check_customer_key
 from cloche.services.s3.describing import checksum_view, object_view
@@ -17,7 +18,7 @@ from cloche.services.s3.errors import from_store, invalid_argument
 from cloche.services.s3.handling import bucket_of, existing_content, existing_object, s3_operation, version_view
 from cloche.services.s3.lifecycle import expiration_view
 from cloche.services.s3.object_lock import lock_view
-from cloche.services.s3.ranges import Span, span_of
+from cloche.services.s3.ranges import span_of
 from cloche.storage.objects import ObjectInfo, StoreError
 
 NOSNIFF: Final = ("x-content-type-options", "nosniff")

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from cloche.aws.ranges import Span, asked
 from cloche.services.s3.errors import invalid_argument, invalid_request, s3_error
 from cloche.storage.objects import ObjectInfo
 
-_RANGE: Final = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII | re.IGNORECASE)
 _COPY_RANGE: Final = re.compile(r"bytes=(\d{1,19})-(\d{1,19})", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """``length`` bytes from ``offset`` of ``size``; ``partial`` when it was asked for as a part (206)."""
-
-    offset: int
-    length: int
-    size: int
-    partial: bool = True
-
-    @property
-    def content_range(self) -> str:
-        return f"bytes {self.offset}-{self.offset + self.length - 1}/{self.size}"
 
 
 def span_of(info: ObjectInfo, header: str | None, part_number: int | None) -> Span:
@@ -33,24 +18,10 @@ def span_of(info: ObjectInfo, header: str | None, part_number: int | None) -> Sp
         if header:
             raise invalid_request("Cannot specify both Range header and partNumber query parameter")
         return _part(info, part_number)
-    whole = Span(0, info.size, info.size, partial=False)
-    found = _RANGE.fullmatch(header.strip()) if header else None
-    if found is None or not (found[1] or found[2]):
-        return whole  # what is not understood is ignored: RFC 9110, 14.2
-    if not found[1]:
-        length = min(int(found[2]), info.size)
-        return _satisfiable(info, header, info.size - length, length)
-    first = int(found[1])
-    last = int(found[2]) if found[2] else info.size - 1
-    if found[2] and last < first:
-        return whole
-    return _satisfiable(info, header, first, min(last, info.size - 1) - first + 1)
-
-
-def _satisfiable(info: ObjectInfo, header: str | None, offset: int, length: int) -> Span:
-    if length <= 0 or offset >= info.size:
+    found = asked(header, info.size)
+    if found is None:
         raise s3_error("InvalidRange", RangeRequested=header, ActualObjectSize=info.size)
-    return Span(offset, length, info.size)
+    return found
 
 
 def _part(info: ObjectInfo, number: int) -> Span:

@@ -1,0 +1,64 @@
+"""Tags of repositories."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from cloche.aws.errors import AwsError
+from cloche.aws.operation import Context, Members, operation
+from cloche.aws.resource import tagging
+from cloche.engines.image_registry import REPOSITORY
+from cloche.engines.image_registry.errors import RepositoryUnknown
+from cloche.foundation.errors import Invalid, LimitReached
+from cloche.services.ecr.errors import invalid
+from cloche.storage.metadata import records, tags
+
+
+def pairs_of(members: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Raises ``AwsError``, also for more than a repository may have."""
+    try:
+        pairs = tagging.tag_pairs(members)
+    except Invalid as error:
+        raise AwsError("InvalidTagParameterException", error.message) from None
+    if len(pairs) > tagging.TAGS_MAX:
+        raise _too_many()
+    return pairs
+
+
+@operation("TagResource")
+def tag_resource(ctx: Context, request: Members) -> Members:
+    pairs = pairs_of(request["tags"])
+    try:
+        ctx.parts.database.write(lambda tx: tagging.add_tags(tx, _known(ctx, tx, request), pairs))
+    except LimitReached:
+        raise _too_many() from None
+    return {}
+
+
+@operation("UntagResource")
+def untag_resource(ctx: Context, request: Members) -> Members:
+    ctx.parts.database.write(lambda tx: tags.remove(tx, _known(ctx, tx, request), request["tagKeys"]))
+    return {}
+
+
+@operation("ListTagsForResource", reads=True)
+def list_tags_for_resource(ctx: Context, request: Members) -> Members:
+    reader = ctx.parts.database.reader
+    return {"tags": tagging.tag_members(tags.read(reader, _known(ctx, reader, request)))}
+
+
+def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
+    arn = str(request["resourceArn"])
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[2] != "ecr" or not parts[5].startswith("repository/"):
+        raise invalid("resourceArn", "Invalid ARN")  # getmoto/moto, moto/ecr/models.py
+    found = records.find_arn(connection, arn)
+    if found is None or found.kind != REPOSITORY or found.account != ctx.account or found.region != ctx.region:
+        raise RepositoryUnknown(parts[5].removeprefix("repository/"), parts[4])
+    return arn
+
+
+def _too_many() -> AwsError:
+    return AwsError("TooManyTagsException", f"A repository may not have more than {tagging.TAGS_MAX} tags.")
