@@ -37,7 +37,7 @@ from cloche.server.fallback.fallback import Beyond, Fallback
 from cloche.server.fallback.passing import pass_on, pass_on_routed
 from cloche.server.guard import Guard
 from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, unless_gone, with_body
-from cloche.server.registry.addresses import is_for_registry
+from cloche.server.registry.door import is_for_registry
 from cloche.server.running import Runner
 from cloche.server.sending import send_response
 

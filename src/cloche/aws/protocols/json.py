@@ -19,6 +19,7 @@ from cloche.aws.operation import Members
 from cloche.aws.protocols import json_values
 from cloche.aws.protocols.codec import Codec, ErrorView
 from cloche.aws.protocols.eventstream import event_stream_body
+from cloche.foundation.limits import LAYER_PART_BODY_BYTES_MAX
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, ServiceModel
@@ -39,7 +40,9 @@ class JsonCodec(Codec):
 
     def parse(self, operation: OperationModel, request: HttpRequest) -> Members:
         shape = operation.input_shape
-        tree = json_values.load(request.body) if request.body else {}
+        tree = {}
+        if request.body:
+            tree = json_values.load(request.body, LAYER_PART_BODY_BYTES_MAX)  # of most, less is received
         if shape is None:
             return {}
         members: Members = self.reader.of(shape)(tree)

@@ -1,8 +1,4 @@
-"""Paths of the registry protocol.
-
-``/v2/`` is also where some of AWS's own services have paths (API Gateway, SES); those requests are signed, and these
-are not: they have a token, or nothing yet.
-"""
+"""Paths of the registry protocol, and what they ask for."""
 
 from __future__ import annotations
 
@@ -12,12 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from cloche.aws.http import HttpRequest
 from cloche.engines.image_registry.manifests import DIGEST, TAG
 from cloche.engines.image_registry.repositories import NAME
 from cloche.server.registry.refusals import Refused, digest_invalid
 
-PREFIX: Final = "/v2/"
 _WAYS: Final = tuple(
     (kind, re.compile(rf"(?P<name>.+)/{rest}"))
     for kind, rest in (
@@ -40,16 +34,6 @@ class Asked:
     name: str = ""
     reference: str = ""
     """A digest, a tag, or an upload's id."""
-
-
-def is_for_registry(request: HttpRequest) -> bool:
-    """By its head alone."""
-    if request.path != "/v2" and not request.path.startswith(PREFIX):
-        return False
-    headers = request.headers
-    if "x-amz-target" in headers or "X-Amz-" in request.query or "Signature=" in request.query:
-        return False
-    return not headers.get("authorization").startswith("AWS")
 
 
 def asked(path: str) -> Asked:

@@ -16,6 +16,7 @@ from cloche.engines.identity.policy import Document, Outcome, Request, compile_d
 from cloche.engines.identity.policy.resource import evaluate_resource_policy
 from cloche.engines.image_registry import ImageRegistry, Repository
 from cloche.engines.image_registry.errors import RepositoryUnknown
+from cloche.foundation.errors import Invalid
 
 
 def registry_of(ctx: Context) -> ImageRegistry:
@@ -64,9 +65,16 @@ def may(ctx: Context, repository: Repository, action: str) -> bool:
     return is_owners or said is Outcome.ALLOWED
 
 
+def is_policy(text: str) -> bool:
+    try:
+        compiled(text)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, Invalid):
+        return False
+    return True
+
+
 @lru_cache(maxsize=256)
 def compiled(text: str) -> Document:
-    """Raises ``Invalid`` for what is no policy."""
     return compile_document(text)
 
 

@@ -7,8 +7,8 @@ from typing import Final
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.engines.image_registry.registry import MOUNTING
-from cloche.foundation.errors import Invalid, NotSupported
-from cloche.services.ecr.access import compiled, registry_of
+from cloche.foundation.errors import NotSupported
+from cloche.services.ecr.access import is_policy, registry_of
 from cloche.services.ecr.errors import invalid
 
 POLICY: Final = "policy"
@@ -32,10 +32,8 @@ def put_replication_configuration(ctx: Context, request: Members) -> Members:
 @operation("PutRegistryPolicy")
 def put_registry_policy(ctx: Context, request: Members) -> Members:
     text = request["policyText"]
-    try:
-        compiled(text)
-    except Invalid:
-        raise invalid("PolicyText", "Invalid registry policy provided") from None
+    if not is_policy(text):
+        raise invalid("PolicyText", "Invalid registry policy provided")
     registry_of(ctx).keep_document(ctx.account, ctx.region, POLICY, text)
     return {"registryId": ctx.account, "policyText": text}
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.engines.image_registry import Repository
-from cloche.foundation.errors import Invalid
-from cloche.services.ecr.access import compiled, registry_of, repository_of
+from cloche.services.ecr.access import is_policy, registry_of, repository_of
 from cloche.services.ecr.errors import invalid
 
 
@@ -14,11 +13,9 @@ from cloche.services.ecr.errors import invalid
 def set_repository_policy(ctx: Context, request: Members) -> Members:
     repository = repository_of(ctx, request, "SetRepositoryPolicy")
     text = request["policyText"]
-    try:
-        compiled(text)
-    except Invalid:
+    if not is_policy(text):
         # getmoto/moto, moto/ecr/models.py, recorded of AWS
-        raise invalid("PolicyText", "Invalid repository policy provided") from None
+        raise invalid("PolicyText", "Invalid repository policy provided")
     registry_of(ctx).change(repository, policy=text)
     return _view(repository, text)
 
