@@ -4,8 +4,8 @@
   links to 64 keys: beside MiniStack, which keeps objects in memory; puts also beside writing and syncing plain files
   of that size in as many threads, gets also beside a server on the same event loop that knows one answer;
 - 64 MiB put: beside writing and syncing a plain file; 64 MiB get: beside ``sendfile`` over loopback;
-- listing 10,000 keys page by page, with boto3 and without reading the XML (most of the time is boto3's): beside
-  MiniStack;
+- listing 10,000 keys page by page: beside MiniStack without reading the XML, and by boto3, beside MiniStack and beside
+  Cloche's own answers given again from memory, which shows what boto3 alone takes;
 - a page of 1,000 keys of a bucket with a million: beside one of a bucket with a thousand.
 
 Links leave signing to before the run, not checking: every one of them is verified each time.
@@ -24,6 +24,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ from s3_subjects import (
     Cloche,
     MiniStack,
     Subject,
+    client,
     file_server,
+    given_again,
     one_answer,
     plain_write,
     threads_rate,
@@ -138,9 +141,9 @@ def listing(cloche: Cloche, peer: Subject, rounds: int) -> None:
         for number in range(10_000):
             subject.s3.put_object(Bucket="listed", Key=f"folder/key-{number:06}", Body=b"")
 
-    def lists(subject: Subject) -> float:
+    def lists(s3: Any) -> float:
         started = time.perf_counter()
-        pages: Any = subject.s3.get_paginator("list_objects_v2").paginate(Bucket="listed")
+        pages: Any = s3.get_paginator("list_objects_v2").paginate(Bucket="listed")
         assert sum(len(page["Contents"]) for page in pages) == 10_000
         return 1 / (time.perf_counter() - started)
 
@@ -154,7 +157,19 @@ def listing(cloche: Cloche, peer: Subject, rounds: int) -> None:
 
         return measure
 
-    compare("10,000 keys listed by boto3", "/s", rounds, lambda: lists(cloche), ministack=lambda: lists(peer))
+    recorded = Bare(partial(given_again, cloche.pages("listed")), 0)
+    memory = client(recorded.port, "none", "none")
+    try:
+        compare(
+            "10,000 keys listed by boto3",
+            "/s",
+            rounds,
+            lambda: lists(cloche.s3),
+            ministack=lambda: lists(peer.s3),
+            from_memory=lambda: lists(memory),
+        )
+    finally:
+        recorded.stop()
     compare("10,000 keys listed, XML unread", "/s", rounds, plainly(cloche), ministack=plainly(peer))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -40,23 +41,41 @@ class Subject:
 
     def connect(self, port: int, key: str, secret: str) -> None:
         self.port = port
-        self.s3 = boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name=REGION,
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            config=Config(signature_version="s3v4"),
-        )
+        self.s3 = client(port, key, secret)
 
     def link(self, operation: str, key: str = "", bucket: str = "bench", **more: Any) -> str:
         members = {"Bucket": bucket, **({"Key": key} if key else {}), **more}
         url = urlsplit(self.s3.generate_presigned_url(operation, Params=members))
         return f"{url.path}?{url.query}"
 
+    def pages(self, bucket: str) -> list[bytes]:
+        """What it answers to a client that lists the bucket."""
+        bodies: list[bytes] = []
+        keep = "after-call.s3.ListObjectsV2"
+
+        def page(http_response: Any, **_: Any) -> None:
+            bodies.append(http_response.content)
+
+        self.s3.meta.events.register(keep, page)
+        for _ in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            pass
+        self.s3.meta.events.unregister(keep, page)
+        return bodies
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+def client(port: int, key: str, secret: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name=REGION,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=Config(signature_version="s3v4"),
+    )
 
 
 class Cloche(Subject):
@@ -219,6 +238,22 @@ def file_server(size: int, ports: Any) -> None:
                 offset = 0
                 while offset < size:
                     offset += os.sendfile(connection.fileno(), source, offset, size - offset)
+
+
+def given_again(bodies: list[bytes], _size: int, ports: Any) -> None:
+    """An HTTP server that reads nothing and gives these bodies in turn, from memory, to one client after another."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ports.put(listener.getsockname()[1])
+    answers = itertools.cycle(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/xml\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        for body in bodies
+    )
+    while True:
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):
+            while connection.recv(1 << 16):
+                connection.sendall(next(answers))
 
 
 def one_answer(size: int, ports: Any) -> None:

@@ -15,7 +15,8 @@ A handler is a function of ``(ctx, request)`` that answers the members of its ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
@@ -38,6 +39,15 @@ class Shared(tuple[Any, ...]):
         made = super().__new__(cls, items)
         made.encoded = {}
         return made
+
+
+class Elements(Sequence[Any]):
+    """A list of structures so long that it brings its own way of being written: ``xml`` gives what rest-xml would make
+    of its items as a flattened list, each in an element called ``tag``. Its items are made when they are asked for."""
+
+    @abstractmethod
+    def xml(self, tag: str) -> str:
+        raise NotImplementedError
 
 
 class Encoded(NamedTuple):

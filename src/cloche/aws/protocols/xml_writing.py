@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from cloche.aws.operation import Elements
 from cloche.aws.protocols import scalars
 from cloche.aws.protocols.codec import OUTSIDE, LazyMembers, check_strict
 from cloche.aws.protocols.xml_reading import wire_name
@@ -108,8 +109,12 @@ class XmlWriter:
     def _list(self, shape: Shape) -> Write:
         item_of = self.of(shape.member)
         if shape.serialization.get("flattened"):
+            strict = self._strict
 
             def write_flat(out: list[str], tag: str, value: Any) -> None:
+                if isinstance(value, Elements) and not strict:
+                    out.append(value.xml(tag))
+                    return
                 for item in value:
                     item_of(out, tag, item)
 

@@ -45,7 +45,7 @@ def put_bucket_acl(ctx: Context, request: Members) -> Members:
 def get_object_acl(ctx: Context, request: Members) -> Answer:
     bucket = bucket_of(ctx, request)
     info = existing_object(ctx, request)
-    owner = owner_member(ctx, object_owner(bucket, info.details))
+    owner = owner_member(ctx, object_owner(bucket, info.details.owner))
     kept = info.details.acl if acls_count(bucket) else ()
     return Answer({"Owner": owner, "Grants": _view(ctx, kept, owner)}, headers=_version(bucket, info.version))
 
@@ -54,7 +54,7 @@ def get_object_acl(ctx: Context, request: Members) -> Answer:
 def put_object_acl(ctx: Context, request: Members) -> Answer:
     bucket = bucket_of(ctx, request)
     info = existing_object(ctx, request)
-    acl = _asked(ctx, request, bucket, object_owner(bucket, info.details), of_bucket=False)
+    acl = _asked(ctx, request, bucket, object_owner(bucket, info.details.owner), of_bucket=False)
     if acl is not None:
         cause = cause_of(ctx, "ObjectAcl:Put", "PutObjectAcl")
         store_of(ctx).update_details(info, lambda details: replace(details, acl=acl), cause=cause)

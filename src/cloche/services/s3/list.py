@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cloche.aws.operation import Context, Members
 from cloche.services.s3.access.owners import OwnerOf, owner_of_each
-from cloche.services.s3.describing import quoted, whole_seconds
+from cloche.services.s3.describing import whole_seconds
 from cloche.services.s3.errors import invalid_argument
 from cloche.services.s3.handling import s3_operation, store_of, version_in
+from cloche.services.s3.list_entries import Entries, members
 from cloche.services.s3.paging import KeyEncoding, decode_token, encode_token, page_size
 from cloche.storage.objects import ObjectInfo
 
@@ -34,7 +35,7 @@ def list_objects_v2(ctx: Context, request: Members) -> Members:
         "Delimiter": shown(delimiter) if delimiter else None,
         "IsTruncated": page.is_truncated,
         "EncodingType": shown.kind,
-        "Contents": [_entry(info, shown, owner) for info in page.objects],
+        "Contents": Entries(page.objects, shown, owner),
         "CommonPrefixes": [{"Prefix": shown(found)} for found in page.common_prefixes],
     }
 
@@ -57,7 +58,7 @@ def list_objects(ctx: Context, request: Members) -> Members:
         "Delimiter": shown(delimiter) if delimiter else None,
         "IsTruncated": page.is_truncated,
         "EncodingType": shown.kind,
-        "Contents": [_entry(info, shown, owner) for info in page.objects],
+        "Contents": Entries(page.objects, shown, owner),
         "CommonPrefixes": [{"Prefix": shown(found)} for found in page.common_prefixes],
     }
 
@@ -87,7 +88,7 @@ def list_object_versions(ctx: Context, request: Members) -> Members:
         "IsTruncated": page.is_truncated,
         "EncodingType": shown.kind,
         "Versions": [
-            {**_entry(info, shown, owner), "VersionId": info.version, "IsLatest": info.is_latest}
+            {**_version(info, shown, owner), "VersionId": info.version, "IsLatest": info.is_latest}
             for info in page.versions
             if not info.is_delete_marker
         ],
@@ -97,7 +98,7 @@ def list_object_versions(ctx: Context, request: Members) -> Members:
                 "VersionId": info.version,
                 "IsLatest": info.is_latest,
                 "LastModified": whole_seconds(info.last_modified),
-                "Owner": owner(info.details),
+                "Owner": owner(info.details.owner),
             }
             for info in page.versions
             if info.is_delete_marker
@@ -106,17 +107,5 @@ def list_object_versions(ctx: Context, request: Members) -> Members:
     }
 
 
-def _entry(info: ObjectInfo, shown: KeyEncoding, owner: OwnerOf | None) -> Members:
-    entry: Members = {
-        "Key": shown(info.key),
-        "LastModified": whole_seconds(info.last_modified),
-        "ETag": quoted(info.etag),
-        "Size": info.size,
-        "StorageClass": info.details.storage_class,
-    }
-    if owner is not None:
-        entry["Owner"] = owner(info.details)
-    if info.details.checksums:
-        entry["ChecksumAlgorithm"] = list(info.details.checksums)
-        entry["ChecksumType"] = info.details.checksum_type or "FULL_OBJECT"
-    return entry
+def _version(info: ObjectInfo, shown: KeyEncoding, owner: OwnerOf) -> Members:
+    return members(shown(info.key), info.size, info.etag, whole_seconds(info.last_modified), info.details, owner)

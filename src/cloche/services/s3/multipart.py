@@ -150,7 +150,7 @@ def list_parts(ctx: Context, request: Members) -> Members:
     found = store.uploads.parts(upload, after=marker, limit=limit + 1)
     page = found[:limit]
     bucket = bucket_of(ctx, request)
-    owner = owner_member(ctx, object_owner(bucket, upload.details))
+    owner = owner_member(ctx, object_owner(bucket, upload.details.owner))
     return {
         **abortion_view(bucket, upload.key, upload.initiated_at),
         "Bucket": upload.bucket,
@@ -207,8 +207,8 @@ def list_multipart_uploads(ctx: Context, request: Members) -> Members:
                 "UploadId": upload.id,
                 "Initiated": whole_seconds(upload.initiated_at),
                 "StorageClass": upload.details.storage_class,
-                "Owner": owner(upload.details),
-                "Initiator": owner(upload.details),
+                "Owner": owner(upload.details.owner),
+                "Initiator": owner(upload.details.owner),
                 "ChecksumAlgorithm": upload.checksum_algorithm or None,
                 "ChecksumType": upload.checksum_type or None,
             }

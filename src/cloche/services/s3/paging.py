@@ -17,6 +17,7 @@ from cloche.services.s3.errors import invalid_argument
 
 PAGE_MAX: Final = 1000
 _VERSION: Final = b"1"
+_SAFE: Final = re.compile(r"[A-Za-z0-9_.~/*-]*").fullmatch
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -54,7 +55,9 @@ class KeyEncoding:
             raise invalid_argument("encoding-type", self.kind, "Invalid Encoding Method specified in Request")
 
     def __call__(self, text: str) -> str:
-        return quote(text, safe="/*") if self.kind else text
+        if not self.kind or _SAFE(text):
+            return text
+        return quote(text, safe="/*")
 
     def plainly(self, text: str) -> str:
         """As it came where XML can carry it: S3 encodes the prefix of the older listing for no other reason, and

@@ -21,7 +21,7 @@ from cloche.storage.objects.errors import (
 )
 from cloche.storage.objects.happened import Cause, Happened
 from cloche.storage.objects.lifecycle import Lifecycle
-from cloche.storage.objects.listing import Page
+from cloche.storage.objects.listing import Listed, Page
 from cloche.storage.objects.records import (
     Bucket,
     Deletion,
@@ -52,6 +52,7 @@ __all__ = [
     "Happened",
     "KeyNotFound",
     "Lifecycle",
+    "Listed",
     "ObjectInfo",
     "ObjectLocked",
     "ObjectPart",

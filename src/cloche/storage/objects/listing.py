@@ -10,13 +10,31 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from cloche.storage.metadata.database import Database
-from cloche.storage.objects.records import OBJECT_COLUMNS, ObjectInfo, object_from
+from cloche.storage.objects.records import OBJECT_COLUMNS, Details, ObjectInfo, object_from
 
 PAGE: Final = 1000
 _LAST: Final = "\U0010ffff"
+
+
+class Listed(NamedTuple):
+    """What a listing shows of an object, as its row has it: a page has a thousand, so nothing is made of them here."""
+
+    key: str
+    size: int
+    etag: str
+    modified_at: float
+    details: str
+    """Those of ``said``, as JSON."""
+
+    @property
+    def said(self) -> Details:
+        return Details.from_json(self.details)
+
+
+_LISTED_COLUMNS: Final = ", ".join(Listed._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +42,7 @@ class Page:
     """``next_key`` is where the next page starts (give it as ``at_or_after``); empty when this was the last.
     ``last`` is the last entry of this page, a key or a common prefix: S3's ``NextMarker``."""
 
-    objects: list[ObjectInfo]
+    objects: list[Listed]
     common_prefixes: list[str]
     next_key: str = ""
     last: str = ""
@@ -75,43 +93,54 @@ def list_objects(
     start = first_key(prefix, delimiter, after)
     if start is not None and at_or_after:
         start = max(start, at_or_after)
-    page = Page([], [])
-    if limit == 0:
-        return page
+    if limit == 0 or start is None:
+        return Page([], [])
+    if not delimiter:
+        return _plain_page(_rows(reader, _LISTED_COLUMNS, bucket, prefix, start, limit + 1), limit)
+    found: list[Listed] = []
+    folders: list[str] = []
     last = ""
     while start is not None:
-        seek = start
-        start = None
-        for info in _rows(reader, bucket, prefix, seek):
-            folded = common_prefix(info.key, prefix, delimiter)
-            if len(page.objects) + len(page.common_prefixes) == limit:
-                return Page(page.objects, page.common_prefixes, folded or info.key, last)
-            last = folded or info.key
+        seek, start = start, None
+        for each in map(Listed._make, _rows(reader, _LISTED_COLUMNS, bucket, prefix, seek, limit + 1)):
+            folded = common_prefix(each.key, prefix, delimiter)
+            if len(found) + len(folders) == limit:
+                return Page(found, folders, folded or each.key, last)
+            last = folded or each.key
             if folded:
-                page.common_prefixes.append(folded)
+                folders.append(folded)
                 start = successor(folded)
                 break
-            page.objects.append(info)
-    return Page(page.objects, page.common_prefixes, "", last)
+            found.append(each)
+    return Page(found, folders, "", last)
 
 
-def _rows(reader: sqlite3.Connection, bucket: str, prefix: str, start: str) -> Iterator[ObjectInfo]:
-    """The bucket's objects from ``start`` on while they have ``prefix``; rows are read as they are taken."""
+def _plain_page(rows: sqlite3.Cursor, limit: int) -> Page:
+    """Where nothing folds, as fast as rows can be had: one more than a page has tells where the next one starts."""
+    found = list(map(Listed._make, rows))
+    following = found.pop().key if len(found) > limit else ""
+    return Page(found, [], following, found[-1].key if found else "")
+
+
+def _rows(reader: sqlite3.Connection, columns: str, bucket: str, prefix: str, start: str, limit: int) -> sqlite3.Cursor:
+    """The bucket's objects from ``start`` on while they have ``prefix``, as plain tuples; read as they are taken."""
     end = successor(prefix)
-    rows = reader.execute(
-        f"SELECT {OBJECT_COLUMNS} FROM objects WHERE bucket = ? AND key >= ?"  # noqa: S608 - constants
-        f"{'' if end is None else ' AND key < ?'} AND latest = 1 AND delete_marker = 0 ORDER BY key",
-        (bucket, start) if end is None else (bucket, start, end),
+    cursor = reader.cursor()
+    cursor.row_factory = None
+    arguments: list[Any] = [bucket, start, limit] if end is None else [bucket, start, end, limit]
+    return cursor.execute(
+        f"SELECT {columns} FROM objects WHERE bucket = ? AND key >= ?"  # noqa: S608 - constants
+        f"{'' if end is None else ' AND key < ?'} AND latest = 1 AND delete_marker = 0 ORDER BY key LIMIT ?",
+        arguments,
     )
-    return map(object_from, rows)
 
 
 def iterate_objects(database: Database, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
     """All objects under ``prefix``; a page at a time, so that no read stays open between them."""
-    start = ""
+    start = prefix
     while True:
-        page = list_objects(database.reader, bucket, prefix, "", after="", at_or_after=start, limit=PAGE)
-        yield from page.objects
-        if not page.next_key:
+        page = list(map(object_from, _rows(database.reader, OBJECT_COLUMNS, bucket, prefix, start, PAGE)))
+        yield from page
+        if len(page) < PAGE:
             return
-        start = page.next_key
+        start = page[-1].key + "\0"

@@ -153,7 +153,7 @@ class Access:
     def allowed(self, action: str, key: str) -> bool:
         text = str(self.bucket.configuration.get("Policy") or "")
         info = self._info(key) if key and (text or acls_count(self.bucket) or not self.is_owners) else None
-        owner = object_owner(self.bucket, info.details) if info is not None else self.bucket.account
+        owner = object_owner(self.bucket, info.details.owner) if info is not None else self.bucket.account
         said = self._said(action, key, info)
         if said is Outcome.EXPLICIT_DENY:
             return False

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from cloche.aws.operation import Context, Members
 from cloche.services.parts import Parts
-from cloche.storage.objects import Bucket, Details, ObjectStore
+from cloche.storage.objects import Bucket, ObjectStore
 
 ANONYMOUS: Final = "anonymous"
 """Stands for an account where nobody signed."""
@@ -58,16 +58,16 @@ def grantee_member(ctx: Context, canonical: str) -> dict[str, str]:
     return owner_member(ctx, account) if account else {"ID": canonical}
 
 
-OwnerOf = Callable[[Details], dict[str, str]]
+OwnerOf = Callable[[str], dict[str, str]]
 
 
 def owner_of_each(ctx: Context, request: Members) -> OwnerOf:
-    """For listings: from an object's details to the member that shows its owner."""
+    """For listings: from the owner in an object's details to the member that shows him."""
     bucket = cast(Parts, ctx.parts).objects.buckets.get(request["Bucket"])
     known: dict[str, dict[str, str]] = {}
 
-    def shown(details: Details) -> dict[str, str]:
-        account = object_owner(bucket, details)
+    def shown(owner: str) -> dict[str, str]:
+        account = object_owner(bucket, owner)
         if account not in known:
             known[account] = owner_member(ctx, account)
         return known[account]
@@ -86,6 +86,6 @@ def acls_count(bucket: Bucket) -> bool:
     return ownership_of(bucket) != "BucketOwnerEnforced"
 
 
-def object_owner(bucket: Bucket, details: Details) -> str:
-    """The account whose object it is, as things are set now."""
-    return details.owner if details.owner and acls_count(bucket) else bucket.account
+def object_owner(bucket: Bucket, owner: str) -> str:
+    """The account whose object it is, as things are set now; ``owner`` is what its details say."""
+    return owner if owner and acls_count(bucket) else bucket.account
