@@ -23,6 +23,7 @@ from cloche.storage.objects import (
     writer,
 )
 from cloche.storage.objects.blobs import BLOB_BYTES_MAX, is_blob
+from cloche.storage.objects.records import object_from
 from cloche.storage.objects.writer import opened as stream_of
 
 Sized = Callable[[bytes], bytes]
@@ -365,3 +366,21 @@ def test_buckets_are_listed_by_account_in_order(store: ObjectStore) -> None:
     assert [b.name for b in store.buckets.list("123456789012", after="another")] == ["bucket"]
     assert [b.name for b in store.buckets.list("123456789012", prefix="an")] == ["another"]
     assert [b.name for b in store.buckets.list("123456789012", region="us-east-1")] == ["bucket"]
+
+
+def test_a_glance_sees_every_change(store: ObjectStore) -> None:
+    """It is remembered, but never beyond a write that somebody was told of."""
+    assert store.glance("bucket", "key") is None
+    sequence = 0
+    for data in (b"one", b"two", b"three" * 2_000):
+        info = store.put_bytes("bucket", "key", data)
+        for _ in range(2):
+            found = store.glance("bucket", "key")
+            assert found is not None and found[1] == data
+            assert object_from(found[0]) == info and info.sequence > sequence
+        sequence = info.sequence
+    store.update_details(info, lambda details: replace(details, tags={"a": "b"}))
+    found = store.glance("bucket", "key")
+    assert found is not None and object_from(found[0]).details.tags == {"a": "b"}
+    store.delete("bucket", "key")
+    assert store.glance("bucket", "key") is None

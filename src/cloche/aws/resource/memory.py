@@ -12,7 +12,7 @@ and from handler threads alike.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -23,10 +23,15 @@ from cloche.storage.metadata.database import Database, Moment
 ANSWERS_BYTES_MAX: Final = 48 * MIB
 ENTRY_BYTES: Final = 500
 """What an answer costs beside its encoded bytes: the objects around them, as ``sys.getsizeof`` counts them."""
+PLACES_MAX: Final = 20_000
 Key = tuple[int | bytes, str]
 """A record's id and the form it is answered in; or what a list was asked, and which list."""
 Version = int | Moment
 """The record's; or of a list the moment, for any write may change it."""
+
+
+Place = tuple[str, str, str, str]
+"""Where a record is found: account, region, kind, name."""
 
 
 class Memory:
@@ -38,11 +43,25 @@ class Memory:
         self._bytes_max = bytes_max
         self.size = 0
         """Bytes held, about."""
+        self._places: tuple[Moment, dict[Place, tuple[int, int]]] = 0, {}
         self.page_secret: bytes | None = None
 
     def get(self, key: Key, version: Version) -> Encoded | None:
         held = self._answers.get(key)
         return held[1] if held is not None and held[0] == version else None
+
+    def place(self, moment: Moment, place: Place, ask: Callable[[], tuple[int, int] | None]) -> tuple[int, int] | None:
+        """What ``ask`` answers of the record there (its id and version), or answered before: nobody has written
+        anything since ``moment``."""
+        since, places = self._places
+        if since != moment:
+            since, places = self._places = moment, {}
+        found = places.get(place)
+        if found is None:
+            found = ask()
+            if found is not None and len(places) < PLACES_MAX:
+                places[place] = found
+        return found
 
     def put(self, key: Key, version: Version, answer: Encoded) -> None:
         with self._lock:

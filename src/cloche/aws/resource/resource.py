@@ -179,13 +179,15 @@ class Resource:
         return self._answer(family.names[0], record)
 
     def describe(self, ctx: Context, request: Members) -> Kept:
-        """One read of an index while the record has not changed, one more when it has."""
+        """One read of an index while the record has not changed, one more when it has, none while nothing has."""
         name = self.identify(ctx, request)
         database = ctx.parts.database
-        found = records.find_version(database.reader, ctx.account, ctx.region, self.kind, name)
+        memory = _MEMORIES.of(database)
+        place = ctx.account, ctx.region, self.kind, name
+        found = memory.place(database.moment(), place, lambda: records.find_version(database.reader, *place))
         if found is None:
             raise self._fact(self.missing, ctx, name)
-        answer = self._remembered(ctx, _MEMORIES.of(database), found, self._described)
+        answer = self._remembered(ctx, memory, found, self._described)
         if answer is None:
             raise self._fact(self.missing, ctx, name)
         return answer

@@ -8,6 +8,7 @@ parsed, checked and planned by the ordinary functions; what it spares is tasks, 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,11 +28,12 @@ from cloche.server.quick.together import Together
 from cloche.services.parts import Parts
 from cloche.storage.objects import Bucket, BucketNotFound, ObjectInfo, ObjectStore
 from cloche.storage.objects.blobs import BLOB_BYTES_MAX
-from cloche.storage.objects.records import object_from
+from cloche.storage.objects.records import NULL_VERSION, object_from
 from cloche.storage.objects.writer import written_of
 
 if TYPE_CHECKING:
     from cloche.server.http_protocol import HttpProtocol
+    from cloche.services.s3.put import Put
 
 REMEMBERED_MAX: Final = 4_096
 """Answers, of one KiB or so each."""
@@ -238,7 +240,10 @@ class GetCycle(ObjectCycle):
 
 
 class PutCycle(ObjectCycle):
-    __slots__ = ()
+    __slots__ = ("_foreseen",)
+
+    _foreseen: tuple[int, bytes] | None
+    """Status and headers of the answer, made while the disk is waited for."""
 
     def begin(self, request: HttpRequest) -> None:
         from cloche.services.s3.causes import cause_of_put
@@ -262,26 +267,35 @@ class PutCycle(ObjectCycle):
             put.expected.check(written.md5, written.checksums, {})
         store, details, cause = self._quick.store, put.described(written), cause_of_put(context)
         bucket, key = members["Bucket"], members["Key"]
+        self._foreseen = None
 
         def answer(done: ObjectInfo | Exception) -> None:
             try:
                 with placing(members):
                     if isinstance(done, Exception):
                         raise done
-                    self._answer(put.answer(done))
+                    if self._foreseen is None or done.version != NULL_VERSION:
+                        self._foreseen = self._made(put.answer(done))
+                    self.send(*self._foreseen, b"")
             except Exception as error:
                 self.refuse(error)
 
         self._quick.together.change(
             lambda tx: store.commit_in(tx, bucket, key, written, details, condition=put.condition, cause=cause), answer
         )
+        if "LifecycleConfiguration" not in put.bucket.configuration:  # whose answer depends on when it was written
+            foreseen = ObjectInfo(bucket, key, written.size, written.md5, context.now, NULL_VERSION, details)
+            asyncio.get_running_loop().call_soon(self._foresee, put, foreseen)
 
-    def _answer(self, members: Members) -> None:
+    def _foresee(self, put: Put, info: ObjectInfo) -> None:
+        if not self.response_complete:
+            self._foreseen = self._made(put.answer(info))
+
+    def _made(self, members: Members) -> tuple[int, bytes]:
         exchange = self.exchange
         assert exchange.request is not None and exchange.target is not None
         target = exchange.target
         response = serialize_response(
             target.service, target.operation, target.protocol, members, exchange.request, exchange.request_id
         )
-        assert isinstance(response.body, bytes)
-        self.send(response.status, block_of(response.headers), response.body)
+        return response.status, block_of(response.headers)

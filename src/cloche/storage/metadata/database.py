@@ -9,7 +9,6 @@ Readers are connections per thread that cannot write. They never wait for the wr
 
 from __future__ import annotations
 
-import itertools
 import queue
 import sqlite3
 import threading
@@ -22,7 +21,7 @@ from typing import Any, Final, TypeVar
 from cloche.foundation.errors import Broken, Conflict, LimitReached
 
 T = TypeVar("T")
-Moment = tuple[int, int]
+Moment = int
 Change = Callable[[sqlite3.Connection], T]
 
 GROUP_MAX: Final = 256
@@ -44,9 +43,9 @@ class Database:
         self._local = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
-        self._numbers = itertools.count(1)
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
         self._closed = False
+        self._commits = 0
         self._after_commit: list[Callable[[], None]] = []
         self._after_each_commit: list[Callable[[sqlite3.Connection], None]] = []
         try:
@@ -115,18 +114,13 @@ class Database:
         finished: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for change, done in group:
-                connection.execute("SAVEPOINT change")
-                try:
-                    answer = change(connection)
-                except BaseException as error:
-                    connection.execute("ROLLBACK TO change")
-                    connection.execute("RELEASE change")
-                    finished.append((done, None, error))
-                else:
-                    connection.execute("RELEASE change")
-                    finished.append((done, answer, None))
+            if len(group) == 1:  # an error undoes the whole of it, so it needs no savepoint
+                ((change, done),) = group
+                finished.append((done, change(connection), None))
+            else:
+                finished += [(done, *_in_savepoint(connection, change)) for change, done in group]
             connection.execute("COMMIT")
+            self._commits += 1
         except BaseException as error:  # the disk is full, the file is gone: nobody's change was kept
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -154,17 +148,15 @@ class Database:
         if connection is None:
             reader = _Reader(_connect(self.path, read_only=True))
             connection = reader.connection
-            self._local.connection, self._local.reader, self._local.number = connection, reader, next(self._numbers)
+            self._local.connection, self._local.reader = connection, reader
             with self._readers_lock:
                 self._readers.add(reader)
         return connection
 
     def moment(self) -> Moment:
-        """Equal to one of before as long as nothing has been committed since. Ask for it before what is read at it."""
-        connection = self.reader
-        # The number tells of other connections' commits, and readers make none; each connection counts for itself
-        # (sqlite.org/pragma.html#pragma_data_version).
-        return self._local.number, connection.execute("PRAGMA data_version").fetchone()[0]
+        """Equal to one of before as long as nobody was told since of anything written: all writes are this object's
+        own, and it counts them before it wakes whoever waits. Ask for it before what is read at it."""
+        return self._commits
 
     def close(self) -> None:
         """Finish queued writes, then close. Safe to call twice."""
@@ -187,6 +179,19 @@ class _Reader:
 
     def __del__(self) -> None:
         self.connection.close()
+
+
+def _in_savepoint(connection: sqlite3.Connection, change: Change[Any]) -> tuple[Any, BaseException | None]:
+    """What ``change`` answered, or raised and is undone."""
+    connection.execute("SAVEPOINT change")
+    try:
+        answer = change(connection)
+    except BaseException as error:
+        connection.execute("ROLLBACK TO change")
+        connection.execute("RELEASE change")
+        return None, error
+    connection.execute("RELEASE change")
+    return answer, None
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
 from cloche.foundation.clock import Clock
-from cloche.storage.metadata.database import Change, Database
+from cloche.foundation.limits import KIB
+from cloche.storage.metadata.database import Change, Database, Moment
 from cloche.storage.objects import blobs, happened, versions
 from cloche.storage.objects.accounts import S3Accounts
 from cloche.storage.objects.buckets import Buckets
@@ -35,6 +36,10 @@ from cloche.storage.objects.writer import ContentWriter, Written, finish_tempora
 T = TypeVar("T")
 ATTEMPTS: Final = 3
 """How often an object is looked for anew that is replaced while it is read."""
+GLANCES_MAX: Final = 2_048
+GLANCE_BYTES_MAX: Final = 4 * KIB
+"""Eight MiB at most."""
+Glance = tuple[tuple[Any, ...], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,9 @@ class ObjectStore:
         self.buckets = Buckets(database, self.removal, clock)
         self.accounts = S3Accounts(database)
         self.uploads = Uploads(self, database, clock)
+        self._glances: tuple[Moment, dict[tuple[str, str], Glance]] = 0, {}
+        """What ``glance`` has found, as long as nobody writes anything: ten reads of one object in a row, by clients
+        that poll or a model's many workers, are one look at the database."""
         self.when_changed: Listener | None = None
         """Told of changes in buckets that have somebody to tell; others pay nothing."""
 
@@ -92,12 +100,24 @@ class ObjectStore:
                 continue
         raise KeyNotFound(bucket, key)
 
-    def glance(self, bucket: str, key: str) -> tuple[tuple[Any, ...], bytes | None] | None:
+    def glance(self, bucket: str, key: str) -> Glance | None:
         """What one look at the latest version tells, for who has seen it before: its row (see ``object_from``), which
         is another when anything about the object is, and the bytes of a small one. ``None`` where there is no object.
         """
+        moment = self._database.moment()
+        since, seen = self._glances
+        if since != moment:
+            since, seen = self._glances = moment, {}
+        known = seen.get((bucket, key))
+        if known is not None:
+            return known
         row = versions.glance(self._database.reader, bucket, key)
-        return None if row is None or row[9] else (row[:-1], row[-1])
+        if row is None or row[9]:
+            return None
+        found = row[:-1], row[-1]
+        if len(seen) < GLANCES_MAX and len(row[-1] or b"") <= GLANCE_BYTES_MAX:
+            seen[bucket, key] = found
+        return found
 
     def content(self, name: str) -> bytes | Path:
         """What a row names. Raises ``FileNotFoundError`` where it has been removed since."""
