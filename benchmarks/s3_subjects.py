@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -196,6 +197,18 @@ def plain_write(directory: Path, data: bytes) -> Call:
         path.unlink()
 
     return write
+
+
+def hashed_beside(write: Call, data: bytes) -> Call:
+    """The same while another thread computes the MD5 of what is written."""
+
+    def both(thread: int) -> None:
+        hashing = threading.Thread(target=hashlib.md5, args=(data,))
+        hashing.start()
+        write(thread)
+        hashing.join()
+
+    return both
 
 
 class Bare:

@@ -42,12 +42,11 @@ class Shared(tuple[Any, ...]):
 
 
 class Elements(Sequence[Any]):
-    """A list of structures so long that it brings its own way of being written: ``xml`` gives what rest-xml would make
-    of its items as a flattened list, each in an element called ``tag``. Its items are made when they are asked for."""
+    """A list of structures so long that it brings its own way of being written. Its items are made when asked for."""
 
     @abstractmethod
     def xml(self, tag: str) -> str:
-        raise NotImplementedError
+        """What rest-xml makes of the items as a flattened list, each in an element called ``tag``."""
 
 
 class Encoded(NamedTuple):

@@ -153,8 +153,11 @@ def test_accounts_outlive_a_restart(start_server: Callable[..., Any], tmp_path: 
     assert cloche(server, "accounts", "add", OTHER).returncode == 0
     keys = keys_of(server, OTHER)
     server.client("iam", **keys).create_user(UserName="stays")
+    owners = [server.client("s3", **each).list_buckets()["Owner"] for each in ({}, keys)]
+    assert owners[0] != owners[1]
     server.stop()
     server.start()
+    assert [server.client("s3", **each).list_buckets()["Owner"] for each in ({}, keys)] == owners
     assert server.client("iam", **keys).get_user(UserName="stays")["User"]["Arn"].split(":")[4] == OTHER
 
 

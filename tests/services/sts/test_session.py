@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -55,6 +56,19 @@ def test_assume_role(client: Callable[..., Any]) -> None:
     assert refusal(inside.get_session_token) == (
         "AccessDenied", "Cannot call GetSessionToken with session credentials", 403,
     )  # fmt: skip
+
+
+def test_a_session_may_be_given_a_policy(client: Callable[..., Any]) -> None:
+    """The policy is held to the same rules as any other, and how much of the room it takes is told."""
+    arn = role(client, "Narrowed", {"AWS": ACCOUNT})
+    less = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}
+    read_only = [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]
+    assume = partial(client("sts").assume_role, RoleArn=arn, RoleSessionName="less")
+    assert "PackedPolicySize" not in assume()
+    made = assume(Policy=json.dumps(less), PolicyArns=read_only)
+    assert 0 < made["PackedPolicySize"] < 100
+    assert client("sts", **keys(made["Credentials"])).get_caller_identity()["Arn"].endswith("/Narrowed/less")
+    assert refusal(assume, Policy=json.dumps({**less, "Version": "2026"}))[0] == "MalformedPolicyDocument"
 
 
 def test_trust_is_evaluated(client: Callable[..., Any]) -> None:
