@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from cloche.compute.images.store import BlobStore
 from cloche.engines.image_registry.layers import UNUSED_SECONDS
+from cloche.engines.image_registry.manifests import DIGEST, MANIFEST_BYTES_MAX
 from cloche.engines.image_registry.uploads import Uploads
 from cloche.foundation.clock import Clock
 from cloche.storage.metadata.database import Database
@@ -35,8 +36,6 @@ class Collector:
     def __init__(self, store: BlobStore, database: Database, clock: Clock, uploads: Uploads) -> None:
         self._store, self._database, self._clock, self._uploads = store, database, clock, uploads
         self._swept = False
-        self.loaded: Callable[[], Iterable[str]] = lambda: ()
-        """Digests that images loaded under a name need. Set before serving."""
 
     def next_at(self) -> float | None:
         """A start looks once for what a death may have left behind."""
@@ -54,7 +53,7 @@ class Collector:
         for id in self._database.write(lambda tx: _end_uploads(tx, now)):
             self._uploads.discard(id)
         self._database.write(lambda tx: _drop_layers(tx, now))
-        loaded = set(self.loaded())
+        loaded = named_in_layout(self._store)
         while self._database.write(lambda tx: self._remove_garbage(tx, loaded)):
             pass
         if not self._swept:
@@ -72,21 +71,35 @@ class Collector:
 
     def _sweep(self, loaded: set[str]) -> None:
         oldest, strays = time.time() - STRAY_SECONDS, []  # the file system's clock, not Cloche's
-        reader = self._database.reader
+        rows = self._database.reader.execute("SELECT digest FROM image_layers UNION SELECT digest FROM images")
+        known = loaded.union(row[0] for row in rows)  # a manifest lies there, too, once its image has run
         for digest in map(str, self._store.digests()):
-            if digest in loaded or _is_had(reader, digest):
+            if digest in known:
                 continue
-            try:
+            with suppress(FileNotFoundError):
                 if self._store.path(digest).stat().st_mtime < oldest:
                     strays.append((digest,))
-            except FileNotFoundError:
-                continue
         if strays:
             log.info("%d blobs that no image has are removed", len(strays))
             self._database.write(lambda tx: tx.executemany("INSERT OR IGNORE INTO image_garbage VALUES (?)", strays))
             while self._database.write(lambda tx: self._remove_garbage(tx, loaded)):
                 pass
         self._store.sweep()
+
+
+def named_in_layout(store: BlobStore) -> set[str]:
+    """Digests of all that the images need which the layout's own index names: those that were loaded from files. Every
+    digest that stands in one of their documents counts, whatever it means there."""
+    found: set[str] = set()
+    texts = [(store.root / "index.json").read_text()]
+    while texts:
+        for digest in DIGEST.findall(texts.pop()):
+            if digest in found or not store.has(digest):
+                continue
+            found.add(digest)
+            if store.size(digest) <= MANIFEST_BYTES_MAX:
+                texts.append(store.read(digest, MANIFEST_BYTES_MAX).decode("latin-1"))
+    return found
 
 
 def _is_had(connection: sqlite3.Connection, digest: str) -> bool:
