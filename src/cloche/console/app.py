@@ -21,6 +21,7 @@ from cloche.console.experiments import ExperimentPages
 from cloche.console.feed import Feed
 from cloche.console.flow import Flow
 from cloche.console.functions import FunctionPages
+from cloche.console.images import ImagePages
 from cloche.console.insights import InsightsPages
 from cloche.console.lineage import LineagePages
 from cloche.console.monitors import MonitorPages
@@ -73,6 +74,7 @@ class Console:
             *MonitorPages(ask, pages).routes(),
             *FunctionPages(ask, pages).routes(),
             *StoragePages(ask, pages).routes(),
+            *ImagePages(ask, pages).routes(),
             *EventPages(ask, pages, flow).routes(),
             *TopicPages(ask, pages, mails).routes(),
             *AlarmPages(ask, pages).routes(),
