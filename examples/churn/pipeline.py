@@ -2,26 +2,34 @@
 
 Prepare ─► Tune ─► Evaluate ─► GoodEnough? ─yes─► Register (a package that waits for approval)
                                           └─no──► TooWeak (the execution fails, with its reason)
+
+One that is to be watched has another step, Baseline, between Evaluate and GoodEnough: what Model Monitor needs to know
+of the model's data and scores, registered with it.
 """
 
 from pathlib import Path
 
 from sagemaker import image_uris
+from sagemaker.drift_check_baselines import DriftCheckBaselines
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
 from sagemaker.model import Model
 from sagemaker.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.model_monitor import DatasetFormat
 from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor
 from sagemaker.sklearn.processing import SKLearnProcessor
 from sagemaker.tuner import ContinuousParameter, HyperparameterTuner, IntegerParameter
+from sagemaker.workflow.check_job_config import CheckJobConfig
 from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import ConditionGreaterThanOrEqualTo
+from sagemaker.workflow.execution_variables import ExecutionVariables
 from sagemaker.workflow.fail_step import FailStep
 from sagemaker.workflow.functions import Join, JsonGet
 from sagemaker.workflow.model_step import ModelStep
 from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.properties import PropertyFile
+from sagemaker.workflow.quality_check_step import DataQualityCheckConfig, QualityCheckStep
 from sagemaker.workflow.steps import CacheConfig, ProcessingStep, TuningStep
 
 STEPS = Path(__file__).resolve().parent / "steps"
@@ -29,10 +37,11 @@ XGBOOST, SKLEARN, INSTANCE = "1.7-1", "1.2-1", "ml.m5.large"
 AUC = "binary_classification_metrics.auc.value"
 
 
-def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8):
+def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8, watched=False, at_once=2):
     """The pipeline, not yet made. ``session`` is a PipelineSession, ``data`` the default address of the raw file(s),
     ``group`` the model package group that gets the model. ``cached`` is for data that stay as they are under their
-    address; ``minimum`` the AUC that a model must reach."""
+    address; ``minimum`` the AUC that a model must reach; ``watched`` says that the package is to carry a baseline.
+    With more than one trial ``at_once``, what the search learns from depends on which of them ends first."""
     raw = ParameterString("RawData", default_value=data)
     threshold = ParameterFloat("MinimumAuc", default_value=minimum)
     trials = ParameterInteger("Trials", default_value=6)
@@ -55,7 +64,7 @@ def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8
     )
     tune = TuningStep(
         "Tune",
-        step_args=tuner(name, image, role, session, trials).fit(
+        step_args=tuner(name, image, role, session, trials, at_once).fit(
             {part: TrainingInput(output(prepare, part), content_type="text/csv") for part in ("train", "validation")}
         ),
         cache_config=cache,
@@ -78,17 +87,24 @@ def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8
                 ProcessingInput(source=output(prepare, "test"), destination="/opt/ml/processing/test"),
                 ProcessingInput(source=output(prepare, "report"), destination="/opt/ml/processing/report"),
             ],
-            outputs=[ProcessingOutput(output_name="evaluation", source="/opt/ml/processing/evaluation")],
+            outputs=[
+                ProcessingOutput(output_name=part, source=f"/opt/ml/processing/{part}")
+                for part in ("evaluation", "baseline")
+            ],
         ),
         property_files=[report],
         cache_config=cache,
     )
-    metrics = ModelMetrics(
-        model_statistics=MetricsSource(
-            s3_uri=Join(on="/", values=[output(evaluate, "evaluation"), "evaluation.json"]),
-            content_type="application/json",
-        )
-    )
+    metrics = {"model_statistics": found_at(Join(on="/", values=[output(evaluate, "evaluation"), "evaluation.json"]))}
+    held = None
+    if watched:
+        baseline = suggest(name, role, session, output(evaluate, "baseline"))
+        known = {
+            "model_data_statistics": found_at(baseline.properties.CalculatedBaselineStatistics),
+            "model_data_constraints": found_at(baseline.properties.CalculatedBaselineConstraints),
+        }
+        metrics |= known
+        held = DriftCheckBaselines(**known)
     register = ModelStep(
         "Register",
         step_args=Model(image_uri=image, model_data=artefact, role=role, sagemaker_session=session).register(
@@ -98,7 +114,8 @@ def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8
             transform_instances=[INSTANCE],
             model_package_group_name=group,
             approval_status="PendingManualApproval",
-            model_metrics=metrics,
+            model_metrics=ModelMetrics(**metrics),
+            drift_check_baselines=held,
         ),
     )
     auc = JsonGet(step_name=evaluate.name, property_file=report, json_path=AUC)
@@ -113,12 +130,32 @@ def churn_pipeline(name, session, role, data, group, *, cached=True, minimum=0.8
     return Pipeline(
         name,
         parameters=[raw, threshold, trials],
-        steps=[prepare, tune, evaluate, decide],
+        steps=[prepare, tune, evaluate, *([baseline] if watched else []), decide],
         sagemaker_session=session,
     )
 
 
-def tuner(name, image, role, session, trials):
+def suggest(name, role, session, data):
+    """The step that says what is usual in ``data``. It checks nothing: a model that was trained anew is to differ."""
+    place = [f"s3://{session.default_bucket()}/{name}/baselines", ExecutionVariables.PIPELINE_EXECUTION_ID]
+    return QualityCheckStep(
+        "Baseline",
+        quality_check_config=DataQualityCheckConfig(
+            baseline_dataset=data,
+            dataset_format=DatasetFormat.csv(header=True),
+            output_s3_uri=Join(on="/", values=place),
+        ),
+        check_job_config=CheckJobConfig(role=role, instance_type=INSTANCE, sagemaker_session=session),
+        skip_check=True,
+        register_new_baseline=True,
+    )
+
+
+def found_at(address):
+    return MetricsSource(s3_uri=address, content_type="application/json")
+
+
+def tuner(name, image, role, session, trials, at_once):
     estimator = Estimator(
         image,
         role,
@@ -139,7 +176,7 @@ def tuner(name, image, role, session, trials):
         },
         strategy="Bayesian",
         max_jobs=trials,
-        max_parallel_jobs=2,
+        max_parallel_jobs=at_once,
         random_seed=7,
     )
 

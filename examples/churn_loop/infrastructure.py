@@ -43,13 +43,21 @@ class Loop:
         """The churn pipeline on what came in lately. Uncached: the address of the data stays, its content does not."""
         recent = f"{self.place}/recent"
         made = churn_pipeline(
-            self.name, PipelineSession(), self.role, recent, self.group, cached=False, minimum=MINIMUM_AUC
+            self.name,
+            PipelineSession(),
+            self.role,
+            recent,
+            self.group,
+            cached=False,
+            minimum=MINIMUM_AUC,
+            watched=True,
+            at_once=1,
         )
         made.upsert(self.role)
         return made
 
     def deployment(self):
-        """Model packages are judged by a policy; approved ones are deployed."""
+        """Model packages are judged by a policy; approved ones are deployed; what serves is watched by its own data."""
         role = self._role(
             "functions",
             "lambda.amazonaws.com",
@@ -66,6 +74,13 @@ class Loop:
             "ERRORS_ALARM": self.errors_alarm,
         }
         self._on_package("Approved", self._function("deploy", role, settings))
+        pattern = {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Endpoint State Change"],
+            "detail": {"EndpointName": [self.endpoint], "EndpointStatus": ["IN_SERVICE"]},
+        }
+        baseline = self._function("baseline", role, {"SCHEDULE": self.data})
+        self._invoked_by("baseline", baseline, EventPattern=json.dumps(pattern))
 
     # -- being watched -----------------------------------------------------------------------------------
 

@@ -55,7 +55,8 @@ class Month:
         self.runtime = boto3.client("sagemaker-runtime", config=patient)
         self.sagemaker, self.s3 = boto3.client("sagemaker"), boto3.client("s3")
         self.cloudwatch = boto3.client("cloudwatch")
-        self.requests, self.rang, self.areas = 0, [], []
+        self.requests, self.rang, self.areas, self.drifted = 0, [], [], []
+        self.shifting = {}
         self.truth = {}
 
     # -- the first model ---------------------------------------------------------------------------------
@@ -108,11 +109,20 @@ class Month:
             scores += [self.ask(lines[number], f"{day}-{number}") for number in part]
             self.truth.setdefault(at.strftime("%Y/%m/%d/%H"), []).extend((f"{day}-{n}", labels[n]) for n in part)
             self.clock.advance_to(at + timedelta(hours=1 / STEPS_AN_HOUR))
+            self.look()
         # A day later it is known who left.
         self.tell_truth()
         self.put_recent(f"{day:03d}", raw)
         self.areas.append(area(labels, scores))
         self.show(day)
+
+    def look(self):
+        """Whether a new model has a part of the requests just now."""
+        pending = self.sagemaker.describe_endpoint(EndpointName=self.loop.endpoint).get("PendingDeploymentSummary")
+        for variant in (pending or {}).get("ProductionVariants", ()):
+            if any(each["Status"] == "Baking" for each in variant.get("VariantStatus", ())):
+                name = pending["EndpointConfigName"]
+                self.shifting[name] = self.shifting.get(name, 0) + 1
 
     def tell_truth(self):
         for hour, known in self.truth.items():
@@ -139,6 +149,7 @@ class Month:
             MonitoringScheduleName=loop.data, ScheduledTimeAfter=self.midnight + timedelta(days=day), MaxResults=100
         )["MonitoringExecutionSummaries"]
         drifted = sum(each["MonitoringExecutionStatus"] == "CompletedWithViolations" for each in executions)
+        self.drifted.append([drifted, len(executions)])
         if alarm["StateValue"] == "ALARM":
             self.rang.append(day)
         print(
@@ -153,13 +164,20 @@ class Month:
         loop = self.loop
         executions = self.sagemaker.list_pipeline_executions(PipelineName=loop.name)["PipelineExecutionSummaries"]
         config = self.sagemaker.describe_endpoint(EndpointName=loop.endpoint)["EndpointConfigName"]
+        packages = self.sagemaker.list_model_packages(ModelPackageGroupName=loop.group)["ModelPackageSummaryList"]
+        watched = self.sagemaker.describe_monitoring_schedule(MonitoringScheduleName=loop.data)
         told = {
             "days": self.asked.days,
             "requests": self.requests,
             "rang": self.rang,
             "retrained": len(executions) - 1,
             "serving": int(config.rpartition("-")[2]),
+            "approved": sum(each["ModelApprovalStatus"] == "Approved" for each in packages),
+            "canaries": len(self.shifting),
             "auc": [round(each, 4) for each in self.areas],
+            "violations": self.drifted,
+            "baseline": watched["MonitoringScheduleConfig"]["MonitoringJobDefinitionName"].rpartition("-")[2],
+            "alarm": loop.model_alarm,
         }
         if self.rang:
             worst, last = min(self.areas), sum(self.areas[-3:]) / 3

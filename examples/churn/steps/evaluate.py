@@ -3,6 +3,8 @@
 Reads  /opt/ml/processing/model/model.tar.gz, test/*.csv (label first) and report/preparation.json (the columns' names)
 Writes /opt/ml/processing/evaluation/evaluation.json   what the registry and the pipeline's condition read
                                      report.html, plots
+       /opt/ml/processing/baseline/baseline.csv       the model's scores beside what it was asked, with a header: what
+                                                      Model Monitor is to hold an endpoint's traffic against
 """
 
 import json
@@ -34,8 +36,18 @@ def main():
         title="Customers who leave",
     )
     found.write(str(ROOT / "evaluation"))
+    write_baseline(names, scores)
     auc = found.groups["binary_classification_metrics"]["auc"]
     print(f"AUC on {len(labels)} unseen rows: {auc['value']:.4f} (standard deviation {auc['standard_deviation']:.4f})")
+
+
+def write_baseline(names, scores):
+    """The columns as text, as they came: a number with a fraction keeps its point."""
+    (ROOT / "baseline").mkdir(exist_ok=True)
+    rows = [line.partition(",")[2] for path in (ROOT / "test").glob("*.csv") for line in path.read_text().splitlines()]
+    with (ROOT / "baseline" / "baseline.csv").open("w") as file:
+        file.write(",".join(["score", *(name.replace("=", "_") for name in names)]) + "\n")
+        file.writelines(f"{float(score)},{row}\n" for score, row in zip(scores, rows, strict=True))
 
 
 if __name__ == "__main__":

@@ -210,6 +210,25 @@ def test_only_the_window_is_merged(analyze: Analyze) -> None:
     assert len(lines(ended)) == 1
 
 
+def test_windows_that_overlap_leave_the_same_file_of_an_hour(analyze: Analyze) -> None:
+    """What two schedules merge of one hour lies in one place: the later replaces the earlier, nothing counts twice."""
+    files = {
+        f"ep/v/2026/11/26/{hour}/a.jsonl": captured(hour, "x", eventId=hour, time=f"2026-11-26T{hour}:30:00Z")
+        for hour in ("10", "11", "12")
+    }
+    truths = {f"2026/11/26/{hour}/t.jsonl": truth(hour, "1") for hour in ("10", "11", "12")}
+    left: list[dict[str, str]] = []
+    for start, end in (("10", "12"), ("11", "13")):
+        window = {"start_time": f"2026-11-26T{start}:00:00Z", "end_time": f"2026-11-26T{end}:00:00Z"}
+        ended = merge(analyze, files, truths, **window)
+        parts = ended.output.rglob("part-*")
+        left.append({str(part.relative_to(ended.output)): part.read_text() for part in parts})
+    shared = left[0].keys() & left[1].keys()
+    assert [name[:18] for name in shared] == ["ep/v/2026/11/26/11"]
+    assert all(left[0][name] == left[1][name] for name in shared)
+    assert len(left[0].keys() | left[1].keys()) == 3
+
+
 @pytest.mark.parametrize(
     ("truths", "told"),
     [
