@@ -187,7 +187,7 @@ class World:
 
     def invoke(self, name: str, variant: str = "", body: bytes = b"") -> tuple[str, Outcome]:
         data = request_bytes(request_head([]), body)
-        heard = (body, "text/csv", "event", "", "")
+        heard = (body, "event", ("text/csv", "", ""))
         work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data, lambda: heard)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 

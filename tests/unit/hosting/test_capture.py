@@ -101,7 +101,7 @@ class World:
 
 
 def heard(body: bytes) -> Heard:
-    return (body, "text/csv", "event", "", "")
+    return body, "event", ("text/csv", "", "")
 
 
 def answer(body: bytes) -> Answer:
@@ -122,7 +122,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["text/csv", 'TEXT/CSV; x="\\', "b/c", ""]))
 def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
-    asked = (body, type, "id", 'an "id"', "")
+    asked = (body, "id", (type, 'an "id"', ""))
     line = Lines(PLAN).line(asked, b"application/json", body, end_of("2026-05-01T12:00:00Z"))
     assert line.count(b"\n") == 1 and line.endswith(b"}\n")
     for side in json.loads(line)["captureData"].values():
@@ -145,7 +145,7 @@ def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     ],
 )
 def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None:
-    line = Lines(PLAN).line((b"1", type, "id", "", ""), type.encode(), b"", end_of("t"))
+    line = Lines(PLAN).line((b"1", "id", (type, "", "")), type.encode(), b"", end_of("t"))
     sides = json.loads(line)["captureData"]
     assert [side["encoding"] for side in sides.values()] == [encoding, encoding]
     assert [side["observedContentType"] for side in sides.values()] == [type or OCTETS] * 2
@@ -153,7 +153,7 @@ def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None
 
 
 def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
-    line = Lines(PLAN).line((b"1,\xff", "text/csv", "id", "", ""), b"text/csv", b"1", end_of("t"))
+    line = Lines(PLAN).line((b"1,\xff", "id", ("text/csv", "", "")), b"text/csv", b"1", end_of("t"))
     sides = json.loads(line)["captureData"]
     assert sides["endpointInput"] == {
         "observedContentType": "text/csv",

@@ -17,7 +17,7 @@ from cloche.engines.hosting.router import ANY, Route, Router, Target, Variant, W
 from cloche.engines.hosting.streaming import AnswerStream, stream
 from cloche.engines.hosting.traffic import Traffic
 
-HEARD = (b"x", "", "1", "", "")
+HEARD = (b"x", "1", ("", "", ""))
 KEY = ("123456789012", "us-east-1", "e")
 REQUEST = (b"POST /invocations HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n"

@@ -13,7 +13,7 @@ from typing import Final
 from cloche.aws.http import HttpRequest
 from cloche.aws.operation import Caller
 from cloche.aws.signing.alike import Alike
-from cloche.engines.hosting import Wanted
+from cloche.engines.hosting import Told, Wanted
 from cloche.engines.hosting.router import Key
 
 VARYING: Final = frozenset((b"x-amz-date", b"amz-sdk-invocation-id", b"amz-sdk-request", b"content-length"))
@@ -62,9 +62,10 @@ def sight_of(target: bytes, lines: list[tuple[bytes, bytes]]) -> Sight | None:
 
 class Form:
     """``request`` is the first of them, without its body. ``head`` begins what the model server is sent; the length of
-    the body ends it. ``asked`` is the endpoint, or the component on it, and stands in ``key``, too."""
+    the body ends it. ``asked`` is the endpoint, or the component on it, and stands in ``key``, too; ``told`` is for who
+    captures the request."""
 
-    __slots__ = ("alike", "asked", "caller", "endpoint", "head", "key", "region", "request", "wanted")
+    __slots__ = ("alike", "asked", "caller", "endpoint", "head", "key", "region", "request", "told", "wanted")
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Form:
         key: Key,
         wanted: Wanted,
         head: bytes,
+        told: Told,
     ) -> None:
         self.request = request
         self.caller = caller
@@ -84,6 +86,7 @@ class Form:
         _, self.region, self.asked = key
         self.wanted = wanted
         self.head = head
+        self.told = told
 
 
 class Forms:

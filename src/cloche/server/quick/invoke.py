@@ -37,6 +37,7 @@ _TARGET_VARIANT: Final = "x-amzn-sagemaker-target-variant"
 _INFERENCE_ID: Final = "x-amzn-sagemaker-inference-id"
 _COMPONENT: Final = "x-amzn-sagemaker-inference-component"
 _COMPONENT_NAME: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+NOTHING_TOLD: Final = ("", "", "")
 _PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT, _INFERENCE_ID, _COMPONENT})
 
 
@@ -79,7 +80,7 @@ def _has_plain_members(headers: Headers) -> bool:
 
 
 class InvokeCycle(QuickCycle):
-    __slots__ = ("_asked", "_body", "_name", "_quick", "_region", "_sight")
+    __slots__ = ("_asked", "_body", "_name", "_quick", "_region", "_sight", "_told")
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class InvokeCycle(QuickCycle):
         self._region = ""
         self._sight = sight
         self._body = b""
+        self._told = NOTHING_TOLD
 
     def names(self) -> tuple[str, str]:
         return SERVICE, OPERATION
@@ -125,6 +127,7 @@ class InvokeCycle(QuickCycle):
             key,
             Wanted(variant) if variant else ANY,
             request_head(forwarded),
+            (get("content-type"), get(_INFERENCE_ID), get(_FORWARDED[2])),
         )
         if self._sight is not None and DATE in self.headers:
             self._quick.forms.keep(self._sight, form)
@@ -137,15 +140,12 @@ class InvokeCycle(QuickCycle):
         offered = chain.dispatch.ready(SERVICE)
         assert offered is not None
         chain.authorize(context, SERVICE, offered.operation(OPERATION), {"EndpointName": form.endpoint})
-        self._body = body
+        self._body, self._told = body, form.told
         data = request_bytes(form.head, body)
         chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self._heard)
 
     def _heard(self) -> Heard:
-        request = self.exchange.request
-        assert request is not None
-        get = request.headers.get
-        return self._body, get("content-type"), self.exchange.request_id, get(_INFERENCE_ID), get(_FORWARDED[2])
+        return self._body, self.exchange.request_id, self._told
 
     def _answered(self, variant: str, outcome: Outcome) -> None:
         """The model server has answered, or will not."""

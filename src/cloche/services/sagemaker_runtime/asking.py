@@ -66,7 +66,7 @@ async def asked(ctx: Context, request: Members) -> Asked:
         if not instance:
             raise session_unknown(key[2])
     type, id, attributes = (request.get(name) or "" for name in ("ContentType", "InferenceId", "CustomAttributes"))
-    heard = body, type, ctx.request_id, id, attributes
+    heard = body, ctx.request_id, (type, id, attributes)
     return Asked(key, Wanted(request.get("TargetVariant") or "", instance), data, heard)
 
 
