@@ -75,6 +75,7 @@ from cloche.server.event_delivery import events_of
 from cloche.server.function_keys import FunctionKeys
 from cloche.server.function_queues import FunctionQueues
 from cloche.server.housekeeping import Housekeeping
+from cloche.server.image_events import ImageEvents
 from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
@@ -140,6 +141,7 @@ class Engines:
         """Tie together what was made."""
         parts.changes.follow("lineage", lineage_following.follow)
         parts.changes.follow("events", StateChanges(parts).follow)
+        parts.image_registry.happened = ImageEvents(parts.events).tell
         self.lifecycle = Lifecycle(parts.objects, parts.clock)
         self.housekeeping = Housekeeping(
             [
