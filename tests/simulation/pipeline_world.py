@@ -11,6 +11,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -192,15 +193,16 @@ class PipelineWorld:
         self.pipelines._functions.call = self._queue_function  # type: ignore[method-assign]
         self.changes.start()
         self.database.write(lambda tx: rows.release_all(tx, self.clock.time()))
-        real = self.database.write
+        real = self.database.submit
 
-        def deadly(change: Callable[[Any], Any]) -> Any:
+        def deadly(change: Callable[[Any], Any], **how: Any) -> Any:
             self.perhaps_die()
-            answer = real(change)
+            answer = real(change, **how)
+            wait([answer])
             self.perhaps_die()
             return answer
 
-        self.database.write = deadly  # type: ignore[method-assign]
+        self.database.submit = deadly  # type: ignore[method-assign]
 
     def _queue_function(self, call: Call) -> None:
         self.functions[(call.execution, call.step, call.attempt)] = call

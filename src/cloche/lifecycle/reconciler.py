@@ -189,7 +189,8 @@ class Reconciler:
 
     def _pause_seconds(self) -> float:
         pause = LOOK_SECONDS_MAX
-        wake_at, until = rows.next_wake(self._database.reader), rows.next_until(self._database.reader)
+        reader, busy = self._database.reader, self._busy.keys()
+        wake_at, until = rows.next_wake(reader, busy), rows.next_until(reader, busy)
         if wake_at is not None:
             pause = min(pause, wake_at - self._clock.real())
         if until is not None:
@@ -218,8 +219,9 @@ class Reconciler:
     def _handle(self, id: str, lease: str) -> None:
         try:
             now = self._clock.real()
-            # Nobody waits for the claim: it is written before what comes of it, which counts only if it was there.
-            self._database.submit(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS))
+            # Nobody waits for the claim: it is written before what comes of it, which counts only if it was there; of
+            # work that is done at once, together with it.
+            self._database.submit(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS), along=True)
             item = rows.read(self._database.reader, id)
             if item is not None and item.ended_at is None:
                 outcome = self._work(item)

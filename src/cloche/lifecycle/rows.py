@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,19 +124,23 @@ def due(connection: sqlite3.Connection, real: float, now: float, limit: int) -> 
     return [row[0] for row in rows]
 
 
-def next_wake(connection: sqlite3.Connection) -> float | None:
-    row = connection.execute(
-        "SELECT min(wake_at) FROM lifecycles WHERE wake_at IS NOT NULL AND lease IS NULL"
-    ).fetchone()
-    wake_at: float | None = row[0]
-    return wake_at
+def next_wake(connection: sqlite3.Connection, busy: Collection[str] = ()) -> float | None:
+    """When somebody is due whom nobody holds; those in ``busy`` are about to be held."""
+    return _first(connection, "wake_at", busy)
 
 
-def next_until(connection: sqlite3.Connection) -> float | None:
+def next_until(connection: sqlite3.Connection, busy: Collection[str] = ()) -> float | None:
     """The earliest moment of Cloche's time that somebody waits for."""
-    row = connection.execute("SELECT min(until) FROM lifecycles WHERE until IS NOT NULL AND lease IS NULL").fetchone()
-    until: float | None = row[0]
-    return until
+    return _first(connection, "until", busy)
+
+
+def _first(connection: sqlite3.Connection, column: str, busy: Collection[str]) -> float | None:
+    found = connection.execute(
+        f"SELECT id, {column} FROM lifecycles WHERE {column} IS NOT NULL AND lease IS NULL"  # noqa: S608 - one of two
+        f" ORDER BY {column} LIMIT ?",
+        (len(busy) + 1,),
+    )
+    return next((moment for id, moment in found if id not in busy), None)
 
 
 def at_work(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

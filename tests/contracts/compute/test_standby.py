@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def pids_that_wait(folder: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                if b"stand-by\0" + str(folder).encode() in (entry / "cmdline").read_bytes():
+                if (entry / "cwd").readlink().parent == folder / "run" / ".standby":
                     found.append(int(entry.name))
     return [pid for pid in found if is_there(pid)]
 
@@ -158,29 +159,98 @@ def test_who_is_not_needed_goes(waiting: Bench, monkeypatch: pytest.MonkeyPatch)
     until(lambda: not pids_that_wait(waiting.folder))
 
 
+WORK = "print(open('/opt/ml/input/words').read()); open('/opt/ml/done', 'a').write('once')"
 SERVER = """
-import sys, time
+import os, signal, sys, time
 from pathlib import Path
-from cloche.compute.local import LocalRuntime
+from cloche.compute.local import LocalRuntime, standby
 from cloche.compute.runtime import Mount, ProcessSpec, Standby
-run, package, target = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-runtime = LocalRuntime(run, "bubblewrap", standby=True)
-(run.parent / "ml").mkdir()
-spec = ProcessSpec("job", (sys.executable, "-c", "pass"), {"PATH": "/usr/bin"}, run.parent / "ml",
-                   mounts=(Mount(package, target),), standby=Standby())
-print(runtime.prepare(spec), flush=True)
-time.sleep(60)
+folder, package, target, work, dies = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
+def spec():
+    for made in (folder / "ml", folder / "input"):
+        made.mkdir(exist_ok=True)
+    (folder / "input" / "words").write_text("read")
+    mounts = (Mount(package, target), Mount(folder / "input", "/opt/ml/input"))
+    return ProcessSpec("job", (sys.executable, "-c", work), {"PATH": "/usr/bin"}, folder / "ml", mounts=mounts,
+                       standby=Standby())
+def dying(ready):
+    if dies == "after the word":
+        os.write(ready.ask, b"g")
+    os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    runtime = LocalRuntime(folder / "run", "bubblewrap", standby=True)
+    print(runtime.prepare(spec()), flush=True)
+    if dies:
+        standby.Ready.take = dying
+        runtime.start(spec())
+    time.sleep(60)
 """
+
+
+def server_on(folder: Path, dies: str = "") -> list[str]:
+    folder.mkdir()
+    named = (str(folder), str(package_folder()), str(PACKAGE_ROOT / "cloche_jobs"), WORK, dies)
+    return [sys.executable, "-c", SERVER, *named]
 
 
 def test_none_outlives_a_server_that_is_killed(waiting: Bench) -> None:
     folder = waiting.folder / "another"
-    folder.mkdir()
-    line = [sys.executable, "-c", SERVER, str(folder / "run"), str(package_folder())]
-    with subprocess.Popen([*line, str(PACKAGE_ROOT / "cloche_jobs")], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(server_on(folder), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None and server.stdout.readline() == "True\n"
         assert pids_that_wait(folder)
         server.kill()
     until(lambda: not pids_that_wait(folder))
     LocalRuntime(folder / "run", "bubblewrap", standby=True).close()
     assert list((folder / "run" / ".standby").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["before the word", "after the word"])
+def test_a_server_killed_while_it_hands_over_loses_nothing(waiting: Bench, moment: str) -> None:
+    """Either nobody has begun, and the next server begins; or it has, and is not begun again."""
+    folder = waiting.folder / "another"
+    died = subprocess.run(server_on(folder, moment), capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    runtime = LocalRuntime(folder / "run", "bubblewrap", standby=True)
+    after = Bench(runtime, folder, "bubblewrap")
+    try:
+        if moment == "before the word":
+            until(lambda: not [pid for pid in _all_pids() if _works_in(pid, folder / "run" / "job")])
+            assert runtime.observe("job") is None
+            for name in ("ml", "input"):  # whoever starts a process stages its files afresh
+                shutil.rmtree(folder / name, ignore_errors=True)
+                (folder / name).mkdir()
+            (folder / "input" / "words").write_text("read")
+        else:
+            until(lambda: runtime.observe("job") is not None)
+        mounts = (Mount(folder / "input", "/opt/ml/input"),)
+        argv, environment = (sys.executable, "-c", WORK), {"PATH": "/usr/bin"}
+        runtime.start(ProcessSpec("job", argv, environment, folder / "ml", mounts=mounts))
+        assert after.ended("job").exit_code == 0 and after.printed("job") == "read\n"
+        assert (folder / "ml" / "done").read_text() == "once"
+        runtime.forget("job")
+    finally:
+        runtime.close()
+
+
+def _all_pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cwd").readlink() == folder and is_there(pid)
+    return False
+
+
+def test_any_program_of_an_image_that_is_warm_stood_by(waiting: Bench) -> None:
+    def spec(id: str, *argv: str) -> ProcessSpec:
+        return replace(waiting.spec("pass", id), argv=argv, standby=Standby(python=sys.executable))
+
+    assert waiting.runtime.prepare(spec("kind", "python3", "-c", "pass"))
+    waiting.runtime.start(spec("shell", "/bin/sh", "-c", "echo $$ $LANG; exit 4"))
+    assert waiting.ended("shell").exit_code == 4 and stood_by(waiting, "shell")
+    assert waiting.printed("shell").split()[1:] == ["C.UTF-8"]
+    assert waiting.runtime.prepare(spec("kind", "python3", "-c", "pass"))
+    waiting.runtime.start(spec("none", "/usr/bin/no-such-program"))
+    ended = waiting.ended("none")
+    assert (ended.cause, "no-such-program" in ended.message) == ("not_started", True)

@@ -25,9 +25,12 @@ from typing import Any, Final
 
 from cloche.compute.local import cgroups, processes
 from cloche.compute.local import sandbox as box
+from cloche.compute.local.handing_over import moved_in, order_of
+from cloche.compute.local.nursery import Nursery
 from cloche.compute.local.runner.host import output_name
 from cloche.compute.local.runner.measuring import used_bytes
-from cloche.compute.local.standby import Shape, Standby, moved_in, order_of, shape_of
+from cloche.compute.local.shape import Shape, shape_of
+from cloche.compute.local.standby import Standby
 from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
 from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
@@ -62,6 +65,7 @@ class LocalRuntime:
         self.control_groups = cgroups.found() if self._bwrap else cgroups.ControlGroups()
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runner = box.compiled_runner(run_dir.resolve() / ".runner")
+        self._nursery = Nursery(box.runner_command(self._runner))
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
@@ -70,7 +74,7 @@ class LocalRuntime:
             box.make_etc(self._etc)
             if standby:
                 make = partial(self._document, stands_by=True)
-                self._standby = Standby(run_dir / ".standby", make, box.runner_command(self._runner))
+                self._standby = Standby(run_dir / ".standby", make, self._nursery)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -85,7 +89,7 @@ class LocalRuntime:
             folder.mkdir(mode=0o700, exist_ok=True)
             token = secrets.token_hex(16)
             _write_spec(folder, token, self._document(spec, token, folder))
-            self._spawn(folder)
+            self._begin(folder)
         runner = _claim_of(folder)
         if runner is None:
             raise Broken(f"the runner of {spec.id} did not start", detail=str(folder))
@@ -99,22 +103,20 @@ class LocalRuntime:
         ready = self._standby.take(shape, folder)
         if ready is None:
             return False
+        took = False
         try:
             with moved_in(folder, spec) as mounts:
                 document = self._document(spec, ready.token, folder)
                 host = document["hosts"][0]
                 host["groups"] = ready.groups
-                document["order"] = {"mounts": mounts, "job": order_of(spec, host["job"])}
+                document["order"] = order_of(spec, mounts, host["job"])
                 _write_spec(folder, ready.token, document)
-                took = ready.take()
+                took = ready.take() or _claim_of(folder) is not None
         finally:
-            ready.let_go()
-        if not took and _claim_of(folder) is None:
-            with suppress(ProcessLookupError):
-                os.kill(ready.pid, signal.SIGKILL)  # our own child, not yet waited for
+            ready.let_go() if took else ready.kill()
+        if not took:
             log.warning("who stood by for %s did not take over; it is started in the ordinary way", spec.id)
-            return False
-        return True
+        return took
 
     def prepare(self, spec: ProcessSpec, seconds: float = 30.0) -> bool:
         """Have one stand by for processes like ``spec``, and wait for it; whether there is one."""
@@ -209,6 +211,7 @@ class LocalRuntime:
         """Listen no longer. Processes go on; another runtime on the same folder finds them."""
         if self._standby is not None:
             self._standby.close()
+        self._nursery.close()
         self._watcher.close()
 
     # -- parts of the above ------------------------------------------------------------------------------
@@ -278,33 +281,23 @@ class LocalRuntime:
             },
         }
 
-    def _spawn(self, folder: Path) -> None:
+    def _begin(self, folder: Path) -> None:
         """Start a runner, and wait until it has claimed the folder or found it claimed."""
         told, tell = os.pipe()
-        line = [*box.runner_command(self._runner), "run", str(folder.resolve())]
+        nothing = os.open(os.devnull, os.O_RDONLY)
         try:
-            pid = os.posix_spawn(
-                line[0],
-                line,
-                {"PATH": os.defpath},
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, tell, 1),
-                    (os.POSIX_SPAWN_OPEN, 2, str(folder / "trouble"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                ],
-                setsigmask=[],
-                setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
-            )
+            self._nursery.runner("run", folder, nothing, tell)
         except OSError as error:
+            os.close(told)
             raise Broken("a runner could not be started", detail=str(error)) from error
         finally:
             os.close(tell)
-        with os.fdopen(told, "rb", buffering=0) as answer:
-            ready = is_readable(answer.fileno(), CLAIM_SECONDS_MAX)
-            claimed = ready and answer.read(1) == b"+"
-        if not claimed:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, 0 if ready else os.WNOHANG)
+            os.close(nothing)
+        try:
+            if is_readable(told, CLAIM_SECONDS_MAX):
+                os.read(told, 1)
+        finally:
+            os.close(told)
 
     def _kill(self, id: str, runner: dict[str, Any]) -> None:
         self.stop(id, 0.0)

@@ -1,8 +1,8 @@
 """Processes made before they are needed: one for each kind of process that was started lately.
 
-What makes one process fit another's start is its *shape*: interpreter, imports, fixed mounts and environment, network
-and limits. After a start whose shape may stand by, one of that shape is made in the background; the next start of it
-costs a message instead of a sandbox, an interpreter and its imports. ``runner/standing_by.py`` is the process itself.
+What makes one process fit another's start is its *shape* (``shape``). After a start whose shape may stand by, one of
+that shape is made in the background; the next start of it costs a message (``handing_over``) instead of a sandbox, an
+interpreter and its imports. ``runner/standing_by.py`` is the process itself.
 
 Each is used once and holds nobody's files. There are few, the machine must have memory to spare, and one that nobody
 needed for a while goes. With the server they all go.
@@ -19,13 +19,15 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Final
 
+from cloche.compute.local.handing_over import INPUTS
+from cloche.compute.local.nursery import Nursery
+from cloche.compute.local.shape import PROGRAM, Shape
 from cloche.compute.runtime import Mount, ProcessSpec
 from cloche.foundation.descriptors import is_readable
 
@@ -39,67 +41,6 @@ FREE_BYTES_MIN: Final = 1 << 30
 READY_SECONDS_MAX: Final = 60.0
 END_SECONDS_MAX: Final = 3.0
 ANSWER_SECONDS_MAX: Final = 10.0
-ML_ROOT: Final = "/opt/ml"
-INPUTS: Final = "/run/inputs"
-"""Where the folders that will be bound into ``/opt/ml`` pass through."""
-PROGRAM: Final = "/opt/cloche/cloche_jobs/standby.py"
-_OPTIONS: Final = ("-P", "-u")
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """``python`` is an absolute path; ``mounts`` are those outside ``/opt/ml``."""
-
-    python: str
-    options: tuple[str, ...]
-    modules: tuple[str, ...]
-    mounts: tuple[Mount, ...]
-    environment: tuple[tuple[str, str], ...]
-    network: bool
-    host_name: str
-    limits: Any
-
-
-def shape_of(spec: ProcessSpec) -> Shape | None:
-    """``None`` for a process that nobody who stands by can become."""
-    wanted = spec.standby
-    if wanted is None or spec.more_hosts or spec.companions or spec.socket is not None:
-        return None
-    python = _python(spec)
-    if python is None or any(mount.writable for mount in spec.mounts):
-        return None
-    words = list(dropwhile(_OPTIONS.__contains__, spec.argv[1:]))
-    if not words or (words[0].startswith("-") and words[0] not in ("-m", "-c")):
-        return None
-    if not _is_there(spec):
-        return None
-    fixed = tuple(mount for mount in spec.mounts if not _is_below(mount.target, ML_ROOT))
-    if not any(_is_below(PROGRAM, mount.target) for mount in fixed):
-        return None
-    environment = tuple(sorted((k, v) for k, v in spec.environment.items() if k not in wanted.later))
-    limits = replace(spec.limits, disk_bytes=None)
-    options = ("-u",) if "-u" in spec.argv[1 : len(spec.argv) - len(words)] else ()
-    return Shape(python, options, wanted.modules, fixed, environment, spec.network, spec.host_name, limits)
-
-
-def _is_there(spec: ProcessSpec) -> bool:
-    """Whether the folder it is to work in is one that we know of."""
-    if not _is_below(spec.directory, ML_ROOT):
-        return False
-    return (spec.ml_root / spec.directory.removeprefix(ML_ROOT).lstrip("/")).is_dir()
-
-
-def _python(spec: ProcessSpec) -> str | None:
-    """The interpreter a command line names; ``None`` for another program."""
-    assert spec.standby is not None
-    name = spec.argv[0]
-    if name.startswith("/"):
-        return name if Path(name).name.startswith("python") else None
-    return (spec.standby.python or None) if name in ("python", "python3") else None
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder + "/")
 
 
 @dataclass(slots=True)
@@ -124,22 +65,30 @@ class Ready:
             return False
 
     def let_go(self) -> None:
-        """No more is heard of it: it has become a process, or ends."""
+        """No more is heard of it: it has become a process, or is to be one no more."""
         os.close(self.ask)
         os.close(self.answer)
 
     def end(self) -> None:
         """It is not needed; nothing of it is left after a moment."""
-        self.let_go()
-        deadline = time.monotonic() + END_SECONDS_MAX
-        with suppress(ChildProcessError):
-            while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
-                if time.monotonic() > deadline:
-                    os.kill(self.pid, signal.SIGKILL)
-                    os.waitpid(self.pid, 0)
-                    break
-                time.sleep(0.005)
+        os.close(self.ask)
+        if not self._has_ended(END_SECONDS_MAX):
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(self.answer)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """It cannot be relied on."""
+        if not self._has_ended(0.0):
+            os.kill(self.pid, signal.SIGKILL)
+        self.let_go()
+
+    def _has_ended(self, seconds: float) -> bool:
+        """It alone holds the other end of ``answer``: as long as that is open, its pid is nobody else's."""
+        while is_readable(self.answer, seconds):
+            if not os.read(self.answer, 1):
+                return True
+        return False
 
 
 Make = Callable[[ProcessSpec, str, Path], dict[str, Any]]
@@ -149,10 +98,10 @@ Make = Callable[[ProcessSpec, str, Path], dict[str, Any]]
 class Standby:
     """``folder`` is below the runtime's, so that a folder can become a process's by being renamed."""
 
-    def __init__(self, folder: Path, make: Make, runner_command: list[str]) -> None:
+    def __init__(self, folder: Path, make: Make, nursery: Nursery) -> None:
         self._folder = folder
         self._make = make
-        self._runner_command = runner_command
+        self._nursery = nursery
         self._ready: list[Ready] = []
         """Oldest first."""
         self._lock = threading.Lock()
@@ -267,7 +216,7 @@ class Standby:
         )
         document = self._make(waiting, token, folder)
         groups = document["hosts"][0]["groups"]
-        pid, ask, answer = self._spawned(folder, document)
+        pid, ask, answer = self._started(folder, document)
         is_up = is_readable(answer, READY_SECONDS_MAX)
         made = Ready(shape, token, folder, pid, ask, answer, time.monotonic(), groups)
         if is_up and os.read(answer, 1) == b"+":
@@ -276,26 +225,14 @@ class Standby:
         made.end()
         return None
 
-    def _spawned(self, folder: Path, document: dict[str, Any]) -> tuple[int, int, int]:
+    def _started(self, folder: Path, document: dict[str, Any]) -> tuple[int, int, int]:
         import marshal
 
         (folder / "spec").write_bytes(marshal.dumps(document))
         asked, ask = os.pipe()
         answer, tell = os.pipe()
-        line = [*self._runner_command, "stand-by", str(folder.resolve())]
         try:
-            pid = os.posix_spawn(
-                line[0],
-                line,
-                {"PATH": os.defpath},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, asked, 0),
-                    (os.POSIX_SPAWN_DUP2, tell, 1),
-                    (os.POSIX_SPAWN_OPEN, 2, str(folder / "trouble"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                ],
-                setsigmask=[],
-                setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
-            )
+            pid = self._nursery.runner("stand-by", folder, asked, tell)
         except OSError:
             os.close(ask)
             os.close(answer)
@@ -304,37 +241,6 @@ class Standby:
             os.close(asked)
             os.close(tell)
         return pid, ask, answer
-
-
-@contextmanager
-def moved_in(folder: Path, spec: ProcessSpec) -> Iterator[list[tuple[str, str]]]:
-    """The process's own folder becomes that of the one who stood by, under its old path; its inputs pass through
-    ``folder`` while they are bound. Answers what is to be bound where, as seen inside."""
-    ready, place = folder / "ml", spec.ml_root
-    ready.chmod(place.stat().st_mode & 0o7777)
-    for child in place.iterdir():
-        child.rename(ready / child.name)
-    place.rmdir()
-    ready.rename(place)
-    passing: list[tuple[Path, Path]] = []
-    orders: list[tuple[str, str]] = []
-    dynamic = [mount for mount in spec.mounts if _is_below(mount.target, ML_ROOT)]
-    try:
-        for number, mount in enumerate(sorted(dynamic, key=lambda each: each.target.count("/"))):
-            inside = place / mount.target.removeprefix(ML_ROOT).lstrip("/")
-            if mount.source.is_dir():
-                inside.mkdir(parents=True, exist_ok=True)
-            else:
-                inside.parent.mkdir(parents=True, exist_ok=True)
-                inside.touch()
-            through = folder / "inputs" / str(number)
-            mount.source.rename(through)
-            passing.append((through, mount.source))
-            orders.append((f"{INPUTS}/{number}", mount.target))
-        yield orders
-    finally:
-        for through, source in passing:
-            through.rename(source)
 
 
 def _available_bytes() -> int:
@@ -355,12 +261,3 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(each, ignore_errors=True)
             finally:
                 os.close(lock)
-
-
-def order_of(spec: ProcessSpec, job: Mapping[str, Any]) -> bytes:
-    """What ``cloche_jobs/standby.py`` reads."""
-    import json
-
-    named = {name: job[name] for name in ("environment", "directory", "limits")}
-    prefix = spec.standby.prefix if spec.standby is not None else ""
-    return json.dumps({"argv": list(spec.argv), "prefix": prefix, **named}).encode()

@@ -1,7 +1,7 @@
-"""Tells soon that a runner has ended, and reaps those that are this server's children.
+"""Tells soon that a runner has ended.
 
-A pidfd becomes readable when its process ends, for children and adopted processes alike; where there are no
-pidfds the processes are looked at ten times a second.
+A pidfd becomes readable when its process ends, whoever started it; where there are no pidfds the processes are looked
+at ten times a second.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._pending: list[tuple[str, int]] = []
+        self._gone: list[str] = []
 
     def watch(self, id: str, pid: int, known_as: str) -> None:
         with self._lock:
@@ -41,8 +42,14 @@ class Watcher:
                 return
             try:
                 self._pending.append((id, os.pidfd_open(pid)))
+            except ProcessLookupError:
+                self._gone.append(id)
             except (OSError, AttributeError):
                 self._looked_at[id] = (pid, known_as)
+            else:
+                if not is_alive(pid, known_as):  # it has ended, or its pid is a stranger's
+                    os.close(self._pending.pop()[1])
+                    self._gone.append(id)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="process-watcher", daemon=True)
                 self._thread.start()
@@ -71,15 +78,18 @@ class Watcher:
         while not self._closed:
             with self._lock:
                 pending, self._pending = self._pending, []
+                gone, self._gone = self._gone, []
             for id, descriptor in pending:
                 self._selector.register(descriptor, selectors.EVENT_READ, id)
+            for id in gone:
+                self._tell(id)
             ready = self._selector.select(LOOK_SECONDS if self._looked_at else None)
             for key, _ in ready:
                 if key.data is None:
                     os.read(self._wake, 512)
                 else:
                     self._selector.unregister(key.fd)
-                    self._reap(key.fd)
+                    os.close(key.fd)
                     self._tell(key.data)
             self._look()
 
@@ -89,15 +99,6 @@ class Watcher:
                 with self._lock:
                     del self._looked_at[id]
                 self._tell(id)
-
-    @staticmethod
-    def _reap(descriptor: int) -> None:
-        try:
-            os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:
-            pass  # a former server started it
-        finally:
-            os.close(descriptor)
 
     def _tell(self, id: str) -> None:
         try:

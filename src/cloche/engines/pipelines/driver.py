@@ -144,16 +144,18 @@ class PipelineDriver:
             self._flush(run)
         return self._outcome(run, states, stopping)
 
-    def _flush(self, run: Run) -> None:
+    def _flush(self, run: Run, *, waits: bool = True) -> None:
+        """What has happened goes to the disk: before all that is written later, and if asked for before this returns."""
         writes, run.writes, run.has_unwritten_ends = run.writes, [], False
-        if not writes:
-            return
 
         def change(tx: sqlite3.Connection) -> None:
             for write in writes:
                 write(tx)
 
-        self.database.write(change)
+        if writes:
+            run.on_their_way.append(self.database.submit(change))
+        while waits and run.on_their_way:
+            run.on_their_way.pop().result()
 
     def _after_flush(self, run: Run) -> None:
         """What may only be done once the row that tells of it is on the disk: messages and calls of functions."""
@@ -177,7 +179,7 @@ class PipelineDriver:
                 if step.type not in (kinds.CONDITION, kinds.FAIL) and self._is_full(run):
                     return READY
                 if step.child is not None and run.has_unwritten_ends:
-                    self._flush(run)  # whoever comes after a death now must find the way to this child
+                    self._flush(run, waits=False)  # whoever comes after a death must find the way to this child
                 row = self.starting.begin(run, step, known)
             if row.child is not None and row.status not in ENDED:
                 self.parents[row.child] = run.arn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ class Run:
     """Of steps that ``RetryPipelineExecution`` runs again: the number of the next attempt."""
     writes: list[Write] = field(default_factory=list)
     """To be done in the next transaction."""
+    on_their_way: list[Future[None]] = field(default_factory=list)
+    """Transactions that were not waited for yet."""
     statuses: dict[str, str] = field(init=False)
     taken: dict[str, bool] = field(init=False)
     is_blocked: bool = field(init=False, default=False)

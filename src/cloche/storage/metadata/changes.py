@@ -19,6 +19,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -167,20 +168,26 @@ class Changes:
                 log.exception("a listener to changes of records failed")
 
     def _advance_all(self) -> None:
-        behind = [follower for follower in self._followers if self._advance(follower)]
+        begun = [(follower, self._begin(follower)) for follower in self._followers]  # one commit for all of them
+        behind = [follower for follower, handed in begun if handed is not None and self._end(follower, handed)]
         if not self._followers:
             self._trim()
         if behind:
             self._thread.wake()
 
-    def _advance(self, follower: _Follower) -> bool:
-        """Hand over one batch; whether there is more to do."""
+    def _begin(self, follower: _Follower) -> Future[int] | None:
+        """Hand over one batch; ``None`` where there is none."""
         if not _after(self._database.reader, _cursor(self._database.reader, follower.name), 1):
             follower.failures = 0
-            return False
-        size = 1 if follower.failures >= TRIES else BATCH
+            return None
+        size = _batch(follower)
+        return self._database.submit(lambda tx: _hand_over(tx, follower, size))
+
+    def _end(self, follower: _Follower, handed: Future[int]) -> bool:
+        """Whether there is more to hand over."""
+        size = _batch(follower)
         try:
-            count = self._database.write(lambda tx: _hand_over(tx, follower, size))
+            count = handed.result()
         except Exception:
             follower.failures += 1
             log.exception("%s could not follow the changes of records; it is tried again", follower.name)
@@ -207,6 +214,10 @@ class Changes:
         last = _last(reader)
         if first is not None and last - first > KEPT_MAX:
             self._database.write(lambda tx: _delete(tx, last))
+
+
+def _batch(follower: _Follower) -> int:
+    return 1 if follower.failures >= TRIES else BATCH
 
 
 def _delete(tx: sqlite3.Connection, until: int) -> None:

@@ -9,9 +9,11 @@ Readers are connections per thread that cannot write. They never wait for the wr
 
 from __future__ import annotations
 
+import math
 import queue
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -29,6 +31,7 @@ QUEUE_MAX: Final = 10_000
 READER_CACHE_KIB: Final = 512
 """Of each thread's connection; SQLite's 2 MiB would be filled by each in the course of an hour. What is not in it comes
 from the system's cache in a microsecond, and mapping the file instead would count it once for each thread."""
+ALONG_SECONDS: Final = 0.02
 _STOP: Final = object()
 
 
@@ -60,14 +63,15 @@ class Database:
 
     # -- writing -----------------------------------------------------------------------------------------
 
-    def submit(self, change: Change[T]) -> Future[T]:
+    def submit(self, change: Change[T], *, along: bool = False) -> Future[T]:
         """Queue ``change(connection)``. The future ends once its transaction is on the disk, or failed. One that is
-        cancelled before its turn is left out; later it cannot be cancelled any more."""
+        cancelled before its turn is left out; later it cannot be cancelled any more. What nobody waits for may go
+        ``along``: it is not written by itself as long as something else may follow within a moment."""
         if self._closed:
             raise Broken("the metadata store is closed")
         done: Future[T] = Future()
         try:
-            self._queue.put((change, done), timeout=30)
+            self._queue.put((change, done, along), timeout=30)
         except queue.Full:
             raise LimitReached("too many writes are waiting") from None
         return done
@@ -89,24 +93,31 @@ class Database:
         self._after_each_commit.append(call)
 
     def _write_loop(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is _STOP:
-                return
-            group = [first]
-            stop = False
+        stop = False
+        while not stop:
+            group: list[tuple[Change[Any], Future[Any]]] = []
+            is_urgent = False
+            until = math.inf
             while len(group) < GROUP_MAX:
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
+                item = self._next(0.0 if is_urgent else until - time.monotonic())
+                stop = item is _STOP
+                if item is None or stop:
                     break
-                if item is _STOP:
-                    stop = True
-                    break
-                group.append(item)
-            self._commit(group)
-            if stop:
-                return
+                change, done, along = item
+                group.append((change, done))
+                is_urgent = is_urgent or not along
+                until = min(until, time.monotonic() + ALONG_SECONDS)
+            if group:
+                self._commit(group)
+
+    def _next(self, seconds: float) -> Any:
+        """What was queued next; ``None`` if that was nothing within ``seconds``."""
+        try:
+            if seconds <= 0.0:
+                return self._queue.get_nowait()
+            return self._queue.get(timeout=None if seconds == math.inf else seconds)
+        except queue.Empty:
+            return None
 
     def _commit(self, group: Iterable[tuple[Change[Any], Future[Any]]]) -> None:
         connection = self._writer

@@ -45,6 +45,7 @@ class Runner:
         self.hosts: list[Host] = []
         self.culprit: Host | None = None
         self.companions: list[Companion] = []
+        self.parent = os.getppid()
         self._bound()
 
     def _bound(self) -> None:
@@ -299,16 +300,19 @@ class Runner:
         times = f'"started_at": {self.started_at!r}, "ended_at": {time.time()!r}'
         how = f'"exit_code": {code if code >= 0 else "null"}, "signal": {number if number >= 0 else "null"}'
         where = f'"host": {self._told_of().number}'
-        for host in self.hosts:
-            os.fsync(host.output)
+        # A server that is there keeps what it reads here before it tells anybody. Where none is, a power cut may come
+        # before the next one looks.
+        is_lasting = os.getppid() != self.parent or self.parent == 1
         with open("outcome.part", "w") as file:  # noqa: PTH123
             file.write(f'{{"cause": "{cause}", {how}, {where}, {times}, "message": {_quoted(message)}}}')
             file.flush()
-            os.fsync(file.fileno())
+            for descriptor in [host.output for host in self.hosts] + [file.fileno()] if is_lasting else ():
+                os.fsync(descriptor)
         os.rename("outcome.part", "outcome.json")  # noqa: PTH104
-        folder = os.open(".", os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        if is_lasting:
+            folder = os.open(".", os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
 
     def _on_stop(self, *_: object) -> None:
         self.stop_asked = True
@@ -339,19 +343,26 @@ def identity(pid: int) -> str:
         return ""
 
 
-def main() -> None:
-    """``run FOLDER``, ``stand-by FOLDER``, or ``init CONTROL STATUS`` in a sandbox."""
-    if sys.argv[1] in ("run", "stand-by"):
-        try:
-            os.setsid()
-        except PermissionError:
-            pass  # it is the head of a session already
-        if sys.argv[1] == "run":
-            Runner(sys.argv[2]).run()
-        else:
-            from .standing_by import StandingBy
+def begin(what: str, folder: str) -> None:
+    """Be the runner of ``folder``: ``run``, or ``stand-by``."""
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # it is the head of a session already
+    if what == "run":
+        Runner(folder).run()
+    else:
+        from .standing_by import StandingBy
 
-            StandingBy(sys.argv[2]).run()
+        StandingBy(folder).run()
+
+
+def main() -> None:
+    """``nurse`` for the server, or ``init CONTROL STATUS`` in a sandbox."""
+    if sys.argv[1] == "nurse":
+        from .nursery import serve
+
+        serve()
     else:
         from .inside import init
 

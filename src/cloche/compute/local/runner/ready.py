@@ -1,6 +1,7 @@
 """The half inside of a process that stands by: process 1 of its namespace until the job is known.
 
-The interpreter waits without privileges, as a job runs. Process 1 keeps two of the namespace's own until it has bound
+It has an interpreter wait that becomes a Python program; where the job is another, it starts that in its place. The
+interpreter waits without privileges, as a job runs. Process 1 keeps two of the namespace's own until it has bound
 the job's inputs where the job wants them; then it drops them for good, before the job's first line runs. The namespace
 has a table of mounts of its own for that: what it was given read-only stays so, and nothing it was not given is there.
 """
@@ -15,13 +16,16 @@ from .launching import NotStartedError, drain, drop_privileges, launch, read_siz
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any
+else:
+    import _signal as signal
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000
 
 
 def stand_by(document: dict[str, Any], control: int, status: int, wake: int) -> int:
-    """The pid of the interpreter once it has its job. Does not return where nobody wants it any more."""
+    """The pid of the job's process once it runs. Does not return where nobody wants it any more."""
     _own_mounts()
     told, tell = os.pipe()
     os.set_inheritable(told, True)
@@ -34,7 +38,11 @@ def stand_by(document: dict[str, Any], control: int, status: int, wake: int) -> 
     for source, target in order["mounts"]:
         _bind(source, target)
     drop_privileges()
-    write_all(tell, order["job"])
+    if "program" in order:
+        os.kill(pid, signal.SIGKILL)
+        pid = launch(order["program"], dies_with_parent=False)
+    else:
+        write_all(tell, order["interpreted"])
     os.close(tell)
     os.write(status, b"A\n")
     return pid

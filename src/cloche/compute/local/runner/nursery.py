@@ -1,0 +1,60 @@
+"""Where runners are born: a process that has loaded all of a runner, and forks one for whoever asks.
+
+Starting an interpreter for each of them would take longer than everything else a runner does. The server starts one
+nursery and holds the other end of ``CHANNEL``; a request is what the runner is to be (``run`` or ``stand-by``), its
+folder, and two descriptors that become its input and output. The answer is its pid. When the server has gone, so has
+the nursery; its children live on, and whoever asks for its parent sees that nobody listens any more.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+
+from . import standing_by  # noqa: F401 - so that no runner has to load it
+from .outside import begin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal
+
+CHANNEL = 0
+MESSAGE_BYTES_MAX = 8192
+
+
+def serve() -> None:
+    """Until the other end is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here wants to know how they end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's, meant for the server
+    channel = socket.socket(fileno=CHANNEL)
+    gc.freeze()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES_MAX, 2)
+        if not message:
+            return
+        pid = os.fork()
+        if pid == 0:
+            _be(message, descriptors)
+        for each in descriptors:
+            os.close(each)
+        channel.sendall(b"%d\n" % pid)
+
+
+def _be(message: bytes, descriptors: list[int]) -> None:
+    """A runner, from now on and to its end."""
+    try:
+        what, _, folder = os.fsdecode(message).partition("\0")
+        trouble = os.open(f"{folder}/trouble", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for number, each in enumerate((*descriptors, trouble)):
+            os.dup2(each, number)
+        os.closerange(3, max(*descriptors, trouble) + 1)
+        begin(what, folder)
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)
