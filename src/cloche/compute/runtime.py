@@ -63,6 +63,8 @@ class Host:
     environment: Mapping[str, str]
     mounts: tuple[Mount, ...] = ()
     """Seen read-only (or writable) at ``target`` where the backend has private files; else at ``source``."""
+    argv: tuple[str, ...] = ()
+    """What runs there; empty: what runs on the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,9 @@ class ProcessSpec:
     network: bool = True
     host_name: str = "algo-1"
     more_hosts: tuple[Host, ...] = ()
-    """Where the same ``argv`` runs besides, with the same limits. All hosts start together and reach each other by
-    name, without ``network`` too. One that fails has the others stopped; the process has ended once all have."""
+    """Where the same ``argv`` (or the host's own) runs besides, with the same limits. All hosts start together and
+    reach each other by name, without ``network`` too. One that fails has the others stopped; the process has ended once
+    all have."""
     limits: Limits = field(default_factory=Limits)
     max_runtime_seconds: float | None = None
     """After that: SIGTERM, ``stop_grace_seconds``, SIGKILL, and ``Ended.cause`` is ``max_runtime``."""

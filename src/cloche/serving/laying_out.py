@@ -18,6 +18,7 @@ from cloche_jobs.contract import Layout
 from cloche_jobs.contract.sources import bundle_uri
 from cloche_jobs.contract.unpacking import ArchiveRefused, Limits, unpack
 
+PRIMARY: Final = "primary"
 _COMPLETE: Final = ".complete"
 
 
@@ -36,7 +37,7 @@ def lay_out(folder: Path, model: ServedModel, objects: ObjectStore, *, whose: st
     shutil.rmtree(folder, ignore_errors=True)
     layout = layout_of(folder).make()
     if model.model_data is not None:
-        _unpack(*model.model_data, folder, layout, objects, whose)
+        _unpack(*model.model_data, folder, layout, objects, f"{model.name or PRIMARY} of {whose}")
     uri = bundle_uri({}, dict(model.environment))
     if uri is not None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -59,6 +60,6 @@ def _unpack(bucket: str, key: str, folder: Path, layout: Layout, objects: Object
         unpack(archive, layout.model, limits=limits, label=f"s3://{bucket}/{key}")
     except ArchiveRefused as error:
         shutil.rmtree(layout.model, ignore_errors=True)
-        raise Unfit(f"Failed to extract model data archive for container primary of {whose}: {error.message}") from None
+        raise Unfit(f"Failed to extract model data archive for container {whose}: {error.message}") from None
     finally:
         archive.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
-"""What a model server is to serve: a model of the registry of models, as it was when it was asked for."""
+"""What a model server is to serve: a container of a model, as it was when it was asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,11 @@ class ServedModel:
     network: bool = True
     memory_mb: int | None = None
     """What an instance of its type has; ``None`` where that is not known."""
+    name: str = ""
+    """Of the container, where the model has several (``ContainerHostname``)."""
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> ServedModel:
+        """From what ``asdict`` made of it, however it was kept."""
+        data = document["model_data"]
+        return ServedModel(**{**document, "model_data": None if data is None else (data[0], data[1])})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -94,17 +94,25 @@ class Line:
             self._connection.sock.settimeout(left)
 
 
-def invoke(line: Line, orders: Orders, payload: Payload) -> tuple[int, str, bytes]:
-    """One ``/invocations``. Raises ``NoAnswer``."""
-    headers = {"User_Agent": "Go-http-client/1.1"}
-    if orders.content_type:
-        headers["Content_Type"] = orders.content_type
-    if orders.accept:
-        headers["Accept"] = orders.accept
+def invoke(lines: Sequence[Line], orders: Orders, payload: Payload) -> tuple[int, str, bytes]:
+    """One ``/invocations`` of a model, or of each container in its turn as long as they answer well: what
+    one has answered the next is asked. The last is told what is to be accepted. Raises ``NoAnswer``."""
+    deadline = time.monotonic() + orders.timeout_seconds
+    kind = orders.content_type or ""
     body = payload.stream if payload.stream is not None else payload.body
     if orders.payload_mb == 0 and isinstance(body, bytes):
         body = iter((body,))
-    return line.ask("POST", "/invocations", orders.timeout_seconds, body, **headers)
+    for line in lines:
+        headers = {"User_Agent": "Go-http-client/1.1"}
+        if kind:
+            headers["Content_Type"] = kind
+        if orders.accept and line is lines[-1]:
+            headers["Accept"] = orders.accept
+        status, kind, answer = line.ask("POST", "/invocations", deadline - time.monotonic(), body, **headers)
+        if status >= 300:
+            break
+        body = answer
+    return status, kind, answer
 
 
 def wait_until_ready(path: str, seconds: float) -> bool:

@@ -24,9 +24,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The model server of one instance, and which files (by number) are its share."""
+    """The model servers of one instance, in the order in which a payload passes through them, and its share of the
+    files, by number."""
 
-    socket: str
+    sockets: tuple[str, ...]
     files: tuple[int, ...]
 
 
@@ -65,7 +66,7 @@ class Orders:
     def read(path: Path) -> Orders:
         data: Mapping[str, Any] = json.loads(path.read_bytes())
         assert data.keys() == {field.name for field in fields(Orders)}
-        servers = tuple(Server(each["socket"], tuple(each["files"])) for each in data["servers"])
+        servers = tuple(Server(tuple(each["sockets"]), tuple(each["files"])) for each in data["servers"])
         return Orders(**{**data, "files": tuple(File(**each) for each in data["files"]), "servers": servers})
 
 

@@ -39,11 +39,11 @@ def fail(kind: str, text: str) -> None:
 def work_of(orders: Orders, journal: Journal, number: int) -> None:
     server = orders.servers[number]
     try:
-        if not wait_until_ready(server.socket, orders.startup_seconds):
+        if not all(wait_until_ready(socket, orders.startup_seconds) for socket in server.sockets):
             fail("AlgorithmError", f"the model did not answer /ping with 200 within {orders.startup_seconds:g} seconds")
-        manner = manner_of(server.socket, orders)
+        manner = manner_of(server.sockets[0], orders)
         journal.say(str(manner))
-        Work(orders, server.socket, manner, journal).run(server.files)
+        Work(orders, server.sockets, manner, journal).run(server.files)
     except Exception as error:
         fail("InternalServerError", f"{type(error).__name__}: {error}")
 

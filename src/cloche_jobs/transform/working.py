@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,9 +69,9 @@ class Journal:
 class Work:
     """One instance's share of the files."""
 
-    def __init__(self, orders: Orders, socket: str, manner: Manner, journal: Journal) -> None:
+    def __init__(self, orders: Orders, sockets: Sequence[str], manner: Manner, journal: Journal) -> None:
         self._orders, self._manner, self._journal = orders, manner, journal
-        self._socket = socket
+        self._sockets = sockets
         self._lines = threading.local()
         self._made: list[Line] = []
         self._joining = Joining(orders)
@@ -129,7 +129,7 @@ class Work:
             if attempt:
                 time.sleep(RETRY_PAUSE_SECONDS * 2**attempt)
             try:
-                status, content_type, body = invoke(self._line(), self._orders, question)
+                status, content_type, body = invoke(self._own(), self._orders, question)
             except NoAnswer as error:
                 code, text = 0, str(error)
                 continue
@@ -167,7 +167,7 @@ class Work:
 
         def refuses(body: bytes) -> bool:
             try:
-                status, _, answer = invoke(self._line(), self._orders, Payload(body, 1))
+                status, _, answer = invoke(self._own(), self._orders, Payload(body, 1))
             except NoAnswer:
                 return False
             reasons[len(reasons)] = answer.decode("utf-8", "replace").strip() if 400 <= status < 500 else ""
@@ -179,13 +179,13 @@ class Work:
         told = [reason for reason in reasons.values() if reason]
         return self._joining.where(payload, record), told[-1] if told else ""
 
-    def _line(self) -> Line:
-        """This thread's connection."""
-        if not hasattr(self._lines, "line"):
-            self._lines.line = Line(self._socket)
-            self._made.append(self._lines.line)
-        line: Line = self._lines.line
-        return line
+    def _own(self) -> list[Line]:
+        """This thread's connections, one to each container."""
+        if not hasattr(self._lines, "held"):
+            self._lines.held = [Line(socket) for socket in self._sockets]
+            self._made += self._lines.held
+        held: list[Line] = self._lines.held
+        return held
 
 
 def begin_out(orders: Orders) -> None:

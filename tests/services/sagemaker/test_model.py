@@ -119,7 +119,6 @@ CONTAINER = {"Image": XGBOOST}
     ("member", "request_"),
     [
         ("VpcConfig", {"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}),
-        ("Containers", {"Containers": [CONTAINER, CONTAINER]}),
         ("Mode MultiModel", {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}),
         ("MultiModelConfig", {"PrimaryContainer": {**CONTAINER, "MultiModelConfig": {"ModelCacheSetting": "Enabled"}}}),
         (

@@ -99,9 +99,6 @@ def test_packages_that_cannot_be_deployed(hosting: Hosting) -> None:
     assert refused(hosting, {"ModelPackageName": arn}) == f"ModelPackage {arn} does not exist."
     gone = registered(hosting, "s3://hosting-models/not-there/model.tar.gz")
     assert refused(hosting, {"ModelPackageName": gone}).startswith("Could not access model data at s3://hosting-models")
-    container = {"Image": XGBOOST, "ModelDataUrl": hosting.put(b"model")}
-    several = registered(hosting, "", InferenceSpecification={"Containers": [container, container]})
-    assert "inference pipeline" in refused(hosting, {"ModelPackageName": several})
 
 
 def test_a_model_is_registered_by_its_arn(hosting: Hosting) -> None:

@@ -80,7 +80,7 @@ def test_a_large_body_below_the_limit(hosting: Hosting, endpoint: str) -> None:
 
 @pytest.mark.parametrize(
     "member",
-    ["TargetModel", "TargetContainerHostname", "EnableExplanations", "PrefixAwareId"],
+    ["TargetModel", "EnableExplanations", "PrefixAwareId"],
 )
 def test_what_cloche_does_not_do_is_refused_by_name(hosting: Hosting, endpoint: str, member: str) -> None:
     with pytest.raises(ClientError) as error:

@@ -104,7 +104,7 @@ class Desk:
         given = {"content_type": "text/csv", "split": "Line", "assemble": "Line", "timeout_seconds": 10.0, **orders}
         made = Orders(
             tuple(listed),
-            (Server(self.model.socket, tuple(range(len(listed)))),),
+            (Server((self.model.socket,), tuple(range(len(listed)))),),
             str(self.folder / "log"),
             str(self.folder / "report"),
             **given,
@@ -112,7 +112,7 @@ class Desk:
         begin_out(made)
         manner = Manner(made.strategy or "MULTI_RECORD", payload_mb, concurrent)
         with closing(Journal(made)) as journal:
-            Work(made, self.model.socket, manner, journal).run(made.servers[0].files)
+            Work(made, (self.model.socket,), manner, journal).run(made.servers[0].files)
         return made
 
     def out(self, number: int) -> bytes | None:

@@ -272,7 +272,7 @@ class LocalRuntime:
             "groups": self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
             "ml_root": str(host.ml_root.resolve()),
             "job": {
-                "argv": list(spec.argv),
+                "argv": list(host.argv or spec.argv),
                 "environment": environment,
                 "directory": directory,
                 "limits": _limits(spec.limits),

@@ -185,7 +185,7 @@ def command(
     for folder in SCRATCH:
         line += ["--size", str(scratch_bytes()), "--tmpfs", folder]
     line += _etc(etc, hosts)
-    for prefix in software(spec.argv[0], host.environment):
+    for prefix in software((host.argv or spec.argv)[0], host.environment):
         line += ["--ro-bind", str(prefix), str(prefix)]
     line += ["--ro-bind", str(runner), RUNNER_INSIDE]
     line += ["--bind", str(host.ml_root.resolve()), "/opt/ml"]

@@ -6,7 +6,7 @@ from cloche.engines.hosting.choosing import EndpointUnknown, NothingServes, Sess
 from cloche.engines.hosting.connection import Full, TimedOut, Unanswered
 from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
 from cloche.engines.hosting.instances import Images, JobCredentials
-from cloche.engines.hosting.invocation import Invoker, Outcome, request_bytes, request_head
+from cloche.engines.hosting.invocation import Invoker, Outcome
 from cloche.engines.hosting.plan import (
     COMPONENT,
     INSTANCES_PER_VARIANT_MAX,
@@ -16,8 +16,17 @@ from cloche.engines.hosting.plan import (
     VariantPlan,
 )
 from cloche.engines.hosting.policy import ALL_AT_ONCE, CANARY, LINEAR, ROLLING, Policy, Size, stages_of, watched_seconds
+from cloche.engines.hosting.request import request_bytes, request_head
 from cloche.engines.hosting.round import AlarmStates
-from cloche.engines.hosting.router import ANY, ComponentWanted, ScaledToNone, Wanted
+from cloche.engines.hosting.router import (
+    ANY,
+    ComponentWanted,
+    ContainerUnknown,
+    ContainerWanted,
+    NotStreamed,
+    ScaledToNone,
+    Wanted,
+)
 from cloche.engines.hosting.streaming import AnswerStream, stream
 
 __all__ = [
@@ -35,6 +44,8 @@ __all__ = [
     "Capacity",
     "CapturePlan",
     "ComponentWanted",
+    "ContainerUnknown",
+    "ContainerWanted",
     "EndpointPlan",
     "EndpointUnknown",
     "FleetPlan",
@@ -44,6 +55,7 @@ __all__ = [
     "Images",
     "Invoker",
     "JobCredentials",
+    "NotStreamed",
     "NothingServes",
     "Outcome",
     "Policy",

@@ -9,7 +9,18 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Final
 
-from cloche.engines.hosting.router import ComponentWanted, Key, Router, ScaledToNone, Target, Variant, Wanted
+from cloche.engines.hosting.router import (
+    ComponentWanted,
+    ContainerUnknown,
+    ContainerWanted,
+    Key,
+    NotStreamed,
+    Router,
+    ScaledToNone,
+    Target,
+    Variant,
+    Wanted,
+)
 from cloche.foundation.errors import NotFound
 
 LOOK_SECONDS: Final = 0.05
@@ -27,7 +38,16 @@ class SessionUnknown(NotFound):
     """No instance holds that session: it never was, has ended, or its instance has."""
 
 
-REFUSALS: Final = (EndpointUnknown, VariantUnknown, SessionUnknown, ComponentWanted, ScaledToNone)
+REFUSALS: Final = (
+    EndpointUnknown,
+    VariantUnknown,
+    SessionUnknown,
+    ComponentWanted,
+    ContainerWanted,
+    ContainerUnknown,
+    NotStreamed,
+    ScaledToNone,
+)
 
 
 class NothingServes(Exception):
@@ -50,6 +70,11 @@ class Choosing:
         self.variant: Variant | None = None
 
     @property
+    def container(self) -> str:
+        """Which of an instance's containers is asked; empty: the one there is, or all in turn."""
+        return self._wanted.container
+
+    @property
     def name(self) -> str:
         """The variant's, empty before there is one."""
         return self.variant.name if self.variant is not None else ""
@@ -66,7 +91,10 @@ class Choosing:
             if wanted.instance:
                 raise SessionUnknown("no instance holds that session")
             raise VariantUnknown("the endpoint has no such variant")
-        if variant.refusal is not None:
+        if wanted.container:
+            if wanted.container not in variant.containers:
+                raise ContainerUnknown("the variant has no such container")
+        elif variant.refusal is not None:
             raise variant.refusal(f"nothing of {variant.name} is ever to answer this request")
         found = variant.named(wanted.instance) if wanted.instance else variant.choose(self._tried)
         if found is None and wanted.instance:

@@ -82,7 +82,7 @@ class Hosting:
             folder, socket_folder(data), runtime, objects, images, credentials, packages, self._logbook, self.sessions
         )
         self.captures = Captures(captured, objects, clock)
-        self._routes = Routes(Router(), lambda instance: str(self._seat.socket(instance)), self.captures)
+        self._routes = Routes(Router(), self._seat.ways, self.captures)
         self._driver = EndpointDriver(
             self._seat, self._routes, clock, reconciler.is_current, alarm_states, startup_seconds
         )

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from cloche.compute.images import EnvironmentFailed
 from cloche.compute.packages import NONE, PackageSources
-from cloche.compute.runtime import Observation, ProcessSpec, Running, Runtime
+from cloche.compute.runtime import Capabilities, Host, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_deaf, is_healthy
+from cloche.engines.hosting.relay import Way
 from cloche.engines.hosting.sessions import Sessions
 from cloche.serving.laying_out import Unfit, lay_out
 from cloche.serving.process import STOP_GRACE_SECONDS, argv_of, directory_of, host_of, limits_of
@@ -71,50 +72,82 @@ class Seat:
     def observe(self, instance: Instance) -> Observation | None:
         return self.runtime.observe(instance.process)
 
+    def ways(self, instance: Instance) -> list[Way]:
+        """Where each of its containers listens."""
+        first, models = self.socket(instance), instance.plan.models
+        return [
+            Way(model.name, str(first if number == 0 else first.with_name(f"s{number}")))
+            for number, model in enumerate(models)
+        ]
+
     def answers(self, instance: Instance) -> bool:
-        return is_healthy(str(self.socket(instance)))
+        return all(is_healthy(way.path) for way in self.ways(instance))
 
     def is_deaf(self, instance: Instance) -> bool:
-        return is_deaf(str(self.socket(instance)))
+        return any(is_deaf(way.path) for way in self.ways(instance))
+
+    def _folders(self, instance: Instance) -> list[Path]:
+        """Of each container: the first's is the instance's own, and holds those of the others."""
+        folder = self.folder(instance)
+        return [folder, *(folder / f"container-{number}" for number, _ in enumerate(instance.plan.further, 1))]
 
     # -- making ------------------------------------------------------------------------------------------
 
     def prepare(self, instance: Instance) -> None:
-        """Lay out the instance's ML root. Raises ``Unfit``."""
+        """Lay out the ML root of each of the instance's containers. Raises ``Unfit``."""
         whose = f"production variant {instance.plan.name}"
-        lay_out(self.folder(instance), instance.plan.model, self.objects, whose=whose)
+        for folder, model in zip(self._folders(instance), instance.plan.models, strict=True):
+            lay_out(folder, model, self.objects, whose=whose)
 
     def start(self, endpoint: Endpoint, instance: Instance) -> None:
         """Start this attempt's process, which was not started before (``observe`` says so)."""
-        model = instance.plan.model
-        try:
-            python = self.images.python(catalog.find(model.image))
-        except EnvironmentFailed as failed:
-            raise Unfit(failed.message) from failed
-        socket = self.socket(instance)
+        socket, model = self.socket(instance), instance.plan.models[0]
         make_private(self.sockets)  # temporary folders are swept now and then
         make_private(socket.parent)
-        able, folder = self.runtime.capabilities, self.folder(instance)
-        sources = self.packages.found(private_files=able.private_files) if self.packages and model.network else NONE
-        offered = {name: value for name, value in sources.environment.items() if name not in model.environment}
-        extra = {**offered, **self._credentials(instance)}
-        host = host_of(model, instance.id, folder, socket, python, able, region=endpoint.region, extra=extra)
+        able = self.runtime.capabilities
+        first, *others = self._hosts(endpoint, instance, able)
         self.runtime.start(
             ProcessSpec(
                 id=instance.process,
-                argv=argv_of(python),
-                environment=host.environment,
-                ml_root=host.ml_root,
-                mounts=(*host.mounts, *sources.mounts),
-                directory=directory_of(folder, able),
+                argv=first.argv,
+                environment=first.environment,
+                ml_root=first.ml_root,
+                mounts=first.mounts,
+                directory=directory_of(self.folder(instance), able),
                 network=model.network,
                 limits=limits_of(model),
-                host_name=host.name,
+                host_name=first.name,
+                more_hosts=tuple(others),
                 stop_grace_seconds=STOP_GRACE_SECONDS,
                 socket=socket,
             )
         )
         self.seen(endpoint, instance)
+
+    def _hosts(self, endpoint: Endpoint, instance: Instance, able: Capabilities) -> list[Host]:
+        """One for each container. Raises ``Unfit``."""
+        models, credentials = instance.plan.models, self._credentials(instance)
+        packages = self.packages if models[0].network else None
+        sources = packages.found(private_files=able.private_files) if packages else NONE
+        hosts: list[Host] = []
+        for folder, model, way in zip(self._folders(instance), models, self.ways(instance), strict=True):
+            try:
+                python = self.images.python(catalog.find(model.image))
+            except EnvironmentFailed as failed:
+                raise Unfit(failed.message) from failed
+            offered = {name: value for name, value in sources.environment.items() if name not in model.environment}
+            host = host_of(
+                model,
+                model.name or instance.id,
+                folder,
+                Path(way.path),
+                python,
+                able,
+                region=endpoint.region,
+                extra={**offered, **credentials},
+            )
+            hosts.append(replace(host, mounts=(*host.mounts, *sources.mounts), argv=argv_of(python)))
+        return hosts
 
     def seen(self, endpoint: Endpoint, instance: Instance) -> None:
         """The process is there: its end is to wake the endpoint, its output belongs into the log."""

@@ -22,12 +22,22 @@ from cloche.engines.hosting.choosing import (
     SessionUnknown,
     VariantUnknown,
 )
-from cloche.engines.hosting.connection import Data, Full, Pool, TimedOut, Unanswered, Unreachable
-from cloche.engines.hosting.router import ComponentWanted, Key, Router, ScaledToNone, Target, Wanted
+from cloche.engines.hosting.connection import Data, Full, TimedOut, Unanswered, Unreachable
+from cloche.engines.hosting.relay import Relay
+from cloche.engines.hosting.router import (
+    ComponentWanted,
+    ContainerUnknown,
+    ContainerWanted,
+    Key,
+    NotStreamed,
+    Router,
+    ScaledToNone,
+    Target,
+    Wanted,
+)
 
 INVOCATION_SECONDS: Final = 60.0
 """Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html."""
-APART_BYTES_MIN: Final = 64 * 1024
 STREAM_SECONDS: Final = 480.0
 """Source: docs.aws.amazon.com/marketplace/latest/userguide/ml-service-restrictions-and-limits.html ("response timeout
 per invocation: 60 seconds for regular responses and 8 minutes for streaming responses")."""
@@ -44,28 +54,13 @@ Outcome = (
     | VariantUnknown
     | SessionUnknown
     | ComponentWanted
+    | ContainerWanted
+    | ContainerUnknown
+    | NotStreamed
     | ScaledToNone
 )
 Done = Callable[[str, Outcome], None]
 """Called once with the variant's name (empty where none was chosen) and what came of the request."""
-
-
-def request_head(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """What a ``POST /invocations`` begins with: all but the body's length. Raises ``ValueError`` for a header value
-    that would end its line."""
-    lines = [b"POST /invocations HTTP/1.1\r\nhost: localhost\r\n"]
-    for name, value in headers:
-        if b"\n" in value or b"\r" in value:
-            raise ValueError("a header's value may not contain a line break")
-        lines += (name, b": ", value, b"\r\n")
-    return b"".join(lines)
-
-
-def request_bytes(head: bytes, body: bytes) -> Data:
-    """The whole request, in pieces to be written one after another: a long body is not copied for it."""
-    if len(body) > APART_BYTES_MIN:
-        return b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body
-    return (b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body),)
 
 
 class _Call:
@@ -93,7 +88,10 @@ class _Call:
             return
         pool = target.pool
         if pool is None:
-            pool = target.pool = Pool(target.path, self._invoker.loop)
+            pool = target.open(self._invoker.loop)
+        if self._choosing.container:
+            assert isinstance(pool, Relay)
+            pool = pool.named(self._choosing.container)
         self._sent_at = perf_counter()
         pool.send(self._data, self._invoker.timeout_seconds, self._answered)
 
@@ -169,7 +167,7 @@ class Invoker:
         return Choosing(self.router, key, wanted, self.recovery_seconds)
 
     def send(self, key: Key, wanted: Wanted, data: Data, done: Done, heard: Callable[[], Heard]) -> None:
-        """Send ``data`` (see ``request_bytes``) where ``wanted`` says, or by the variants' weights. ``heard`` tells
+        """Send ``data`` (see ``request``) where ``wanted`` says, or by the variants' weights. ``heard`` tells
         what to capture of the request, if it is captured: durably against a kill, before ``done`` is called."""
         _Call(self, self.choosing(key, wanted), data, done, heard).begin()
 

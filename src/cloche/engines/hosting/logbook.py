@@ -31,7 +31,8 @@ MIGRATIONS: Final = [
 ]
 GROUP: Final = "/aws/sagemaker/Endpoints/{name}"
 COMPONENT_GROUP: Final = "/aws/sagemaker/InferenceComponents/{name}"
-"""docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html"""
+"""docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html; it also has the names of streams, which end in the
+container's where there are several."""
 
 
 @dataclass(slots=True)
@@ -54,28 +55,29 @@ class Logbook:
 
     def follow(self, endpoint: Endpoint, instance: Instance) -> None:
         """Take what this attempt prints from now on (and what it has printed). Cheap where it is followed already."""
-        process = instance.process
-        if process in self._followed:
+        if instance.process in self._followed:
             return
-        row = self._database.reader.execute("SELECT taken FROM hosting_logs WHERE process = ?", (process,)).fetchone()
-        follower = LineFollower(self._runtime.output(process), row["taken"] if row else 0)
         component = endpoint.component
         group = COMPONENT_GROUP.format(name=component) if component else GROUP.format(name=endpoint.name)
-        stream = f"{instance.plan.name}/{instance.id}"
-        with self._lock:
-            self._followed.setdefault(process, _Followed(endpoint.account, endpoint.region, group, stream, follower))
+        for number, model in enumerate(instance.plan.models):
+            key = _outputs(instance)[number]
+            row = self._database.reader.execute("SELECT taken FROM hosting_logs WHERE process = ?", (key,)).fetchone()
+            follower = LineFollower(self._runtime.output(instance.process, number), row["taken"] if row else 0)
+            stream = "/".join(filter(None, (instance.plan.name, instance.id, model.name)))
+            with self._lock:
+                self._followed.setdefault(key, _Followed(endpoint.account, endpoint.region, group, stream, follower))
 
     def finish(self, instance: Instance) -> None:
         """The attempt has ended: take the rest, and forget it."""
-        followed = self._followed.get(instance.process)
-        if followed is not None:
-            while self._take(instance.process, followed, complete=True):
-                pass
-            with self._lock:
-                self._followed.pop(instance.process, None)
-        self._database.write(
-            lambda tx: tx.execute("DELETE FROM hosting_logs WHERE process = ?", (instance.process,)) and None
-        )
+        for key in _outputs(instance):
+            followed = self._followed.get(key)
+            if followed is not None:
+                while self._take(key, followed, complete=True):
+                    pass
+                with self._lock:
+                    self._followed.pop(key, None)
+        gone = [(key,) for key in _outputs(instance)]
+        self._database.write(lambda tx: tx.executemany("DELETE FROM hosting_logs WHERE process = ?", gone) and None)
 
     def look(self) -> None:
         """Take what has come since the last look, of all that are followed."""
@@ -104,3 +106,9 @@ class Logbook:
             )
         )
         return True
+
+
+def _outputs(instance: Instance) -> list[str]:
+    """What each container's output is called here; the first's is the process's own."""
+    process = instance.process
+    return [process if number == 0 else f"{process}/{number}" for number, _ in enumerate(instance.plan.models)]

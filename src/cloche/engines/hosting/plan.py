@@ -42,18 +42,36 @@ class VariantPlan:
     """No model of its own: instances for inference components, which bring theirs. Nothing runs for it."""
     at_random: bool = False
     """Instances by lot instead of by how busy they are (``RoutingStrategy`` ``RANDOM``)."""
+    container: str = ""
+    """What the model's first container is called, where it has several."""
+    further: tuple[ServedModel, ...] = ()
+    """The others. They run beside the first on every instance."""
+    direct: bool = False
+    """Each request is for one of the containers, which it names; else it goes through all of them in turn."""
 
     @property
-    def model(self) -> ServedModel:
-        return ServedModel(self.image, self.model_data, self.environment, self.role_arn, self.network, self.memory_mb)
+    def models(self) -> tuple[ServedModel, ...]:
+        """One for each container."""
+        first = ServedModel(
+            self.image,
+            self.model_data,
+            self.environment,
+            self.role_arn,
+            self.network,
+            self.memory_mb,
+            self.container,
+        )
+        return (first, *self.further)
 
     def document(self) -> dict[str, Any]:
         return {**asdict(self), "model_data": list(self.model_data) if self.model_data else None}
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> VariantPlan:
-        data = document["model_data"]
-        return VariantPlan(**{**document, "model_data": None if data is None else (data[0], data[1])})
+        data, further = document["model_data"], tuple(map(ServedModel.of, document.get("further") or ()))
+        return VariantPlan(
+            **{**document, "model_data": None if data is None else (data[0], data[1]), "further": further}
+        )
 
 
 @dataclass(frozen=True, slots=True)

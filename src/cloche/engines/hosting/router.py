@@ -6,27 +6,35 @@ A route is replaced whole, by one assignment, so a request sees either the old c
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from cloche.engines.hosting.capture import Recorder
 from cloche.engines.hosting.connection import Pool
+from cloche.engines.hosting.relay import Relay, Way
 from cloche.engines.hosting.traffic import Traffic
 from cloche.foundation.errors import NotFound
 
 
 class Target:
-    """One instance of a variant: where its model server listens. ``pool`` is made by the first request."""
+    """One instance of a variant: where its model server listens, or (``ways``) those of its containers. The first
+    request makes ``pool``."""
 
-    __slots__ = ("instance", "path", "pool", "streams")
+    __slots__ = ("instance", "path", "pool", "streams", "ways")
 
-    def __init__(self, instance: str, path: str) -> None:
+    def __init__(self, instance: str, path: str, ways: Sequence[Way] = ()) -> None:
         self.instance = instance
         self.path = path
-        self.pool: Pool | None = None
+        self.ways = tuple(ways)
+        self.pool: Pool | Relay | None = None
         self.streams = 0
         """Answers that are being streamed."""
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> Pool | Relay:
+        pool = self.pool = Relay(self.ways, loop) if self.ways else Pool(self.path, loop)
+        return pool
 
     @property
     def outstanding(self) -> int:
@@ -35,6 +43,18 @@ class Target:
 
 class ComponentWanted(NotFound):
     """The variant holds inference components; the request names none."""
+
+
+class ContainerWanted(NotFound):
+    """The variant has several containers, each for itself; the request names none."""
+
+
+class NotStreamed(NotFound):
+    """The containers answer in a row, one what the other has said: each must have said all of it."""
+
+
+class ContainerUnknown(NotFound):
+    """The request names a container, and the variant has none of that name that may be asked for."""
 
 
 class ScaledToNone(NotFound):
@@ -47,6 +67,7 @@ class Variant:
 
     __slots__ = (
         "at_random",
+        "containers",
         "credit",
         "name",
         "part",
@@ -68,8 +89,9 @@ class Variant:
         *,
         part: float = 1.0,
         at_random: bool = False,
-        refusal: type[ComponentWanted | ScaledToNone] | None = None,
+        refusal: type[ComponentWanted | ContainerWanted | ScaledToNone] | None = None,
         recorder: Recorder | None = None,
+        containers: Collection[str] = (),
     ) -> None:
         self.name = name
         self.weight = weight
@@ -80,6 +102,8 @@ class Variant:
         self.at_random = at_random
         self.refusal = refusal
         """What a request is told where nothing is ever to answer it."""
+        self.containers = frozenset(containers)
+        """Those that a request may name."""
         self.recorder = recorder
         """What captures its requests; ``None``: nothing does."""
         self.credit = 0.0
@@ -113,10 +137,11 @@ class Variant:
 
 
 class Wanted(NamedTuple):
-    """What a request says of its way: a variant by name, an instance that holds its session."""
+    """What a request says of its way: a variant by name, an instance that holds its session, one of its containers."""
 
     variant: str = ""
     instance: str = ""
+    container: str = ""
 
 
 ANY: Final = Wanted()

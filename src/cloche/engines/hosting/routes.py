@@ -13,8 +13,19 @@ from typing import NamedTuple
 
 from cloche.engines.hosting.capture import Captures
 from cloche.engines.hosting.document import Endpoint, Instance
+from cloche.engines.hosting.plan import VariantPlan
+from cloche.engines.hosting.relay import Way
 from cloche.engines.hosting.rollout import Part
-from cloche.engines.hosting.router import ComponentWanted, Key, Route, Router, ScaledToNone, Target, Variant
+from cloche.engines.hosting.router import (
+    ComponentWanted,
+    ContainerWanted,
+    Key,
+    Route,
+    Router,
+    ScaledToNone,
+    Target,
+    Variant,
+)
 from cloche.engines.hosting.traffic import Traffic
 
 
@@ -44,12 +55,12 @@ class _Published(NamedTuple):
 
 
 class Routes:
-    """``path_of`` tells where an instance's model server listens."""
+    """``ways_of`` tells where an instance's containers listen."""
 
-    def __init__(self, router: Router, path_of: Callable[[Instance], str], captures: Captures) -> None:
+    def __init__(self, router: Router, ways_of: Callable[[Instance], list[Way]], captures: Captures) -> None:
         self.router = router
         self._captures = captures
-        self._path_of = path_of
+        self._ways_of = ways_of
         self._lock = threading.Lock()
         self._answering: set[str] = set()
         self._doubted: set[str] = set()
@@ -114,7 +125,7 @@ class Routes:
         by_process = {instance.process: instance for instance in endpoint.instances.values()}
         targets = [self._target(by_process[process]) for process in processes]
         traffic = self._traffic.setdefault(Counted(endpoint.arn, plan.name, part.configuration), Traffic())
-        refusal = ComponentWanted if plan.hosts_only else ScaledToNone if plan.instance_count == 0 else None
+        refusal = _refusal(plan)
         recorder = self._captures.recorder(part.capture, endpoint.account, endpoint.arn, plan.name)
         return Variant(
             plan.name,
@@ -125,12 +136,15 @@ class Routes:
             at_random=plan.at_random,
             refusal=refusal,
             recorder=recorder,
+            containers=[model.name for model in plan.models] if plan.direct else (),
         )
 
     def _target(self, instance: Instance) -> Target:
         target = self._targets.get(instance.process)
         if target is None:
-            target = self._targets[instance.process] = Target(instance.process, self._path_of(instance))
+            ways = self._ways_of(instance)
+            several = ways if len(ways) > 1 else ()
+            target = self._targets[instance.process] = Target(instance.process, ways[0].path, several)
         return target
 
     def remove(self, endpoint: Endpoint) -> None:
@@ -141,10 +155,10 @@ class Routes:
             self._published.pop(endpoint.arn, None)
             self._captures.drop(endpoint.arn)
 
-    def routed(self) -> dict[str, str]:
-        """Process → socket of everything on a route."""
+    def routed(self) -> dict[str, list[str]]:
+        """Process → sockets of everything on a route."""
         return {
-            target.instance: target.path
+            target.instance: [way.path for way in target.ways] or [target.path]
             for _, route in self.router.items()
             for variant in route.variants
             for target in variant.targets
@@ -189,3 +203,12 @@ class Routes:
             (part.variant.plan.name, part.configuration) == counted[1:]
             for part, _ in self._published.get(counted.arn, ())
         )
+
+
+def _refusal(plan: VariantPlan) -> type[ComponentWanted | ContainerWanted | ScaledToNone] | None:
+    """What a request is told that names neither component nor container."""
+    if plan.hosts_only:
+        return ComponentWanted
+    if plan.instance_count == 0:
+        return ScaledToNone
+    return ContainerWanted if plan.direct else None

@@ -29,7 +29,7 @@ from cloche.engines.hosting.choosing import (
 )
 from cloche.engines.hosting.connection import Data, TimedOut, Unanswered, Unreachable
 from cloche.engines.hosting.invocation import Invoker, Outcome, count_failure
-from cloche.engines.hosting.router import Key, Target, Wanted
+from cloche.engines.hosting.router import Key, NotStreamed, Target, Wanted
 from cloche.foundation.limits import HEADER_BYTES_MAX, INVOKE_BODY_BYTES_MAX
 from cloche_jobs.contract.sockets import way_to
 
@@ -213,7 +213,7 @@ async def _begun(
     sent_at = perf_counter()
     ends_at = asyncio.get_running_loop().time() + invoker.stream_seconds
     try:
-        with way_to(target.path) as address:
+        with way_to(_listener(choosing, target)) as address:
             reader, writer = await asyncio.open_unix_connection(address, limit=HEADER_BYTES_MAX)
     except OSError as error:
         raise Unreachable(error.strerror or str(error)) from None
@@ -229,3 +229,13 @@ async def _begun(
             raise TimedOut("no answer came in time") from None
         raise
     return AnswerStream(head, choosing, target, connection, sent_at, ends_at, heard)
+
+
+def _listener(choosing: Choosing, target: Target) -> str:
+    """Raises ``NotStreamed`` where the answer of one container is another's request: that must be whole."""
+    if not target.ways:
+        return target.path
+    found = next((way.path for way in target.ways if way.name == choosing.container), None)
+    if found is None:
+        raise NotStreamed("containers in a row do not stream")
+    return found

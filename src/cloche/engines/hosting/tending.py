@@ -120,8 +120,8 @@ class Tending:
         now = self._clock.real()
         targets = self._routes.routed()
         self._silent_since = {p: at for p, at in self._silent_since.items() if p in targets}
-        for process, path in targets.items():
-            if is_healthy(path):
+        for process, paths in targets.items():
+            if all(map(is_healthy, paths)):
                 self._silent_since.pop(process, None)
             elif now - self._silent_since.setdefault(process, now) > HUNG_SECONDS:
                 log.warning("the model server %s answers no more; it is stopped and started again", process)

@@ -145,7 +145,7 @@ class PipelineDriver:
         return self._outcome(run, states, stopping)
 
     def _flush(self, run: Run, *, waits: bool = True) -> None:
-        """What has happened goes to the disk: before all that is written later, and if asked for before this returns."""
+        """What has happened goes to the disk before all that is written later; with ``waits`` it is there on return."""
         writes, run.writes, run.has_unwritten_ends = run.writes, [], False
 
         def change(tx: sqlite3.Connection) -> None:

@@ -114,11 +114,11 @@ class TransformDriver:
     def _start(self, item: Item, plan: Plan) -> None:
         process, place, desk = runs.process(item.data), self._place(item), self._desk(item)
         kit = self.equipment
-        python = kit.images.python(catalog.find(plan.model.image))
+        pythons = [kit.images.python(catalog.find(model.image)) for model in plan.models]
         hosts = self._hosts(item, plan)
         for host in hosts:
             its = place.of_host(host.number).folder
-            laying_out.lay_out(its, plan.model, kit.objects, whose=f"transform job {plan.name}")
+            laying_out.lay_out(its, plan.model_of(host), kit.objects, whose=f"transform job {plan.name}")
         make_private(self.sockets)
         make_private(self.sockets / item.data["socket"])
         sockets = sockets_in(self.sockets / item.data["socket"], len(hosts))
@@ -140,7 +140,7 @@ class TransformDriver:
             kit.credentials.environment(process, role, "SageMaker") if role else {},
             request=plan.model.environment,
         )
-        kit.runtime.start(process_of(plan, process, place, hosts, sockets, desk.orders, python, able, found))
+        kit.runtime.start(process_of(plan, process, place, hosts, sockets, desk.orders, pythons, able, found))
 
     def _follow(self, item: Item, plan: Plan) -> Outcome:
         process, runtime = runs.process(item.data), self.equipment.runtime

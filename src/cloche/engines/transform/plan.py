@@ -55,10 +55,24 @@ class Plan:
     output_filter: str = "$"
     join: bool = False
     capture: Capture | None = None
+    further: tuple[ServedModel, ...] = ()
+    """What the other containers of an inference pipeline serve: each is asked what the one before it has answered."""
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        return (self.model, *self.further)
 
     def hosts(self, instances: tuple[str, ...]) -> tuple[JobHost, ...]:
-        group = Group(self.instance_type, self.instance_count)
-        return tuple(JobHost(number, name, group) for number, name in enumerate(instances))
+        """Every instance's containers, each in a sandbox of its own: first all of the first instance."""
+        group, count = Group(self.instance_type, self.instance_count), len(self.models)
+        return tuple(
+            JobHost(at * count + number, f"{name}-{number}" if number else name, group)
+            for at, name in enumerate(instances)
+            for number in range(count)
+        )
+
+    def model_of(self, host: JobHost) -> ServedModel:
+        return self.models[host.number % len(self.models)]
 
     def output_key(self, name: str) -> str:
         """Where the answers to the input called ``name`` go."""
@@ -69,12 +83,11 @@ class Plan:
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> Plan:
-        model = dict(data["model"])
-        if model["model_data"] is not None:
-            model["model_data"] = tuple(model["model_data"])
+        model, further = ServedModel.of(data["model"]), tuple(map(ServedModel.of, data.get("further") or ()))
         given = {**data["input"], "attribute_names": tuple(data["input"]["attribute_names"])}
         capture = Capture(**data["capture"]) if data["capture"] else None
-        return Plan(**{**data, "model": ServedModel(**model), "input": S3Input(**given), "capture": capture})
+        read = {"model": model, "further": further, "input": S3Input(**given), "capture": capture}
+        return Plan(**{**data, **read})
 
 
 def batch_variables(strategy: str | None, payload_mb: int | None, concurrent: int | None) -> dict[str, str]:

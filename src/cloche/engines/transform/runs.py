@@ -49,9 +49,11 @@ def folder(data: Mapping[str, Any]) -> str:
 
 
 def stream(plan: Plan, data: Mapping[str, Any], host: int) -> str:
-    """The log stream of one instance in this run: ``<job>/<instance id>-<epoch>``
-    (docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html)."""
-    return f"{plan.name}/{data['instances'][host]}-{data['epochs'][-1]}"
+    """The log stream of one host in this run: ``<job>/<instance id>-<epoch>``, and the container's name behind it where
+    there are several (docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html)."""
+    instance, container = divmod(host, len(plan.models))
+    name = plan.models[container].name
+    return f"{plan.name}/{data['instances'][instance]}-{data['epochs'][-1]}{f'/{name}' if name else ''}"
 
 
 def data_stream(plan: Plan, data: Mapping[str, Any]) -> str:

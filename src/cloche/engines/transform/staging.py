@@ -99,12 +99,15 @@ def stage(
 
 
 def _orders(plan: Plan, desk: Desk, files: list[File], sockets: tuple[Path, ...], started_at: float) -> Orders:
-    count = len(sockets)
+    containers = len(plan.models)
+    instances = [sockets[at : at + containers] for at in range(0, len(sockets), containers)]
+    count = len(instances)
     marks = plan.capture is not None and plan.capture.ids
     return Orders(
         files=tuple(files),
         servers=tuple(
-            Server(str(socket), tuple(range(number, len(files), count))) for number, socket in enumerate(sockets)
+            Server(tuple(map(str, its)), tuple(range(number, len(files), count)))
+            for number, its in enumerate(instances)
         ),
         log=str(desk.log.resolve()),
         report=str(desk.report.resolve()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cloche.compute.runtime import Capabilities, Host, ProcessSpec
@@ -25,14 +26,17 @@ def process_of(
     hosts: tuple[JobHost, ...],
     sockets: tuple[Path, ...],
     orders: Path,
-    python: Path,
+    pythons: Sequence[Path],
     able: Capabilities,
     world: World,
 ) -> ProcessSpec:
+    """``pythons`` has the interpreter of each container's image."""
+
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number).folder
+        python = pythons[host.number % len(pythons)]
         one = host_of(
-            plan.model,
+            plan.model_of(host),
             host.name,
             its,
             sockets[host.number],
@@ -41,12 +45,12 @@ def process_of(
             region=plan.region,
             extra=world.environment,
         )
-        return Host(one.name, one.ml_root, one.environment, world.mounts)
+        return Host(one.name, one.ml_root, one.environment, world.mounts, argv_of(python))
 
     first, *others = (made(host) for host in hosts)
     return ProcessSpec(
         id=id,
-        argv=argv_of(python),
+        argv=first.argv,
         environment=first.environment,
         ml_root=first.ml_root,
         mounts=first.mounts,

@@ -13,7 +13,6 @@ from cloche.foundation.errors import Invalid, NotSupported
 
 REFUSED: Final = {
     "TargetModel": "several models behind one endpoint",
-    "TargetContainerHostname": "calling one of several containers",
     "EnableExplanations": "explanations beside predictions",
     "PrefixAwareId": "routing by what a request says",
 }
@@ -67,7 +66,8 @@ async def asked(ctx: Context, request: Members) -> Asked:
             raise session_unknown(key[2])
     type, id, attributes = (request.get(name) or "" for name in ("ContentType", "InferenceId", "CustomAttributes"))
     heard = body, ctx.request_id, (type, id, attributes)
-    return Asked(key, Wanted(request.get("TargetVariant") or "", instance), data, heard)
+    wanted = Wanted(request.get("TargetVariant") or "", instance, request.get("TargetContainerHostname") or "")
+    return Asked(key, wanted, data, heard)
 
 
 def session_unknown(endpoint: str) -> AwsError:

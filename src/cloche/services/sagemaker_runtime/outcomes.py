@@ -9,8 +9,11 @@ from cloche.engines.hosting import (
     COMPONENT,
     Answer,
     ComponentWanted,
+    ContainerUnknown,
+    ContainerWanted,
     EndpointUnknown,
     Full,
+    NotStreamed,
     Outcome,
     ScaledToNone,
     SessionUnknown,
@@ -37,6 +40,16 @@ TIMED_OUT: Final = (
 )
 """RamVegiraju/SageMaker-Deployment#3 (with status 0)."""
 MESSAGE_BYTES_MAX: Final = 8_192
+_SAID: Final = {
+    ScaledToNone: "{asked} has no copies to answer requests with.",
+    ContainerWanted: "Endpoint {name} is configured for direct invocation of its containers: the request must name one "
+    "in TargetContainerHostname.",
+    ContainerUnknown: "Endpoint {name} has no container of the TargetContainerHostname given that could be invoked "
+    "directly.",
+    NotStreamed: "Endpoint {name} is an inference pipeline: its answers are not streamed by Cloche.",
+}
+"""Cloche's own words. When a container must be named, and when it must not, is said ("you will get validation errors if
+...") by docs.aws.amazon.com/sagemaker/latest/dg/multi-container-direct.html."""
 
 
 def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: str) -> AwsError:
@@ -44,8 +57,8 @@ def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: 
     if isinstance(outcome, ComponentWanted):
         return COMPONENT_WANTED.error()
     endpoint, _, component = name.partition(COMPONENT)
-    if isinstance(outcome, ScaledToNone):
-        return AwsError("ValidationError", f"{component or endpoint} has no copies to answer requests with.")
+    if words := next((words for kind, words in _SAID.items() if isinstance(outcome, kind)), ""):
+        return AwsError("ValidationError", words.format(asked=component or endpoint, name=endpoint))
     if isinstance(outcome, EndpointUnknown) and component:
         return AwsError("ValidationError", f"Endpoint {endpoint} has no inference component {component} that serves.")
     if isinstance(outcome, EndpointUnknown):

@@ -1,16 +1,17 @@
-"""Models: an image and an artefact under a name. Nothing runs until an endpoint uses it."""
+"""Models: images and artefacts under a name. Nothing runs until an endpoint uses them."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
-from cloche.foundation.errors import Invalid, NotFound
+from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.services.sagemaker.hosting.refusing import not_supported, refuse
 from cloche.services.sagemaker.model_data import object_at
-from cloche.services.sagemaker.registry.deployable import container_of_package
+from cloche.services.sagemaker.registry.deployable import containers_of_package
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 from cloche_jobs import catalog
@@ -33,6 +34,8 @@ MISSING: Final = fact(
     source="the SDK waits for 'Could not find'; the form of aws/amazon-sagemaker-examples#2339",
 )
 
+CONTAINERS_MAX: Final = 15
+"""docs.aws.amazon.com/sagemaker/latest/dg/inference-pipelines.html"""
 _REFUSED: Final = {"VpcConfig": "a model in your network"}
 _REFUSED_OF_CONTAINER: Final = {
     "AdditionalModelDataSources": "further artefacts",
@@ -55,22 +58,24 @@ class Model(Resource):
 
     def check(self, ctx: Context, request: Members) -> None:
         refuse(request, _REFUSED)
-        if (request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct":
-            raise not_supported("InferenceExecutionConfig.Mode Direct", "calling one of several containers")
-        container = _resolved(ctx, ctx.parts.database.reader, container_of(request))
-        _check_container(container)
+        containers = _resolved(ctx, ctx.parts.database.reader, request)
+        _check_together(ctx, request, containers)
         role = request.get("ExecutionRoleArn", "")
-        url = artefact_url(container)
-        if url is not None:
-            check_artefact(ctx, url, role)
+        for container in containers:
+            _check_container(container)
+            url = artefact_url(container)
+            if url is not None:
+                check_artefact(ctx, url, role)
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         """A model of a package keeps what the package says today: later changes of the package are not the model's."""
-        container = container_of(request)
-        resolved = _resolved(ctx, tx, container)
-        if resolved is not container:
-            holder = {"PrimaryContainer": resolved} if request.get("PrimaryContainer") else {"Containers": [resolved]}
-            records.replace_request(tx, record.arn, {**record.request, **holder}, record.created_at)
+        given, resolved = containers_of(request), _resolved(ctx, tx, request)
+        if resolved == given:
+            return
+        kept = {name: value for name, value in record.request.items() if name != "PrimaryContainer"}
+        is_primary = request.get("PrimaryContainer") and len(resolved) == 1
+        holder = {"PrimaryContainer": resolved[0]} if is_primary else {"Containers": resolved}
+        records.replace_request(tx, record.arn, {**kept, **holder}, record.created_at)
 
     def shown(self, ctx: Context, record: Record) -> Members:
         members: Members = {"EnableNetworkIsolation": bool(record.request.get("EnableNetworkIsolation"))}
@@ -82,26 +87,67 @@ class Model(Resource):
         return members
 
 
-def container_of(request: Members) -> Members:
-    """The model's one container, however the request names it. Raises ``Invalid`` and ``NotSupported``."""
+def containers_of(request: Members) -> list[Members]:
+    """The model's containers, however the request names them. Raises ``Invalid``."""
     primary, several = request.get("PrimaryContainer"), request.get("Containers")
     if primary and several:
         raise Invalid("Only one of PrimaryContainer and Containers may be given.", field="Containers")
-    if several and len(several) > 1:
-        raise not_supported("Containers", "an inference pipeline of several containers")
     if not primary and not several:
         raise Invalid("One of PrimaryContainer and Containers must be given.", field="PrimaryContainer")
-    container: Members = primary or several[0]  # type: ignore[index]
+    return [primary] if primary else list(several)  # type: ignore[arg-type]
+
+
+def container_of(request: Members) -> Members:
+    """The one container of a model that may have no more. Raises ``NotSupported``."""
+    container, *others = containers_of(request)
+    if others:
+        raise not_supported("a model of several Containers", "an inference pipeline in place of a single container")
     return container
 
 
-def _resolved(ctx: Context, connection: sqlite3.Connection, container: Members) -> Members:
-    """``container`` itself, unless it names a model package."""
-    if container.get("ModelPackageName"):
-        return container_of_package(ctx, connection, container)
-    if container.get("InferenceSpecificationName"):
-        raise Invalid("InferenceSpecificationName is for a ModelPackageName.", field="InferenceSpecificationName")
-    return container
+def is_direct(request: Members) -> bool:
+    """Whether requests are for one of the containers each, not for all in a row."""
+    return (request.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct"
+
+
+def names_of(containers: Sequence[Members]) -> list[str]:
+    """What several containers are called. "If you don't provide container names, CloudWatch uses container-1,
+    container-2, and so on" (docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html)."""
+    return [each.get("ContainerHostname") or f"container-{number}" for number, each in enumerate(containers, 1)]
+
+
+def _resolved(ctx: Context, connection: sqlite3.Connection, request: Members) -> list[Members]:
+    """The containers with what the packages that they name give them: a package may be several containers itself."""
+    found: list[Members] = []
+    for container in containers_of(request):
+        if container.get("ModelPackageName"):
+            found += containers_of_package(ctx, connection, container)
+            continue
+        if container.get("InferenceSpecificationName"):
+            raise Invalid("InferenceSpecificationName is for a ModelPackageName.", field="InferenceSpecificationName")
+        found.append(container)
+    return found
+
+
+def _check_together(ctx: Context, request: Members, containers: Sequence[Members]) -> None:
+    """What matters of containers because there are others. Raises ``Invalid`` and ``NotSupported``."""
+    if len(containers) == 1:
+        if is_direct(request):
+            raise not_supported("InferenceExecutionConfig.Mode Direct", "a single container, called by its name")
+        return
+    if len(containers) > CONTAINERS_MAX:
+        what = f"A model has {CONTAINERS_MAX} containers at most; these would be {len(containers)}."
+        raise Invalid(what, field="Containers")
+    if not ctx.parts.equipment.runtime.capabilities.several_hosts:
+        raise NotSupported(
+            "A model of several containers needs a sandbox for each, and bubblewrap (bwrap) is not there or does not "
+            "work here."
+        )
+    if is_direct(request) and not all(each.get("ContainerHostname") for each in containers):
+        raise Invalid("Direct invocation needs the ContainerHostname of each container.", field="ContainerHostname")
+    names = names_of(containers)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Invalid(f"ContainerHostname {twice[0]} is given to more than one container.", field="ContainerHostname")
 
 
 def artefact_url(container: Members) -> str | None:

@@ -9,7 +9,7 @@ from cloche.engines.hosting.plan import FleetPlan, VariantPlan
 from cloche.services.sagemaker.hosting.capturing import capture_plan
 from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
 from cloche.services.sagemaker.hosting.instance_types import memory_of
-from cloche.services.sagemaker.hosting.model import artefact_url, container_of, find_model
+from cloche.services.sagemaker.hosting.model import artefact_url, containers_of, find_model, is_direct, names_of
 from cloche.services.sagemaker.model_data import object_at
 from cloche.serving.model import ServedModel
 from cloche.storage.metadata.records import Record
@@ -27,9 +27,15 @@ def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Reco
     return FleetPlan(configuration.name, tuple(plans), capture_plan(configuration.request.get("DataCaptureConfig")))
 
 
-def plan_model(model: Record, instance_type: str) -> ServedModel:
-    """The model as a server of that type would serve it. Raises ``NotSupported`` for one that Cloche cannot."""
-    container = container_of(model.request)
+def plan_model(model: Record, instance_type: str) -> list[ServedModel]:
+    """The model's containers as a server of that type would serve them. Raises ``NotSupported`` for one that Cloche
+    cannot."""
+    containers = containers_of(model.request)
+    names = names_of(containers) if len(containers) > 1 else [""]
+    return [_served(model, container, name, instance_type) for container, name in zip(containers, names, strict=True)]
+
+
+def _served(model: Record, container: Members, name: str, instance_type: str) -> ServedModel:
     url = artefact_url(container)
     return ServedModel(
         image=container["Image"],
@@ -38,6 +44,7 @@ def plan_model(model: Record, instance_type: str) -> ServedModel:
         role_arn=model.request.get("ExecutionRoleArn", ""),
         network=not model.request.get("EnableNetworkIsolation", False),
         memory_mb=memory_of(instance_type),
+        name=name,
     )
 
 
@@ -56,7 +63,7 @@ def _hosts(variant: Members, configuration: Record) -> VariantPlan:
 
 
 def _plan(variant: Members, model: Record) -> VariantPlan:
-    served = plan_model(model, variant["InstanceType"])
+    served, *further = plan_model(model, variant["InstanceType"])
     seconds = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
     return VariantPlan(
         name=variant["VariantName"],
@@ -71,4 +78,7 @@ def _plan(variant: Members, model: Record) -> VariantPlan:
         memory_mb=served.memory_mb,
         at_random=(variant.get("RoutingConfig") or {}).get("RoutingStrategy") == "RANDOM",
         network=served.network,
+        container=served.name,
+        further=tuple(further),
+        direct=is_direct(model.request),
     )

@@ -1,4 +1,4 @@
-"""What a model has when it is made of a package: the package's image, artefact and variables."""
+"""What a model has when it is made of a package: image, artefact and variables of each of the package's containers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from cloche.aws.operation import Context, Members
 from cloche.aws.resource import fact
-from cloche.foundation.errors import Invalid, NotSupported
+from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.registry.model_package import find_package
 from cloche.storage.metadata.records import Record
 
@@ -22,9 +22,9 @@ _GIVEN_BY_PACKAGE: Final = ("Image", "ModelDataUrl", "ModelDataSource", "ImageCo
 _KEPT: Final = ("ContainerHostname", "Image", "ModelDataUrl", "ModelDataSource", "AdditionalModelDataSources")
 
 
-def container_of_package(ctx: Context, connection: sqlite3.Connection, container: Members) -> Members:
-    """``container`` with what the package it names gives it. Raises AWS's words where that is not there or not
-    approved, ``Invalid`` where both say the same thing."""
+def containers_of_package(ctx: Context, connection: sqlite3.Connection, container: Members) -> list[Members]:
+    """``container`` with what the package it names gives it, once for each container of the package. Raises AWS's words
+    where that is not there or not approved, ``Invalid`` where both say the same thing."""
     for name in _GIVEN_BY_PACKAGE:
         if container.get(name):
             raise Invalid(f"{name} is the model package's to say when ModelPackageName is given.", field=name)
@@ -32,7 +32,11 @@ def container_of_package(ctx: Context, connection: sqlite3.Connection, container
     approval = package.request.get("ModelApprovalStatus")
     if "ModelPackageGroupName" in package.request and approval != "Approved":
         raise UNAPPROVED.error(arn=package.arn, name=str(approval))
-    given = _container(package, container.get("InferenceSpecificationName"))
+    given = _containers(package, container.get("InferenceSpecificationName"))
+    return [{**_with(container, each), "ModelPackageName": package.arn} for each in given]
+
+
+def _with(container: Members, given: Members) -> Members:
     environment = given.get("Environment") or {}
     own = container.get("Environment") or {}
     if environment and own:
@@ -45,10 +49,10 @@ def container_of_package(ctx: Context, connection: sqlite3.Connection, container
     resolved = {**container, **{name: given[name] for name in _KEPT if given.get(name)}}
     if environment:
         resolved["Environment"] = environment
-    return {**resolved, "ModelPackageName": package.arn}
+    return resolved
 
 
-def _container(package: Record, name: str | None) -> Members:
+def _containers(package: Record, name: str | None) -> list[Members]:
     specification = package.request.get("InferenceSpecification")
     if name is not None:
         further = package.request.get("AdditionalInferenceSpecifications", ())
@@ -60,13 +64,8 @@ def _container(package: Record, name: str | None) -> Members:
             )
     if specification is None:
         raise Invalid(f"Model package {package.arn} has no InferenceSpecification to deploy.", field="ModelPackageName")
-    containers = specification["Containers"]
-    if len(containers) > 1:
-        raise NotSupported(
-            "A model package of several containers (an inference pipeline) is not supported by Cloche yet."
-        )
-    container: Members = containers[0]
-    return container
+    containers: list[Members] = specification["Containers"]
+    return containers
 
 
 def _map(variables: Members) -> str:

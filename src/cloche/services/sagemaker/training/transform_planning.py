@@ -18,7 +18,7 @@ from cloche.foundation.errors import Invalid, NotSupported
 from cloche.foundation.limits import INSTANCES_PER_JOB_MAX
 from cloche.jobs.inputs import S3Input
 from cloche.services.sagemaker.checks import check_objects, check_role
-from cloche.services.sagemaker.hosting.model import find_model
+from cloche.services.sagemaker.hosting.model import find_model, is_direct
 from cloche.services.sagemaker.hosting.planning import plan_model
 from cloche.services.sagemaker.hosting.refusing import refuse
 from cloche.services.sagemaker.training.channels import address
@@ -44,16 +44,23 @@ def plan_transform_job(ctx: Context, connection: sqlite3.Connection, arn: str, r
     processing = request.get("DataProcessing") or {}
     client = request.get("ModelClientConfig") or {}
     bucket, prefix = address(output["S3OutputPath"], "TransformOutput.S3OutputPath")
-    model = plan_model(find_model(ctx, connection, request["ModelName"]), resources["InstanceType"])
+    found = find_model(ctx, connection, request["ModelName"])
+    if is_direct(found.request):
+        raise Invalid(
+            "A transform job needs all of a model's containers: this one's are invoked directly.", field="ModelName"
+        )
+    models = plan_model(found, resources["InstanceType"])
     strategy = strategy_word(request.get("BatchStrategy"))
     variables = batch_variables(strategy, request.get("MaxPayloadInMB"), request.get("MaxConcurrentTransforms"))
-    environment = {**model.environment, **(request.get("Environment") or {}), **variables}
+    own = request.get("Environment") or {}
+    model, *further = (replace(each, environment={**each.environment, **own, **variables}) for each in models)
     plan = Plan(
         arn=arn,
         name=request["TransformJobName"],
         account=ctx.account,
         region=ctx.region,
-        model=replace(model, environment=environment),
+        model=model,
+        further=tuple(further),
         instance_type=resources["InstanceType"],
         instance_count=resources["InstanceCount"],
         input=_input(given),
