@@ -123,7 +123,7 @@ class ToyRuntime:
     def disk_bytes(self, folder: Path) -> int:
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
-    def output(self, id: str) -> Path:
+    def output(self, id: str, host: int = 0) -> Path:
         return self.folder / id
 
     def on_change(self, listener: Callable[[str], None]) -> None:
