@@ -239,6 +239,7 @@ def test_kills_during_an_update_under_load_lose_what_was_in_the_killed_process(
         until(lambda: crowd.right["old"] > 100)
         hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
         for word in (b"cloche_jobs.entry\0serve", os.fsencode(runs / "processes"), b"cloche_jobs.entry\0serve"):
+            until(lambda: processes_of(server.data, word))  # noqa: B023 - called at once
             victims = processes_of(server.data, word)
             assert victims
             os.kill(victims[kills % len(victims)], signal.SIGKILL)
