@@ -270,7 +270,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         "object_events": object_events_of(equipment, messages, functions, topics, rules),
         "events": rules,
         "alarms": alarms,
-        "image_registry": ImageRegistry(BlobStore(layout.registry), database, clock),
+        "image_registry": ImageRegistry(BlobStore(layout.registry), database, clock, settings.account, settings.region),
     }
 
 

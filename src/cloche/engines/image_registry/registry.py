@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloche.compute.images.store import BlobStore
-from cloche.engines.image_registry import images, layers, manifests, repositories, tokens
+from cloche.engines.image_registry import images, layers, repositories, tokens
 from cloche.engines.image_registry.collecting import Collector
 from cloche.engines.image_registry.images import Image
 from cloche.engines.image_registry.lifecycle import Lifecycles
+from cloche.engines.image_registry.loading import Loading
 from cloche.engines.image_registry.manifests import Manifest
 from cloche.engines.image_registry.repositories import REPOSITORY, Repository
 from cloche.engines.image_registry.tokens import Holder
@@ -35,12 +36,15 @@ class ManifestFound:
 
 
 class ImageRegistry:
-    def __init__(self, store: BlobStore, database: Database, clock: Clock) -> None:
+    """``account`` and ``region`` are home: there images are seen that were loaded from files."""
+
+    def __init__(self, store: BlobStore, database: Database, clock: Clock, account: str, region: str) -> None:
         self.store = store
         self._database, self._clock = database, clock
         self.uploads = Uploads(store, database, clock)
         self.lifecycles = Lifecycles(database, clock)
         self.collector = Collector(store, database, clock, self.uploads)
+        self.loading = Loading(store, database, clock, account, region)
         self._poke: Callable[[], None] = lambda: None
         self.happened: Callable[[sqlite3.Connection, Repository, str, Image, str], None] = lambda *told: None
         """Told of each image that was pushed or deleted, in that transaction: ``PUSH`` or ``DELETE``, and its tag (or
@@ -51,6 +55,7 @@ class ImageRegistry:
 
     def join(self, agenda: Agenda) -> None:
         self._poke = self.lifecycles.poke = agenda.poke
+        agenda.add("images loaded from files", self.loading.next_at, self.loading.run)
         agenda.add("lifecycle policies of images", self.lifecycles.next_at, self.lifecycles.run)
         agenda.add("image layers that nobody needs", self.collector.next_at, self.collector.run)
 
@@ -183,23 +188,6 @@ class ImageRegistry:
         """Raises ``LayersUnknown``, ``LayerInUse``."""
         self._database.write(lambda tx: layers.delete(tx, repository, digest))
         self._poke()
-
-    def keep_loaded(self, account: str, region: str, name: str, tag: str, content: bytes, media_type: str) -> None:
-        """An image whose blobs are in the store already gets its repository, which is made if need be, and its tag.
-        Raises as ``images.put`` does."""
-        given = manifests.read(content, media_type)
-
-        def change(tx: sqlite3.Connection) -> None:
-            at = self._clock.time()
-            held = repositories.find(tx, account, region, name)
-            if held is None:
-                held = repositories.create(tx, account, region, name, at, {})
-            for part in given.blobs:
-                if self.store.has(part.digest):
-                    layers.add(tx, held, part.digest, part.size, at)
-            images.put(tx, held, given, tag, at, again=True)
-
-        self._database.write(change)
 
     # -- who may come in -----------------------------------------------------------------------------------
 
