@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from cloche_jobs.bare_images import BARE, of_client
 from cloche_jobs.deep_learning import DEEP_LEARNING, IMPORTED, TORCH, USES_TORCH
 from cloche_jobs.image import LOCKS, Image, ImageUnknown, Mode
 
-__all__ = ["IMPORTED", "LOCKS", "TORCH", "USES_TORCH", "Image", "ImageUnknown", "Mode"]
+__all__ = ["BARE", "IMPORTED", "LOCKS", "TORCH", "USES_TORCH", "Image", "ImageUnknown", "Mode"]
 """Of other modules, to be found here."""
 
 
@@ -110,7 +111,7 @@ PROCESSING: Final = MONITORS + tuple(
     for version in ("3.5", "3.3", "3.2", "3.1", "3.0", "2.4")
 )
 """Images that processing jobs run beside all of ``IMAGES``."""
-_BY_KEY: Final = {image.key: image for image in (*IMAGES, *PROCESSING)} | {
+_BY_KEY: Final = {image.key: image for image in (*IMAGES, *PROCESSING, *BARE)} | {
     "xgboost:latest": next(image for image in IMAGES if image.name == "xgboost")
 }
 DOCUMENTS: Final = "documents"
@@ -126,8 +127,11 @@ ENVIRONMENTS: Final = (
     FUNCTIONS,
     MONITOR_ENVIRONMENT,
     SPARK_ENVIRONMENT,
+    *dict.fromkeys(image.environment for image in BARE),
 )
-ON_DEMAND: Final = frozenset({SPARK_ENVIRONMENT, MONITOR_ENVIRONMENT, *(image.environment for image in DEEP_LEARNING)})
+ON_DEMAND: Final = frozenset(
+    {SPARK_ENVIRONMENT, MONITOR_ENVIRONMENT, *(image.environment for image in (*DEEP_LEARNING, *BARE))}
+)
 """Large, and needed by few: built when an image of theirs is asked for."""
 
 _VERSIONS_SHOWN_MAX: Final = 9
@@ -141,15 +145,15 @@ _TAG: Final = re.compile(
 )
 
 
-def find(uri: str, *, processing: bool = False) -> Image:
-    """The image that stands in for ``uri``; with ``processing`` those for processing jobs alone are known too. Raises
-    ``ImageUnknown``.
+def find(uri: str, *, processing: bool = False, bare: bool = False) -> Image:
+    """The image that stands in for ``uri``; with ``processing`` those for processing jobs alone are known too, with
+    ``bare`` those without a program. Raises ``ImageUnknown``.
 
     A digest is not looked at (there is one build of each here); without a tag the newest known is meant, as a
     registry's ``latest`` would be. What a tag has after the version says nothing that differs here, but for Python 2
     and, where a library needs them, GPUs.
     """
-    images = (*IMAGES, *PROCESSING) if processing else IMAGES
+    images = (*IMAGES, *(PROCESSING if processing else ()), *(BARE if bare else ()))
     known = _known(images)
     match = _URI.fullmatch(uri)
     if match is None:
@@ -177,10 +181,14 @@ def find(uri: str, *, processing: bool = False) -> Image:
 
 
 def _of_version(images: Sequence[Image], name: str, version: str) -> Image | None:
-    """That of just this version; of those for deep learning also the newest of a version cut short (``2.3``)."""
+    """That of just this version; of those for deep learning also the newest of a version cut short (``2.3``), and of
+    those without a program the one of its line (``2`` of ``2.8.0``)."""
     found = _BY_KEY.get(f"{name}:{version}")
     if found is not None:
         return found
+    line = _BY_KEY.get(f"{name}:{version.partition('.')[0]}")
+    if line is not None and line.mode is Mode.BARE:
+        return line
     same = (image for image in images if image.name == name and image.is_deep_learning)
     return next((image for image in same if _begins(image.version, version)), None)
 
@@ -191,6 +199,11 @@ def _begins(version: str, short: str) -> bool:
     return len(parts) == len(shorts) and all(
         part == begin or part.startswith(f"{begin}.") for part, begin in zip(parts, shorts, strict=True)
     )
+
+
+def for_client(image: Image, arguments: Sequence[str]) -> Image:
+    """``of_client`` with all images."""
+    return of_client(_BY_KEY, image, arguments)
 
 
 def by_key(key: str) -> Image:
@@ -207,7 +220,8 @@ def _known(images: Sequence[Image]) -> str:
 
 def _families(images: Sequence[Image]) -> Iterator[str]:
     for name in dict.fromkeys(image.name for image in images):
-        versions = [image.version for image in images if image.name == name and image.version]
+        named = (image.version for image in images if image.name == name and image.version)
+        versions = list(dict.fromkeys(named))
         shown = f"{versions[-1]} to {versions[0]}" if len(versions) > _VERSIONS_SHOWN_MAX else ", ".join(versions)
         yield f"{name} ({shown})" if shown else name
 

@@ -21,6 +21,8 @@ class Mode(Enum):
     """Runs the user's script and nothing else."""
     PROCESSING = "processing"
     """Runs in processing jobs alone, by programs of its own."""
+    BARE = "Python and the SDK"
+    """Runs what a training or processing job names, and serves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Image:
     version: str
     mode: Mode
     environment: str
-    """Name of the lock file, without ``.txt``."""
+    """Name of the lock file, without ``.txt``; with ``@3.10`` after it for a Python of just that version."""
     library: str
     """What is installed in AWS's stead, for people to read."""
     train: str
@@ -51,9 +53,23 @@ class Image:
     is_deep_learning: bool = False
     """Published with those of PyTorch and TensorFlow: under tags for GPUs too, and with versions cut short."""
 
+    sdk: str = ""
+    """The generation of the SDK that is installed, where that is the caller's."""
+
     @property
     def key(self) -> str:
-        return f"{self.name}:{self.version}" if self.version else self.name
+        key = f"{self.name}:{self.version}" if self.version else self.name
+        return f"{key}+sdk{self.sdk}" if self.sdk else key
+
+    @property
+    def python(self) -> str:
+        """The version its Python must have (``3.10``); empty where any will do."""
+        return self.environment.partition("@")[2]
+
+    @property
+    def runs_ours(self) -> bool:
+        """Whether its Python is new enough for the programs of ``cloche_jobs``."""
+        return self.python not in ("3.8", "3.9", "3.10")
 
     @property
     def entrypoint(self) -> tuple[str, ...]:
@@ -62,7 +78,7 @@ class Image:
 
     @property
     def lock(self) -> Path:
-        return LOCKS / f"{self.environment}.txt"
+        return LOCKS / f"{self.environment.partition('@')[0]}.txt"
 
     @property
     def accounts(self) -> Mapping[str, str]:
@@ -85,7 +101,7 @@ class Image:
         """The address AWS's SDKs compute for this image."""
         account = self.accounts.get(region, self.accounts["us-east-1"])
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        tails = {Mode.BUILT_IN: "", Mode.FRAMEWORK: "-cpu-py3", Mode.PROCESSING: "-cpu-py39-v1.0"}
+        tails = {Mode.BUILT_IN: "", Mode.FRAMEWORK: "-cpu-py3", Mode.PROCESSING: "-cpu-py39-v1.0", Mode.BARE: ""}
         tag = f":{self.version}{self.tail or tails[self.mode]}" if self.version else ""
         return f"{account}.dkr.ecr.{region}.{suffix}/{self.name}{tag}"
 

@@ -28,10 +28,11 @@ def command(context: click.Context) -> None:
 def list_images() -> None:
     """List the images, what runs in their stead, and which are built on this machine."""
     from cloche.compute.images import EnvironmentBuilder
-    from cloche_jobs.catalog import IMAGES
+    from cloche_jobs.catalog import BARE, IMAGES
 
     states = {status.key: status for status in EnvironmentBuilder().status()}
-    rows = [(each.key, each.library, _state(states, each), each.note) for each in IMAGES if not each.is_deep_learning]
+    plain = [image for image in (*IMAGES, *BARE) if not image.is_deep_learning]
+    rows = [(each.key, each.library, _state(states, each), each.note) for each in plain]
     families: dict[str, list[Image]] = {}
     for image in IMAGES:
         if image.is_deep_learning:
@@ -142,7 +143,8 @@ def _environments(images: tuple[str, ...]) -> list[str]:
 
     try:
         named = [
-            catalog.find(image, processing=True) if ".dkr.ecr" in image else catalog.by_key(image) for image in images
+            catalog.find(image, processing=True, bare=True) if ".dkr.ecr" in image else catalog.by_key(image)
+            for image in images
         ]
     except catalog.ImageUnknown as error:
         raise click.ClickException(str(error)) from None

@@ -168,6 +168,30 @@ def test_images_of_processing_jobs_are_found_by_these_alone(image: catalog.Image
         catalog.find(image.uri())
 
 
+@pytest.mark.parametrize("image", catalog.BARE, ids=lambda image: image.key)
+def test_images_without_a_program_are_for_jobs_that_name_one(image: catalog.Image) -> None:
+    client = ["--client_sagemaker_pysdk_version", {"": "2.257.7", "3": "3.27.0"}[image.sdk]]
+    found = catalog.find(image.uri("eu-west-1"), bare=True)
+    assert catalog.for_client(found, ["--region", "eu-west-1", *client, "--more"]) is image
+    assert catalog.by_key(image.key) is image and image.environment in catalog.ON_DEMAND
+    assert "--hash=sha256:" in image.lock.read_text() and "://" not in image.lock.read_text()
+    with pytest.raises(catalog.ImageUnknown, match="nothing that stands in for"):
+        catalog.find(image.uri())
+
+
+def test_what_a_client_says_of_itself_is_not_trusted() -> None:
+    base = "885854791233.dkr.ecr.us-east-1.amazonaws.com/sagemaker-distribution-prod"
+    image = catalog.find(f"{base}:2.13.10-cpu", bare=True)
+    assert (image.version, image.python) == ("2", "3.11")
+    for arguments in ([], ["--client_sagemaker_pysdk_version"], ["--client_sagemaker_pysdk_version", "99.1"]):
+        assert catalog.for_client(image, arguments) is image
+    xgboost = catalog.by_key("sagemaker-xgboost:1.7-1")
+    assert catalog.for_client(xgboost, ["--client_sagemaker_pysdk_version", "3.1"]) is xgboost
+    for tag in ("2.13-gpu", "9.1-cpu", "2+sdk3"):
+        with pytest.raises(catalog.ImageUnknown):
+            catalog.find(f"{base}:{tag}", bare=True)
+
+
 def test_tags_and_digests() -> None:
     base = "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
     assert catalog.find(base + "sagemaker-xgboost:1.0-1-cpu-py3").version == "1.0-1"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cloche_jobs.algorithms.declarations import Hyperparameter, Interval, metric_definitions
+from cloche_jobs.algorithms.xgboost.older import without_silent
 from cloche_jobs.algorithms.xgboost.spec import CHANNELS, HYPERPARAMETERS, METRICS
 from cloche_jobs.contract.failure import UserError
 
@@ -151,3 +152,17 @@ def test_what_the_server_imports_is_light() -> None:
         "assert not {'numpy', 'xgboost', 'asyncio', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", source], check=True)
+
+
+@pytest.mark.parametrize("image", ["xgboost:1", "sagemaker-xgboost:0.90-2", "sagemaker-xgboost:1.0-1"])
+def test_silent_is_taken_by_old_images(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOCHE_IMAGE", image)
+    assert HYPERPARAMETERS.validate(without_silent({**BASE, "silent": "0"})) == {"num_round": 1}
+    with pytest.raises(UserError, match="silent"):
+        without_silent({**BASE, "silent": "2"})
+
+
+def test_and_by_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOCHE_IMAGE", "sagemaker-xgboost:1.2-1")
+    with pytest.raises(UserError, match="Extraneous hyperparameter found: silent"):
+        HYPERPARAMETERS.validate(without_silent({**BASE, "silent": "0"}))

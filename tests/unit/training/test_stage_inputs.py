@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from cloche.engines.training import Channel, Plan
-from cloche.engines.training.stage_inputs import stage
+from cloche.engines.training.stage_inputs import mounts_of, stage
 from cloche.foundation.clock import SystemClock
 from cloche.jobs.hosts import Group
 from cloche.jobs.place import Place
 from cloche.jobs.sources import Unfit, relative_name
-from cloche.jobs.staging import GivenUp
+from cloche.jobs.staging import COPIED_FILE_BYTES_MAX, GivenUp
 from cloche.storage import objects as object_store
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
@@ -50,7 +50,8 @@ def store(tmp_path: Path) -> Iterator[ObjectStore]:
 
 
 def staged(store: ObjectStore, place: Place, plan: Plan = PLAN, *, private_files: bool = True) -> Path:
-    stage(plan, place, store, private_files=private_files, is_wanted=lambda: True, host=plan.hosts[0])
+    host = plan.hosts[0]
+    stage(plan, place, store, private_files=private_files, is_wanted=lambda: True, host=host, interface="eth0")
     return place.inputs("train") if private_files else place.layout.channel("train")
 
 
@@ -81,6 +82,22 @@ def test_a_link_where_the_job_cannot_write(store: ObjectStore, tmp_path: Path) -
     file = folder / "deep" / "a.csv"
     assert file.read_bytes() == LARGE
     assert os.path.samefile(file, path_of(store, "in/train/deep/a.csv"))
+
+
+def test_small_files_are_copies_for_a_program_of_the_requests_own(store: ObjectStore, tmp_path: Path) -> None:
+    """One large file among them makes all of them links, read-only as a whole."""
+    store.put_bytes("data", "in/train/deep/a.csv", LARGE)
+    store.put_bytes("data", "in/train/small.csv", b"1,2")
+    plan, place = replace(PLAN, entrypoint=("/bin/sh",)), Place(tmp_path / "job")
+    links = staged(store, place, plan)
+    assert not links.exists() and mounts_of(plan, place, plan.hosts[0], private_files=True) == ()
+    file = place.layout.channel("train") / "deep" / "a.csv"
+    assert file.read_bytes() == LARGE and not os.path.samefile(file, path_of(store, "in/train/deep/a.csv"))
+    store.put_bytes("data", "in/train/large.csv", b"l" * (COPIED_FILE_BYTES_MAX + 1))
+    links = staged(store, place, plan)
+    assert (links / "small.csv").is_file() and not (place.layout.channel("train") / "small.csv").exists()
+    (mount,) = mounts_of(plan, place, plan.hosts[0], private_files=True)
+    assert (mount.source, mount.writable) == (links, False)
 
 
 def test_a_copy_where_it_could(store: ObjectStore, tmp_path: Path) -> None:
@@ -149,5 +166,6 @@ def test_a_bucket_that_has_gone(store: ObjectStore, tmp_path: Path) -> None:
 def test_staging_is_given_up_when_the_job_is_not_wanted(store: ObjectStore, tmp_path: Path) -> None:
     for number in range(200):
         store.put_bytes("data", f"in/train/{number}", b"1")
+    place, told = Place(tmp_path / "job"), {"host": PLAN.hosts[0], "interface": "eth0"}
     with pytest.raises(GivenUp):
-        stage(PLAN, Place(tmp_path / "job"), store, private_files=True, is_wanted=lambda: False, host=PLAN.hosts[0])
+        stage(PLAN, place, store, private_files=True, is_wanted=lambda: False, **told)

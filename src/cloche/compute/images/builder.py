@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from cloche.compute.images import torch_source
-from cloche.compute.images.interpreter import Interpreter, build_environment, choose_interpreter, find_uv
+from cloche.compute.images.interpreter import Interpreter, build_environment, choose_interpreter, find_uv, look_for
 from cloche.foundation.errors import ClocheError
 from cloche_jobs.catalog import ENVIRONMENTS, IMPORTED, LOCKS, TORCH, USES_TORCH
 from cloche_jobs.contract import package_folder
@@ -71,13 +71,14 @@ def default_cache() -> Path:
 
 
 class EnvironmentBuilder:
-    """Thread-safe. ``cache`` is shared between servers; ``locks`` holds ``<key>.txt`` files."""
+    """Thread-safe. ``cache`` is shared between servers; ``locks`` holds ``<key>.txt`` files, without what a key has
+    from ``@`` on: the version of Python it wants."""
 
     def __init__(self, cache: Path | None = None, *, locks: Path = LOCKS, uv: Path | None = None) -> None:
         self.cache = cache or default_cache()
         self.locks = locks
         self._uv = uv
-        self._interpreter: Interpreter | None = None
+        self._interpreters: dict[str, Interpreter] = {}
         self._mutexes: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._ready: dict[str, Environment] = {}
@@ -113,7 +114,7 @@ class EnvironmentBuilder:
 
     def status(self) -> list[EnvironmentStatus]:
         """One entry for each environment the catalog needs, built or not. Reads every file's size: not for loops."""
-        return [self._status(key) for key in ENVIRONMENTS if self.knows(key)]
+        return [self._status(key) for key in ENVIRONMENTS if self.knows(key) and self._can_be_made(key)]
 
     def remove(self, key: str) -> None:
         """Throw the built environment away; the next ``ensure`` builds it again."""
@@ -142,17 +143,31 @@ class EnvironmentBuilder:
 
     def locks_of(self, key: str) -> list[Path]:
         """The lock files that the environment is made from."""
-        names = (key, TORCH) if key in USES_TORCH else (key,)
+        own = key.partition("@")[0]
+        names = (own, TORCH) if key in USES_TORCH else (own,)
         return [self.locks / f"{name}.txt" for name in names]
 
     def knows(self, key: str) -> bool:
-        return key in ENVIRONMENTS and (self.locks / f"{key}.txt").is_file()
+        return key in ENVIRONMENTS and self.locks_of(key)[0].is_file()
 
-    def interpreter(self) -> Interpreter:
-        """The Python that environments are made with here."""
-        if self._interpreter is None:
-            self._interpreter = choose_interpreter(self._uv_path())
-        return self._interpreter
+    def interpreter(self, key: str = "") -> Interpreter:
+        """The Python that an environment is made with here. Raises ``EnvironmentFailed`` where it is not there."""
+        version = key.partition("@")[2]
+        if version not in self._interpreters:
+            uv = self._uv_path()
+            found = look_for(uv, version) if version else choose_interpreter(uv)
+            if found is None:
+                raise EnvironmentFailed(
+                    f"the environment {key} wants Python {version}, which is not on this machine: "
+                    f"`uv python install {version}` brings it"
+                )
+            self._interpreters[version] = found
+        return self._interpreters[version]
+
+    def _can_be_made(self, key: str) -> bool:
+        with contextlib.suppress(EnvironmentFailed):
+            return bool(self.interpreter(key))
+        return False
 
     def _uv_path(self) -> Path:
         self._uv = self._uv or find_uv()
@@ -165,13 +180,13 @@ class EnvironmentBuilder:
             content = b"".join(lock.read_bytes() for lock in self.locks_of(key))
         except OSError as error:
             raise EnvironmentFailed(f"there is no lock file for the environment {key}", detail=str(error)) from error
-        python = self.interpreter()
+        python = self.interpreter(key)
         parts = (content, python.tag, str(python.path), platform.machine(), platform.system(), str(_FORMAT))
         digest = hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts))
         return self.cache / f"{key}-{digest.hexdigest()[:16]}"
 
     def _environment(self, key: str, folder: Path) -> Environment:
-        return Environment(key, folder, folder / "bin" / "python", self.interpreter().path.parent.parent)
+        return Environment(key, folder, folder / "bin" / "python", self.interpreter(key).path.parent.parent)
 
     @contextlib.contextmanager
     def _machine_wide(self, key: str, tell: OnLine) -> Iterator[None]:
@@ -209,7 +224,7 @@ class EnvironmentBuilder:
         return self._ready[key]
 
     def _fill(self, key: str, building: Path, tell: OnLine, wheels: Path | None) -> None:
-        uv, python = str(self._uv_path()), self.interpreter()
+        uv, python = str(self._uv_path()), self.interpreter(key)
         locks, imported = self.locks_of(key), IMPORTED.get(key)
         tell(f"building the environment {key} with {python.tag}")
         self._run(key, tell, [uv, "venv", "--relocatable", "--no-project", "--python", str(python.path), str(building)])

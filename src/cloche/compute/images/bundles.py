@@ -16,7 +16,7 @@ import platform
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ def save(builder: EnvironmentBuilder, keys: Sequence[str], target: Path, tell: O
     try:
         with tempfile.TemporaryDirectory(prefix="cloche-bundle-") as work, tarfile.open(part, "w") as archive:
             wheels = builder.download(keys, Path(work), tell)
-            manifest = {"format": FORMAT, **_made_for(builder), "environments": {k: _digest(builder, k) for k in keys}}
+            locks = {key: _digest(builder, key) for key in keys}
+            manifest = {"format": FORMAT, **_made_for(builder, keys), "environments": locks}
             content = json.dumps(manifest, indent=1).encode()
             member = tarfile.TarInfo(MANIFEST)
             member.size = len(content)
@@ -70,8 +71,11 @@ def _nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _made_for(builder: EnvironmentBuilder) -> dict[str, str]:
-    python = builder.interpreter().tag.rpartition("-")[2]
+def _made_for(builder: EnvironmentBuilder, keys: Iterable[str]) -> dict[str, str]:
+    pythons = {builder.interpreter(key).tag.rpartition("-")[2] for key in keys}
+    if len(pythons) > 1:
+        raise EnvironmentFailed(f"one bundle holds environments of one Python; these want {', '.join(sorted(pythons))}")
+    python = "".join(pythons)
     return {
         "system": platform.system(),
         "machine": platform.machine(),
@@ -108,10 +112,10 @@ def _manifest(archive: tarfile.TarFile, bundle: Path) -> dict[str, Any]:
 
 
 def _checked(builder: EnvironmentBuilder, manifest: dict[str, Any], bundle: Path) -> list[str]:
-    for name, here in _made_for(builder).items():
+    keys = list(manifest["environments"])
+    for name, here in _made_for(builder, keys).items():
         if manifest.get(name) != here:
             raise EnvironmentFailed(f"{bundle} was saved for {name} {manifest.get(name)}; this is {name} {here}")
-    keys = list(manifest["environments"])
     for key in keys:
         known = builder.knows(key)
         if not known or _digest(builder, key) != manifest["environments"][key]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 PREFERRED: Final = ("3.11", "3.12")
+_OWN: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,36 @@ def find_uv() -> Path | None:
 
 def choose_interpreter(uv: Path) -> Interpreter:
     """See the module's text."""
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if own not in PREFERRED:
+    if _OWN not in PREFERRED:
         for version in PREFERRED:
-            found = _look_for(uv, version)
+            found = look_for(uv, version)
             if found is not None:
-                return Interpreter(found, f"cpython-{version}")
+                return found
+    return _running()
+
+
+def look_for(uv: Path, version: str) -> Interpreter | None:
+    """One of just that version (``3.11``), if the machine has it: the server's own rather than another."""
+    if version == _OWN:
+        return _running()
+    command = [str(uv), "python", "find", "--no-python-downloads", "--no-project", "--system", version]
+    told = {**build_environment(), "PATH": _path()}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=told)
+    path = Path(answer.stdout.strip())
+    return Interpreter(path, f"cpython-{version}") if answer.returncode == 0 and path.is_file() else None
+
+
+def _running() -> Interpreter:
     base = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
     return Interpreter(base, f"{sys.implementation.name}-{sys.version.split()[0]}")
 
 
-def _look_for(uv: Path, version: str) -> Path | None:
-    command = [str(uv), "python", "find", "--no-python-downloads", "--no-project", "--system", version]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=build_environment())
-    path = Path(answer.stdout.strip())
-    return path if answer.returncode == 0 and path.is_file() else None
+def _path() -> str:
+    """``PATH`` with pyenv's interpreters in the place of its shims: uv ends its search at a shim that does not lead to
+    one, as those of versions that are installed but not chosen."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != root / "shims"]
+    return os.pathsep.join([*folders, *map(str, sorted(root.glob("versions/*/bin")))])
 
 
 def build_environment() -> dict[str, str]:

@@ -17,19 +17,16 @@ from typing import Final
 from cloche.compute.runtime import Mount
 from cloche.engines.processing.inside import Inside
 from cloche.engines.processing.plan import Input, Plan
-from cloche.foundation.limits import MIB
 from cloche.jobs.folders import Folder
 from cloche.jobs.hosts import JobHost, Share
 from cloche.jobs.pipes import Pipe, stage_pipes
 from cloche.jobs.place import Place
 from cloche.jobs.sources import Source, failed, file_below
-from cloche.jobs.staging import fetch, fetch_each
+from cloche.jobs.staging import COPIED_BYTES_MAX, COPIED_FILE_BYTES_MAX, TooMuch, fetch, fetch_each
 from cloche.storage.objects import ObjectStore
 from cloche_jobs.contract import processing
 from cloche_jobs.contract.layout import ML_ROOT
 
-COPIED_FILE_BYTES_MAX: Final = MIB
-COPIED_BYTES_MAX: Final = 256 * MIB
 BOUND_FILES_MAX: Final = 64
 
 
@@ -39,10 +36,6 @@ class Staged:
 
     mounts: tuple[Mount, ...]
     has_pipes: bool
-
-
-class _TooMuch(Exception):
-    """More than a folder of the job's own should hold."""
 
 
 def stage(
@@ -92,19 +85,19 @@ def _lay_out(
         if source.info.size <= COPIED_FILE_BYTES_MAX:
             copied += source.info.size
             if copied > COPIED_BYTES_MAX:
-                raise _TooMuch
+                raise TooMuch
             objects.link_into(source.info, target, link=False)
             return
         bound += 1
         if bound > BOUND_FILES_MAX:
-            raise _TooMuch
+            raise TooMuch
         link = file_below(links, source.name, source.info.key)
         objects.link_into(source.info, link, link=True)
         inside.bind_file(link, target, f"{input.local_path.rstrip('/')}/{source.name}")
 
     try:
         fetch_each(input, share, objects, put, is_wanted=is_wanted)
-    except _TooMuch:
+    except TooMuch:
         inside.mounts = bound_before
         shutil.rmtree(folder)
         shutil.rmtree(links, ignore_errors=True)

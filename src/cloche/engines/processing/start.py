@@ -77,7 +77,9 @@ def process_of(
             later=frozenset((*world.environment, *(name for name in plan.environment if is_own and name.islower()))),
             python=str(python),
             prefix=str(root / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
-        ),
+        )
+        if image.runs_ours
+        else None,
     )
 
 

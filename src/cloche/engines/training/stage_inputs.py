@@ -3,6 +3,9 @@
 FastFile is the same view as File: on AWS a folder whose files are fetched as they are read, here the files themselves.
 What a job sees of both is equal, and a container is told ``File`` in either case (``channel_validation.py`` of
 aws/sagemaker-xgboost-container knows ``File`` and ``Pipe`` only, and its documentation recommends FastFile).
+
+A program that the request names may write where its inputs lie, as on AWS: the SDK's ``ModelTrainer`` makes a script
+executable there. What it is given is small, and then copied; else it is links, read-only, as others' inputs are.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from cloche.jobs.hosts import JobHost
 from cloche.jobs.pipes import Pipe, stage_pipes
 from cloche.jobs.place import Place
 from cloche.jobs.sources import failed
-from cloche.jobs.staging import fetch
+from cloche.jobs.staging import fetch, fetch_copies
 from cloche.storage.objects import ObjectStore
 from cloche_jobs.contract import configuration
 from cloche_jobs.contract.layout import ML_ROOT
@@ -42,7 +45,10 @@ def stage(
     for channel in plan.channels:
         share = plan.share(channel, host)
         if share is not None and not channel.is_piped:
-            folder = place.inputs(channel.name) if private_files else layout.channel(channel.name)
+            own, links = layout.channel(channel.name), place.inputs(channel.name)
+            if private_files and plan.entrypoint and fetch_copies(channel, share, own, objects, is_wanted=is_wanted):
+                continue
+            folder = links if private_files else own
             fetch(channel, share, folder, objects, link=private_files, is_wanted=is_wanted)
     stage_pipes(pipes_of(plan, place, host), place, objects)
     restore(plan, place, objects)
@@ -89,7 +95,7 @@ def mounts_of(plan: Plan, place: Place, host: JobHost, *, private_files: bool) -
     mounts = [
         Mount(place.inputs(channel.name), str(data / channel.name))
         for channel in plan.channels
-        if not channel.is_piped and plan.share(channel, host) is not None
+        if place.inputs(channel.name).is_dir()
     ]
     config = plan.checkpoints
     if config is not None and Path(config.local_path) != ML_ROOT / "checkpoints":

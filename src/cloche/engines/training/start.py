@@ -81,7 +81,9 @@ def process_of(
             frozenset(("TRAINING_JOB_NAME", "TRAINING_JOB_ARN", *world.environment)),
             python=str(python),
             prefix=str(ML_ROOT / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
-        ),
+        )
+        if catalog.by_key(plan.image).runs_ours
+        else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 - Default metrics: error and merror up to 1.2, logloss and mlogloss from 1.3 on (XGBoost 1.3.0 release notes).
 - Pipes: read up to 1.7, refused by 3.0-5 (``data_utils.py`` of aws/sagemaker-xgboost-container).
+- ``silent``: taken up to 1.0-1, unknown from 1.2 on (the same's ``hyperparameter_validation.py`` of both; a failed job
+  of 1.2 in aws/amazon-sagemaker-examples#1740).
 - Numbers: in AWS's log of 1.2-1 with 601 rows, 32/601 appears as 0.05325 and 27/601 as 0.04492: they were rounded to
   six decimals first, then to five. Before 1.0 six significant digits were printed (``train-rmse:19.374``).
 """
@@ -9,9 +11,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from cloche_jobs.algorithms.declarations import Hyperparameter, Interval
 from cloche_jobs.contract import environment
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.data.content_types import Form
@@ -22,12 +25,21 @@ _ERROR_BY_DEFAULT: Final = {
     "multi:softmax": "merror",
     "multi:softprob": "merror",
 }
+_SILENT: Final = Hyperparameter("silent", "Integer", Interval(0, 1), "0")
 
 
 def default_metrics(objective: str) -> list[str]:
     """The metrics an older image computes when none are named; empty: the engine's own default is right."""
     default = _ERROR_BY_DEFAULT.get(objective)
     return [default] if default is not None and _version() < (1, 3) else []
+
+
+def without_silent(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left for an engine that knows no ``silent``. Raises ``UserError`` where it is neither 0 nor 1."""
+    left = dict(given)
+    if _version() < (1, 2) and "silent" in left:
+        _SILENT.check_range(_SILENT.parse(left.pop("silent")))
+    return left
 
 
 def number_format() -> Callable[[float], str]:

@@ -109,6 +109,7 @@ _TREES: Final = (
     _one("monotone_constraints", "Tuple", (-1, 0, 1)),
     _one("interaction_constraints", "Nested", Interval(min=1)),
     _one("num_parallel_tree", "Integer", Interval(min=1), "1"),
+    _one("single_precision_histogram", "Categorical", ("true", "false"), "false"),
     _one("deterministic_histogram", "Categorical", ("true", "false"), "true"),
     _one("sampling_method", "Categorical", ("uniform", "gradient_based"), "uniform"),
     _one("prob_buffer_row", "Integer", Interval(1, min_open=True)),

@@ -14,7 +14,7 @@ from cloche_jobs.algorithms.xgboost.boosting import Boosting, Matrices
 from cloche_jobs.algorithms.xgboost.content import accepted_form
 from cloche_jobs.algorithms.xgboost.engine import first_paragraph, matrix, save, xgboost
 from cloche_jobs.algorithms.xgboost.folds import cross_validate
-from cloche_jobs.algorithms.xgboost.older import check_pipes
+from cloche_jobs.algorithms.xgboost.older import check_pipes, without_silent
 from cloche_jobs.algorithms.xgboost.spec import CHANNELS, HYPERPARAMETERS, MODEL_FILE
 from cloche_jobs.contract import configuration
 from cloche_jobs.contract.failure import UserError
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def main(layout: Layout) -> None:
     """Train as the files below ``layout`` say. Raises ``JobError``."""
-    values = HYPERPARAMETERS.validate(configuration.read_hyperparameters(layout))
+    values = HYPERPARAMETERS.validate(without_silent(configuration.read_hyperparameters(layout)))
     channels = CHANNELS.validate(configuration.read_input_data_config(layout))
     resources = configuration.read_resource_config(layout)
     hosts: list[str] = resources.get("hosts", ["algo-1"])

@@ -38,7 +38,7 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
     refuse_what_is_not_done(request)
     specification = request["AppSpecification"]
     cluster = request["ProcessingResources"]["ClusterConfig"]
-    image = find_image(specification["ImageUri"], "ImageUri", processing=True)
+    image = find_image(specification["ImageUri"], "ImageUri", processing=True, bare=True)
     entrypoint = tuple(specification.get("ContainerEntrypoint") or image.entrypoint)
     if not entrypoint:
         raise NotSupported(

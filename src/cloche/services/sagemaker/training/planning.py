@@ -71,7 +71,9 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     groups = plan_groups(resources)
     channels = plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode"))
     check_groups_of_channels(channels, groups)
-    image = find_image(algorithm["TrainingImage"])
+    arguments = tuple(algorithm.get("ContainerArguments") or ())
+    image = catalog.for_client(find_image(algorithm["TrainingImage"], bare=True), arguments)
+    check_program(image, algorithm.get("ContainerEntrypoint"))
     bucket, prefix = address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
     prefix = prefix.rstrip("/")
     name = request["TrainingJobName"]
@@ -93,7 +95,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         metrics=_metrics(image, request),
         network=not request.get("EnableNetworkIsolation"),
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
-        arguments=tuple(algorithm.get("ContainerArguments") or ()),
+        arguments=arguments,
         volume_bytes=resources["VolumeSizeInGB"] * GIB if resources.get("VolumeSizeInGB") else None,
         compressed=request["OutputDataConfig"].get("CompressionType") != "NONE",
         checkpoints=plan_checkpoints(request.get("CheckpointConfig")),
@@ -103,12 +105,22 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     )
 
 
-def find_image(uri: str, member: str = "TrainingImage", *, processing: bool = False) -> catalog.Image:
+def find_image(
+    uri: str, member: str = "TrainingImage", *, processing: bool = False, bare: bool = False
+) -> catalog.Image:
     """Raises ``Invalid`` with what is known."""
     try:
-        return catalog.find(uri, processing=processing)
+        return catalog.find(uri, processing=processing, bare=bare)
     except catalog.ImageUnknown as error:
         raise Invalid(str(error), field=member) from None
+
+
+def check_program(image: catalog.Image, entrypoint: Sequence[str] | None) -> None:
+    """AWS starts such a job, and it fails when its image has nothing to start."""
+    if image.mode is catalog.Mode.BARE and not entrypoint:
+        raise Invalid(
+            f"{image.name} has no program of its own: name one in ContainerEntrypoint.", field="TrainingImage"
+        )
 
 
 def metric_definitions(image: catalog.Image, request: Members) -> Sequence[dict[str, str]]:

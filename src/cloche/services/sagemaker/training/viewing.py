@@ -92,7 +92,7 @@ def _transition(step: Transition) -> Members:
 
 def _algorithm(request: Members) -> Members:
     algorithm: dict[str, Any] = dict(request["AlgorithmSpecification"])
-    definitions = metric_definitions(find_image(algorithm["TrainingImage"]), request)
+    definitions = metric_definitions(find_image(algorithm["TrainingImage"], bare=True), request)
     if definitions:
         algorithm["MetricDefinitions"] = definitions
     return algorithm
