@@ -85,6 +85,7 @@ from cloche.server.registry.layer_routes import LayerRoutes, layer_links
 from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
+from cloche.services.sagemaker.pipelines.pipeline_metrics import PipelineMetrics
 from cloche.services.sagemaker.state_changes import StateChanges
 from cloche.serving.sockets import socket_folder
 from cloche.storage.metadata.changes import Changes, Hint
@@ -141,6 +142,7 @@ class Engines:
         """Tie together what was made."""
         parts.changes.follow("lineage", lineage_following.follow)
         parts.changes.follow("events", StateChanges(parts).follow)
+        parts.changes.follow("pipeline metrics", PipelineMetrics(parts.metrics).follow)
         parts.image_registry.happened = ImageEvents(parts.events).tell
         self.lifecycle = Lifecycle(parts.objects, parts.clock)
         self.housekeeping = Housekeeping(

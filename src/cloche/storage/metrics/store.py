@@ -88,21 +88,27 @@ class MetricStore:
         def change(tx: sqlite3.Connection) -> bool:
             if once and not points.take_note(tx, once, self._clock.time()):
                 return False
-            for datum in batch:
-                key = (account, region, namespace, datum.name, points.dimensions_text(datum.dimensions))
-                series = points.name_series(tx, key, datum.at)
-                at = int(datum.at // datum.resolution * datum.resolution)
-                held = datum.statistics or Statistics.of(datum.value)
-                points.insert_point(tx, series, at, datum.resolution, datum.unit, held)
+            _insert(tx, account, region, namespace, batch)
             return True
 
         is_new = bool(batch) and self._database.write(change)
         if is_new:
             for listener in self._listeners:
                 listener(namespace, batch)
-            for watcher in self._watchers:
-                for datum in batch:
-                    watcher(account, region, (namespace, datum.name, datum.dimensions), datum.at)
+            self._tell(account, region, namespace, batch)
+
+    def put_within(
+        self, tx: sqlite3.Connection, account: str, region: str, namespace: str, data: Sequence[Datum]
+    ) -> None:
+        """Append points in a transaction of the store's own database, with their cause. Who listens to puts
+        (``on_put``) is not told of them."""
+        _insert(tx, account, region, namespace, data)
+        self._database.after_commit(lambda: self._tell(account, region, namespace, data))
+
+    def _tell(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
+        for watcher in self._watchers:
+            for datum in data:
+                watcher(account, region, (namespace, datum.name, datum.dimensions), datum.at)
 
     def record(
         self,
@@ -259,3 +265,12 @@ class MetricStore:
                 self.flush()
             except Exception:
                 log.exception("recorded metrics could not be written")
+
+
+def _insert(tx: sqlite3.Connection, account: str, region: str, namespace: str, data: Iterable[Datum]) -> None:
+    for datum in data:
+        key = (account, region, namespace, datum.name, points.dimensions_text(datum.dimensions))
+        series = points.name_series(tx, key, datum.at)
+        at = int(datum.at // datum.resolution * datum.resolution)
+        held = datum.statistics or Statistics.of(datum.value)
+        points.insert_point(tx, series, at, datum.resolution, datum.unit, held)
