@@ -4,8 +4,9 @@ Source: ``training.py`` of aws/sagemaker-pytorch-training-toolkit, ``torch_distr
 aws/sagemaker-training-toolkit. AWS's launchers for its own network cards (``smdistributed``, ``pytorchddp``) and for
 Trainium have nothing to run on here and are refused by name.
 
-AWS's master listens at port 7777. Hosts are sandboxes that may share this machine's network with other jobs, and
-torch's rendezvous listens on all addresses, so each job has a port of its own, the same on all of its hosts.
+AWS's master listens at port 7777. Hosts are sandboxes that may share this machine's network with other jobs, also with
+another Cloche's of the same name, and torch's rendezvous listens on all addresses. So each run has a port of its own,
+drawn from its name and from its first host's address, which are the same on all of its hosts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from cloche_jobs.contract.failure import UserError
@@ -23,6 +25,7 @@ from cloche_jobs.frameworks.script import Launch, train
 from cloche_jobs.frameworks.variables import Training
 
 PORTS: Final = range(20_000, 30_000)
+HOSTS: Final = Path("/etc/hosts")
 _REFUSED: Final = {
     variables.SMDATAPARALLEL: "smdistributed.dataparallel is AWS's own library for its GPUs and network",
     variables.PYTORCH_DDP: "pytorchddp is launched by AWS's smddprun, for its GPUs and network",
@@ -50,15 +53,23 @@ def launched(training: Training, command: list[str]) -> Launch:
 def variables_of(training: Training) -> dict[str, str]:
     """What ``torch.distributed`` and its backends look for."""
     interface = str(training.resources.get("network_interface_name", "eth0"))
-    job = os.environ.get("TRAINING_JOB_ARN", "")
     given = {
         "MASTER_ADDR": training.master,
-        "MASTER_PORT": str(PORTS[zlib.crc32(job.encode()) % len(PORTS)]),
+        "MASTER_PORT": _port_of(training.master),
         "NCCL_SOCKET_IFNAME": interface,
         "NCCL_IB_DISABLE": "1",
         "NCCL_DEBUG": "WARN",
     }
     return {**given, **{name: value for name, value in _unless_set(training, interface) if name not in os.environ}}
+
+
+def _port_of(master: str) -> str:
+    try:
+        lines = [line for line in HOSTS.read_text().splitlines() if master in line.split()]
+    except OSError:
+        lines = []  # without a sandbox nobody is asked where the name leads: nowhere
+    run = " ".join([os.environ.get("TRAINING_JOB_ARN", ""), *lines])
+    return str(PORTS[zlib.crc32(run.encode()) % len(PORTS)])
 
 
 def _unless_set(training: Training, interface: str) -> Iterator[tuple[str, str]]:
