@@ -28,6 +28,7 @@ Change = Callable[[sqlite3.Connection], T]
 
 GROUP_MAX: Final = 256
 QUEUE_MAX: Final = 10_000
+QUEUE_SECONDS_MAX: Final = 30.0
 READER_CACHE_KIB: Final = 512
 """Of each thread's connection; SQLite's 2 MiB would be filled by each in the course of an hour. What is not in it comes
 from the system's cache in a microsecond, and mapping the file instead would count it once for each thread."""
@@ -46,7 +47,7 @@ class Database:
         self._local = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
-        self._queue: queue.Queue[Any] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._closed = False
         self._commits = 0
         self._after_commit: list[Callable[[], None]] = []
@@ -70,11 +71,19 @@ class Database:
         if self._closed:
             raise Broken("the metadata store is closed")
         done: Future[T] = Future()
-        try:
-            self._queue.put((change, done, along), timeout=30)
-        except queue.Full:
-            raise LimitReached("too many writes are waiting") from None
+        if self._queue.qsize() >= QUEUE_MAX and not self._has_room():
+            raise LimitReached("too many writes are waiting")
+        self._queue.put((change, done, along))
         return done
+
+    def _has_room(self) -> bool:
+        """Whether others are worked off within half a minute."""
+        until = time.monotonic() + QUEUE_SECONDS_MAX
+        while self._queue.qsize() >= QUEUE_MAX:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
+        return True
 
     def write(self, change: Change[T]) -> T:
         """Run ``change(connection)`` in a durable transaction and answer what it answers (or raises)."""
