@@ -25,9 +25,18 @@ TRUST = json.dumps(
 )
 
 
-def ask(server: Any, operation: str, members: Any, *, quick: bool, tamper: bool = False) -> tuple[int, Any, set[str]]:
-    """(status, body, names of headers) of one signed request."""
-    keys = server.keys
+def ask(
+    server: Any,
+    operation: str,
+    members: Any,
+    *,
+    quick: bool,
+    tamper: bool = False,
+    keys: dict[str, str] | None = None,
+    instead: Any = None,
+) -> tuple[int, Any, set[str]]:
+    """(status, body, names of headers) of one signed request; ``instead``: what is sent in place of what was signed."""
+    keys = keys or server.keys
     body = json.dumps(members).encode()
     request = AWSRequest(
         "POST",
@@ -42,6 +51,8 @@ def ask(server: Any, operation: str, members: Any, *, quick: bool, tamper: bool 
         headers["Authorization"] = headers["Authorization"][:-1] + ("0" if headers["Authorization"][-1] != "0" else "1")
     if not quick:
         headers["Upgrade"] = "nothing"
+    if instead is not None:
+        body = json.dumps(instead).encode()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
         connection.request("POST", "/", body, headers)
@@ -104,3 +115,23 @@ def test_pages_of_a_list_go_on_both_ways(server: Any, configured: str) -> None:
         members["NextToken"] = page.get("NextToken")
     assert names == ["quick-reads-0", "quick-reads-1", "quick-reads-2"] or names == sorted(names, reverse=True)
     assert members["NextToken"] is None
+
+
+def test_a_second_request_of_a_kind_is_asked_for_everything_that_may_have_changed(server: Any, configured: str) -> None:
+    """What the first of alike requests was concluded to be is remembered; that its key is good is not."""
+    iam, members = server.client("iam"), {"ModelName": configured}
+    iam.create_user(UserName="reads-quickly")
+    iam.attach_user_policy(UserName="reads-quickly", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    made = iam.create_access_key(UserName="reads-quickly")["AccessKey"]
+    keys = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+    for other in (configured, "quick-reads-2", configured):
+        status, answer, _ = ask(server, "DescribeModel", {"ModelName": other}, quick=True, keys=keys)
+        assert (status, answer["ModelName"]) == (200, other)
+    status, answer, _ = ask(server, "DescribeModel", members, quick=True, keys=keys, instead={"ModelName": "other"})
+    assert (status, answer["__type"].partition("#")[2] or answer["__type"]) == (403, "InvalidSignatureException")
+    iam.update_access_key(UserName="reads-quickly", AccessKeyId=made["AccessKeyId"], Status="Inactive")
+    refused = ask(server, "DescribeModel", members, quick=True, keys=keys)
+    assert refused == ask(server, "DescribeModel", members, quick=False, keys=keys)
+    assert refused[0] == 403
+    iam.update_access_key(UserName="reads-quickly", AccessKeyId=made["AccessKeyId"], Status="Active")
+    assert ask(server, "DescribeModel", members, quick=True, keys=keys)[0] == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloche.server.app import Chain
-from cloche.server.quick.cycle import QuickCycle, headers_of, is_plain
+from cloche.server.quick.cycle import QuickCycle
 from cloche.server.quick.objects import OPERATIONS, QuickObjects
 from cloche.server.quick.read import QuickRead
 
@@ -36,10 +36,7 @@ class Quick:
             return None
         if target.startswith(b"/endpoints/"):
             return self._invocations().takes(protocol, target)
-        if target != b"/":
-            return None
-        headers = headers_of(protocol.headers)
-        return self._read.takes(protocol, target, headers) if is_plain(headers) else None
+        return self._read.takes(protocol, target) if target == b"/" else None
 
     def _invocations(self) -> QuickInvoke:
         if self._invoke is None:

@@ -1,4 +1,4 @@
-"""What one client's requests to an endpoint have in common, remembered from the first that went all its way.
+"""What one client's requests of a kind have in common, remembered from the first that went all its way.
 
 An SDK's requests differ in date, signature and ids; everything else is the same all day: the path, the key, the content
 type, the host. So what was concluded from that much (that the request is plain and may be looked at, who asks whom for
@@ -8,13 +8,7 @@ request: that the signature is this request's, that the key still is, and that t
 
 from __future__ import annotations
 
-from typing import Final
-
-from cloche.aws.http import HttpRequest
-from cloche.aws.operation import Caller
-from cloche.aws.signing.alike import Alike
-from cloche.engines.hosting import Told, Wanted
-from cloche.engines.hosting.router import Key
+from typing import Final, Generic, TypeVar
 
 VARYING: Final = frozenset((b"x-amz-date", b"amz-sdk-invocation-id", b"amz-sdk-request", b"content-length"))
 """What an SDK sends anew with every request, and the server looks at, if at all, in every one."""
@@ -60,45 +54,19 @@ def sight_of(target: bytes, lines: list[tuple[bytes, bytes]]) -> Sight | None:
     return Sight(tuple(key), values, signature) if signature else None
 
 
-class Form:
-    """``request`` is the first of them, without its body. ``head`` begins what the model server is sent; the length of
-    the body ends it. ``asked`` is the endpoint, or the component on it, and stands in ``key``, too; ``told`` is for who
-    captures the request."""
-
-    __slots__ = ("alike", "asked", "caller", "endpoint", "head", "key", "region", "request", "told", "wanted")
-
-    def __init__(
-        self,
-        request: HttpRequest,
-        caller: Caller,
-        alike: Alike,
-        endpoint: str,
-        key: Key,
-        wanted: Wanted,
-        head: bytes,
-        told: Told,
-    ) -> None:
-        self.request = request
-        self.caller = caller
-        self.alike = alike
-        self.endpoint = endpoint
-        self.key = key
-        _, self.region, self.asked = key
-        self.wanted = wanted
-        self.head = head
-        self.told = told
+F = TypeVar("F")
 
 
-class Forms:
+class Forms(Generic[F]):
     """Those seen lately: the memory is emptied when it is full, as a client makes its form anew at once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[bytes, ...], Form] = {}
+        self._known: dict[tuple[bytes, ...], F] = {}
 
-    def find(self, sight: Sight) -> Form | None:
+    def find(self, sight: Sight) -> F | None:
         return self._known.get(sight.key)
 
-    def keep(self, sight: Sight, form: Form) -> None:
+    def keep(self, sight: Sight, form: F) -> None:
         if sum(map(len, sight.key)) > FORM_BYTES_MAX:
             return
         if len(self._known) >= FORMS_MAX:

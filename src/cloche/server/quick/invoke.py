@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloche.aws.http import Headers, HttpRequest
+from cloche.aws.operation import Caller
 from cloche.aws.routing import route
 from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Wanted, request_bytes, request_head
+from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Told, Wanted, request_bytes, request_head
+from cloche.engines.hosting.router import Key
 from cloche.foundation.ids import request_id as new_request_id
 from cloche.server.app import Chain
 from cloche.server.quick.cycle import QuickCycle, headers_of, is_plain, is_short
-from cloche.server.quick.forms import VARYING_NAMES, Form, Forms, Sight, sight_of
+from cloche.server.quick.forms import VARYING_NAMES, Forms, Sight, sight_of
 from cloche.services.sagemaker_runtime.outcomes import refusal
 
 if TYPE_CHECKING:
@@ -41,11 +43,40 @@ NOTHING_TOLD: Final = ("", "", "")
 _PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT, _INFERENCE_ID, _COMPONENT})
 
 
+class Form:
+    """``request`` is the first of them, without its body. ``head`` begins what the model server is sent; the length of
+    the body ends it. ``asked`` is the endpoint, or the component on it, and stands in ``key``, too; ``told`` is for who
+    captures the request."""
+
+    __slots__ = ("alike", "asked", "caller", "endpoint", "head", "key", "region", "request", "told", "wanted")
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        caller: Caller,
+        alike: Alike,
+        endpoint: str,
+        key: Key,
+        wanted: Wanted,
+        head: bytes,
+        told: Told,
+    ) -> None:
+        self.request = request
+        self.caller = caller
+        self.alike = alike
+        self.endpoint = endpoint
+        self.key = key
+        _, self.region, self.asked = key
+        self.wanted = wanted
+        self.head = head
+        self.told = told
+
+
 class QuickInvoke:
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
         self.family: Family | None = None
-        self.forms = Forms()
+        self.forms = Forms[Form]()
 
     def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
         lines = protocol.headers

@@ -11,54 +11,97 @@ from typing import TYPE_CHECKING
 
 from cloche.aws.errors import AwsError
 from cloche.aws.http import Headers, HttpRequest
-from cloche.aws.operation import Members, Operation
+from cloche.aws.operation import Caller, Members, Operation
 from cloche.aws.protocols import parse_request, serialize_response
 from cloche.aws.routing import Routed, route
+from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import family_of
+from cloche.aws.signing.sigv4 import Verified
 from cloche.aws.validation import validate
+from cloche.foundation.ids import request_id as new_request_id
 from cloche.server.app import Chain
-from cloche.server.quick.cycle import QuickCycle, block_of
+from cloche.server.quick.cycle import QuickCycle, block_of, headers_of, is_plain, is_short
+from cloche.server.quick.forms import VARYING_NAMES, Forms, Sight, sight_of
 
 if TYPE_CHECKING:
     from cloche.server.http_protocol import HttpProtocol
 
 
+class ReadForm:
+    """What alike requests are concluded to be: see ``forms``. ``headers`` are those of the first."""
+
+    __slots__ = ("alike", "caller", "headers", "operation", "region", "routed")
+
+    def __init__(
+        self, headers: Headers, verified: Verified, alike: Alike, routed: Routed, operation: Operation
+    ) -> None:
+        self.headers = headers
+        self.caller = verified.caller
+        self.region = verified.region
+        self.alike = alike
+        self.routed = routed
+        self.operation = operation
+
+
 class QuickRead:
     def __init__(self, chain: Chain) -> None:
-        self._chain = chain
+        self.chain = chain
+        self.forms = Forms[ReadForm]()
 
-    def takes(self, protocol: HttpProtocol, target: bytes, headers: Headers) -> QuickCycle | None:
-        if "x-amz-target" not in headers:
+    def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
+        lines = protocol.headers
+        sight = sight_of(target, lines)
+        form = None if sight is None else self.forms.find(sight)
+        if form is not None and sight is not None and is_short(sight.values.get("content-length", "")):
+            return AlikeReadCycle(self, protocol, lines, sight, form)
+        headers = headers_of(lines)
+        if "x-amz-target" not in headers or not is_plain(headers):
             return None
         try:
             routed = route(HttpRequest("POST", "/", "", headers))
         except AwsError:
             return None
-        offered = self._chain.dispatch.ready(routed.service_name)
+        offered = self.chain.dispatch.ready(routed.service_name)
         operation = None if offered is None else offered.operations.get(routed.operation.name)
         if operation is None or not operation.inline:
             return None
-        return ReadCycle(self._chain, protocol, routed, operation, headers)
+        return ReadCycle(self, protocol, routed, operation, headers, sight)
 
 
 class ReadCycle(QuickCycle):
-    __slots__ = ("_operation", "_routed")
+    __slots__ = ("_operation", "_quick", "_routed", "_sight")
 
     def __init__(
-        self, chain: Chain, protocol: HttpProtocol, routed: Routed, operation: Operation, headers: Headers
+        self,
+        quick: QuickRead,
+        protocol: HttpProtocol,
+        routed: Routed,
+        operation: Operation,
+        headers: Headers,
+        sight: Sight | None,
     ) -> None:
-        super().__init__(chain, protocol, "/", headers)
+        super().__init__(quick.chain, protocol, "/", headers)
+        self._quick = quick
         self._routed = routed
         self._operation = operation
+        self._sight = sight
 
     def begin(self, request: HttpRequest) -> None:
-        chain, exchange = self.chain, self.exchange
-        target = exchange.target = self._routed
+        chain, target = self.chain, self._routed
+        self.exchange.target = target
         verified = chain.verifier.verify(request, family_of(target.service_name, target.protocol), chain.clock.real())
-        exchange.caller = verified.caller
+        if self._sight is not None and DATE in self.headers:
+            alike = Alike(chain.verifier, request, VARYING_NAMES)
+            self._quick.forms.keep(self._sight, ReadForm(self.headers, verified, alike, target, self._operation))
+        self.act(verified.caller, verified.region, request)
+
+    def act(self, caller: Caller, region: str, request: HttpRequest) -> None:
+        """Everything behind the signature."""
+        chain, exchange, target = self.chain, self.exchange, self._routed
+        exchange.caller = caller
         members = parse_request(target.service, target.operation, target.protocol, request)
         validate(target.service, target.operation, members)
-        context = chain.context(exchange.request_id, verified.caller, verified.region, request)
+        context = chain.context(exchange.request_id, caller, region, request)
         chain.authorize(context, target.service_name, self._operation, members)
         if self._operation.is_inline(members):
             self._answer(self._operation.handler(context, members))
@@ -80,3 +123,34 @@ class ReadCycle(QuickCycle):
         )
         assert isinstance(response.body, bytes)
         self.send(response.status, block_of(response.headers), response.body)
+
+
+class AlikeReadCycle(ReadCycle):
+    """A request that ``form`` fits. If its signature does not hold by the form, it is judged like any other."""
+
+    __slots__ = ("_form", "_lines")
+
+    def __init__(
+        self, quick: QuickRead, protocol: HttpProtocol, lines: list[tuple[bytes, bytes]], sight: Sight, form: ReadForm
+    ) -> None:
+        super().__init__(quick, protocol, form.routed, form.operation, form.headers, sight)
+        self._form = form
+        self._lines = lines
+
+    def set(self) -> None:
+        if self.more_body or self._begun or self.disconnected:
+            return
+        form, sight, exchange, body = self._form, self._sight, self.exchange, bytes(self.body)
+        assert sight is not None
+        if not form.alike.verify(sight.values, sight.signature, body, self.chain.clock.real()):
+            self.headers = headers_of(self._lines)
+            super().set()
+            return
+        self._begun = True
+        exchange.request_id = new_request_id()
+        request = exchange.request = HttpRequest("POST", "/", "", form.headers, body)
+        exchange.admitted, exchange.target = True, form.routed
+        try:
+            self.act(form.caller, form.region, request)
+        except Exception as error:
+            self.refuse(error)
