@@ -124,6 +124,8 @@ async def _serve(
     watching = loop.create_task(watch(server.server_state.connections))
     await serving
     watching.cancel()
+    if loading is not None:
+        await asyncio.wait({loading})  # it was told to end while they were on their way
     if loading is not None and not loading.cancelled() and (error := loading.exception()) is not None:
         log.error("the engines could not be loaded", exc_info=error)
         raise Broken(f"the server has ended, because its engines could not be loaded: {error}") from error
