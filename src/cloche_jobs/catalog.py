@@ -206,8 +206,25 @@ def for_client(image: Image, arguments: Sequence[str]) -> Image:
     return of_client(_BY_KEY, image, arguments)
 
 
+def own_image(digest: str, name: str = "", tag: str = "") -> Image:
+    """An image of the user's own, whatever is in it. Nothing of Cloche's runs in it."""
+    return Image(
+        name=name,
+        version=tag,
+        mode=Mode.OWN,
+        environment="",
+        library="what the image holds",
+        train="",
+        serve="",
+        spec=None,
+        digest=digest,
+    )
+
+
 def by_key(key: str) -> Image:
     """The image of that ``key``. Raises ``ImageUnknown``."""
+    if key.startswith("sha256:"):
+        return own_image(key)
     try:
         return _BY_KEY[key]
     except KeyError:

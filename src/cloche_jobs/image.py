@@ -23,6 +23,8 @@ class Mode(Enum):
     """Runs in processing jobs alone, by programs of its own."""
     BARE = "Python and the SDK"
     """Runs what a training or processing job names, and serves nothing."""
+    OWN = "container of the user's own"
+    """Runs what the image says, in the image's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ class Image:
 
     sdk: str = ""
     """The generation of the SDK that is installed, where that is the caller's."""
+    digest: str = ""
+    """``sha256:…`` of the manifest, of an image of the user's own: its key."""
 
     @property
     def key(self) -> str:
+        if self.digest:
+            return self.digest
         key = f"{self.name}:{self.version}" if self.version else self.name
         return f"{key}+sdk{self.sdk}" if self.sdk else key
 

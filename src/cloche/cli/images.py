@@ -1,4 +1,4 @@
-"""``cloche images``: the environments that stand in for AWS's images."""
+"""``cloche images``: the environments that stand in for AWS's images, and images of one's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cloche.cli.listing import print_table
+from cloche.cli.options import data_option
+from cloche.server.directory import Layout
 
 if TYPE_CHECKING:
     from cloche.compute.images import EnvironmentStatus
@@ -19,14 +21,16 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List the images Cloche stands in for, and see to their environments."""
+    """List the images Cloche stands in for and those of your own, and see to them."""
     if context.invoked_subcommand is None:
         context.invoke(list_images)
 
 
 @command.command("list")
-def list_images() -> None:
-    """List the images, what runs in their stead, and which are built on this machine."""
+@data_option
+def list_images(data: Path) -> None:
+    """List the images, what runs in their stead, and which are built on this machine; then those of your own that were
+    loaded into the data directory."""
     from cloche.compute.images import EnvironmentBuilder
     from cloche_jobs.catalog import BARE, IMAGES
 
@@ -40,6 +44,7 @@ def list_images() -> None:
     for name, (newest, *others) in families.items():
         oldest = others[-1].version
         rows.append((name, newest.library, _state(states, newest), f"for {oldest} to {newest.version}"))
+    rows += _own_rows(data)
     print_table(("image", "what runs", "on this machine", "note"), rows, "the catalog is empty")
 
 
@@ -107,25 +112,76 @@ def save(images: tuple[str, ...], output: Path) -> None:
 
 
 @command.command("load")
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def load(bundle: Path) -> None:
-    """Build the environments of a BUNDLE that was saved elsewhere; no network is used."""
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="What to call an image of your own: NAME or NAME:TAG, instead of what the file says.")
+@data_option
+def load(file: Path, name: str | None, data: Path) -> None:
+    """Load a container image of your own: an OCI image layout (a folder or a tar) or what docker save writes. Jobs and
+    models name it as NAME:TAG, or as ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG.
+
+    Or build the environments of a bundle that `cloche images save` wrote elsewhere. No network is used."""
     from cloche.compute.images import EnvironmentBuilder, bundles
 
+    if file.is_dir() or not bundles.is_bundle(file):
+        _load_image(file, name, data)
+        return
     with _failures():
-        for key in bundles.load(EnvironmentBuilder(), bundle, _tell):
+        for key in bundles.load(EnvironmentBuilder(), file, _tell):
             click.echo(f"{key} is ready")
+
+
+def _load_image(file: Path, name: str | None, data: Path) -> None:
+    """Everything of it is on the disk when this returns; it is named last."""
+    from cloche.compute.images.archives import load as load_archive
+    from cloche.compute.images.loaded import LoadedImages, parse_name
+    from cloche.compute.images.manifest import read_manifest
+    from cloche.compute.images.store import BlobStore
+    from cloche.foundation.errors import ClocheError
+
+    try:
+        given = [parse_name(name)] if name is not None else None
+        store = BlobStore(Layout(data).registry)
+        found = load_archive(store, file)
+        if given is not None and len({digest for _, digest in found}) > 1:
+            raise click.ClickException(f"{file} has {len(found)} images; --name can name one")
+        named = [(*(given[0] if given else parse_name(said)), digest) for said, digest in found if given or said]
+        if not named:
+            raise click.ClickException(f"{file} does not say what the image is called: give it a name with --name")
+        for each, tag, digest in named:
+            read_manifest(store, digest)
+            made = LoadedImages(store).put(each, tag, digest)
+            click.echo(f"{made.reference}\t{digest}")
+    except ClocheError as error:
+        raise click.ClickException(error.message) from None
+
+
+def _own_rows(data: Path) -> list[tuple[str, str, str, str]]:
+    from cloche.compute.images.loaded import LoadedImages
+    from cloche.compute.images.own import OwnImages
+    from cloche.compute.images.store import BlobStore
+
+    layout = Layout(data)
+    if not (layout.registry / "index.json").exists():
+        return []
+    store = BlobStore(layout.registry)
+    unpacked = set(OwnImages(store, layout.rootfs).unpacked())
+    return [
+        (each.reference, "a container of your own", "unpacked" if each.digest in unpacked else "loaded", each.digest)
+        for each in LoadedImages(store).all()
+    ]
 
 
 @command.command("prune")
 @click.option("--all", "everything", is_flag=True, help="Also those that this version of Cloche would use.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-def prune(everything: bool, dry_run: bool) -> None:
-    """Remove environments that no image of this version is built from, and what builds cut short have left."""
+@data_option
+def prune(everything: bool, dry_run: bool, data: Path) -> None:
+    """Remove environments that no image of this version is built from, what builds cut short have left, and images of
+    your own that are unpacked and not in use: they are unpacked again when they are needed."""
     from cloche.compute.images import EnvironmentBuilder
     from cloche.compute.images.pruning import remove, unneeded
 
-    freed = 0
+    freed = _prune_own(data, dry_run=dry_run)
     for each in unneeded(EnvironmentBuilder(), everything=everything):
         if each.in_use:
             click.echo(f"{each.folder.name} is in use and stays", err=True)
@@ -135,6 +191,26 @@ def prune(everything: bool, dry_run: bool) -> None:
         freed += each.bytes
         click.echo(f"{each.folder.name}\t{_size(each.bytes)}")
     click.echo(f"{_size(freed)} {'would be freed' if dry_run else 'freed'}", err=True)
+
+
+def _prune_own(data: Path, *, dry_run: bool) -> int:
+    """How many bytes were freed, or would be."""
+    from cloche.compute.images.builder import occupied
+    from cloche.compute.images.own import OwnImages
+    from cloche.compute.images.store import BlobStore
+
+    layout, freed = Layout(data), 0
+    if not layout.rootfs.is_dir():
+        return 0
+    own = OwnImages(BlobStore(layout.registry), layout.rootfs)
+    for digest in own.unpacked():
+        size = occupied(layout.rootfs / digest.removeprefix("sha256:"))
+        if own.is_in_use(digest) if dry_run else not own.remove(digest):
+            click.echo(f"{digest} is in use and stays", err=True)
+            continue
+        freed += size
+        click.echo(f"{digest}\t{_size(size)}")
+    return freed
 
 
 def _environments(images: tuple[str, ...]) -> list[str]:

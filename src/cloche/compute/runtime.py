@@ -28,6 +28,8 @@ class Capabilities:
     """``/opt/ml`` is the job's own folder; otherwise only environment variables name it."""
     several_hosts: bool
     """A process can run on several hosts, each with its own folder and a name by which the others find it."""
+    own_roots: bool
+    """A process can have an image's files as its own ``/`` (``Root``), and ``Inlet`` leads to it."""
     explanation: str
     """One plain sentence for the person who started Cloche."""
 
@@ -54,6 +56,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """The files of an image, which a process has as its ``/`` instead of this machine's. Nobody writes there: what the
+    process writes is its own, counts as its disk and goes with it."""
+
+    folder: Path
+    in_use: Path
+    """Held shared (flock) for as long as the process runs."""
+    uid: int = 0
+    gid: int = 0
+    """Who the process is, as it sees it."""
+    stop_signal: str = ""
+    """``SIGQUIT``, say: what asks the process to end, instead of SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inlet:
+    """The way in to a process that listens on a port of its loopback interface: a Unix socket outside leads there. Its
+    host has a network of its own then, whatever ``ProcessSpec.network`` says."""
+
+    socket: Path
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """One of the machines a process seems to run on: a process tree with files, name and address of its own."""
 
@@ -65,6 +91,10 @@ class Host:
     """Seen read-only (or writable) at ``target`` where the backend has private files; else at ``source``."""
     argv: tuple[str, ...] = ()
     """What runs there; empty: what runs on the others."""
+    root: Root | None = None
+    inlet: Inlet | None = None
+    directory: str = ""
+    """Where it begins there; empty: where it begins on the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +142,14 @@ class ProcessSpec:
     process runs makes the file that ``CLOCHE_DONE`` names and ends: then the process is stopped, and ``Ended.cause``
     is ``companion_done``."""
     standby: Standby | None = None
+    root: Root | None = None
+    """Needs ``Capabilities.own_roots``; so does an ``inlet``."""
+    inlet: Inlet | None = None
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        return (Host(self.host_name, self.ml_root, self.environment, self.mounts), *self.more_hosts)
+        first = Host(self.host_name, self.ml_root, self.environment, self.mounts, root=self.root, inlet=self.inlet)
+        return (first, *self.more_hosts)
 
 
 @dataclass(frozen=True, slots=True)

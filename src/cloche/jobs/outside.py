@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final, Protocol
 
+from cloche.compute.images.software import Software
 from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Capabilities, Mount
 from cloche_jobs import catalog
@@ -17,12 +18,14 @@ _DIRECT: Final = "127.0.0.1,localhost,.localhost,::1"
 
 
 class Images(Protocol):
-    def python(self, image: catalog.Image) -> Path:
-        """The interpreter of the image's environment, built first if need be. Raises ``EnvironmentFailed``."""
+    def software(self, image: catalog.Image) -> Software:
+        """What runs in a job of that image, built or unpacked first if need be. Raises ``EnvironmentFailed``, and
+        ``ImageFailed`` for an image of the user's own."""
         ...
 
     def tool(self, environment: str) -> Path:
-        """The same of an environment that is no image's (``catalog.DOCUMENTS``)."""
+        """The interpreter of an environment that is no image's (``catalog.DOCUMENTS``). Raises
+        ``EnvironmentFailed``."""
         ...
 
 
@@ -75,7 +78,7 @@ def world(
 ) -> World:
     """``gateway`` is ``None`` for a job without network too. The ``request``'s own proxy or bundle wins over the
     gateway's."""
-    mounts: tuple[Mount, ...] = (Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),)
+    mounts: tuple[Mount, ...] = ()
     environment = credentials
     if gateway is not None:
         inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
@@ -83,5 +86,5 @@ def world(
         sources = gateway.packages.found(private_files=capabilities.private_files)
         offered |= sources.environment
         environment = {**{name: value for name, value in offered.items() if name not in request}, **credentials}
-        mounts = (*mounts, Mount(gateway.certificates, CERTIFICATES_INSIDE), *sources.mounts)
+        mounts = (Mount(gateway.certificates, CERTIFICATES_INSIDE), *sources.mounts)
     return World(mounts, environment, PACKAGE_ROOT if capabilities.private_files else package_folder().parent)

@@ -6,6 +6,7 @@
     functions/           packages of Lambda functions and layers
     captured/            what endpoints captured and is not yet in S3
     registry/            blobs of container images, an OCI image layout
+    rootfs/              container images, unpacked for jobs (a cache)
     run/                 what running jobs and model servers need
     models/              AWS's service models, stripped (a cache)
     keys/      (0700)    ca.pem, ca.key, bundle.pem, root.json, console.token: private files, 0600
@@ -54,6 +55,10 @@ class Layout:
     @property
     def registry(self) -> Path:
         return self.root / "registry"
+
+    @property
+    def rootfs(self) -> Path:
+        return self.root / "rootfs"
 
     @property
     def run(self) -> Path:

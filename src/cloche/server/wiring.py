@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloche.compute.images import EnvironmentBuilder
+from cloche.compute.images.finding import ImageFinder
+from cloche.compute.images.own import OwnImages
 from cloche.compute.images.store import BlobStore
 from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Runtime
@@ -79,6 +81,7 @@ from cloche.server.image_events import ImageEvents
 from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
+from cloche.server.own_images import join as join_images
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageRoutes, package_links
 from cloche.server.registry.layer_routes import LayerRoutes, layer_links
@@ -210,7 +213,11 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
     database, clock, bus, reconciler = parts.database, parts.clock, parts.bus, parts.reconciler
     store, log_store, metric_store = parts.objects, parts.logs, parts.metrics
     principals, changes = parts.identity, parts.changes
-    images = Images(EnvironmentBuilder())
+    blobs = BlobStore(layout.registry)
+    images = Images(EnvironmentBuilder(), OwnImages(blobs, layout.rootfs))
+    registry = ImageRegistry(blobs, database, clock, settings.account, settings.region)
+    own_images = ImageFinder(blobs, settings.account)
+    join_images(own_images, registry, settings.region)
     equipment = Equipment(
         database=database,
         clock=clock,
@@ -244,6 +251,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
     alarms = alarms_of(equipment, functions, topics, rules)
     return {
         "equipment": equipment,
+        "own_images": own_images,
         "training": training,
         "transforms": transforms,
         "tuning": Tuning(
@@ -272,7 +280,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         "object_events": object_events_of(equipment, messages, functions, topics, rules),
         "events": rules,
         "alarms": alarms,
-        "image_registry": ImageRegistry(BlobStore(layout.registry), database, clock, settings.account, settings.region),
+        "image_registry": registry,
     }
 
 

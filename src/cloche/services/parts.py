@@ -11,6 +11,7 @@ from cloche.foundation.settings import Settings
 from cloche.storage.metadata.database import Database
 
 if TYPE_CHECKING:
+    from cloche.compute.images.finding import ImageFinder
     from cloche.engines.alarms import Alarms
     from cloche.engines.events import Events
     from cloche.engines.functions import Functions
@@ -54,6 +55,7 @@ class Parts:
     changes: Changes
     reconciler: Reconciler
     equipment: Equipment
+    own_images: ImageFinder
     training: Training
     transforms: Transforms
     tuning: Tuning

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloche_jobs import catalog
+
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
@@ -20,6 +22,13 @@ class ServedModel:
     """What an instance of its type has; ``None`` where that is not known."""
     name: str = ""
     """Of the container, where the model has several (``ContainerHostname``)."""
+    own: str = ""
+    """Of an image of the user's own, its manifest's digest: what the address meant when the model was asked for."""
+
+    @property
+    def key(self) -> str:
+        """The catalog's, of the image."""
+        return self.own or catalog.find(self.image).key
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> ServedModel:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from cloche.compute.runtime import Capabilities, Host, Limits, Mount
+from cloche.compute.images.software import Software
+from cloche.compute.runtime import Capabilities, Host, Limits
 from cloche.foundation.limits import GIB, MIB, MODEL_SERVER_DISK_BYTES_MAX
 from cloche.serving.laying_out import layout_of
 from cloche.serving.model import ServedModel
-from cloche_jobs import catalog
-from cloche_jobs.contract import PACKAGE_ROOT, command, package_folder
-from cloche_jobs.contract.environment import serving_environment
+from cloche_jobs.contract import PACKAGE_ROOT, package_folder
 from cloche_jobs.contract.layout import ML_ROOT
 
 STOP_GRACE_SECONDS: Final = 30.0
@@ -32,20 +31,12 @@ def limits_of(model: ServedModel) -> Limits:
     return Limits(memory_bytes=mapped_bytes_max(model.memory_mb), disk_bytes=MODEL_SERVER_DISK_BYTES_MAX)
 
 
-def argv_of(python: Path) -> tuple[str, ...]:
-    return tuple(command(python, "serve"))
-
-
-def directory_of(folder: Path, capabilities: Capabilities) -> str:
-    return str(ML_ROOT if capabilities.ml_root_at_opt_ml else layout_of(folder).root)
-
-
 def host_of(
     model: ServedModel,
     name: str,
     folder: Path,
     socket: Path,
-    python: Path,
+    software: Software,
     capabilities: Capabilities,
     *,
     region: str,
@@ -53,9 +44,7 @@ def host_of(
 ) -> Host:
     """One host that serves ``model``, laid out in ``folder``, at ``socket``. ``extra`` is what boto3 inside needs."""
     ml_root = layout_of(folder).root
-    environment = serving_environment(
-        image=catalog.find(model.image).key,
-        python=python,
+    environment = software.serving_environment(
         package_root=str(PACKAGE_ROOT) if capabilities.private_files else package_folder().parent,
         region=region,
         bind=f"unix:{socket}",
@@ -63,4 +52,13 @@ def host_of(
         extra=extra,
         ml_root=ML_ROOT if capabilities.ml_root_at_opt_ml else ml_root,
     )
-    return Host(name, ml_root, environment, (Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),))
+    return Host(
+        name,
+        ml_root,
+        environment,
+        software.mounts,
+        software.argv("serve"),
+        software.root,
+        software.inlet(socket),
+        software.directory(str(ML_ROOT if capabilities.ml_root_at_opt_ml else ml_root)),
+    )

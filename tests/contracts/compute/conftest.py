@@ -14,10 +14,15 @@ from typing import Any
 
 import pytest
 
+from cloche.compute.images.archives import load
+from cloche.compute.images.own import OwnImage, OwnImages
+from cloche.compute.images.store import BlobStore
 from cloche.compute.local import LocalRuntime
+from cloche.compute.local.root import works
 from cloche.compute.local.sandbox import bubblewrap
-from cloche.compute.runtime import Ended, Lost, Mount, Observation, ProcessSpec, Running, Standby
+from cloche.compute.runtime import Ended, Lost, Mount, Observation, ProcessSpec, Root, Running, Standby
 from cloche_jobs.contract import PACKAGE_ROOT, package_folder
+from made_images import python_image
 
 PYTHON = str(Path(sys.executable))
 
@@ -47,16 +52,23 @@ class Bench:
     sandbox: str
     stands_by: bool = False
     """Every process that may is one that stood by."""
+    root: Root | None = None
+    """Every process has an image as its root."""
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def python(self) -> str:
+        return PYTHON if self.root is None else "/usr/local/bin/python3"
 
     def spec(self, script: str, id: str = "job", **changes: Any) -> ProcessSpec:
         ml_root = self.folder / "ml" / id
         ml_root.mkdir(parents=True, exist_ok=True)
         spec = ProcessSpec(
             id=id,
-            argv=(PYTHON, "-u", "-c", script),
+            argv=(self.python, "-u", "-c", script),
             environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
             ml_root=ml_root,
+            root=self.root,
         )
         spec = replace(spec, **changes)
         if self.stands_by:
@@ -108,14 +120,37 @@ class Bench:
         return LocalRuntime(self.folder / "run", self.sandbox)
 
 
-@pytest.fixture(params=["bubblewrap", "standby", "process"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Who tries to get out tries it from an image of his own, too."""
+    if "bench" in metafunc.fixturenames:
+        escapes = metafunc.module.__name__.rpartition(".")[2] == "test_escapes"
+        kinds = ["bubblewrap", "standby", "process", *(["image"] if escapes else [])]
+        metafunc.parametrize("bench", kinds, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def python_root(tmp_path_factory: pytest.TempPathFactory) -> OwnImage:
+    """The example's image, unpacked."""
+    if bubblewrap() is None or not works():
+        pytest.skip("images cannot be run here: IMAGES OF ONE'S OWN ARE NOT TESTED")
+    folder = tmp_path_factory.mktemp("image")
+    store = BlobStore(folder / "registry")
+    ((_, digest),) = load(store, python_image(folder / "image.tar"))
+    return OwnImages(store, folder / "rootfs").ready(digest)
+
+
+@pytest.fixture
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param != "process" and bubblewrap() is None:
         pytest.skip("bubblewrap is not there or cannot make a sandbox here: THE SANDBOX IS NOT TESTED")
     stands_by = request.param == "standby"
-    sandbox = "bubblewrap" if stands_by else request.param
+    root = None
+    if request.param == "image":
+        image: OwnImage = request.getfixturevalue("python_root")
+        root = Root(image.root, image.in_use)
+    sandbox = "process" if request.param == "process" else "bubblewrap"
     runtime = LocalRuntime(tmp_path / "run", sandbox, standby=stands_by)
-    yield Bench(runtime, tmp_path, sandbox, stands_by)
+    yield Bench(runtime, tmp_path, sandbox, stands_by, root)
     for id in runtime.known():
         runtime.forget(id)
     runtime.close()

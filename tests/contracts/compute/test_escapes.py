@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -158,7 +157,7 @@ def test_nothing_outlives_the_job(boxed: Bench) -> None:
         "        for number in range(1, 32):\n"
         "            if number not in (9, 19): signal.signal(number, signal.SIG_IGN)\n"
         "        os.closerange(0, 100)\n"
-        f"        os.execv({sys.executable!r}, ['python', '-c', 'import time; time.sleep(600)', {word!r}])\n"
+        f"        os.execv({boxed.python!r}, ['python', '-c', 'import time; time.sleep(600)', {word!r}])\n"
         "    os._exit(0)\n"
         "os.wait(); time.sleep(0.3); print('left')\n"
     )

@@ -294,7 +294,7 @@ def test_an_output_bucket_that_is_not_there(bench: Bench) -> None:
 
 
 def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
-    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:latest"
+    image = "210987654321.dkr.ecr.us-east-1.amazonaws.com/mine:latest"
     algorithm = {"TrainingImage": image, "TrainingInputMode": "File"}
     code, message = refused(lambda: bench.create("no-image", AlgorithmSpecification=algorithm))
     assert code == "ValidationException"

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from cloche.compute.images.builder import Environment, EnvironmentBuilder, EnvironmentFailed, EnvironmentStatus
+from cloche.compute.images.own import ImageFailed
 
-__all__ = ["Environment", "EnvironmentBuilder", "EnvironmentFailed", "EnvironmentStatus"]
+__all__ = ["Environment", "EnvironmentBuilder", "EnvironmentFailed", "EnvironmentStatus", "ImageFailed"]

@@ -51,6 +51,17 @@ def save(builder: EnvironmentBuilder, keys: Sequence[str], target: Path, tell: O
     return target.stat().st_size
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether it begins as ``save`` writes one; container images begin otherwise."""
+    try:
+        with tarfile.open(path, "r:") as archive:
+            first = archive.next()
+            file = archive.extractfile(first) if first is not None and first.name == MANIFEST else None
+            return file is not None and file.read(1) == b"{"
+    except (tarfile.TarError, OSError):
+        return False
+
+
 def load(builder: EnvironmentBuilder, bundle: Path, tell: OnLine) -> list[str]:
     """Build the environments of a bundle without asking anybody; answers their names. Raises ``EnvironmentFailed``."""
     with _opened(bundle) as archive:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from cloche.compute.local import cgroups
+from cloche.compute.local import cgroups, root
 from cloche.compute.local import sandbox as box
 from cloche.compute.local.runner.landlock import VERSION_THAT_SCOPES
 from cloche.compute.local.runner.landlock import version as landlock_version
@@ -41,11 +41,19 @@ def examine(data: Path) -> Iterator[Finding]:
         yield _network()
         yield _several_instances()
         yield _sockets()
+        yield _own_images()
     groups = cgroups.found()
     yield _control_groups(groups)
     yield from _limits(groups)
     yield _disk(data)
     yield _user()
+
+
+def _own_images() -> Finding:
+    if root.works():
+        return Finding("containers of your own", "ok", "an image becomes the root of its sandbox")
+    advice = "Linux 5.11 or later with overlay file systems (modprobe overlay)"
+    return Finding("containers of your own", "limited", "not here: no overlay in a user namespace", advice)
 
 
 def _bubblewrap() -> Finding:

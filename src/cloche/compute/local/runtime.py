@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from cloche.compute.local import cgroups, processes
+from cloche.compute.local import cgroups, processes, root
 from cloche.compute.local import sandbox as box
 from cloche.compute.local.handing_over import moved_in, order_of
 from cloche.compute.local.nursery import Nursery
@@ -222,6 +222,8 @@ class LocalRuntime:
         return self._run_dir / id
 
     def _document(self, spec: ProcessSpec, token: str, folder: Path, *, stands_by: bool = False) -> dict[str, Any]:
+        if any(host.root for host in spec.hosts) and not self._capabilities.own_roots:
+            raise Invalid("a process with an image's files as its own needs a sandbox", field="root")
         if spec.more_hosts and not self._capabilities.several_hosts:
             raise Invalid("a process on several hosts needs a sandbox", field="more_hosts")
         if self._bwrap is not None:
@@ -232,6 +234,7 @@ class LocalRuntime:
             "hosts": [self._host(spec, number, folder, mark, stands_by) for number in range(len(spec.hosts))],
             "networks": box.networks() or "shared" if box.meet_apart(spec) else "",
             "addresses": box.addresses(spec),
+            "in_use": sorted({str(host.root.in_use) for host in spec.hosts if host.root is not None}),
             "companions": [
                 {
                     "argv": list(argv),
@@ -258,8 +261,16 @@ class LocalRuntime:
         host = spec.hosts[number]
         environment = {**host.environment, processes.MARK: mark[processes.MARK]}
         command: list[str] = []
-        directory = spec.directory
-        if self._bwrap is not None:
+        directory = host.directory or spec.directory
+        written = [str(host.ml_root.resolve())]
+        image = None
+        if self._bwrap is not None and host.root is not None:
+            layer = folder.resolve() / f"layer-{number}"
+            layer.mkdir(mode=0o700, exist_ok=True)
+            written.append(str(layer))
+            command, mounts = root.command(self._bwrap, spec, host, self._runner, folder / "hosts", layer)
+            image = {"mounts": mounts, "directory": directory, "stop_signal": root.signal_number(host.root.stop_signal)}
+        elif self._bwrap is not None:
             command = box.command(
                 self._bwrap, spec, host, self._runner, self._etc, folder / "hosts", stands_by=stands_by
             )
@@ -271,13 +282,16 @@ class LocalRuntime:
             "command_environment": mark,
             "groups": self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
             "ml_root": str(host.ml_root.resolve()),
+            "written": written,
             "job": {
                 "argv": list(host.argv or spec.argv),
                 "environment": environment,
                 "directory": directory,
                 "limits": _limits(spec.limits),
-                "shares_network": spec.network,
+                "shares_network": spec.network and host.inlet is None,
                 "stands_by": stands_by,
+                "image": image,
+                "inlet": [str(host.inlet.socket), host.inlet.port] if host.inlet is not None else None,
             },
         }
 
@@ -334,6 +348,7 @@ def _sandboxed() -> Capabilities:
         private_network=True,
         ml_root_at_opt_ml=True,
         several_hosts=True,
+        own_roots=root.works(),
         explanation="Jobs run in bubblewrap sandboxes: each sees its own /opt/ml and /tmp, and none of your files.",
     )
 
@@ -345,6 +360,7 @@ def _plain(sandbox_name: str) -> Capabilities:
         private_network=False,
         ml_root_at_opt_ml=False,
         several_hosts=False,
+        own_roots=False,
         explanation=f"Jobs run as plain processes, {why}: they can read your files and use your network, and /opt/ml"
         " is not there: the environment variable CLOCHE_ML_ROOT and the SM_… variables name a job's folder.",
     )

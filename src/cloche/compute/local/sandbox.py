@@ -66,7 +66,7 @@ def users() -> tuple[str, ...] | None:
     """The best of ``USERS`` that works here; ``None`` without a bubblewrap that works."""
     path = shutil.which("bwrap")
     for options in USERS if path is not None else ():
-        trial = [str(path), *_system(), *options, *APART, "--hostname", "algo-1", *PROC, "--dev", "/dev"]
+        trial = [str(path), *system(), *options, *APART, "--hostname", "algo-1", *PROC, "--dev", "/dev"]
         with suppress(OSError, subprocess.TimeoutExpired):
             line = [*trial, "--tmpfs", "/tmp", "--cap-drop", "ALL", "/bin/true"]  # noqa: S108
             if subprocess.run(line, capture_output=True, timeout=10, check=False).returncode == 0:
@@ -175,7 +175,7 @@ def command(
 ) -> list[str]:
     """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``. Process 1 of one that
     ``stands_by`` keeps, within its own namespace, what it takes to bind folders and to drop the rest."""
-    line = [bwrap, *_system(), *(users() or ()), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
+    line = [bwrap, *system(), *(users() or ()), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
     line += ["--as-pid-1", "--cap-drop", "ALL"]
     if stands_by:
         line += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
@@ -190,18 +190,18 @@ def command(
     line += ["--ro-bind", str(runner), RUNNER_INSIDE]
     line += ["--bind", str(host.ml_root.resolve()), "/opt/ml"]
     for mount in sorted(host.mounts, key=lambda mount: mount.target.count("/")):
-        line += _bind(mount)
+        line += bind(mount)
     if spec.socket is not None:
-        line += _bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
+        line += bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
     return [*line, *runner_command(RUNNER_INSIDE), "init"]
 
 
-def _bind(mount: Mount) -> list[str]:
+def bind(mount: Mount) -> list[str]:
     return ["--bind" if mount.writable else "--ro-bind", str(mount.source.resolve()), mount.target]
 
 
-def _system() -> list[str]:
+def system() -> list[str]:
     line: list[str] = []
     for folder in SYSTEM_FOLDERS:
         path = Path(folder)

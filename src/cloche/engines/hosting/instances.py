@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from cloche.compute.images import EnvironmentFailed
+from cloche.compute.images import EnvironmentFailed, ImageFailed
+from cloche.compute.images.software import Software
 from cloche.compute.packages import NONE, PackageSources
 from cloche.compute.runtime import Capabilities, Host, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
@@ -21,15 +22,16 @@ from cloche.engines.hosting.ping import is_deaf, is_healthy
 from cloche.engines.hosting.relay import Way
 from cloche.engines.hosting.sessions import Sessions
 from cloche.serving.laying_out import Unfit, lay_out
-from cloche.serving.process import STOP_GRACE_SECONDS, argv_of, directory_of, host_of, limits_of
+from cloche.serving.process import STOP_GRACE_SECONDS, host_of, limits_of
 from cloche.serving.sockets import make_private
 from cloche.storage.objects import ObjectStore
 from cloche_jobs import catalog
 
 
 class Images(Protocol):
-    def python(self, image: catalog.Image) -> Path:
-        """The interpreter of the image's environment, which is built first if need be. Raises ``EnvironmentFailed``."""
+    def software(self, image: catalog.Image) -> Software:
+        """What serves a model of that image, built or unpacked first if need be. Raises ``EnvironmentFailed``, and
+        ``ImageFailed`` for an image of the user's own."""
         ...
 
 
@@ -113,7 +115,9 @@ class Seat:
                 environment=first.environment,
                 ml_root=first.ml_root,
                 mounts=first.mounts,
-                directory=directory_of(self.folder(instance), able),
+                root=first.root,
+                inlet=first.inlet,
+                directory=first.directory,
                 network=model.network,
                 limits=limits_of(model),
                 host_name=first.name,
@@ -132,8 +136,8 @@ class Seat:
         hosts: list[Host] = []
         for folder, model, way in zip(self._folders(instance), models, self.ways(instance), strict=True):
             try:
-                python = self.images.python(catalog.find(model.image))
-            except EnvironmentFailed as failed:
+                software = self.images.software(catalog.by_key(model.key))
+            except (EnvironmentFailed, ImageFailed) as failed:
                 raise Unfit(failed.message) from failed
             offered = {name: value for name, value in sources.environment.items() if name not in model.environment}
             host = host_of(
@@ -141,12 +145,12 @@ class Seat:
                 model.name or instance.id,
                 folder,
                 Path(way.path),
-                python,
+                software,
                 able,
                 region=endpoint.region,
                 extra={**offered, **credentials},
             )
-            hosts.append(replace(host, mounts=(*host.mounts, *sources.mounts), argv=argv_of(python)))
+            hosts.append(replace(host, mounts=(*host.mounts, *sources.mounts)))
         return hosts
 
     def seen(self, endpoint: Endpoint, instance: Instance) -> None:

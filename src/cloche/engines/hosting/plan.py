@@ -48,6 +48,8 @@ class VariantPlan:
     """The others. They run beside the first on every instance."""
     direct: bool = False
     """Each request is for one of the containers, which it names; else it goes through all of them in turn."""
+    own: str = ""
+    """The digest of an image of the user's own, as the first container's address meant when this was planned."""
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -60,6 +62,7 @@ class VariantPlan:
             self.network,
             self.memory_mb,
             self.container,
+            self.own,
         )
         return (first, *self.further)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cloche.compute.images import EnvironmentFailed
+from cloche.compute.images import EnvironmentFailed, ImageFailed
+from cloche.compute.images.software import Software
 from cloche.compute.runtime import Ended, Lost, Observation, Running
 from cloche.engines.processing.finish import collect
 from cloche.engines.processing.machine import (
@@ -105,18 +106,20 @@ class ProcessingDriver:
         runtime, process = self.equipment.runtime, item.data["process"]
         if runtime.observe(process) is None:
             try:
-                python = self.equipment.images.python(catalog.by_key(plan.image))
-                self._stage_and_start(item, plan, python)
+                software = self.equipment.images.software(catalog.by_key(plan.image))
+                self._stage_and_start(item, plan, software)
             except Unfit as error:
                 return _failed(str(error))
             except GivenUp:
                 return Wait(0.0)
+            except ImageFailed as error:
+                return _failed(f"ClientError: {error.message}")
             except (EnvironmentFailed, LimitReached) as error:
                 return _failed(f"{INTERNAL} ({error.message})")
         self._watch(item, plan)
         return Event(PROCESS_STARTED, {"started_at": self.equipment.clock.time()}, rest_seconds=LOOK_SECONDS)
 
-    def _stage_and_start(self, item: Item, plan: Plan, python: Path) -> None:
+    def _stage_and_start(self, item: Item, plan: Plan, software: Software) -> None:
         equipment, process, place = self.equipment, item.data["process"], self._place(item)
         able = equipment.runtime.capabilities
         with equipment.readings.of(item.id):
@@ -139,7 +142,7 @@ class ProcessingDriver:
             process,
             place,
             staged,
-            python,
+            software,
             able,
             world=world(
                 able,

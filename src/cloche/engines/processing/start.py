@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from cloche.compute.runtime import Capabilities, Host, Limits, ProcessSpec, Standby
+from cloche.compute.images.software import Software
+from cloche.compute.runtime import Capabilities, Host, Limits, ProcessSpec
 from cloche.engines.processing.plan import Plan
 from cloche.engines.processing.staging import Staged
 from cloche.jobs.hosts import JobHost
@@ -14,9 +15,7 @@ from cloche.jobs.outside import World
 from cloche.jobs.pipes import feeder
 from cloche.jobs.place import Place
 from cloche_jobs import catalog
-from cloche_jobs.contract.environment import processing_environment
 from cloche_jobs.contract.layout import ML_ROOT
-from cloche_jobs.contract.own_environment import ENVIRONMENT, make_environment
 
 
 def process_of(
@@ -24,7 +23,7 @@ def process_of(
     id: str,
     place: Place,
     staged: Sequence[Staged],
-    python: Path,
+    software: Software,
     capabilities: Capabilities,
     *,
     world: World,
@@ -41,10 +40,8 @@ def process_of(
 
     def made(host: JobHost) -> Host:
         layout = place.of_host(host.number).layout
-        environment = processing_environment(
-            image=plan.image,
-            python=python,
-            programs=make_environment(layout, python, Path(root_of(host)), image.programs),
+        environment = software.processing_environment(
+            programs=software.own_programs(layout, Path(root_of(host)), image.programs),
             package_root=str(world.package_root),
             region=plan.region,
             request=plan.environment,
@@ -52,7 +49,8 @@ def process_of(
             ml_root=str(root_of(host)),
             host=host.name,
         )
-        return Host(host.name, layout.root, environment, (*world.mounts, *staged[host.number].mounts, *mounts))
+        seen = (*software.mounts, *world.mounts, *staged[host.number].mounts, *mounts)
+        return Host(host.name, layout.root, environment, seen, root=software.root)
 
     # What an image's own program is told differs from job to job. It is in lower case, what libraries heed is not.
     is_own = plan.entrypoint == image.entrypoint
@@ -60,26 +58,25 @@ def process_of(
     root = root_of(plan.hosts[0])
     return ProcessSpec(
         id=id,
-        argv=_at(root, (*plan.entrypoint, *plan.arguments)),
+        argv=_at(root, software.program(plan.entrypoint, plan.arguments)),
+        root=software.root,
         environment=first.environment,
         ml_root=first.ml_root,
         mounts=first.mounts,
         host_name=first.name,
         more_hosts=tuple(others),
-        directory=str(root),
+        directory=software.directory(str(root)),
         network=plan.network,
         limits=limits,
         max_runtime_seconds=plan.max_runtime_seconds,
         stop_grace_seconds=stop_grace_seconds,
         companions=tuple(feeder(place.of_host(host.number)) for host in plan.hosts if staged[host.number].has_pipes),
-        standby=Standby(
-            modules=image.imports if is_own else (),
-            later=frozenset((*world.environment, *(name for name in plan.environment if is_own and name.islower()))),
-            python=str(python),
-            prefix=str(root / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
-        )
-        if image.runs_ours
-        else None,
+        standby=software.standby(
+            image.imports if is_own else (),
+            frozenset((*world.environment, *(name for name in plan.environment if is_own and name.islower()))),
+            first.ml_root,
+            str(root),
+        ),
     )
 
 

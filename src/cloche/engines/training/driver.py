@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cloche.compute.images import EnvironmentFailed
+from cloche.compute.images import EnvironmentFailed, ImageFailed
 from cloche.compute.runtime import Running
 from cloche.engines.training import attempts
 from cloche.engines.training.checkpoints import folders_of
@@ -128,9 +128,11 @@ class TrainingDriver:
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
         try:
-            self.equipment.images.python(catalog.by_key(plan.image))
+            self.equipment.images.software(catalog.by_key(plan.image))
         except EnvironmentFailed as error:
             return self._gave_up(item, plan, f"{INTERNAL} ({error.message})")
+        except ImageFailed as error:
+            return self._gave_up(item, plan, f"ClientError: {error.message}")
         return Event(ENVIRONMENT_READY)
 
     def _stage_and_start(self, item: Item, plan: Plan) -> Outcome:
@@ -167,7 +169,7 @@ class TrainingDriver:
             attempts.limited(item, plan, self.equipment.clock.time()),
             process,
             place,
-            self.equipment.images.python(catalog.by_key(plan.image)),
+            self.equipment.images.software(catalog.by_key(plan.image)),
             able,
             world=world(
                 able,

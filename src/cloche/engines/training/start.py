@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloche.compute.runtime import Capabilities, Host, Limits, Mount, ProcessSpec, Standby
+from cloche.compute.images.software import Software
+from cloche.compute.runtime import Capabilities, Host, Limits, Mount, ProcessSpec
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.stage_inputs import mounts_of, pipes_of
 from cloche.engines.training.warm_pools import CACHE
@@ -14,17 +15,14 @@ from cloche.jobs.outside import World
 from cloche.jobs.pipes import feeder
 from cloche.jobs.place import Place
 from cloche_jobs import catalog
-from cloche_jobs.contract import command
-from cloche_jobs.contract.environment import training_environment
 from cloche_jobs.contract.layout import ML_ROOT
-from cloche_jobs.contract.own_environment import ENVIRONMENT, make_environment
 
 
 def process_of(
     plan: Plan,
     id: str,
     place: Place,
-    python: Path,
+    software: Software,
     capabilities: Capabilities,
     *,
     world: World,
@@ -38,9 +36,7 @@ def process_of(
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number)
         root = ML_ROOT if capabilities.ml_root_at_opt_ml else its.layout.root
-        environment = training_environment(
-            image=plan.image,
-            python=python,
+        environment = software.training_environment(
             package_root=str(world.package_root),
             job_name=plan.name,
             job_arn=plan.arn,
@@ -49,24 +45,26 @@ def process_of(
             extra=world.environment,
             ml_root=root,
             host=host.name,
-            programs=make_environment(its.layout, python, Path(root)) if plan.entrypoint else None,
+            programs=software.own_programs(its.layout, Path(root)) if plan.entrypoint else None,
         )
         mounts = mounts_of(plan, its, host, private_files=capabilities.private_files)
         if host.number in caches and capabilities.private_files:
             mounts = (*mounts, Mount(caches[host.number], CACHE, writable=True))
-        return Host(host.name, its.layout.root, environment, (*world.mounts, *mounts))
+        return Host(
+            host.name, its.layout.root, environment, (*software.mounts, *world.mounts, *mounts), root=software.root
+        )
 
     first, *others = (made(host) for host in plan.hosts)
-    argv = (*plan.entrypoint, *plan.arguments) if plan.entrypoint else command(python, "train", plan.arguments)
     return ProcessSpec(
         id=id,
-        argv=tuple(argv),
+        argv=software.argv("train", plan.entrypoint, plan.arguments),
+        root=software.root,
         environment=first.environment,
         ml_root=first.ml_root,
         mounts=first.mounts,
         host_name=first.name,
         more_hosts=tuple(others),
-        directory=str((ML_ROOT if capabilities.ml_root_at_opt_ml else first.ml_root) / "code"),
+        directory=software.directory(str((ML_ROOT if capabilities.ml_root_at_opt_ml else first.ml_root) / "code")),
         network=plan.network,
         limits=limits,
         max_runtime_seconds=plan.max_runtime_seconds,
@@ -76,14 +74,12 @@ def process_of(
             for host in plan.hosts
             if pipes_of(plan, place.of_host(host.number), host)
         ),
-        standby=Standby(
+        standby=software.standby(
             _imports(plan),
             frozenset(("TRAINING_JOB_NAME", "TRAINING_JOB_ARN", *world.environment)),
-            python=str(python),
-            prefix=str(ML_ROOT / ENVIRONMENT) if (first.ml_root / ENVIRONMENT).is_dir() else "",
-        )
-        if catalog.by_key(plan.image).runs_ours
-        else None,
+            first.ml_root,
+            str(ML_ROOT),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cloche.compute.images import EnvironmentFailed
+from cloche.compute.images import EnvironmentFailed, ImageFailed
 from cloche.compute.runtime import Ended, Lost, Observation, Running
 from cloche.engines.transform import runs
 from cloche.engines.transform.finish import capture, reason, upload
@@ -107,6 +107,8 @@ class TransformDriver:
                 return _gave_up(_with_fault(str(error)))
             except GivenUp:
                 return Wait(0.0)
+            except ImageFailed as error:
+                return _gave_up(f"ClientError: {error.message}")
             except (LimitReached, EnvironmentFailed) as error:
                 return _gave_up(f"{INTERNAL} ({error.message})")
         return Event(PROCESS_STARTED)
@@ -114,7 +116,7 @@ class TransformDriver:
     def _start(self, item: Item, plan: Plan) -> None:
         process, place, desk = runs.process(item.data), self._place(item), self._desk(item)
         kit = self.equipment
-        pythons = [kit.images.python(catalog.find(model.image)) for model in plan.models]
+        software = [kit.images.software(catalog.by_key(model.key)) for model in plan.models]
         hosts = self._hosts(item, plan)
         for host in hosts:
             its = place.of_host(host.number).folder
@@ -140,7 +142,7 @@ class TransformDriver:
             kit.credentials.environment(process, role, "SageMaker") if role else {},
             request=plan.model.environment,
         )
-        kit.runtime.start(process_of(plan, process, place, hosts, sockets, desk.orders, pythons, able, found))
+        kit.runtime.start(process_of(plan, process, place, hosts, sockets, desk.orders, software, able, found))
 
     def _follow(self, item: Item, plan: Plan) -> Outcome:
         process, runtime = runs.process(item.data), self.equipment.runtime

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from cloche.compute.images.software import Software
 from cloche.compute.runtime import Capabilities, Host, ProcessSpec
 from cloche.engines.transform.plan import Plan
 from cloche.jobs.hosts import JobHost
 from cloche.jobs.outside import World
 from cloche.jobs.place import Place
-from cloche.serving.process import STOP_GRACE_SECONDS, argv_of, directory_of, host_of, limits_of
+from cloche.serving.process import STOP_GRACE_SECONDS, host_of, limits_of
 from cloche_jobs.contract import package_folder
 
 
@@ -26,35 +28,36 @@ def process_of(
     hosts: tuple[JobHost, ...],
     sockets: tuple[Path, ...],
     orders: Path,
-    pythons: Sequence[Path],
+    software: Sequence[Software],
     able: Capabilities,
     world: World,
 ) -> ProcessSpec:
-    """``pythons`` has the interpreter of each container's image."""
+    """``software`` is that of each container."""
 
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number).folder
-        python = pythons[host.number % len(pythons)]
         one = host_of(
             plan.model_of(host),
             host.name,
             its,
             sockets[host.number],
-            python,
+            software[host.number % len(software)],
             able,
             region=plan.region,
             extra=world.environment,
         )
-        return Host(one.name, one.ml_root, one.environment, world.mounts, argv_of(python))
+        return replace(one, mounts=(*one.mounts, *world.mounts))
 
     first, *others = (made(host) for host in hosts)
     return ProcessSpec(
         id=id,
         argv=first.argv,
+        root=first.root,
+        inlet=first.inlet,
         environment=first.environment,
         ml_root=first.ml_root,
         mounts=first.mounts,
-        directory=directory_of(place.folder, able),
+        directory=first.directory,
         network=plan.model.network,
         host_name=first.name,
         more_hosts=tuple(others),

@@ -11,11 +11,12 @@ import marshal
 import os
 import select
 
-from .launching import NotStartedError, drain, ending, launch, read_sized, wake_pipe
+from .launching import NotStartedError, drain, drop_privileges, ending, launch, read_sized, wake_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from typing import Any
 else:
     import _signal as signal
 
@@ -28,19 +29,9 @@ def init(control: int, status: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: None)
     wake = wake_pipe()
     document = marshal.loads(read_sized(control))  # noqa: S302 - from our own runner
-    if document["shares_network"]:
-        from .landlock import keep_to_own_sockets
-
-        keep_to_own_sockets()
     try:
-        if document["stands_by"]:
-            from .ready import stand_by
-
-            pid = stand_by(document, control, status, wake)
-        else:
-            pid = launch(document, dies_with_parent=False)
-            os.write(status, b"S\n")
-    except NotStartedError as error:
+        pid = _begun(document, control, status, wake)
+    except (NotStartedError, OSError) as error:
         os.write(status, b"N" + str(error).encode()[:4096])
         return
     while True:
@@ -48,7 +39,7 @@ def init(control: int, status: int) -> None:
         if control in ready:
             if not os.read(control, 1):
                 return
-            _signal_all()
+            _signal_all(document["image"]["stop_signal"] if document["image"] else signal.SIGTERM)
         drain(wake)
         while True:
             try:
@@ -62,8 +53,33 @@ def init(control: int, status: int) -> None:
                 return
 
 
-def _signal_all() -> None:
+def _begun(document: dict[str, Any], control: int, status: int, wake: int) -> int:
+    """The pid of the job, or of who has become it. Raises ``NotStartedError``, ``OSError``."""
+    if document["inlet"]:
+        from .inlet import open_inlet
+
+        open_inlet(*document["inlet"])
+    if document["image"]:
+        from .image import enter
+
+        enter(document["image"])
+    if document["shares_network"]:
+        from .landlock import keep_to_own_sockets
+
+        keep_to_own_sockets()
+    if document["stands_by"]:
+        from .ready import stand_by
+
+        return stand_by(document, control, status, wake)
+    pid = launch(document, dies_with_parent=False, privileges=not document["image"])
+    if document["image"]:
+        drop_privileges()
+    os.write(status, b"S\n")
+    return pid
+
+
+def _signal_all(number: int) -> None:
     try:
-        os.kill(-1, signal.SIGTERM)
+        os.kill(-1, number)
     except ProcessLookupError:
         pass

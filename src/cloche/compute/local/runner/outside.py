@@ -46,6 +46,7 @@ class Runner:
         self.culprit: Host | None = None
         self.companions: list[Companion] = []
         self.parent = os.getppid()
+        self.images = [_held(path) for path in self.spec["in_use"]]
         self._bound()
 
     def _bound(self) -> None:
@@ -215,7 +216,7 @@ class Runner:
         """End what fills the disk. Looking takes a twentieth of the time at most, however many files there are."""
         most = self.spec["disk_bytes"]
         for host in self.hosts:
-            used = used_bytes(host.spec["ml_root"])
+            used = sum(used_bytes(folder) for folder in host.spec["written"])
             if used > most:
                 text = f"No space left on device: {used} bytes were written below /opt/ml, {most} are allowed"
                 self._break_off(text, now, host=host)
@@ -316,6 +317,15 @@ class Runner:
 
     def _on_stop(self, *_: object) -> None:
         self.stop_asked = True
+
+
+def _held(path: str) -> int:
+    """A descriptor by which an image is known to be in use for as long as this process runs."""
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def _quoted(text: str) -> str:

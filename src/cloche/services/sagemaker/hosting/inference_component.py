@@ -13,7 +13,7 @@ from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.endpoint import Endpoint
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
 from cloche.services.sagemaker.hosting.instance_types import capacity_of, memory_of
-from cloche.services.sagemaker.hosting.model import check_artefact, check_image, container_of, find_model
+from cloche.services.sagemaker.hosting.model import check_artefact, container_of, find_model, own_digest
 from cloche.services.sagemaker.hosting.placing import COMPONENT_KIND, Need, components_on, fits
 from cloche.services.sagemaker.hosting.refusing import refuse
 from cloche.services.sagemaker.model_data import object_at
@@ -169,7 +169,7 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
     specification = request["Specification"]
     container, network = _container(ctx, connection, specification)
     role = configuration.request["ExecutionRoleArn"]
-    check_image(container)
+    own = own_digest(ctx, container["Image"])
     url = container.get("ArtifactUrl") or container.get("ModelDataUrl")
     if url:
         check_artefact(ctx, url, role)
@@ -185,6 +185,7 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
         startup_seconds=None if seconds is None else float(seconds),
         memory_mb=memory_of(variants[name]["InstanceType"]),
         network=network and not configuration.request.get("EnableNetworkIsolation", False),
+        own=own,
     )
 
 

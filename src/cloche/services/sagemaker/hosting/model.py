@@ -10,11 +10,11 @@ from cloche.aws.operation import Context, Members
 from cloche.aws.resource import Fact, Resource, fact
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.services.sagemaker.hosting.refusing import not_supported, refuse
+from cloche.services.sagemaker.images import find_image
 from cloche.services.sagemaker.model_data import object_at
 from cloche.services.sagemaker.registry.deployable import containers_of_package
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
-from cloche_jobs import catalog
 
 KIND: Final = "sagemaker/Model"
 
@@ -62,7 +62,7 @@ class Model(Resource):
         _check_together(ctx, request, containers)
         role = request.get("ExecutionRoleArn", "")
         for container in containers:
-            _check_container(container)
+            _check_container(ctx, container)
             url = artefact_url(container)
             if url is not None:
                 check_artefact(ctx, url, role)
@@ -170,7 +170,7 @@ def find_model(ctx: Context, connection: sqlite3.Connection, name: str) -> Recor
     return record
 
 
-def _check_container(container: Members) -> None:
+def _check_container(ctx: Context, container: Members) -> None:
     refuse(container, _REFUSED_OF_CONTAINER)
     if container.get("Mode") == "MultiModel":
         raise not_supported("Mode MultiModel", "several models behind one endpoint")
@@ -178,15 +178,17 @@ def _check_container(container: Members) -> None:
         raise not_supported("ImageConfig.RepositoryAccessMode Vpc", "a registry in your network")
     if not container.get("Image"):
         raise Invalid("The container must name an Image.", field="Image")
-    check_image(container)
+    check_image(ctx, container)
 
 
-def check_image(container: Members) -> None:
-    """Raises ``Invalid`` for an image that nothing here stands in for."""
-    try:
-        catalog.find(container["Image"])
-    except catalog.ImageUnknown as unknown:
-        raise Invalid(str(unknown), field="Image") from None
+def check_image(ctx: Context, container: Members) -> None:
+    """Raises ``Invalid`` for an image that nothing here stands in for, AWS's words for one that is not there."""
+    find_image(ctx, container["Image"], "Image", is_model=True)
+
+
+def own_digest(ctx: Context, uri: str) -> str:
+    """Of an image of the caller's own, what the address means now; empty for one of AWS's."""
+    return find_image(ctx, uri, "Image", is_model=True).digest
 
 
 def check_artefact(ctx: Context, url: str, role: str) -> None:

@@ -9,7 +9,14 @@ from cloche.engines.hosting.plan import FleetPlan, VariantPlan
 from cloche.services.sagemaker.hosting.capturing import capture_plan
 from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
 from cloche.services.sagemaker.hosting.instance_types import memory_of
-from cloche.services.sagemaker.hosting.model import artefact_url, containers_of, find_model, is_direct, names_of
+from cloche.services.sagemaker.hosting.model import (
+    artefact_url,
+    containers_of,
+    find_model,
+    is_direct,
+    names_of,
+    own_digest,
+)
 from cloche.services.sagemaker.model_data import object_at
 from cloche.serving.model import ServedModel
 from cloche.storage.metadata.records import Record
@@ -19,7 +26,7 @@ def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Reco
     """A snapshot of ``configuration`` and its models. Raises AWS's words for a model that is not there (any more)."""
     variants = configuration.request["ProductionVariants"]
     plans = [
-        _plan(variant, find_model(ctx, connection, variant["ModelName"]))
+        _plan(ctx, variant, find_model(ctx, connection, variant["ModelName"]))
         if variant.get("ModelName")
         else _hosts(variant, configuration)
         for variant in variants
@@ -27,15 +34,17 @@ def plan_fleet(ctx: Context, connection: sqlite3.Connection, configuration: Reco
     return FleetPlan(configuration.name, tuple(plans), capture_plan(configuration.request.get("DataCaptureConfig")))
 
 
-def plan_model(model: Record, instance_type: str) -> list[ServedModel]:
+def plan_model(ctx: Context, model: Record, instance_type: str) -> list[ServedModel]:
     """The model's containers as a server of that type would serve them. Raises ``NotSupported`` for one that Cloche
     cannot."""
     containers = containers_of(model.request)
     names = names_of(containers) if len(containers) > 1 else [""]
-    return [_served(model, container, name, instance_type) for container, name in zip(containers, names, strict=True)]
+    return [
+        _served(ctx, model, container, name, instance_type) for container, name in zip(containers, names, strict=True)
+    ]
 
 
-def _served(model: Record, container: Members, name: str, instance_type: str) -> ServedModel:
+def _served(ctx: Context, model: Record, container: Members, name: str, instance_type: str) -> ServedModel:
     url = artefact_url(container)
     return ServedModel(
         image=container["Image"],
@@ -45,6 +54,7 @@ def _served(model: Record, container: Members, name: str, instance_type: str) ->
         network=not model.request.get("EnableNetworkIsolation", False),
         memory_mb=memory_of(instance_type),
         name=name,
+        own=own_digest(ctx, container["Image"]),
     )
 
 
@@ -62,8 +72,8 @@ def _hosts(variant: Members, configuration: Record) -> VariantPlan:
     )
 
 
-def _plan(variant: Members, model: Record) -> VariantPlan:
-    served, *further = plan_model(model, variant["InstanceType"])
+def _plan(ctx: Context, variant: Members, model: Record) -> VariantPlan:
+    served, *further = plan_model(ctx, model, variant["InstanceType"])
     seconds = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
     return VariantPlan(
         name=variant["VariantName"],
@@ -81,4 +91,5 @@ def _plan(variant: Members, model: Record) -> VariantPlan:
         container=served.name,
         further=tuple(further),
         direct=is_direct(model.request),
+        own=served.own,
     )

@@ -16,11 +16,11 @@ from cloche.foundation.limits import GIB, INSTANCES_PER_JOB_MAX
 from cloche.jobs.hosts import Group
 from cloche.jobs.java import NEEDED, java_home
 from cloche.services.sagemaker.checks import check_objects, check_role
+from cloche.services.sagemaker.images import find_image
 from cloche.services.sagemaker.processing.local_paths import check_apart, plan_local_path
 from cloche.services.sagemaker.processing.refusals import refuse_what_is_not_done
 from cloche.services.sagemaker.training.channels import address
 from cloche.services.sagemaker.training.outputs import check_bucket
-from cloche.services.sagemaker.training.planning import find_image
 from cloche_jobs import catalog
 
 MAX_RUNTIME_SECONDS_DEFAULT: Final = 86_400
@@ -38,9 +38,9 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
     refuse_what_is_not_done(request)
     specification = request["AppSpecification"]
     cluster = request["ProcessingResources"]["ClusterConfig"]
-    image = find_image(specification["ImageUri"], "ImageUri", processing=True, bare=True)
+    image = find_image(ctx, specification["ImageUri"], "ImageUri", role=request["RoleArn"], processing=True, bare=True)
     entrypoint = tuple(specification.get("ContainerEntrypoint") or image.entrypoint)
-    if not entrypoint:
+    if not entrypoint and image.mode is not catalog.Mode.OWN:
         raise NotSupported(
             f"Cloche does not support a processing job without AppSpecification.ContainerEntrypoint for {image.key}: "
             "the image has no program of its own for processing."

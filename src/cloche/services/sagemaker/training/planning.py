@@ -16,6 +16,7 @@ from cloche.engines.training import Metric, Plan
 from cloche.foundation.errors import Invalid, NotSupported
 from cloche.foundation.limits import GIB
 from cloche.services.sagemaker.checks import check_objects, check_role
+from cloche.services.sagemaker.images import find_image
 from cloche.services.sagemaker.training.channels import address, plan_channels
 from cloche.services.sagemaker.training.cluster import check_groups_of_channels, plan_groups
 from cloche.services.sagemaker.training.outputs import check_bucket, check_local_path_outside, plan_checkpoints
@@ -72,7 +73,8 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     channels = plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode"))
     check_groups_of_channels(channels, groups)
     arguments = tuple(algorithm.get("ContainerArguments") or ())
-    image = catalog.for_client(find_image(algorithm["TrainingImage"], bare=True), arguments)
+    found = find_image(ctx, algorithm["TrainingImage"], "TrainingImage", role=request["RoleArn"], bare=True)
+    image = catalog.for_client(found, arguments)
     check_program(image, algorithm.get("ContainerEntrypoint"))
     bucket, prefix = address(request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig.S3OutputPath")
     prefix = prefix.rstrip("/")
@@ -105,16 +107,6 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     )
 
 
-def find_image(
-    uri: str, member: str = "TrainingImage", *, processing: bool = False, bare: bool = False
-) -> catalog.Image:
-    """Raises ``Invalid`` with what is known."""
-    try:
-        return catalog.find(uri, processing=processing, bare=bare)
-    except catalog.ImageUnknown as error:
-        raise Invalid(str(error), field=member) from None
-
-
 def check_program(image: catalog.Image, entrypoint: Sequence[str] | None) -> None:
     """AWS starts such a job, and it fails when its image has nothing to start."""
     if image.mode is catalog.Mode.BARE and not entrypoint:
@@ -123,14 +115,14 @@ def check_program(image: catalog.Image, entrypoint: Sequence[str] | None) -> Non
         )
 
 
-def metric_definitions(image: catalog.Image, request: Members) -> Sequence[dict[str, str]]:
+def metric_definitions(image: catalog.Image | None, request: Members) -> Sequence[dict[str, str]]:
     """The caller's own, and a built-in algorithm's where the algorithm itself runs.
 
     Clients read the names from the description (``TrainingJobAnalytics`` of the SDK).
     """
     defined = list((request.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ())
     own_script = program(request.get("HyperParameters") or {}, request.get("Environment") or {})
-    if image.spec is None or own_script:
+    if image is None or image.spec is None or own_script:
         return defined
     published = _published(image.spec)
     if not defined:

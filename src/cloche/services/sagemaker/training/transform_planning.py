@@ -49,7 +49,7 @@ def plan_transform_job(ctx: Context, connection: sqlite3.Connection, arn: str, r
         raise Invalid(
             "A transform job needs all of a model's containers: this one's are invoked directly.", field="ModelName"
         )
-    models = plan_model(found, resources["InstanceType"])
+    models = plan_model(ctx, found, resources["InstanceType"])
     strategy = strategy_word(request.get("BatchStrategy"))
     variables = batch_variables(strategy, request.get("MaxPayloadInMB"), request.get("MaxConcurrentTransforms"))
     own = request.get("Environment") or {}

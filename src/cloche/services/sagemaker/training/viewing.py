@@ -13,11 +13,8 @@ from typing import Any
 from cloche.aws.operation import Members
 from cloche.engines.training import TrainingState, Transition, from_document
 from cloche.foundation.clock import from_epoch
-from cloche.services.sagemaker.training.planning import (
-    MAX_RUNTIME_SECONDS_DEFAULT,
-    find_image,
-    metric_definitions,
-)
+from cloche.services.sagemaker.images import described_image
+from cloche.services.sagemaker.training.planning import MAX_RUNTIME_SECONDS_DEFAULT, metric_definitions
 from cloche.storage.metadata.records import Record
 
 
@@ -92,7 +89,7 @@ def _transition(step: Transition) -> Members:
 
 def _algorithm(request: Members) -> Members:
     algorithm: dict[str, Any] = dict(request["AlgorithmSpecification"])
-    definitions = metric_definitions(find_image(algorithm["TrainingImage"], bare=True), request)
+    definitions = metric_definitions(described_image(algorithm["TrainingImage"]), request)
     if definitions:
         algorithm["MetricDefinitions"] = definitions
     return algorithm

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cloche.aws.operation import Members
-from cloche.services.sagemaker.training.planning import find_image
+from cloche.services.sagemaker.images import described_image
 from cloche.services.sagemaker.tuning.declared import declared_by
 from cloche_jobs.algorithms.declarations import Hyperparameter, Hyperparameters
 
@@ -66,7 +66,7 @@ def _definition(given: Members, ranges: Members) -> tuple[Members, Members]:
         kind: list(ranges.get(kind) or ())
         for kind in ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
     }
-    declared = declared_by(find_image(given["AlgorithmSpecification"].get("TrainingImage") or ""), given)
+    declared = declared_by(described_image(given["AlgorithmSpecification"].get("TrainingImage") or ""), given)
     hints = {each["Name"]: each["ValueHint"] for each in ranges.get("AutoParameters") or ()}
     if not hints and not any(chosen.values()) and declared is not None:
         own = {declared.aliases.get(name, name) for name in static}

@@ -9,7 +9,8 @@ from typing import Any, Final
 from cloche.aws.operation import Context, Members
 from cloche.engines.tuning import Completion, Definition, Objective, Plan, combinations
 from cloche.foundation.errors import Invalid, LimitReached, NotSupported
-from cloche.services.sagemaker.training.planning import check_plan, find_image, plan_training_job
+from cloche.services.sagemaker.images import described_image
+from cloche.services.sagemaker.training.planning import check_plan, plan_training_job
 from cloche.services.sagemaker.tuning import facts
 from cloche.services.sagemaker.tuning.declared import declared_by, metrics_of
 from cloche.services.sagemaker.tuning.ranges import plan_ranges
@@ -110,7 +111,7 @@ def _definitions(config: Members, request: Members) -> Sequence[Definition]:
 
 
 def _definition(given: Members, name: str, objective: Members | None, ranges: Members | None, where: str) -> Definition:
-    image = find_image(given["AlgorithmSpecification"].get("TrainingImage") or "")
+    image = described_image(given["AlgorithmSpecification"].get("TrainingImage") or "")
     static = given.get("StaticHyperParameters") or {}
     if objective is None:
         raise Invalid(f"{where} needs an objective.", field="HyperParameterTuningJobObjective")
@@ -126,7 +127,7 @@ def _check_objective(given: Members, wanted: Objective, direction: str) -> None:
     own = {each["Name"] for each in given["AlgorithmSpecification"].get("MetricDefinitions") or ()}
     if wanted.metric in own:
         return
-    known = metrics_of(find_image(given["AlgorithmSpecification"]["TrainingImage"]), given)
+    known = metrics_of(described_image(given["AlgorithmSpecification"]["TrainingImage"]), given)
     if known is None:
         raise facts.NO_METRIC.error()
     offered = {metric.name: metric.direction for metric in known if metric.direction is not None}

@@ -13,7 +13,8 @@ from typing import Any, Final
 from cloche.aws.operation import Members
 from cloche.engines.tuning import TuningState, from_document
 from cloche.foundation.clock import from_epoch
-from cloche.services.sagemaker.training.planning import find_image, metric_definitions
+from cloche.services.sagemaker.images import described_image
+from cloche.services.sagemaker.training.planning import metric_definitions
 from cloche.services.sagemaker.tuning.autotune import resolved
 from cloche.services.sagemaker.tuning.planning import resource_config
 from cloche.storage.metadata.records import Record
@@ -103,7 +104,7 @@ def _definition(given: Members, metric: str) -> Members:
     algorithm = dict(given["AlgorithmSpecification"])
     static = given.get("StaticHyperParameters") or {}
     told = {"AlgorithmSpecification": algorithm, "HyperParameters": static, "Environment": given.get("Environment")}
-    definitions = metric_definitions(find_image(algorithm["TrainingImage"]), told)
+    definitions = metric_definitions(described_image(algorithm["TrainingImage"]), told)
     return {
         **given,
         "AlgorithmSpecification": {**algorithm, "MetricDefinitions": list(definitions)},
