@@ -233,7 +233,7 @@ def test_several_hosts_have_an_image_each(imaged: Bench) -> None:
     )
     other = imaged.folder / "ml" / "second"
     other.mkdir(parents=True)
-    hosts = (Host("algo-2", other, {"PATH": "/usr/local/bin"}),)
+    hosts = (Host("algo-2", other, {"PATH": "/usr/local/bin"}, root=imaged.root),)
     assert imaged.run(script, more_hosts=hosts, network=False).exit_code == 0, imaged.printed()
     assert [imaged.printed(host=number) for number in (0, 1)] == ["algo-1 ['algo-1']\n", "algo-2 ['algo-2']\n"]
 
