@@ -81,7 +81,6 @@ from cloche.server.image_events import ImageEvents
 from cloche.server.images import Images
 from cloche.server.interruptions import InterruptionRoutes
 from cloche.server.job_tokens import JobTokens
-from cloche.server.own_images import join as join_images
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageRoutes, package_links
 from cloche.server.registry.layer_routes import LayerRoutes, layer_links
@@ -217,7 +216,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
     images = Images(EnvironmentBuilder(), OwnImages(blobs, layout.rootfs))
     registry = ImageRegistry(blobs, database, clock, settings.account, settings.region)
     own_images = ImageFinder(blobs, settings.account)
-    join_images(own_images, registry, settings.region)
+    own_images.registry = registry.found
     equipment = Equipment(
         database=database,
         clock=clock,

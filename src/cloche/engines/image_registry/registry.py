@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from cloche.compute.images.finding import ManifestFound
 from cloche.compute.images.store import BlobStore
 from cloche.engines.image_registry import images, layers, repositories, tokens
 from cloche.engines.image_registry.collecting import Collector
@@ -24,15 +24,6 @@ from cloche.storage.metadata import records, tags
 from cloche.storage.metadata.database import Database
 
 MOUNTING: Final = "BLOB_MOUNTING"
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestFound:
-    """What is needed to run an image: its manifest, which may be a list; its blobs are in the store of images."""
-
-    digest: str
-    media_type: str
-    content: bytes
 
 
 class ImageRegistry:
