@@ -4,7 +4,7 @@
 registry protocol (``server/registry``) are two doors to the same rows; blobs lie in ``compute/images/store``.
 """
 
-from cloche.engines.image_registry.registry import ImageRegistry, ManifestFound
+from cloche.engines.image_registry.registry import ImageRegistry
 from cloche.engines.image_registry.repositories import REPOSITORY, Repository, host, registry_of_host
 from cloche.engines.image_registry.schema import MIGRATIONS
 from cloche.engines.image_registry.tokens import Holder
@@ -14,7 +14,6 @@ __all__ = [
     "REPOSITORY",
     "Holder",
     "ImageRegistry",
-    "ManifestFound",
     "Repository",
     "host",
     "registry_of_host",
