@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,9 @@ def report(subjects: dict[str, Callable[[], float]], options: argparse.Namespace
     for name, each in found.items():
         print(f"{name:>42} {statistics.median(each):>9.2f}")
     conditions = statistics.median(found["Cloche, Condition steps"])
-    overhead = statistics.median(found["Cloche, no-op Processing steps: overhead"])
+    whole = statistics.median(found["Cloche, no-op Processing steps"])
     print(f"target {CONDITION_MS} ms a condition: {'met' if conditions <= CONDITION_MS else 'MISSED'}")
-    print(f"target {PROCESSING_MS} ms between jobs: {'met' if overhead <= PROCESSING_MS else 'MISSED'}")
+    print(f"target {PROCESSING_MS} ms a no-op Processing step: {'met' if whole <= PROCESSING_MS else 'MISSED'}")
 
 
 def ours(work: Path, url: str, steps: int) -> dict[str, Callable[[], float]]:
@@ -104,16 +105,20 @@ def ours(work: Path, url: str, steps: int) -> dict[str, Callable[[], float]]:
     client = session.client("sagemaker", endpoint_url=url)
     iam = session.client("iam", endpoint_url=url)
     role = iam.create_role(RoleName="pipelines", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    for name, make in (("conditions", _condition), ("jobs", lambda: _processing(role))):
+    programs = {"jobs": ["/bin/true"], "scripts": ["python3", "-c", "pass"]}
+    kinds = {name: partial(_processing, role, program) for name, program in programs.items()}
+    for name, make in ({"conditions": _condition} | kinds).items():
         chain = [{"Name": f"s{number}", **make()} for number in range(steps)]
         for earlier, later in pairwise(chain):
             later["DependsOn"] = [earlier["Name"]]
         text = json.dumps({"Version": "2020-12-01", "Steps": chain})
         client.create_pipeline(PipelineName=name, PipelineDefinition=text, RoleArn=role)
-    _run(client, "jobs")  # the image is built and warm
+    for name in programs:
+        _run(client, name)  # the image is built and warm
     return {
         "Cloche, Condition steps": lambda: _run(client, "conditions")[0],
         "Cloche, no-op Processing steps": lambda: _run(client, "jobs")[0],
+        "Cloche, the same of python -c pass": lambda: _run(client, "scripts")[0],
         "Cloche, no-op Processing steps: overhead": lambda: _run(client, "jobs")[1],
     }
 
@@ -125,11 +130,11 @@ def _condition() -> dict[str, Any]:
     }
 
 
-def _processing(role: str) -> dict[str, Any]:
+def _processing(role: str, program: list[str]) -> dict[str, Any]:
     cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
     arguments = {
         "RoleArn": role,
-        "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": ["/bin/true"]},
+        "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": program},
         "ProcessingResources": {"ClusterConfig": cluster},
     }
     return {"Type": "Processing", "Arguments": arguments}

@@ -95,6 +95,9 @@ class FakeRuntime:
     def disk_bytes(self, folder: Path) -> int:
         return 0
 
+    def interface(self, *, network: bool) -> str:
+        return "lo"
+
     def output(self, id: str, host: int = 0) -> Path:
         return self.folder / f"{id}-{host}"
 
