@@ -49,6 +49,7 @@ def test_a_loaded_image_is_in_its_repository(start_server: Callable[..., ServerP
 
 def test_an_index_that_is_none_stops_nothing(start_server: Callable[..., ServerProcess]) -> None:
     server = start_server()
+    assert server.client("ecr").describe_repositories()["repositories"] == []
     (server.data / "registry" / "index.json").write_text('{"manifests": [7]}')
     server.turn_clock("advance", "1m")
     assert server.client("ecr").describe_repositories()["repositories"] == []
