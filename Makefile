@@ -21,7 +21,7 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/uv.txt requirements/uv.in
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/fuzz.txt pyproject.toml requirements/fuzz.in
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/crash.txt requirements/crash.in
-	for lock in src/cloche_jobs/locks/*.in; do case $$lock in */sagemaker-*) from=3.10 ;; *) from=3.11 ;; esac; $(BIN)/uv pip compile --quiet --universal --python-version $$from --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file $${lock%.in}.txt $$lock; done
+	for lock in src/cloche_jobs/locks/*.in; do case $$lock in */sagemaker-*) from=3.10 ;; *) from=3.11 ;; esac; $(BIN)/uv pip compile --quiet --override src/cloche_jobs/locks/without-torch.overrides --universal --python-version $$from --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file $${lock%.in}.txt $$lock; done
 
 demo: setup
 	$(BIN)/python examples/train_and_deploy/main.py $(ARGS)

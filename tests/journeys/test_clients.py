@@ -230,3 +230,10 @@ def test_pytorch_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
     assert result(output)["accuracy"] > 0.95
     assert "(host 0 of 2)" in output and "(host 1 of 2)" in output
     assert "pytorch-training:2.6.0 runs on torch 2.13.0 (CPU): 2.13 stands in for 2.6" in output
+
+
+def test_hugging_face_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "huggingface/main.py")]
+    output = run(server, script, tmp_path)
+    assert '"labels": ["friendly", "cross"]' in output
+    assert "transformers 4.57 stands in for 4.48, torch 2.13 for 2.3" in output

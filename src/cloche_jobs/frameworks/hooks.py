@@ -85,6 +85,8 @@ class Defaults:
     is_newer: bool = False
     """The image has aws/sagemaker-inference-toolkit, not the older sagemaker-containers: ``pre_model_fn`` and
     ``model_warmup_fn`` are called, and a content type that is not known is a 500."""
+    refused: Callable[[Exception], Answer] | None = None
+    """The answer to a request that an exception came of, where it is not the model server's own."""
 
 
 class HookedModel:
@@ -95,7 +97,7 @@ class HookedModel:
 
     def __init__(self, layout: Layout, defaults: Defaults) -> None:
         module = load_user_module(layout, required=defaults.model_fn is None)
-        self.is_newer = defaults.is_newer
+        self.is_newer, self.refused = defaults.is_newer, defaults.refused
         self.properties = {"model_dir": str(layout.model), "gpu_id": None, "batch_size": 1}
         self.default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json"
         model_fn = getattr(module, "model_fn", None) or defaults.model_fn
@@ -135,6 +137,15 @@ class HookedModel:
         return model
 
     def answer(self, question: Question) -> Answer | Stream:
+        if self.refused is None:
+            return self._answer(question)
+        try:
+            return self._answer(question)
+        except Exception as error:
+            log.exception("Exception on /invocations [POST]")
+            return self.refused(error)
+
+    def _answer(self, question: Question) -> Answer | Stream:
         data, content_type, accept, context = self._asked(question)
         if self.transform_fn is not None:
             result = _called(self.transform_fn, (self.model, data, content_type, accept), context)

@@ -230,3 +230,16 @@ def test_torch_is_pinned_to_wheels_without_cuda() -> None:
     for environment in catalog.USES_TORCH:
         text = (catalog.LOCKS / f"{environment}.txt").read_text()
         assert "\ntorch==" not in text and "nvidia" not in text and "triton" not in text
+
+
+def test_tags_of_hugging_face_and_tensorflow() -> None:
+    base = "763104351884.dkr.ecr.us-east-1.amazonaws.com/"
+    for tag, key in {
+        "huggingface-pytorch-training:2.8.0-transformers4.56.2-gpu-py312-cu129-ubuntu22.04": "2.8.0-transformers4.56.2",
+        "huggingface-pytorch-training:2.1-transformers4.36-gpu-py310-cu121-ubuntu20.04": "2.1.0-transformers4.36.0",
+        "huggingface-pytorch-inference:2.6.0-transformers4.51.3-cpu-py312-ubuntu22.04": "2.6.0-transformers4.51.3",
+        "tensorflow-training:2.16-cpu-py310": "2.16.2",
+        "tensorflow-inference:2.18.0-cpu": "2.18.0",
+        "tensorflow-inference:2.8-gpu": "2.8.4",
+    }.items():
+        assert catalog.find(base + tag).version == key

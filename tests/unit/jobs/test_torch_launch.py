@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cloche_jobs.frameworks import sharing
 from cloche_jobs.frameworks.pytorch import train
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:training-job/one"
@@ -23,7 +24,7 @@ def port(monkeypatch: pytest.MonkeyPatch, folder: Path, address: str, arn: str =
     hosts = folder / "hosts"
     if address:
         hosts.write_text(f"127.0.0.1 localhost\n{address} algo-1\n127.9.9.9 algo-2\n")
-    monkeypatch.setattr(train, "HOSTS", hosts)
+    monkeypatch.setattr(sharing, "HOSTS", hosts)
     monkeypatch.setenv("TRAINING_JOB_ARN", arn)
     two: Any = Two()
     given = train.variables_of(two)
@@ -35,7 +36,7 @@ def test_all_hosts_of_a_run_take_the_same_port_and_no_two_runs_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = port(monkeypatch, tmp_path, "127.1.1.1")
-    assert port(monkeypatch, tmp_path, "127.1.1.1") == first in train.PORTS
+    assert port(monkeypatch, tmp_path, "127.1.1.1") == first in sharing.PORTS
     others = {port(monkeypatch, tmp_path, f"127.{number}.1.1") for number in range(2, 20)}
     others.add(port(monkeypatch, tmp_path, "127.1.1.1", arn=ARN + "-more"))
     assert first not in others

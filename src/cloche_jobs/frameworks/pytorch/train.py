@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
 from cloche_jobs.frameworks import variables
 from cloche_jobs.frameworks.script import Launch, train
+from cloche_jobs.frameworks.sharing import port_of_run, threads_each
 from cloche_jobs.frameworks.variables import Training
 
-PORTS: Final = range(20_000, 30_000)
-HOSTS: Final = Path("/etc/hosts")
 _REFUSED: Final = {
     variables.SMDATAPARALLEL: "smdistributed.dataparallel is AWS's own library for its GPUs and network",
     variables.PYTORCH_DDP: "pytorchddp is launched by AWS's smddprun, for its GPUs and network",
@@ -53,32 +49,16 @@ def launched(training: Training, command: list[str]) -> Launch:
 def variables_of(training: Training) -> dict[str, str]:
     """What ``torch.distributed`` and its backends look for."""
     interface = str(training.resources.get("network_interface_name", "eth0"))
-    given = {
+    gloo = {} if "GLOO_SOCKET_IFNAME" in os.environ else {"GLOO_SOCKET_IFNAME": interface}  # AWS's set nothing for it
+    return {
         "MASTER_ADDR": training.master,
-        "MASTER_PORT": _port_of(training.master),
+        "MASTER_PORT": str(port_of_run(training.master)),
         "NCCL_SOCKET_IFNAME": interface,
         "NCCL_IB_DISABLE": "1",
         "NCCL_DEBUG": "WARN",
+        **gloo,
+        **threads_each(training),
     }
-    return {**given, **{name: value for name, value in _unless_set(training, interface) if name not in os.environ}}
-
-
-def _port_of(master: str) -> str:
-    try:
-        lines = [line for line in HOSTS.read_text().splitlines() if master in line.split()]
-    except OSError:
-        lines = []  # without a sandbox nobody is asked where the name leads: nowhere
-    run = " ".join([os.environ.get("TRAINING_JOB_ARN", ""), *lines])
-    return str(PORTS[zlib.crc32(run.encode()) % len(PORTS)])
-
-
-def _unless_set(training: Training, interface: str) -> Iterator[tuple[str, str]]:
-    """What AWS's containers do not set. Hosts have machines of their own there; here they share processors, and threads
-    that wait for each other in a loop would keep each other from running."""
-    yield "GLOO_SOCKET_IFNAME", interface
-    hosts = len(training.resources["hosts"])
-    if hosts > 1:
-        yield "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // hosts))
 
 
 def torchrun(training: Training, command: list[str], port: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Hugging Face: training is PyTorch's, serving is a pipeline of transformers."""

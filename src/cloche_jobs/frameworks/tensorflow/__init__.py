@@ -1,0 +1,1 @@
+"""TensorFlow script mode: launching a script on one host or on several, and serving a SavedModel."""
