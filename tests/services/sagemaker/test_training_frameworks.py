@@ -98,6 +98,7 @@ def trained(
         name,
         AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
         HyperParameters={key: json.dumps(value) for key, value in parameters.items()},
+        StoppingCondition={"MaxRuntimeInSeconds": 1800},
         ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1},
         Environment={"OMP_NUM_THREADS": "1"},  # threads that wait for each other on a busy machine take minutes
         **changes,
@@ -106,7 +107,7 @@ def trained(
 
 def completed(bench: Bench, name: str) -> dict[str, bytes]:
     """The files of the model that a job has left."""
-    job = bench.ended(name, 300)
+    job = bench.ended(name, 550)
     assert job["TrainingJobStatus"] == "Completed", (job, said(bench, name))
     body = bench.s3.get_object(Bucket=BUCKET, Key=f"output/{name}/output/model.tar.gz")["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:

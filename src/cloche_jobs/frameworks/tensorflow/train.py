@@ -1,8 +1,8 @@
 """Training with TensorFlow: the user's script, told in ``TF_CONFIG`` who else trains where that is asked for.
 
 Source: ``training.py`` of aws/sagemaker-tensorflow-training-toolkit. Parameter servers, which its newer strategies have
-left behind, and launches over MPI are refused by name. Its port 8890 is the job's own here, as hosts may share this
-machine's network with other jobs.
+left behind, and launches over MPI are refused by name. Its port 8890 is one of each host's own here: workers listen on
+all addresses, and hosts share their network with each other and, without isolation, with other jobs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def launched(training: Training, command: list[str]) -> Launch:
 def _config(training: Training) -> dict[str, object]:
     hosts, port = training.distribution_hosts, port_of_run(training.master)
     return {
-        "cluster": {"worker": [f"{host}:{port}" for host in hosts]},
+        "cluster": {"worker": [f"{host}:{port + number}" for number, host in enumerate(hosts)]},
         "environment": "cloud",
         "task": {"index": hosts.index(training.current_host), "type": "worker"},
     }
