@@ -46,33 +46,6 @@ if rank == 0:
         json.dump(layer.weight.tolist()[0] + layer.bias.tolist(), file)
 together.destroy_process_group()
 """
-TENSORFLOW = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.19.0-cpu-py312"
-MIRRORED = """
-import json, os
-import tensorflow as tf
-
-config = json.loads(os.environ.get("TF_CONFIG", "{}"))
-size = len(config["cluster"]["worker"]) if config else 1
-rank = config["task"]["index"] if config else 0
-strategy = tf.distribute.MultiWorkerMirroredStrategy() if config else tf.distribute.get_strategy()
-rows = tf.random.stateless_uniform([64, 3], seed=(1, 2))
-wanted = rows @ tf.constant([[1.0], [2.0], [3.0]])
-with strategy.scope():
-    weights = tf.Variable(tf.zeros([3, 1]), aggregation=tf.VariableAggregation.MEAN)
-
-def step():
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean((rows[rank::size] @ weights - wanted[rank::size]) ** 2)
-    weights.assign_sub(0.1 * tape.gradient(loss, weights))
-
-train = tf.function(lambda: strategy.run(step))
-for _ in range(50):
-    train()
-print(f"task {rank} of {size} on {os.environ['SM_CURRENT_HOST']}")
-if rank == 0:
-    with open(os.environ["SM_MODEL_DIR"] + "/weights.json", "w") as file:
-        json.dump(weights.numpy().ravel().tolist(), file)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -146,16 +119,3 @@ def test_aws_own_launchers_are_refused_by_name(bench: Bench, setting: str) -> No
     job = bench.ended(name)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith(f"ClientError: {setting}: ")
-
-
-def test_tensorflow_together_trains_what_it_trains_alone(bench: Bench) -> None:
-    mirrored = {"sagemaker_multi_worker_mirrored_strategy_enabled": True}
-    trained(bench, "tensorflow-alone", TENSORFLOW, MIRRORED, 1, {})
-    trained(bench, "tensorflow-together", TENSORFLOW, MIRRORED, 2, mirrored)
-    alone = json.loads(completed(bench, "tensorflow-alone")["weights.json"])
-    assert alone != pytest.approx([1, 2, 3], abs=1e-3)
-    assert json.loads(completed(bench, "tensorflow-together")["weights.json"]) == pytest.approx(alone, rel=1e-5)
-    lines = said(bench, "tensorflow-together")
-    assert "task 0 of 2 on algo-1" in lines and "task 1 of 2 on algo-2" in lines
-    assert "tensorflow-training:2.19.0 runs on tensorflow 2.21.0 (CPU): 2.21 stands in for 2.19" in lines
-    assert "Your model will NOT be servable" in lines
