@@ -112,7 +112,7 @@ def test_pytorch_together_trains_what_it_trains_alone(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("setting", ["sagemaker_distributed_dataparallel_enabled", "sagemaker_pytorch_ddp_enabled"])
+@pytest.mark.parametrize("setting", ["sagemaker_distributed_dataparallel_enabled", "sagemaker_mpi_enabled"])
 def test_aws_own_launchers_are_refused_by_name(bench: Bench, setting: str) -> None:
     name = f"torch-{setting.split('_')[1]}"
     trained(bench, name, PYTORCH, SUMS, 1, {setting: True})

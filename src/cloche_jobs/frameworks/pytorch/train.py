@@ -25,6 +25,7 @@ from cloche_jobs.frameworks.variables import Training
 _REFUSED: Final = {
     variables.SMDATAPARALLEL: "smdistributed.dataparallel is AWS's own library for its GPUs and network",
     variables.PYTORCH_DDP: "pytorchddp is launched by AWS's smddprun, for its GPUs and network",
+    variables.MPI: "nothing is launched over MPI here",
     variables.PYTORCH_XLA: "PyTorch/XLA is for AWS's Trainium",
 }
 
