@@ -40,7 +40,7 @@ def launched(training: Training, command: list[str]) -> Launch:
     launch = training.launch()
     if launch in _REFUSED:
         instead = 'distribution={"torch_distributed": {"enabled": True}} runs the same script with gloo'
-        raise UserError(f"{launch}: {_REFUSED[launch]}, and is not there. {instead}")
+        raise UserError(f"{launch}: {_REFUSED[launch]}. {instead}")
     found = variables_of(training)
     if launch == variables.TORCH_DISTRIBUTED:
         return Launch(torchrun(training, command, found["MASTER_PORT"]), found)
