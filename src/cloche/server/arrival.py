@@ -51,13 +51,61 @@ class Pieces:
         return bytes(piece)
 
 
+class Written:
+    """A transport whose first two writes become one. uvicorn writes the head of an answer and then its body; a server
+    that is killed between the two has told a client that all went well, and not what."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._pieces.append(data)
+        if len(self._pieces) == 2:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Cycle(RequestResponseCycle):
-    """``body`` is in pieces, and a message holds one. After the last, ``receive`` waits for the client to go."""
+    """``body`` is in pieces, and a message holds one. After the last, ``receive`` waits for the client to go. The head
+    of an answer of known length is sent with what follows it."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.body = Pieces()  # type: ignore[assignment]
         self._has_told_end = False
+        self._head: Any = None
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start" and any(
+            name == b"content-length" for name, _ in message["headers"]
+        ):
+            self._head = message
+            return
+        if self._head is None:
+            await super().send(message)
+            return
+        head, self._head = self._head, None
+        transport = self.transport
+        written = Written(transport)
+        self.transport = written  # type: ignore[assignment]
+        try:
+            await super().send(head)
+            await super().send(message)
+        finally:
+            self.transport = transport
+            written.flush()
 
     async def receive(self) -> Any:
         pieces: Any = self.body

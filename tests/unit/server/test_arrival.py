@@ -43,6 +43,7 @@ def test_many_small_pieces_are_few_large_ones() -> None:
 
 class Flow:
     paused = False
+    write_paused = False
 
     def resume_reading(self) -> None:
         self.paused = False
@@ -101,3 +102,26 @@ def test_an_empty_body_ends_at_once() -> None:
         assert await made.receive() == {"type": "http.request", "body": b"", "more_body": False}
 
     asyncio.run(told())
+
+
+def test_an_answers_head_is_sent_with_its_body() -> None:
+    """In one write, so that no kill comes between; one whose end nobody knows yet begins at once."""
+
+    async def written(*messages: dict[str, Any]) -> list[bytes]:
+        made, out = cycle(Flow()), list[bytes]()
+        made.transport = SimpleNamespace(is_closing=lambda: False, write=out.append)
+        for message in messages:
+            await made.send(message)
+        return out
+
+    def start(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
+        return {"type": "http.response.start", "status": 200, "headers": list(headers)}
+
+    def body(data: bytes, *, more: bool) -> dict[str, Any]:
+        return {"type": "http.response.body", "body": data, "more_body": more}
+
+    length = (b"content-length", b"4")
+    whole = asyncio.run(written(start(length), body(b"ab", more=True), body(b"cd", more=False)))
+    assert whole == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab", b"cd"]
+    stream = asyncio.run(written(start(), body(b"ab", more=True)))
+    assert len(stream) == 2 and stream[0].endswith(b"\r\n\r\n")
