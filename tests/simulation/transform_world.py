@@ -69,7 +69,7 @@ class FakeRuntime:
         self.starts: dict[str, int] = {}
         self.transformed: dict[str, int] = {}
         self.listeners: list[Callable[[str], None]] = []
-        self.capabilities = Capabilities(True, True, True, True, "a simulation")
+        self.capabilities = Capabilities(True, True, True, True, True, "a simulation")
         folder.mkdir()
 
     def start(self, spec: ProcessSpec) -> None:

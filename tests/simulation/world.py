@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cloche.compute.images.software import BuiltIn
 from cloche.compute.runtime import Capabilities, Ended, Lost, Observation, ProcessSpec, Running, Usage
 from cloche.engines.training import Channel, Metric, Plan, Training
 from cloche.engines.training.driver import LOG_GROUP
@@ -86,7 +87,7 @@ class FakeRuntime:
         self.printed: dict[str, list[list[str]]] = {}
         """All that was ever printed, by job, and by process and host."""
         self.listeners: list[Callable[[str], None]] = []
-        self.capabilities = Capabilities(True, True, True, True, "a simulation")
+        self.capabilities = Capabilities(True, True, True, True, True, "a simulation")
         folder.mkdir()
 
     def start(self, spec: ProcessSpec) -> None:
@@ -188,8 +189,8 @@ class FakeRuntime:
 
 
 class Images:
-    def python(self, image: Any) -> Path:
-        return Path("/usr/bin/python3")
+    def software(self, image: Any) -> BuiltIn:
+        return BuiltIn("sagemaker-xgboost:1.7-1", Path("/usr/bin/python3"))
 
 
 class Credentials:

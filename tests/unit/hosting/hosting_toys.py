@@ -70,7 +70,7 @@ class ToyRuntime:
         self.listeners: list[Callable[[str], None]] = []
         self.spent: dict[str, Usage] = {}
 
-    capabilities = Capabilities(False, False, False, False, "toys")
+    capabilities = Capabilities(False, False, False, False, False, "toys")
 
     def start(self, spec: ProcessSpec) -> None:
         if spec.id in self.specs:

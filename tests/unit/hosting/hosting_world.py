@@ -14,6 +14,7 @@ from typing import Any
 
 from hosting_toys import ToyRuntime
 
+from cloche.compute.images.software import BuiltIn
 from cloche.engines import hosting as hosting_engine
 from cloche.engines.hosting import (
     Answer,
@@ -61,8 +62,8 @@ class NoCredentials:
 
 
 class AnyImage:
-    def python(self, image: object) -> Path:
-        return Path("/usr/bin/python3")
+    def software(self, image: object) -> BuiltIn:
+        return BuiltIn("sagemaker-xgboost:1.7-1", Path("/usr/bin/python3"))
 
 
 class World:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cloche.compute.images.software import BuiltIn
 from cloche.compute.local import LocalRuntime
 from cloche.compute.local.sandbox import bubblewrap
 from cloche.engines.training import Channel, Plan, Training, TrainingState
@@ -41,8 +42,8 @@ MIGRATIONS = [
 
 
 class SystemPython:
-    def python(self, image: Any) -> Path:
-        return Path("/usr/bin/python3")
+    def software(self, image: Any) -> BuiltIn:
+        return BuiltIn("sagemaker-xgboost:1.7-1", Path("/usr/bin/python3"))
 
 
 class NoCredentials:
