@@ -31,7 +31,10 @@ def launched(launch: str | None) -> dict[str, str]:
 
 def test_mirrored_workers_are_told_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    told = json.loads(launched(variables.MULTI_WORKER_MIRRORED)["TF_CONFIG"])
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    given = launched(variables.MULTI_WORKER_MIRRORED)
+    assert given["NO_PROXY"] == given["no_proxy"] == "localhost,algo-1,algo-2", "gRPC asks a proxy for any other name"
+    told = json.loads(given["TF_CONFIG"])
     assert told["task"] == {"type": "worker", "index": 1}
     first, second = (worker.split(":") for worker in told["cluster"]["worker"])
     assert (first[0], second[0]) == ("algo-1", "algo-2")

@@ -16,7 +16,7 @@ from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
 from cloche_jobs.frameworks import variables
 from cloche_jobs.frameworks.script import Launch, log, train
-from cloche_jobs.frameworks.sharing import port_of_run, threads_each
+from cloche_jobs.frameworks.sharing import port_of_run, straight_to_each_other, threads_each
 from cloche_jobs.frameworks.variables import Training
 
 _REFUSED: Final = {
@@ -42,7 +42,7 @@ def launched(training: Training, command: list[str]) -> Launch:
         raise UserError(f"{launch}: {_REFUSED[launch]}. {instead}")
     found = threads_each(training)
     if launch == variables.MULTI_WORKER_MIRRORED:
-        found["TF_CONFIG"] = json.dumps(_config(training))
+        found |= {"TF_CONFIG": json.dumps(_config(training)), **straight_to_each_other(training)}
     return Launch(command, found)
 
 
