@@ -168,8 +168,9 @@ class Changes:
                 log.exception("a listener to changes of records failed")
 
     def _advance_all(self) -> None:
-        begun = [(follower, self._begin(follower)) for follower in self._followers]  # one commit for all of them
-        behind = [follower for follower, handed in begun if handed is not None and self._end(follower, handed)]
+        # One after the other: a change that all are handed in the very commit that made it would be deleted with it, and
+        # no listener would hear of it.
+        behind = [each for each in self._followers if (handed := self._begin(each)) and self._end(each, handed)]
         if not self._followers:
             self._trim()
         if behind:
