@@ -168,8 +168,8 @@ class Changes:
                 log.exception("a listener to changes of records failed")
 
     def _advance_all(self) -> None:
-        # One after the other: a change that all are handed in the very commit that made it would be deleted with it, and
-        # no listener would hear of it.
+        # One after the other: a change that all are handed in the very commit that made it is deleted with it, and no
+        # listener hears of it.
         behind = [each for each in self._followers if (handed := self._begin(each)) and self._end(each, handed)]
         if not self._followers:
             self._trim()
