@@ -3,7 +3,7 @@
 A folder is there or it is not: an image is unpacked beside it, by a process of its own (``layers.py``), and renamed
 when it is complete and on the disk, so what was cut short is never taken for an image, and is swept by the next. Who
 unpacks holds a lock file; whoever else wants the same image waits there, and finds it done. Jobs see the folder
-read-only, under a layer of their own (0034), and hold ``in-use`` shared while they run; ``prune`` takes what nobody
+read-only, under a layer of their own (0036), and hold ``in-use`` shared while they run; ``prune`` takes what nobody
 holds.
 """
 
