@@ -57,7 +57,7 @@ def _place(operation: Operation) -> str:
     owner = getattr(operation.handler, "__self__", None)
     name = type(owner).__name__ if owner is not None else told.written[0].partition(" ")[0]
     path = told.file.resolve().relative_to(ROOT).as_posix()
-    return f"[{path.removeprefix('src/cloche/').removeprefix('services/')}](../../{path}) `{name}`"
+    return f"[{path.removeprefix('src/cloche/services/')}](../../{path}) `{name}`"
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def test_sigterm_reaches_the_children_too(bench: Bench) -> None:
 
 
 def test_max_runtime(bench: Bench) -> None:
-    bench.start(STUBBORN, max_runtime_seconds=0.3, stop_grace_seconds=0.2)
+    bench.start(STUBBORN, max_runtime_seconds=1.5, stop_grace_seconds=0.2)  # time to become stubborn
     ended = bench.ended()
     assert (ended.cause, ended.signal) == ("max_runtime", signal.SIGKILL)
 

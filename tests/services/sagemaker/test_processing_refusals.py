@@ -66,7 +66,8 @@ def test_a_bucket_that_is_not_there(bench: Bench) -> None:
     ("repository", "words"),
     [
         ("205585389593.dkr.ecr.us-east-1.amazonaws.com/sagemaker-clarify-processing:1.0", "Clarify's analyzer"),
-        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/my-own:1", "nothing that stands in for the image"),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/my-own:1", "Cannot find repository: my-own"),
+        ("210987654321.dkr.ecr.us-east-1.amazonaws.com/theirs:1", "nothing that stands in for the image"),
     ],
 )
 def test_images_that_are_not_there(bench: Bench, repository: str, words: str) -> None:

@@ -13,6 +13,7 @@ from spoken import invented, operation, request
 
 from cloche.aws.errors import AwsError
 from cloche.aws.protocols import cbor, json_values, parse_request, xml_reading
+from cloche.foundation.limits import LAYER_PART_BODY_BYTES_MAX
 
 EVERYTHING = {
     "In": {
@@ -93,7 +94,7 @@ def test_json_is_refused(case: str) -> None:
 
 def test_what_is_too_large_is_413() -> None:
     with pytest.raises(AwsError) as refused:
-        parse("json", b'{"S":"' + b"a" * (17 * 2**20) + b'"}')
+        parse("json", b'{"S":"' + b"a" * LAYER_PART_BODY_BYTES_MAX + b'"}')
     assert refused.value.status == 413
 
 

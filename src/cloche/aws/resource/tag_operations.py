@@ -1,59 +1,47 @@
-"""The three operations on tags by ARN that most services have, made from how a service finds what has the tags."""
+"""Tags by ARN as most services have them, made from how a service finds what has the tags."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from cloche.aws.operation import Context, Members, operation
+from cloche.aws.operation import Context, Members
 from cloche.aws.resource import tagging
 from cloche.foundation.errors import Invalid, LimitReached
 from cloche.storage.metadata import tags
 
-Handler = Callable[[Context, Members], Members]
-Locate = Callable[[Context, sqlite3.Connection, Members], str]
 
+@dataclass(frozen=True, slots=True)
+class TagsByArn:
+    """What the three operations on tags do. A service names them; this answers."""
 
-def tag_operations(
-    locate: Locate,
-    *,
-    members: tuple[str, str] = ("Tags", "TagKeys"),
-    names: tuple[str, str, str] = ("TagResource", "UntagResource", "ListTagsForResource"),
-    as_map: bool = False,
-    refused: Callable[[Invalid | LimitReached], Exception] | None = None,
-) -> tuple[Handler, Handler, Handler]:
-    """Handlers that add, remove and list tags, under ``names``.
+    locate: Callable[[Context, sqlite3.Connection, Members], str]
+    """The ARN of what a request is about. Raises the service's own error where there is no such thing."""
+    tags: str = "Tags"
+    keys: str = "TagKeys"
+    as_map: bool = False
+    """Does the service write tags as a map, rather than as a list?"""
+    refused: Callable[[Invalid | LimitReached], Exception] | None = None
+    """The service's error for what breaks AWS's rules of tags, where it has one of its own."""
 
-    ``locate`` answers the ARN of what a request is about and raises the service's own error where there is no such
-    thing. ``members`` are the service's words for tags and their keys; ``as_map`` says that it writes tags as a map
-    rather than a list. ``refused`` makes the service's error of one that breaks AWS's rules for tags.
-    """
-    given, keys = members
-
-    def pairs_of(request: Members) -> list[tuple[str, str]]:
-        listed = [{"Key": key, "Value": value} for key, value in request[given].items()] if as_map else request[given]
-        return tagging.tag_pairs(listed)
-
-    @operation(names[0])
-    def tag(ctx: Context, request: Members) -> Members:
+    def add(self, ctx: Context, request: Members) -> Members:
+        given = request[self.tags]
+        listed = [{"Key": key, "Value": value} for key, value in given.items()] if self.as_map else given
         try:
-            pairs = pairs_of(request)
-            ctx.parts.database.write(lambda tx: tagging.add_tags(tx, locate(ctx, tx, request), pairs))
+            pairs = tagging.tag_pairs(listed)
+            ctx.parts.database.write(lambda tx: tagging.add_tags(tx, self.locate(ctx, tx, request), pairs))
         except (Invalid, LimitReached) as error:
-            if refused is None:
+            if self.refused is None:
                 raise
-            raise refused(error) from None
+            raise self.refused(error) from None
         return {}
 
-    @operation(names[1])
-    def untag(ctx: Context, request: Members) -> Members:
-        ctx.parts.database.write(lambda tx: tags.remove(tx, locate(ctx, tx, request), request[keys]))
+    def remove(self, ctx: Context, request: Members) -> Members:
+        ctx.parts.database.write(lambda tx: tags.remove(tx, self.locate(ctx, tx, request), request[self.keys]))
         return {}
 
-    @operation(names[2], reads=True)
-    def listed(ctx: Context, request: Members) -> Members:
+    def held(self, ctx: Context, request: Members) -> Members:
         reader = ctx.parts.database.reader
-        held = tags.read(reader, locate(ctx, reader, request))
-        return {given: dict(held) if as_map else tagging.tag_members(held)}
-
-    return tag, untag, listed
+        found = tags.read(reader, self.locate(ctx, reader, request))
+        return {self.tags: dict(found) if self.as_map else tagging.tag_members(found)}

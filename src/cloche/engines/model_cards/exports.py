@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloche.compute.images import EnvironmentFailed
-from cloche.compute.runtime import Limits, ProcessSpec, Running
+from cloche.compute.runtime import Limits, Mount, ProcessSpec, Running
 from cloche.engines.model_cards.machine import KIND, LIFECYCLE, status_of
 from cloche.foundation.errors import Conflict, LimitReached, NotFound
 from cloche.foundation.limits import MIB
@@ -29,6 +29,7 @@ from cloche.lifecycle.machine import Event, Item, Outcome, Wait
 from cloche.storage.metadata import records
 from cloche.storage.objects import Details
 from cloche_jobs.catalog import DOCUMENTS
+from cloche_jobs.contract import PACKAGE_ROOT, package_folder
 from cloche_jobs.contract.failure import REASON_CHARACTERS_MAX
 from cloche_jobs.documents.places import card_file, document_file
 
@@ -156,7 +157,7 @@ class CardExports:
             argv=(str(python), "-P", "-m", "cloche_jobs.documents.model_card"),
             environment=environment,
             ml_root=layout.root,
-            mounts=found.mounts,
+            mounts=(Mount(package_folder(), str(PACKAGE_ROOT / "cloche_jobs")),),
             directory="/opt/ml" if able.ml_root_at_opt_ml else str(layout.root),
             network=False,
             limits=Limits(memory_bytes=MEMORY_BYTES, processes=16, file_bytes=DOCUMENT_BYTES_MAX),

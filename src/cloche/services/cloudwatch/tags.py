@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from cloche.aws.errors import AwsError
-from cloche.aws.operation import Context, Members
-from cloche.aws.resource.tag_operations import tag_operations
+from cloche.aws.operation import Context, Members, operation
+from cloche.aws.resource.tag_operations import TagsByArn
 from cloche.engines.alarms import KIND as ALARM
 from cloche.services.cloudwatch.dashboard import KIND as DASHBOARD
 from cloche.services.cloudwatch.errors import invalid_value
@@ -21,6 +21,19 @@ def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> st
     return arn
 
 
-tag_resource, untag_resource, list_tags_for_resource = tag_operations(
-    _known, refused=lambda error: invalid_value(error.message)
-)
+TAGS = TagsByArn(_known, refused=lambda error: invalid_value(error.message))
+
+
+@operation("TagResource")
+def tag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.add(ctx, request)
+
+
+@operation("UntagResource")
+def untag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.remove(ctx, request)
+
+
+@operation("ListTagsForResource", reads=True)
+def list_tags_for_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.held(ctx, request)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from cloche.aws.operation import Context, Members
-from cloche.aws.resource.tag_operations import tag_operations
+from cloche.aws.operation import Context, Members, operation
+from cloche.aws.resource.tag_operations import TagsByArn
 from cloche.engines.events.rules import DEFAULT_BUS
 from cloche.foundation.errors import NotFound
 from cloche.services.events.naming import bus_arn
@@ -22,4 +22,19 @@ def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> st
     return arn
 
 
-tag_resource, untag_resource, list_tags_for_resource = tag_operations(_known)
+TAGS = TagsByArn(_known)
+
+
+@operation("TagResource")
+def tag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.add(ctx, request)
+
+
+@operation("UntagResource")
+def untag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.remove(ctx, request)
+
+
+@operation("ListTagsForResource", reads=True)
+def list_tags_for_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.held(ctx, request)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from cloche.aws.operation import Context, Members
-from cloche.aws.resource.tag_operations import tag_operations
+from cloche.aws.operation import Context, Members, operation
+from cloche.aws.resource.tag_operations import TagsByArn
 from cloche.engines.functions import LATEST, Owner, rows
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 
@@ -25,6 +25,19 @@ def _arn(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
     return owner.arn
 
 
-tag_resource, untag_resource, list_tags = tag_operations(
-    _arn, names=("TagResource", "UntagResource", "ListTags"), as_map=True
-)
+TAGS = TagsByArn(_arn, as_map=True)
+
+
+@operation("TagResource")
+def tag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.add(ctx, request)
+
+
+@operation("UntagResource")
+def untag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.remove(ctx, request)
+
+
+@operation("ListTags", reads=True)
+def list_tags(ctx: Context, request: Members) -> Members:
+    return TAGS.held(ctx, request)
