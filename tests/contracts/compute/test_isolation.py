@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,7 @@ def test_mounts_are_read_only_unless_they_say_so(boxed: Bench) -> None:
 
 
 def test_a_mount_whose_source_is_missing_is_told(boxed: Bench) -> None:
+    boxed = replace(boxed, stands_by=False)  # nobody can for it: do not wait for one
     boxed.start("", mounts=(Mount(boxed.folder / "nowhere", "/mnt"),))
     ended = boxed.ended()
     assert ended.cause == "not_started"
