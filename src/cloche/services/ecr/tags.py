@@ -9,11 +9,12 @@ from typing import Any
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import tagging
+from cloche.aws.resource.tag_operations import TagsByArn
 from cloche.engines.image_registry import REPOSITORY
 from cloche.engines.image_registry.errors import RepositoryUnknown
 from cloche.foundation.errors import Invalid, LimitReached
 from cloche.services.ecr.errors import invalid
-from cloche.storage.metadata import records, tags
+from cloche.storage.metadata import records
 
 
 def pairs_of(members: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -21,32 +22,10 @@ def pairs_of(members: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
     try:
         pairs = tagging.tag_pairs(members)
     except Invalid as error:
-        raise AwsError("InvalidTagParameterException", error.message) from None
+        raise _refused(error) from None
     if len(pairs) > tagging.TAGS_MAX:
         raise _too_many()
     return pairs
-
-
-@operation("TagResource")
-def tag_resource(ctx: Context, request: Members) -> Members:
-    pairs = pairs_of(request["tags"])
-    try:
-        ctx.parts.database.write(lambda tx: tagging.add_tags(tx, _known(ctx, tx, request), pairs))
-    except LimitReached:
-        raise _too_many() from None
-    return {}
-
-
-@operation("UntagResource")
-def untag_resource(ctx: Context, request: Members) -> Members:
-    ctx.parts.database.write(lambda tx: tags.remove(tx, _known(ctx, tx, request), request["tagKeys"]))
-    return {}
-
-
-@operation("ListTagsForResource", reads=True)
-def list_tags_for_resource(ctx: Context, request: Members) -> Members:
-    reader = ctx.parts.database.reader
-    return {"tags": tagging.tag_members(tags.read(reader, _known(ctx, reader, request)))}
 
 
 def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
@@ -62,3 +41,25 @@ def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> st
 
 def _too_many() -> AwsError:
     return AwsError("TooManyTagsException", f"A repository may not have more than {tagging.TAGS_MAX} tags.")
+
+
+def _refused(error: Invalid | LimitReached) -> AwsError:
+    return _too_many() if isinstance(error, LimitReached) else AwsError("InvalidTagParameterException", error.message)
+
+
+TAGS = TagsByArn(_known, tags="tags", keys="tagKeys", refused=_refused)
+
+
+@operation("TagResource")
+def tag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.add(ctx, request)
+
+
+@operation("UntagResource")
+def untag_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.remove(ctx, request)
+
+
+@operation("ListTagsForResource", reads=True)
+def list_tags_for_resource(ctx: Context, request: Members) -> Members:
+    return TAGS.held(ctx, request)
