@@ -42,9 +42,11 @@ docs: setup  # the computed pages of docs/reference
 quick: setup
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not journey"
 
-# What fails among all the others, on all cores, is tried once more alone; what fails again has failed.
+# Clients wait between two looks, half of a journey: two more run at a time than there are cores, the longest first.
+# What fails among all the others is tried once more alone; what fails again has failed.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) + 2)")
 test: lint types layers
-	$(BIN)/pytest -n auto --dist loadfile || $(BIN)/pytest --last-failed --last-failed-no-failures none
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder || $(BIN)/pytest --last-failed --last-failed-no-failures none
 
 # ceph/s3-tests, cloned and counted by ../shared/conformance/s3-tests/run.sh (or $$S3TESTS), against a server of its own.
 s3-tests: setup

@@ -21,6 +21,15 @@ from server_process import ServerProcess
 os.environ.setdefault("BOTO_DISABLE_CRT", "true")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with journeys come first, then those with slow tests: what takes minutes must not begin last."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = 0 if item.get_closest_marker("journey") else 1 if item.get_closest_marker("slow") else 2
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _room_for_files() -> None:
     """Thousands of tests in one process, some with thousands of connections: take all the system allows."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_clients import CLOCHE
+from example_runs import CLOCHE
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(1200)]
 DAYS = 8

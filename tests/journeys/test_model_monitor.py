@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from environments import client_python
-from test_clients import CLOCHE, EXAMPLES, data, result, run  # noqa: F401 - a fixture
+from example_runs import CLOCHE, EXAMPLES, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -23,7 +23,7 @@ def turning(start_server: Callable[..., Any], tmp_path: Path) -> tuple[Any, str]
     return server, str(script)
 
 
-def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_path: Path) -> None:
     server, cloche = turning
     line = [
         str(client_python("sagemaker2")),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from environments import client_python
-from test_clients import run
+from example_runs import run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 

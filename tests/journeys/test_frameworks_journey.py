@@ -1,0 +1,33 @@
+"""PyTorch on several hosts, and XGBoost there, by the SageMaker SDK v2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from environments import client_python
+from example_runs import EXAMPLES, result, run
+
+from cloche.compute.local.sandbox import bubblewrap
+
+pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
+def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "several_instances/main.py")]
+    output = run(server, [*script, str(data)], tmp_path)
+    losses = result(output)
+    assert losses["loss_of_1"] < 0.3
+    assert abs(losses["loss_of_2"] - losses["loss_of_1"]) < 0.1
+    assert losses["loss_of_groups"] < 0.3
+    assert "Distributed node training with 3 hosts: ['algo-1', 'algo-2', 'algo-3']" in output
+
+
+@pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
+def test_pytorch_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
+    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "pytorch/main.py")]
+    output = run(server, script, tmp_path)
+    assert result(output)["accuracy"] > 0.95
+    assert "(host 0 of 2)" in output and "(host 1 of 2)" in output
+    assert "pytorch-training:2.6.0 runs on torch 2.13.0 (CPU): 2.13 stands in for 2.6" in output
