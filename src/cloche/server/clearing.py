@@ -28,6 +28,7 @@ class Clearing:
         parts.monitoring.abandon(account)
         parts.pipelines.abandon(account)
         parts.tuning.abandon(account)
+        parts.validations.abandon(account)
         parts.training.abandon(account)
         parts.transforms.abandon(account)
         parts.processing.abandon(account)

@@ -49,6 +49,7 @@ from cloche.engines.log_insights import LogInsights
 from cloche.engines.metric_filters import MetricFilters
 from cloche.engines.model_cards import CardExports
 from cloche.engines.monitoring import Monitoring
+from cloche.engines.package_validation import Validations
 from cloche.engines.pipelines import Pipelines
 from cloche.engines.processing import Processing
 from cloche.engines.queues import Queues, QueueTagOwner
@@ -172,6 +173,7 @@ class Engines:
         parts.transforms.start()
         parts.card_exports.start()
         parts.tuning.start()
+        parts.validations.start()
         parts.monitoring.start()
         parts.processing.start()
         parts.topics.start()
@@ -272,6 +274,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         "exports": exports,
         "log_insights": LogInsights(layout.root / "insights", database, clock, log_store),
         "card_exports": card_exports,
+        "validations": Validations(database, reconciler, api, changes),
         "metric_filters": metric_filters,
         "log_subscriptions": log_subscriptions_of(equipment, functions),
         "queues": messages,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloche.engines.model_cards import CardExports
     from cloche.engines.monitoring import Monitoring
     from cloche.engines.object_events import ObjectEvents
+    from cloche.engines.package_validation import Validations
     from cloche.engines.pipelines import Pipelines
     from cloche.engines.processing import Processing
     from cloche.engines.queues import Queues
@@ -69,6 +70,7 @@ class Parts:
     exports: LogExports
     log_insights: LogInsights
     card_exports: CardExports
+    validations: Validations
     metric_filters: MetricFilters
     log_subscriptions: LogSubscriptions
     queues: Queues

@@ -269,24 +269,6 @@ def test_what_contradicts_itself_is_refused(sagemaker: Any, group: str) -> None:
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        (
-            "ValidationSpecification",
-            {
-                "ValidationRole": "arn:aws:iam::123456789012:role/Hosting",
-                "ValidationProfiles": [
-                    {
-                        "ProfileName": "one",
-                        "TransformJobDefinition": {
-                            "TransformInput": {
-                                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://a/b"}}
-                            },
-                            "TransformOutput": {"S3OutputPath": "s3://a/c"},
-                            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-                        },
-                    }
-                ],
-            },
-        ),
         ("SourceAlgorithmSpecification", {"SourceAlgorithms": [{"AlgorithmName": "mine"}]}),
         ("CertifyForMarketplace", True),
         ("SecurityConfig", {"KmsKeyId": "key"}),

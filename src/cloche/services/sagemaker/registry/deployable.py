@@ -18,6 +18,11 @@ UNAPPROVED: Final = fact(
     "Model package {arn} cannot be deployed: its approval status is {name}, and only Approved ones can.",
     source="docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html (the rule, not the words)",
 )
+INCOMPLETE: Final = fact(
+    "ValidationException",
+    "Model package {arn} cannot be deployed: its status is {status}, and only Completed ones can.",
+    source="the meaning of ModelPackageStatus in API_DescribeModelPackage; the words are Cloche's own",
+)
 _GIVEN_BY_PACKAGE: Final = ("Image", "ModelDataUrl", "ModelDataSource", "ImageConfig")
 _KEPT: Final = ("ContainerHostname", "Image", "ModelDataUrl", "ModelDataSource", "AdditionalModelDataSources")
 
@@ -29,6 +34,8 @@ def containers_of_package(ctx: Context, connection: sqlite3.Connection, containe
         if container.get(name):
             raise Invalid(f"{name} is the model package's to say when ModelPackageName is given.", field=name)
     package = find_package(ctx, connection, container["ModelPackageName"])
+    if package.status != "Completed":
+        raise INCOMPLETE.error(arn=package.arn, status=package.status)
     approval = package.request.get("ModelApprovalStatus")
     if "ModelPackageGroupName" in package.request and approval != "Approved":
         raise UNAPPROVED.error(arn=package.arn, name=str(approval))

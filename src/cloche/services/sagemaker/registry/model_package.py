@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Final
 
 from cloche.aws.operation import Context, Kept, Members
 from cloche.aws.resource import Fact, Resource, fact
-from cloche.foundation.errors import Invalid
+from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.registry.cloning import cloned_specification
 from cloche.services.sagemaker.registry.model_package_group import group_named, next_version
 from cloche.services.sagemaker.registry.package_checks import check_package, check_specification, stamped
 from cloche.services.sagemaker.registry.package_updates import updated_package
+from cloche.services.sagemaker.registry.package_validation import plan_validation
 from cloche.services.sagemaker.registry.people import by
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
@@ -25,6 +26,11 @@ MISSING: Final = fact(
     "ValidationException",
     "ModelPackage {arn} does not exist.",
     source="the suffix by which aws-controllers-k8s/sagemaker-controller (generator.yaml) knows it",
+)
+BUSY: Final = fact(
+    "ConflictException",
+    "ModelPackage {arn} is being validated; delete it when that has ended.",
+    source="code: the operation's errors in the model; words: Cloche's own",
 )
 _VERSIONED: Final = "json_extract(request, '$.ModelPackageGroupName') IS NOT NULL"
 
@@ -97,8 +103,18 @@ class ModelPackage(Resource):
         kept = {name: value for name, value in record.request.items() if name != "ModelPackageName"}
         kept |= cloned_specification(ctx, tx, request.get("SourceUri", ""))
         records.replace_request(tx, record.arn, kept, record.created_at)
-        # Nothing runs to make it (validation is refused), so it is complete with its row.
-        records.set_status(tx, record.arn, "Completed", state={"by": by(ctx)})
+        # Where nothing is to be tried, nothing runs to make it: it is complete with its row.
+        plan = plan_validation(ctx, record, kept)
+        records.set_status(tx, record.arn, None if plan else "Completed", state={"by": by(ctx)})
+        if plan is not None:
+            ctx.parts.validations.submit(tx, plan)
+
+    def deleted(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
+        try:
+            ctx.parts.validations.delete(tx, record.arn)
+        except Conflict:
+            raise BUSY.error(arn=record.arn) from None
+        super().deleted(ctx, tx, record)
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
         if specification := request.get("InferenceSpecification"):
@@ -143,7 +159,10 @@ class ModelPackage(Resource):
             # (aws/sagemaker-python-sdk#5606). AWS's SDK 3 describes again by the ARN only where none is answered.
             "ModelPackageName": None if number else record.name,
             "ModelPackageVersion": int(number) if number else None,
-            "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+            "ModelPackageStatusDetails": {
+                "ValidationStatuses": record.state.get("validations", []),
+                "ImageScanStatuses": [],
+            },
             "CertifyForMarketplace": False,
             "CreatedBy": record.state.get("by"),
             "LastModifiedBy": modified,

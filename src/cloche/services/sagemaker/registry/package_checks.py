@@ -12,7 +12,6 @@ from cloche.services.sagemaker.registry.model_card_content import check_card_of_
 CUSTOMER_METADATA_MAX: Final = 50
 ADDITIONAL_SPECIFICATIONS_MAX: Final = 15
 _REFUSED: Final = {
-    "ValidationSpecification": "batch transform jobs that try the package",
     "SourceAlgorithmSpecification": "packages of algorithm resources",
     "CertifyForMarketplace": "the AWS Marketplace",
     "SecurityConfig": "encryption with a KMS key",
