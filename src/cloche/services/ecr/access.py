@@ -1,22 +1,19 @@
 """Which repository a request means, and whether its caller may.
 
-Who signed for the account that owns a repository is let through unless the repository's policy says an explicit no, as
-everywhere in Cloche until identity policies are enforced; anybody else needs the policy's yes. The registry protocol
-asks here, too, for whoever a token was made for.
+The policy is asked as that of other resources is (``services/resource_policy``). The registry protocol asks here, too,
+for whoever a token was made for.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
-from cloche.engines.identity.policy import Document, Outcome, Request, compile_document
-from cloche.engines.identity.policy.resource import evaluate_resource_policy
 from cloche.engines.image_registry import ImageRegistry, Repository
 from cloche.engines.image_registry.errors import RepositoryUnknown
 from cloche.foundation.errors import Invalid
+from cloche.services.resource_policy import compiled, lets_in
 
 
 def registry_of(ctx: Context) -> ImageRegistry:
@@ -48,21 +45,9 @@ def repository_named(ctx: Context, account: str, region: str, name: str, action:
 
 
 def may(ctx: Context, repository: Repository, action: str) -> bool:
-    is_owners = bool(ctx.account == repository.account)
-    text = repository.settings.get("policy")
-    if not text:
-        return is_owners
-    who, keys = ctx.parts.identity.asker(ctx.account, ctx.caller.arn, ctx.caller.access_key)
-    context: dict[str, Any] = {
-        **keys,
-        "aws:securetransport": ("true" if ctx.http.scheme == "https" else "false",),
-    }
-    if ctx.http.client:
-        context["aws:sourceip"] = (ctx.http.client.removeprefix("::ffff:"),)
-    said = evaluate_resource_policy(compiled(text), who, Request(f"ecr:{action}", repository.arn, context))
-    if said is Outcome.EXPLICIT_DENY:
-        return is_owners and action in ("SetRepositoryPolicy", "DeleteRepositoryPolicy")
-    return is_owners or said is Outcome.ALLOWED
+    unlocks = ("ecr:SetRepositoryPolicy", "ecr:DeleteRepositoryPolicy")
+    policy = repository.settings.get("policy")
+    return lets_in(ctx, policy, repository.account, f"ecr:{action}", repository.arn, unlocks=unlocks)
 
 
 def is_policy(text: str) -> bool:
@@ -71,11 +56,6 @@ def is_policy(text: str) -> bool:
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError, Invalid):
         return False
     return True
-
-
-@lru_cache(maxsize=256)
-def compiled(text: str) -> Document:
-    return compile_document(text)
 
 
 def _denied(ctx: Context, action: str, arn: str) -> AwsError:

@@ -1,8 +1,6 @@
 """Which queue a request means, and whether its caller may.
 
-Who signed for the account that owns the queue is let through unless the queue's policy says an explicit no, as
-everywhere in Cloche until identity policies are enforced (``engines/identity/authorizer``). Anybody else needs the
-policy's yes, and for some actions not even that counts
+As for other resources with a policy (``services/resource_policy``), but that for some actions nobody else's yes counts
 (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
 sqs-customer-managed-policy-examples.html#grant-cross-account-permissions-to-role-and-user-name).
 """
@@ -10,15 +8,13 @@ sqs-customer-managed-policy-examples.html#grant-cross-account-permissions-to-rol
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context
-from cloche.engines.identity.policy import Document, Outcome, Request, compile_document
-from cloche.engines.identity.policy.resource import evaluate_resource_policy
 from cloche.engines.queues import Queue
 from cloche.foundation.errors import NotFound
+from cloche.services.resource_policy import lets_in
 
 OWNERS_ONLY: Final = frozenset(
     {
@@ -27,6 +23,7 @@ OWNERS_ONLY: Final = frozenset(
         *("StartMessageMoveTask", "CancelMessageMoveTask", "ListMessageMoveTasks"),
     }
 )
+_UNLOCKS: Final = frozenset(f"sqs:{action}" for action in OWNERS_ONLY)
 _URL: Final = re.compile(r"(?:https?://[^/?#]+)?/?(?:(?P<account>\d{12})/)?(?P<name>[A-Za-z0-9_.-]{1,80})/?")
 
 
@@ -58,26 +55,11 @@ def queue_named(ctx: Context, account: str, name: str, action: str) -> Queue:
 
 
 def _may(ctx: Context, queue: Queue, action: str) -> bool:
-    is_owners = ctx.account == queue.account
-    text = queue.attributes.get("Policy")
-    if not text:
-        return is_owners
+    if action in OWNERS_ONLY and ctx.account != queue.account:
+        return False
     # One statement grants an action with its batch form (API_AddPermission.html).
     asked = f"sqs:{action.removesuffix('Batch')}"
-    who, keys = ctx.parts.identity.asker(ctx.account, ctx.caller.arn, ctx.caller.access_key)
-    context = {**keys, "aws:securetransport": ("true" if ctx.http.scheme == "https" else "false",)}
-    if ctx.http.client:
-        context["aws:sourceip"] = (ctx.http.client.removeprefix("::ffff:"),)
-    said = evaluate_resource_policy(compiled(text), who, Request(asked, queue.arn, context))
-    if said is Outcome.EXPLICIT_DENY:
-        return is_owners and action in OWNERS_ONLY and ctx.caller.arn.endswith(":root")
-    return is_owners or (said is Outcome.ALLOWED and action not in OWNERS_ONLY)
-
-
-@lru_cache(maxsize=256)
-def compiled(text: str) -> Document:
-    """Raises ``Invalid`` for what is no policy."""
-    return compile_document(text)
+    return lets_in(ctx, queue.attributes.get("Policy"), queue.account, asked, queue.arn, unlocks=_UNLOCKS)
 
 
 def _denied(ctx: Context, action: str, arn: str) -> AwsError:
