@@ -1,4 +1,4 @@
-"""The life of a validation, Pending until its job is made: its states are ModelPackageStatus in the words of the API."""
+"""The life of a validation, Pending until its job is made: its states are those of the package (ModelPackageStatus)."""
 
 from __future__ import annotations
 
