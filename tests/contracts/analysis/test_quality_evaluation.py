@@ -99,3 +99,40 @@ def test_numbers(ask: Ask, tmp_path: Path) -> None:
     assert 0.8 < group["r2"]["value"] < 1 and group["r2"]["standard_deviation"] > 0
     assert read["further_metrics"]["rmse_of_the_mean"] > 2 * group["rmse"]["value"]
     assert len(read["slices"]) == 2
+
+
+def test_orders(ask: Ask, tmp_path: Path) -> None:
+    """Against the measures themselves, and chance against what it must be: one relevant item of four in any place."""
+    code = "from cloche_jobs.analysis.quality import ranking\n"
+    code += "q, g = np.repeat(np.arange(150), 4), np.tile([0, 0, 1, 0], 150)\ns = g + r.normal(0, 1, 600)\n"
+    read = written(ask, code + "evaluation.evaluate_ranking(q, g, s, k=3, resamples=60)", tmp_path)
+    group, further = read["ranking_metrics"], read["further_metrics"]
+    whole = ask(START + code + "result = ranking.ranking(q, g, s, 3)")
+    assert set(group) == {"ndcg", "map", "precision", "recall", "mrr", "hit_rate"}
+    assert {name: each["value"] for name, each in group.items()} == pytest.approx({name: whole[name] for name in group})
+    assert all(0 < each["standard_deviation"] < 0.1 for each in group.values())
+    assert (further["k"], further["queries"], further["queries_without_relevant"]) == (3, 150, 0)
+    by_k = further["by_k"]
+    assert by_k["k"] == [1, 2, 3] and by_k["ndcg"][2] == pytest.approx(group["ndcg"]["value"])
+    assert by_k["recall"] == sorted(by_k["recall"])
+    expected = (1 + 1 / math.log2(3) + 1 / 2) / 4
+    assert further["ndcg_of_random_order"] == pytest.approx(expected, abs=0.03)
+    assert {plot.stem for plot in (tmp_path / "plots").iterdir()} == {"by_k", "ndcg"}
+
+
+def test_clusters(ask: Ask, tmp_path: Path) -> None:
+    code = "c = (np.arange(120) % 3)\np = np.stack([10 * c, -5 * c], axis=1) + r.normal(0, 1, (120, 2))\n"
+    code += "k = np.where(np.arange(120) < 6, (c + 1) % 3, c)\n"
+    read = written(ask, code + "evaluation.evaluate_clustering(p, k, classes=c, resamples=60)", tmp_path)
+    group = read["clustering_metrics"]
+    assert group["purity"]["value"] == pytest.approx(114 / 120) and 0 < group["purity"]["standard_deviation"] < 0.05
+    assert 0.6 < group["silhouette"]["value"] < 1 and group["silhouette"]["standard_deviation"] == "NaN"
+    assert read["further_metrics"] == {"clusters": 3, "rows": 120, "sizes": {"0": 40, "1": 40, "2": 40}}
+    table = read["classes_of_clusters"]
+    assert [table[each][each] for each in "012"] == [38, 38, 38]
+    assert sum(sum(row.values()) for row in table.values()) == 120
+    assert {plot.stem for plot in (tmp_path / "plots").iterdir()} == {"sizes", "classes"}
+    code += "evaluation.evaluate_clustering(p, k)"
+    assert set(written(ask, code, tmp_path / "alone")["clustering_metrics"]) == {
+        "silhouette", "calinski_harabasz", "davies_bouldin",
+    }  # fmt: skip

@@ -61,6 +61,20 @@ def estimate(
     )
 
 
+def with_spread(
+    measure: Callable[..., float], *columns: Any, resamples: int, seed: int, strata: Any = None
+) -> dict[str, float]:
+    """A measure as ``evaluation.json`` tells it; the deviation is ``nan`` where the resamples cannot say it."""
+    value = float(measure(*columns))
+    if resamples < 2:
+        return {"value": value, "standard_deviation": float("nan")}
+    try:
+        told = estimate(measure, *columns, resamples=resamples, seed=seed, strata=strata, bca=False)
+    except ValueError:
+        return {"value": value, "standard_deviation": float("nan")}
+    return {"value": value, "standard_deviation": told.standard_deviation}
+
+
 def resampled(
     measure: Callable[..., float], columns: list[Array], *, resamples: int, seed: int, strata: Any = None
 ) -> Array:

@@ -4,8 +4,9 @@
 problem, in it measures as ``{"value", "standard_deviation"}``, with ``"NaN"`` as text for what cannot be said, beside
 them curves and the confusion matrix (docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-
 metrics.html). AWS's SDK turns it into a model card, and a condition step reads
-``binary_classification_metrics.auc.value``. What SageMaker has no name for stands in groups of its own beside it.
-Standard deviations are the bootstrap's.
+``binary_classification_metrics.auc.value``. What SageMaker has no name for stands in groups of its own beside it;
+orders and clusters (``evaluation_of_orders``, ``evaluation_of_clusters``) have no group of AWS's at all, but the same
+form. Standard deviations are the bootstrap's.
 """
 
 from __future__ import annotations
@@ -18,10 +19,20 @@ import numpy as np
 
 from cloche_jobs.analysis.quality import baselines, calibration, classification, figures, gains, regression
 from cloche_jobs.analysis.quality.arrays import Array, binary, both_classes, numbers, paired
-from cloche_jobs.analysis.quality.bootstrap import estimate
+from cloche_jobs.analysis.quality.bootstrap import with_spread
+from cloche_jobs.analysis.quality.evaluation_of_clusters import evaluate_clustering
+from cloche_jobs.analysis.quality.evaluation_of_orders import evaluate_ranking
 from cloche_jobs.analysis.quality.figures import Curve
 from cloche_jobs.analysis.quality.report import Evaluation
 from cloche_jobs.analysis.quality.slices import slices
+
+__all__ = [
+    "evaluate_binary",
+    "evaluate_clustering",
+    "evaluate_multiclass",
+    "evaluate_ranking",
+    "evaluate_regression",
+]
 
 CURVE_POINTS = 200
 RESAMPLES = 200
@@ -55,7 +66,7 @@ def evaluate_binary(
     both_classes(truth)
 
     def measured(measure: Callable[[Array, Array], float], of: Array = given) -> dict[str, float]:
-        return _with_spread(measure, truth, of, strata=truth, resamples=resamples, seed=seed)
+        return with_spread(measure, truth, of, strata=truth, resamples=resamples, seed=seed)
 
     curve = classification.threshold_curve(truth, given)
     thin = curve.thinned(CURVE_POINTS)
@@ -108,7 +119,7 @@ def evaluate_multiclass(
         def of_rows(actual: Array, predicted: Array) -> float:
             return measure(classification.multiclass(actual, predicted))
 
-        return _with_spread(of_rows, truth, called, strata=truth, resamples=resamples, seed=seed)
+        return with_spread(of_rows, truth, called, strata=truth, resamples=resamples, seed=seed)
 
     whole = classification.multiclass(truth, called)
     constant = classification.multiclass(truth, baselines.commonest_class(truth))
@@ -154,7 +165,7 @@ def evaluate_regression(
         def of_rows(one: Array, other: Array) -> float:
             return float(getattr(regression.regression(one, other), name))
 
-        return _with_spread(of_rows, actual, predicted, strata=None, resamples=resamples, seed=seed)
+        return with_spread(of_rows, actual, predicted, strata=None, resamples=resamples, seed=seed)
 
     constant = regression.regression(actual, baselines.mean_value(actual))
     further = {name: value for name, value in whole.as_dict().items() if name not in ("mae", "mse", "rmse", "r2")}
@@ -187,19 +198,6 @@ def _at(threshold: float, ratio: Callable[[classification.Counts], float]) -> Ca
         return 0.0 if np.isnan(value) else value
 
     return measure
-
-
-def _with_spread(
-    measure: Callable[[Array, Array], float], truth: Array, given: Array, *, strata: Any, resamples: int, seed: int
-) -> dict[str, float]:
-    value = float(measure(truth, given))
-    if resamples < 2:
-        return {"value": value, "standard_deviation": float("nan")}
-    try:
-        told = estimate(measure, truth, given, resamples=resamples, seed=seed, strata=strata, bca=False)
-    except ValueError:
-        return {"value": value, "standard_deviation": float("nan")}
-    return {"value": value, "standard_deviation": told.standard_deviation}
 
 
 def _rmse(truth: Array, predictions: Array) -> float:

@@ -38,17 +38,8 @@ def ranking(queries: Any, relevances: Any, scores: Any, k: int = 10) -> Ranking:
     """One row for each item of each query. Raises ``ValueError`` for a negative relevance."""
     if k < 1:
         raise ValueError("k must be at least 1")
-    groups, relevant = paired(queries, relevances)
-    relevance, given = numbers(relevant, scores)
-    if relevance.min() < 0:
-        raise ValueError("a relevance may not be negative")
-    _, group = np.unique(groups, return_inverse=True)
-    order = np.lexsort((np.arange(len(given)), -given, group))
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    lists = list(np.split(relevance[order], starts[1:]))
+    lists = ranked_lists(queries, relevances, scores)
     told = [each for each in lists if each.any()]
-    if not told:
-        raise ValueError("no query has a relevant item")
 
     def mean(measure: Callable[[Array, int], float]) -> float:
         return float(np.mean([measure(each, k) for each in told]))
@@ -64,6 +55,21 @@ def ranking(queries: Any, relevances: Any, scores: Any, k: int = 10) -> Ranking:
         len(told),
         len(lists) - len(told),
     )
+
+
+def ranked_lists(queries: Any, relevances: Any, scores: Any) -> list[Array]:
+    """Each query's relevances by falling score. Raises ``ValueError`` where none of them has a relevant item."""
+    groups, relevant = paired(queries, relevances)
+    relevance, given = numbers(relevant, scores)
+    if relevance.min() < 0:
+        raise ValueError("a relevance may not be negative")
+    _, group = np.unique(groups, return_inverse=True)
+    order = np.lexsort((np.arange(len(given)), -given, group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    lists = list(np.split(relevance[order], starts[1:]))
+    if not any(each.any() for each in lists):
+        raise ValueError("no query has a relevant item")
+    return lists
 
 
 def dcg_at(ranked: Any, k: int) -> float:
