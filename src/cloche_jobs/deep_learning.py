@@ -76,6 +76,9 @@ _TENSORFLOW_INFERENCE: Final = (
     "2.11.1 2.12.1 2.13.0 2.14.1 2.16.1 2.18.0 2.19.0 2.20.0"
 )
 
+_PROGRAMS: Final = (("ssh", "cloche_jobs.meeting.call"), ("sshd", "cloche_jobs.meeting.daemon"))
+"""AWS's training images have ssh, for launches over MPI."""
+
 
 def _framework(name: str, version: str, tail: str, environment: str, library: str, note: str, **entries: str) -> Image:
     return Image(
@@ -89,6 +92,7 @@ def _framework(name: str, version: str, tail: str, environment: str, library: st
         spec=None,
         note=note,
         tail=tail,
+        programs=_PROGRAMS if entries.get("train") else (),
         imports=tuple(entries.get("imports", "").split()),
         is_deep_learning=True,
     )

@@ -44,7 +44,7 @@ class Image:
     """Module with the algorithm's hyperparameters, channels and metrics; ``None`` for frameworks."""
     note: str = ""
     programs: tuple[tuple[str, str], ...] = ()
-    """What a processing job finds on its path besides: (name, module that is run)."""
+    """What a job that names its program finds on its path besides: (name, module that is run)."""
     needs_java: bool = False
     module: str = ""
     """Run in a processing job that names no entry point of its own: the image's own program."""

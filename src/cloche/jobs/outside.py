@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final, Protocol
@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from cloche.compute.images.software import Software
 from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Capabilities, Mount
+from cloche.jobs.hosts import JobHost
 from cloche_jobs import catalog
 from cloche_jobs.contract import PACKAGE_ROOT, package_folder
 
@@ -49,12 +50,13 @@ class Gateway:
     """A bundle of authorities that holds Cloche's own beside the public ones."""
     packages: PackageSources
 
-    def environment(self, certificates: str) -> dict[str, str]:
+    def environment(self, certificates: str, hosts: Sequence[str]) -> dict[str, str]:
+        """``hosts`` are asked through no proxy: gRPC would send even their names to the one for AWS's."""
         bundles = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
         proxies = ("HTTPS_PROXY", "https_proxy")
         return {
             **dict.fromkeys(proxies, self.proxy_url),
-            **dict.fromkeys(("NO_PROXY", "no_proxy"), _DIRECT),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join((_DIRECT, *hosts))),
             **dict.fromkeys(bundles, certificates),
         }
 
@@ -75,14 +77,15 @@ def world(
     credentials: Mapping[str, str],
     *,
     request: Mapping[str, str],
+    hosts: Sequence[JobHost] = (),
 ) -> World:
-    """``gateway`` is ``None`` for a job without network too. The ``request``'s own proxy or bundle wins over the
-    gateway's."""
+    """``gateway`` is ``None`` for a job without network too; ``hosts`` are the job's, where it may have several. The
+    ``request``'s own proxy or bundle wins over the gateway's."""
     mounts: tuple[Mount, ...] = ()
     environment = credentials
     if gateway is not None:
         inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
-        offered = gateway.environment(inside)
+        offered = gateway.environment(inside, [host.name for host in hosts] if len(hosts) > 1 else [])
         sources = gateway.packages.found(private_files=capabilities.private_files)
         offered |= sources.environment
         environment = {**{name: value for name, value in offered.items() if name not in request}, **credentials}

@@ -61,6 +61,11 @@ class Layout:
         return self.root / "input" / "source" / "sourcedir.tar.gz"
 
     @property
+    def meeting(self) -> Path:
+        """One folder on all hosts of a job; see ``cloche_jobs.meeting``."""
+        return self.root / ".hosts"
+
+    @property
     def code(self) -> Path:
         return self.root / "code"
 

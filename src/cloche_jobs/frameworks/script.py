@@ -40,6 +40,8 @@ class Launch:
 
     command: list[str]
     variables: dict[str, str] = field(default_factory=dict)
+    ended: Callable[[], None] = lambda: None
+    """Called when that has ended, however it did."""
 
 
 Launcher = Callable[[Training, list[str]], Launch]
@@ -60,7 +62,10 @@ def train(layout: Layout, launcher: Launcher) -> None:
     variables = training.variables()
     _log_invocation(training, variables, launch.command)
     path = {"PYTHONPATH": import_path(code, packages)}
-    run_script(launch.command, code, {**os.environ, **variables, **launch.variables, **path})
+    try:
+        run_script(launch.command, code, {**os.environ, **variables, **launch.variables, **path})
+    finally:
+        launch.ended()
     log.info("Reporting training SUCCESS")
 
 

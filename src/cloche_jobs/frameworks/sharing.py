@@ -24,16 +24,10 @@ def port_of_run(master: str) -> int:
     return PORTS[zlib.crc32(run.encode()) % len(PORTS)]
 
 
-def threads_each(training: Training) -> dict[str, str]:
-    """A host's share of the processors, where there are several and the job does not say. Threads that wait for each
+def threads_each(training: Training, processes: int = 1) -> dict[str, str]:
+    """A process's share of the processors, where there are several and the job does not say. Threads that wait for each
     other in a loop would keep each other from running."""
-    hosts = len(training.resources["hosts"])
-    if hosts == 1 or "OMP_NUM_THREADS" in os.environ:
+    count = processes * len(training.resources["hosts"])
+    if count == 1 or "OMP_NUM_THREADS" in os.environ:
         return {}
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // hosts))}
-
-
-def straight_to_each_other(training: Training) -> dict[str, str]:
-    """The hosts' own names are asked through no proxy: gRPC would send even these to the one for AWS's names."""
-    names = ",".join([os.environ.get("NO_PROXY", ""), *training.resources["hosts"]]).strip(",")
-    return dict.fromkeys(("NO_PROXY", "no_proxy"), names)
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}

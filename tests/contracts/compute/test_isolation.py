@@ -108,6 +108,21 @@ def test_mounts_are_read_only_unless_they_say_so(boxed: Bench) -> None:
     assert (scratch / "made").read_text() == "yes"
 
 
+def test_a_file_may_be_mounted_where_a_folder_of_the_system_has_none(boxed: Bench) -> None:
+    program = boxed.folder / "program"
+    program.write_text("#!/bin/sh\necho here\n")
+    program.chmod(0o755)
+    name = "a-program-that-nobody-has"
+    script = (
+        f"import os, subprocess; print(subprocess.check_output(['/usr/sbin/{name}']))\n"
+        f"print(sorted({{*os.listdir('/usr/sbin')}} ^ {{*{sorted(os.listdir('/usr/sbin'))!r}}}))\n"
+        "try: open('/usr/sbin/other', 'w')\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    assert boxed.run(script, mounts=(Mount(program, f"/usr/sbin/{name}"),)).exit_code == 0, boxed.printed()
+    assert boxed.printed().splitlines() == ["b'here\\n'", f"['{name}']", "Read-only file system"]
+
+
 def test_a_mount_whose_source_is_missing_is_told(boxed: Bench) -> None:
     boxed = replace(boxed, stands_by=False)  # nobody can for it: do not wait for one
     boxed.start("", mounts=(Mount(boxed.folder / "nowhere", "/mnt"),))

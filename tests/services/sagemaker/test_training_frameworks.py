@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from typing import Any
 
 import pytest
-from training_requests import BUCKET, LOG_GROUP, Bench
+from framework_jobs import PYTORCH, completed, said, trained
+from training_requests import Bench
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -17,7 +16,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap"),
 ]
-PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.8.0-cpu-py312"
 SUMS = """
 import json, os
 import torch
@@ -53,49 +51,6 @@ def bench(server: Any) -> Bench:
     return Bench(server)
 
 
-def trained(
-    bench: Bench, name: str, image: str, script: str, count: int, settings: dict[str, Any], **changes: Any
-) -> Any:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        info = tarfile.TarInfo("train.py")
-        info.size = len(script.encode())
-        tar.addfile(info, io.BytesIO(script.encode()))
-    bench.s3.put_object(Bucket=BUCKET, Key=f"code/{name}.tar.gz", Body=packed.getvalue())
-    parameters = {
-        "sagemaker_program": "train.py",
-        "sagemaker_submit_directory": f"s3://{BUCKET}/code/{name}.tar.gz",
-        **settings,
-    }
-    return bench.create(
-        name,
-        AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
-        HyperParameters={key: json.dumps(value) for key, value in parameters.items()},
-        StoppingCondition={"MaxRuntimeInSeconds": 1800},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1},
-        Environment={"OMP_NUM_THREADS": "1"},  # threads that wait for each other on a busy machine take minutes
-        **changes,
-    )
-
-
-def completed(bench: Bench, name: str) -> dict[str, bytes]:
-    """The files of the model that a job has left."""
-    job = bench.ended(name, 550)
-    assert job["TrainingJobStatus"] == "Completed", (job, said(bench, name))
-    body = bench.s3.get_object(Bucket=BUCKET, Key=f"output/{name}/output/model.tar.gz")["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
-        return {each.name: tar.extractfile(each).read() for each in tar if each.isfile()}  # type: ignore[union-attr]
-
-
-def said(bench: Bench, name: str) -> str:
-    streams = bench.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")["logStreams"]
-    lines = []
-    for stream in (stream["logStreamName"] for stream in streams):
-        events = bench.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True)["events"]
-        lines += [event["message"] for event in events]
-    return "\n".join(lines)
-
-
 def test_pytorch_together_trains_what_it_trains_alone(bench: Bench) -> None:
     launched = {"sagemaker_torch_distributed_enabled": True, "sagemaker_instance_type": "ml.m5.large"}
     trained(bench, "torch-alone", PYTORCH, SUMS, 1, {})
@@ -112,7 +67,7 @@ def test_pytorch_together_trains_what_it_trains_alone(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("setting", ["sagemaker_distributed_dataparallel_enabled", "sagemaker_mpi_enabled"])
+@pytest.mark.parametrize("setting", ["sagemaker_distributed_dataparallel_enabled", "sagemaker_pytorch_ddp_enabled"])
 def test_aws_own_launchers_are_refused_by_name(bench: Bench, setting: str) -> None:
     name = f"torch-{setting.split('_')[1]}"
     trained(bench, name, PYTORCH, SUMS, 1, {setting: True})

@@ -14,7 +14,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -182,19 +182,40 @@ def command(
     if not spec.network and not spec.more_hosts:  # several are in those that their runner makes
         line.append("--unshare-net")
     line += [*PROC, "--dev", "/dev"]
-    for folder in SCRATCH:
-        line += ["--size", str(scratch_bytes()), "--tmpfs", folder]
+    for scratch in SCRATCH:
+        line += ["--size", str(scratch_bytes()), "--tmpfs", scratch]
     line += _etc(etc, hosts)
     for prefix in software((host.argv or spec.argv)[0], host.environment):
         line += ["--ro-bind", str(prefix), str(prefix)]
     line += ["--ro-bind", str(runner), RUNNER_INSIDE]
     line += ["--bind", str(host.ml_root.resolve()), "/opt/ml"]
+    lacking = _lacking(host.mounts)
+    for folder in lacking:
+        line += _of_links(folder)
     for mount in sorted(host.mounts, key=lambda mount: mount.target.count("/")):
         line += bind(mount)
+    for folder in lacking:
+        line += ["--remount-ro", str(folder)]
     if spec.socket is not None:
         line += bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
     return [*line, *runner_command(RUNNER_INSIDE), "init"]
+
+
+def _lacking(mounts: Iterable[Mount]) -> list[Path]:
+    """The system's folders, read-only in a sandbox, that have no place for what is to be mounted there."""
+    folders = (Path(mount.target).parent.resolve() for mount in mounts if not Path(mount.target).exists())
+    within = (each for each in folders if any(each.is_relative_to(system) for system in SYSTEM_FOLDERS))
+    return list(dict.fromkeys(within))
+
+
+def _of_links(folder: Path) -> list[str]:
+    """In its place one with links to all that it has, and room for more."""
+    there = f"/run/behind{folder}"
+    line = ["--ro-bind", str(folder), there, "--tmpfs", str(folder)]
+    for name in sorted(each.name for each in folder.iterdir()):
+        line += ["--symlink", f"{there}/{name}", f"{folder}/{name}"]
+    return line
 
 
 def bind(mount: Mount) -> list[str]:

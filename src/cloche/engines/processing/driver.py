@@ -149,6 +149,7 @@ class ProcessingDriver:
                 equipment.gateway if plan.network else None,
                 equipment.credentials.environment(process, plan.role_arn, "SageMaker"),
                 request=plan.environment,
+                hosts=plan.hosts,
             ),
             stop_grace_seconds=equipment.stop_grace_seconds,
             limits=replace(equipment.limits, disk_bytes=plan.volume_bytes),

@@ -176,6 +176,7 @@ class TrainingDriver:
                 self.equipment.gateway if plan.network else None,
                 self.equipment.credentials.environment(process, plan.role_arn, "SageMaker"),
                 request=plan.environment,
+                hosts=plan.hosts,
             ),
             stop_grace_seconds=self.equipment.stop_grace_seconds,
             limits=replace(self.equipment.limits, disk_bytes=plan.volume_bytes),

@@ -42,6 +42,8 @@ def stage(
     told to reach the others by (a library that is told one that is not there finds no way). Raises ``Unfit`` and
     ``GivenUp``."""
     layout = place.make_afresh().make()
+    if host.number == 0 and len(plan.hosts) > 1:
+        layout.meeting.mkdir()
     for channel in plan.channels:
         share = plan.share(channel, host)
         if share is not None and not channel.is_piped:

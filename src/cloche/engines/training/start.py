@@ -15,7 +15,8 @@ from cloche.jobs.outside import World
 from cloche.jobs.pipes import feeder
 from cloche.jobs.place import Place
 from cloche_jobs import catalog
-from cloche_jobs.contract.layout import ML_ROOT
+from cloche_jobs.contract.layout import ML_ROOT, Layout
+from cloche_jobs.contract.own_environment import ENVIRONMENT
 
 
 def process_of(
@@ -36,6 +37,9 @@ def process_of(
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number)
         root = ML_ROOT if capabilities.ml_root_at_opt_ml else its.layout.root
+        programs = None
+        if plan.entrypoint:
+            programs = software.own_programs(its.layout, Path(root), catalog.by_key(plan.image).programs)
         environment = software.training_environment(
             package_root=str(world.package_root),
             job_name=plan.name,
@@ -45,11 +49,15 @@ def process_of(
             extra=world.environment,
             ml_root=root,
             host=host.name,
-            programs=software.own_programs(its.layout, Path(root)) if plan.entrypoint else None,
+            programs=programs,
         )
         mounts = mounts_of(plan, its, host, private_files=capabilities.private_files)
         if host.number in caches and capabilities.private_files:
             mounts = (*mounts, Mount(caches[host.number], CACHE, writable=True))
+        if capabilities.private_files:
+            mounts = (*mounts, *_of_the_system(its.layout))
+            if host.number and software.root is None:
+                mounts = (*mounts, Mount(place.layout.meeting, str(Layout(ML_ROOT).meeting), writable=True))
         return Host(
             host.name, its.layout.root, environment, (*software.mounts, *world.mounts, *mounts), root=software.root
         )
@@ -80,6 +88,19 @@ def process_of(
             first.ml_root,
             str(ML_ROOT),
         ),
+    )
+
+
+def _of_the_system(layout: Layout) -> tuple[Mount, ...]:
+    """What programs of an image that brings ``sshd`` look for outside ``/opt/ml``: the SDK's driver of MPI starts that,
+    and writes to ``/etc/environment``."""
+    own = layout.root / ENVIRONMENT
+    if not (own / "bin" / "sshd").exists():
+        return ()
+    (own / "etc-environment").touch()
+    return (
+        Mount(own / "bin" / "sshd", "/usr/sbin/sshd"),
+        Mount(own / "etc-environment", "/etc/environment", writable=True),
     )
 
 

@@ -1,4 +1,4 @@
-"""Training with PyTorch: the user's script, started by itself or by ``torchrun`` on every host.
+"""Training with PyTorch: the user's script, started by itself, by ``torchrun`` on every host, or over MPI.
 
 Source: ``training.py`` of aws/sagemaker-pytorch-training-toolkit, ``torch_distributed.py`` of
 aws/sagemaker-training-toolkit. AWS's launchers for its own network cards (``smdistributed``, ``pytorchddp``) and for
@@ -17,7 +17,7 @@ from typing import Final
 
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
-from cloche_jobs.frameworks import variables
+from cloche_jobs.frameworks import mpi, variables
 from cloche_jobs.frameworks.script import Launch, train
 from cloche_jobs.frameworks.sharing import port_of_run, threads_each
 from cloche_jobs.frameworks.variables import Training
@@ -25,7 +25,6 @@ from cloche_jobs.frameworks.variables import Training
 _REFUSED: Final = {
     variables.SMDATAPARALLEL: "smdistributed.dataparallel is AWS's own library for its GPUs and network",
     variables.PYTORCH_DDP: "pytorchddp is launched by AWS's smddprun, for its GPUs and network",
-    variables.MPI: "nothing is launched over MPI here",
     variables.PYTORCH_XLA: "PyTorch/XLA is for AWS's Trainium",
 }
 
@@ -42,6 +41,8 @@ def launched(training: Training, command: list[str]) -> Launch:
         instead = 'distribution={"torch_distributed": {"enabled": True}} runs the same script with gloo'
         raise UserError(f"{launch}: {_REFUSED[launch]}. {instead}")
     found = variables_of(training)
+    if launch == variables.MPI:
+        return mpi.launched(training, command, found)
     if launch == variables.TORCH_DISTRIBUTED:
         return Launch(torchrun(training, command, found["MASTER_PORT"]), found)
     return Launch(command, found)
@@ -69,17 +70,8 @@ def torchrun(training: Training, command: list[str], port: str) -> list[str]:
             "Python packages are not supported for torch_distributed. Please use a python script as the entry-point"
         )
     hosts = training.distribution_hosts
-    options = ["--nnodes", str(len(hosts)), "--nproc_per_node", str(processes_per_host(training))]
+    options = ["--nnodes", str(len(hosts)), "--nproc_per_node", str(mpi.processes_per_host(training))]
     if len(hosts) > 1:
         rank = hosts.index(training.current_host)
         options += ["--master_addr", training.master, "--master_port", port, "--node_rank", str(rank)]
     return [sys.executable, "-m", "torch.distributed.run", *options, *command[1:]]
-
-
-def processes_per_host(training: Training) -> int:
-    """Raises ``UserError``. AWS's launcher takes the number of GPUs, or one where there are none."""
-    name = "sagemaker_mpi_num_of_processes_per_host"
-    count = training.settings.get(name) or 1
-    if not isinstance(count, int) or count < 1:
-        raise UserError(f"{name} is {count!r}: a number of processes is wanted")
-    return count

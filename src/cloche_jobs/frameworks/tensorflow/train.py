@@ -1,7 +1,7 @@
 """Training with TensorFlow: the user's script, told in ``TF_CONFIG`` who else trains where that is asked for.
 
 Source: ``training.py`` of aws/sagemaker-tensorflow-training-toolkit. Parameter servers, which its newer strategies have
-left behind, and launches over MPI are refused by name. Its port 8890 is one of each host's own here: workers listen on
+left behind, are refused by name. Its port 8890 is one of each host's own here: workers listen on
 all addresses, and hosts share their network with each other and, without isolation, with other jobs.
 """
 
@@ -14,15 +14,14 @@ from typing import Final
 
 from cloche_jobs.contract.failure import UserError
 from cloche_jobs.contract.layout import Layout
-from cloche_jobs.frameworks import variables
+from cloche_jobs.frameworks import mpi, variables
 from cloche_jobs.frameworks.script import Launch, log, train
-from cloche_jobs.frameworks.sharing import port_of_run, straight_to_each_other, threads_each
+from cloche_jobs.frameworks.sharing import port_of_run, threads_each
 from cloche_jobs.frameworks.variables import Training
 
 _REFUSED: Final = {
     variables.SMDATAPARALLEL: "smdistributed.dataparallel is AWS's own library for its GPUs and network",
     variables.PARAMETER_SERVER: "parameter servers are not launched here",
-    variables.MPI: "nothing is launched over MPI here",
 }
 
 
@@ -40,9 +39,11 @@ def launched(training: Training, command: list[str]) -> Launch:
     if launch in _REFUSED:
         instead = 'distribution={"multi_worker_mirrored_strategy": {"enabled": True}} tells each host of the others'
         raise UserError(f"{launch}: {_REFUSED[launch]}. {instead}")
+    if launch == variables.MPI:
+        return mpi.launched(training, command, {})
     found = threads_each(training)
     if launch == variables.MULTI_WORKER_MIRRORED:
-        found |= {"TF_CONFIG": json.dumps(_config(training)), **straight_to_each_other(training)}
+        found |= {"TF_CONFIG": json.dumps(_config(training))}
     return Launch(command, found)
 
 

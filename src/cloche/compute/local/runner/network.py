@@ -31,6 +31,7 @@ class Networks:
         self._shared = shared
         self._go_apart()
         set_up("lo")
+        _open_ports()
         self._middle = -1
         if shared:
             for address in addresses:
@@ -52,6 +53,7 @@ class Networks:
         os.close(place)
         add_address("eth0", self._addresses[number], PREFIX)
         set_up("eth0")
+        _open_ports()
 
     def leave(self) -> None:
         """Be in the first again."""
@@ -80,6 +82,15 @@ class Networks:
         if answer != 0:
             number = ctypes.get_errno()
             raise OSError(number, f"a network for its hosts could not be made: {os.strerror(number)}")
+
+
+def _open_ports() -> None:
+    """Whoever is in this network may listen on each of its ports: nobody else is, and in AWS's containers he may."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:  # noqa: PTH123
+            file.write("0")
+    except OSError:
+        pass  # then those below 1024 are refused
 
 
 def _here() -> int:
