@@ -1,4 +1,5 @@
-"""SageMaker Python SDK v2, as its users write it: built-in XGBoost, then a scikit-learn script; deploy, ask, update.
+"""SageMaker Python SDK v2, as its users write it: built-in XGBoost, then a scikit-learn script; deploy, ask, update;
+at last both images in a row (``PipelineModel``).
 
 main.py DATA SCRIPT_DIR     DATA holds train/, validation/ and test/ as CSV, label first
 """
@@ -14,8 +15,10 @@ from sagemaker.analytics import TrainingJobAnalytics
 from sagemaker.deserializers import CSVDeserializer, JSONDeserializer
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
+from sagemaker.pipeline import PipelineModel
+from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer, NumpySerializer
-from sagemaker.sklearn import SKLearn
+from sagemaker.sklearn import SKLearn, SKLearnModel
 
 data, scripts = Path(sys.argv[1]), sys.argv[2]
 session = sagemaker.Session()
@@ -71,4 +74,25 @@ predicted = np.array(answers.predict(features))
 script_accuracy = float(np.mean(predicted == labels))
 assert script_accuracy > 0.85, script_accuracy
 answers.delete_endpoint()
-print("RESULT " + json.dumps({"xgboost_accuracy": accuracy, "sklearn_accuracy": script_accuracy}))
+
+# What comes in is in tenths; the first container makes units of it, the second is the model of before.
+units = SKLearnModel(
+    model_data=estimator.model_data,
+    role=role,
+    entry_point=str(Path(__file__).with_name("units.py")),
+    framework_version="1.2-1",
+    sagemaker_session=session,
+)
+serial = PipelineModel([units, estimator.create_model()], role, sagemaker_session=session, predictor_cls=Predictor)
+in_a_row = serial.deploy(1, "ml.m5.large")
+in_a_row.serializer, in_a_row.deserializer = CSVSerializer(), CSVDeserializer()
+chained = np.array([float(cell) for line in in_a_row.predict(10 * features) for cell in line])
+assert np.allclose(chained, scores, atol=1e-6), (chained, scores)
+kinds = ["text/csv"], ["text/csv"], ["ml.m5.large"], ["ml.m5.large"]
+package = serial.register(*kinds, model_package_group_name="sdk2-in-a-row")
+described = session.sagemaker_client.describe_model_package(ModelPackageName=package.model_package_arn)
+containers = len(described["InferenceSpecification"]["Containers"])
+in_a_row.delete_endpoint()
+serial.delete_model()
+accuracies = {"xgboost_accuracy": accuracy, "sklearn_accuracy": script_accuracy}
+print("RESULT " + json.dumps({**accuracies, "containers_in_a_row": containers}))

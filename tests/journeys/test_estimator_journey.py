@@ -17,6 +17,7 @@ def test_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
     answers = result(output)
     assert answers["xgboost_accuracy"] > 0.85
     assert answers["sklearn_accuracy"] > 0.85
+    assert answers["containers_in_a_row"] == 2
     assert "Training job completed" in output
     assert "validation-auc:" in output
 
