@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 
 from cloche.console.dag import DRAWN_MAX, HEIGHT, WIDTH, picture_of
 from cloche.console.pipelines import page_of
@@ -21,6 +22,22 @@ def graph(steps: int, seed: int = 1) -> str:
     return json.dumps({"Version": "2020-12-01", "Steps": made})
 
 
+def passed(path: str) -> list[tuple[int, int]]:
+    """Where a line goes straight past a rank: x, and y of the rank's top."""
+    return [(int(x), int(bottom) - HEIGHT) for x, bottom in re.findall(r"(\d+),\d+ V(\d+)", path)]
+
+
+def test_lines_past_a_step_go_beside_it() -> None:
+    names = ["a", "b", "c"]
+    steps = [{"Name": n, "Type": "Training", "Arguments": {}, "DependsOn": names[:i]} for i, n in enumerate(names)]
+    picture = picture_of(Pipelines.check(json.dumps({"Version": "2020-12-01", "Steps": steps})))
+    assert picture is not None
+    _, b, _ = picture.nodes
+    ((x, y),) = [place for edge in picture.edges for place in passed(edge.path)]
+    assert y == b.y and not b.x <= x <= b.x + WIDTH
+    assert sum("V" in edge.path for edge in picture.edges) == 1
+
+
 def test_steps_stand_below_what_they_wait_for_and_beside_each_other() -> None:
     for seed in range(20):
         found = Pipelines.check(graph(25, seed))
@@ -34,12 +51,18 @@ def test_steps_stand_below_what_they_wait_for_and_beside_each_other() -> None:
         places = sorted((node.y, node.x) for node in picture.nodes)
         for (y1, x1), (y2, x2) in itertools.pairwise(places):
             assert y1 < y2 or x1 + WIDTH < x2
+        for edge in picture.edges:
+            for x, y in passed(edge.path):
+                assert not any(node.x <= x <= node.x + WIDTH for node in picture.nodes if node.y == y), "behind a step"
         assert all(n.x >= 0 and n.x + WIDTH <= picture.width and n.y + HEIGHT <= picture.height for n in picture.nodes)
 
 
 def test_what_is_too_large_to_look_at_is_not_drawn() -> None:
     chain = [{"Name": f"s{n}", "Type": "Training", "Arguments": {}} for n in range(DRAWN_MAX + 1)]
     assert picture_of(Pipelines.check(json.dumps({"Version": "2020-12-01", "Steps": chain}))) is None
+    names = [f"s{n}" for n in range(60)]
+    tangle = [{"Name": s, "Type": "Training", "Arguments": {}, "DependsOn": names[:n]} for n, s in enumerate(names)]
+    assert picture_of(Pipelines.check(json.dumps({"Version": "2020-12-01", "Steps": tangle}))) is None
 
 
 def test_steps_lead_to_the_pages_of_what_they_made() -> None:
