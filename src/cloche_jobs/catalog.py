@@ -53,9 +53,12 @@ def _sklearn(version: str, environment: str, library: str, note: str = "") -> Im
 _SAME = "predictions are the same bit for bit"
 _SIX_DIGITS = "predictions of two classes are the same bit for bit, others to six digits"
 _OLD_ENGINE = "the 0.72 engine runs on no Python of today, so how near the figures are is not measured"
+_WITHOUT_GPU = "the build without GPU code on Linux"
 _NEWER_SKLEARN = "scikit-learn 1.2.2 stands in; models pickled by the older library may not load"
 
 IMAGES: Final = (
+    _xgboost("3.2-0", "xgboost-3.2", "xgboost 3.2.0", _WITHOUT_GPU),
+    _xgboost("3.0-5", "xgboost-3.0", "xgboost 3.0.5", _WITHOUT_GPU),
     _xgboost("1.7-1", "xgboost-1.7", "xgboost 1.7.6", "AWS ships 1.7.4; 1.7.6 is the last fix release of that line"),
     _xgboost("1.5-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.5: {_SAME}"),
     _xgboost("1.3-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.3: {_SAME}"),
@@ -64,10 +67,11 @@ IMAGES: Final = (
     _xgboost("1.0-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 1.0: {_SIX_DIGITS}"),
     _xgboost("0.90-2", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 0.90: {_SIX_DIGITS}"),
     _xgboost("0.90-1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 0.90: {_SIX_DIGITS}"),
-    _xgboost("3.0-5", "xgboost-3.0", "xgboost 3.0.5", "the build without GPU code on Linux"),
     _xgboost("1", "xgboost-1.7", "xgboost 1.7.6", f"1.7.6 stands in for 0.72: {_OLD_ENGINE}", name="xgboost"),
-    _sklearn("1.2-1", "sklearn-1.2", "scikit-learn 1.2.2"),
+    _sklearn("1.9-0", "sklearn-1.9", "scikit-learn 1.9.0"),
+    _sklearn("1.4-2-py312", "sklearn-1.4", "scikit-learn 1.4.2", "on the Python that Cloche itself runs on"),
     _sklearn("1.4-2", "sklearn-1.4", "scikit-learn 1.4.2"),
+    _sklearn("1.2-1", "sklearn-1.2", "scikit-learn 1.2.2"),
     _sklearn("1.0-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
     _sklearn("0.23-1", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),
     _sklearn("0.20.0", "sklearn-1.2", "scikit-learn 1.2.2", _NEWER_SKLEARN),

@@ -36,7 +36,7 @@ def input_fn(body, content_type, context): return json.loads(body), context.get_
 def predict_fn(data, model): return {"times": data[0] * model, "seen": data[1]}
 def output_fn(prediction, accept): return json.dumps(prediction), accept
 """
-IMAGES = ["sagemaker-scikit-learn:1.2-1", "sagemaker-scikit-learn:1.4-2"]
+IMAGES = ["sagemaker-scikit-learn:1.2-1", "sagemaker-scikit-learn:1.4-2", "sagemaker-scikit-learn:1.9-0"]
 
 
 def bundle(path: object, **files: str) -> None:

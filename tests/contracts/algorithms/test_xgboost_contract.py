@@ -15,7 +15,7 @@ from cloche_jobs.contract.loglines import as_stored
 from .conftest import Serve, Train
 
 BINARY = {"objective": "binary:logistic", "num_round": "12", "max_depth": "3"}
-IMAGES = ["sagemaker-xgboost:1.7-1", "sagemaker-xgboost:3.0-5"]
+IMAGES = ["sagemaker-xgboost:1.7-1", "sagemaker-xgboost:3.0-5", "sagemaker-xgboost:3.2-0"]
 
 
 def features(text: str) -> bytes:
@@ -105,6 +105,21 @@ def test_libsvm_weights_and_several_files(train: Train) -> None:
     assert "Train matrix has 80 rows and 4 columns" in ended.log
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_libsvm_is_asked_about_as_it_was_trained(train: Train, served: Serve, first: int) -> None:
+    """Indices are columns as written on both sides, also where a request leaves the first of them out."""
+    rows = [(n % 2, {first: n % 3, first + 1: n % 2, first + 2: n % 5}) for n in range(60)]
+    text = "".join(f"{label} {' '.join(f'{at}:{value}' for at, value in row.items())}\n" for label, row in rows)
+    ended = train({**BINARY, "objective": "binary:hinge"}, {"train": {"d": text}}, content_type="text/libsvm")
+    assert ended.exit_code == 0, ended.log
+    whole = "\n".join(line.partition(" ")[2] for line in text.splitlines()).encode()
+    with served(ended.layout) as server:
+        answers = server.ask(whole, content_type="text/libsvm")[2].split()
+        assert [float(answer) for answer in answers] == [label for label, _ in rows]
+        for decides in (0, 1):
+            assert float(server.ask(b"%d:%d" % (first + 1, decides), content_type="text/libsvm")[2]) == decides
+
+
 def test_csv_weights_take_the_second_column(train: Train) -> None:
     data = "".join(f"{n % 2},{1 if n % 2 else 100},{n % 5}\n" for n in range(60))
     plain = train(BINARY, {"train": {"d.csv": data}}, folder="plain")
@@ -150,7 +165,7 @@ WRONG = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_customer_errors_are_the_customers(kind: str, train: Train) -> None:
     values, sentence = WRONG[kind]
-    ended = train(values, {"train": {"d.csv": "-1,2\n3,4\n"}})
+    ended = train(values, {"train": {"d.csv": "-1,2\n3,4\n"}}, image="sagemaker-xgboost:3.2-0")
     assert ended.exit_code == 1
     assert ended.failure.startswith(sentence), ended.failure
 

@@ -148,7 +148,7 @@ def test_pipes_are_read_as_awss_images_do(train: Train) -> None:
     text = {"train": {"d": "1,2\n0,3\n"}}
     libsvm = train(HYPERPARAMETERS, text, content_type="text/libsvm", input_mode="Pipe")
     assert libsvm.failure.startswith("ClientError: Channel configuration for 'train' channel is not supported: ")
-    newest = train(HYPERPARAMETERS, text, image="sagemaker-xgboost:3.0-5", input_mode="Pipe", folder="newest")
+    newest = train(HYPERPARAMETERS, text, image="sagemaker-xgboost:3.2-0", input_mode="Pipe", folder="newest")
     assert newest.failure == (
         "ClientError: Pipe mode for CSV is no longer supported. Please use Fast File mode (default) instead. "
         "Set input_mode='File' in your SageMaker Estimator or TrainingInput."

@@ -9,7 +9,7 @@ from cloche_jobs.algorithms.xgboost.spec import OBJECTIVES
 
 from .conftest import Train
 
-IMAGES = ["sagemaker-xgboost:1.7-1", "sagemaker-xgboost:3.0-5"]
+IMAGES = ["sagemaker-xgboost:1.7-1", "sagemaker-xgboost:3.2-0"]
 FEATURES = [f"{n % 7},{n % 5},{n * n % 11}" for n in range(40)]
 POSITIVE = "reg:gamma,reg:tweedie,count:poisson,survival:cox,reg:squaredlogerror"
 METRICS = {

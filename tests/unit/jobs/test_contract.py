@@ -140,6 +140,22 @@ def test_every_image_is_found_by_its_own_address_everywhere(image: catalog.Image
     assert "://" not in lock
 
 
+PUBLISHED = {
+    "xgboost": ["0.90-1", "0.90-2", "1.0-1", "1.2-1", "1.2-2", "1.3-1", "1.5-1", "1.7-1", "3.0-5", "3.2-0"],
+    "scikit-learn": ["0.20.0", "0.23-1", "1.0-1", "1.2-1", "1.4-2", "1.4-2-py312", "1.9-0"],
+}
+"""What ``image_uri_config`` of sagemaker 3.27.0 names, but for ``xgboost:1``."""
+
+
+@pytest.mark.parametrize("framework", PUBLISHED)
+def test_every_version_that_the_newest_sdk_names_is_known(framework: str) -> None:
+    address = f"683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-{framework}"
+    for version in PUBLISHED[framework]:
+        for tag in (version, f"{version}-cpu-py3"):
+            assert catalog.find(f"{address}:{tag}").version == version
+    assert catalog.find(address).version == PUBLISHED[framework][-1]
+
+
 REFUSED = {
     "docker.io/library/python:3": "is not the address of an image in Amazon ECR",
     "683313688378.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.9.0": "nothing that stands in for",
@@ -155,7 +171,7 @@ def test_other_images_are_refused_with_a_list_of_what_is_known(uri: str) -> None
     with pytest.raises(catalog.ImageUnknown) as refused:
         catalog.find(uri)
     assert REFUSED[uri] in str(refused.value)
-    assert "sagemaker-xgboost (1.7-1" in str(refused.value)
+    assert "sagemaker-xgboost (0.90-1 to 3.2-0)" in str(refused.value)
     assert len(str(refused.value)) < 1024
 
 

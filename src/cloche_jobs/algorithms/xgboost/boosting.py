@@ -25,19 +25,19 @@ SMALL_CELLS: Final = 100_000
 """Below this, handing work to other threads costs more than it brings; the trees are the same."""
 
 CUSTOMER_ERRORS: Final = (
-    "label must be in [0,1] for logistic regression",
-    "label must be in [0, num_class)",
+    "label must be ",
+    "Label contains NaN",
     "Target is multiclass but average='binary'",
     "feature_names mismatch",
     "Check failed: preds.size() == info.labels_.size()",
     "Check failed: !auc_error AUC: the dataset only contains pos or neg samples",
-    "base_score must be in (0,1) for logistic loss",
-    "label must be nonnegative",
+    "base_score must be in (0,1) for ",
+    "`base_score` must be greater than 0",
     "should be greater equal to",
-    "SoftmaxMultiClassObj: label must be in",
     "value 0 for Parameter num_class",
 )
-"""What the engine says when the data or a value is wrong (``constants/xgb_constants.py``, and what 1.7 added)."""
+"""What the engine says when the data or a value is wrong: ``constants/xgb_constants.py``, and what 1.7.6, 3.0.5 and
+3.2.0 say of labels (each in its own words, all beginning so) and, from 2.0 on, of the first guess they make of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What differed in the engines of older images, where it shows in a job's log.
 
 - Default metrics: error and merror up to 1.2, logloss and mlogloss from 1.3 on (XGBoost 1.3.0 release notes).
-- Pipes: read up to 1.7, refused by 3.0-5 (``data_utils.py`` of aws/sagemaker-xgboost-container).
+- Pipes: read up to 3.0-5, refused by 3.2-0 (``data_utils.py`` of aws/sagemaker-xgboost-container, before and after its
+  7eefe63, "upgrade to Python 3.12, remove MLIO dependency").
 - ``silent``: taken up to 1.0-1, unknown from 1.2 on (the same's ``hyperparameter_validation.py`` of both; a failed job
   of 1.2 in aws/amazon-sagemaker-examples#1740).
 - Numbers: in AWS's log of 1.2-1 with 601 rows, 32/601 appears as 0.05325 and 27/601 as 0.04492: they were rounded to
@@ -54,7 +55,7 @@ def number_format() -> Callable[[float], str]:
 
 def check_pipes(form: Form, input_mode: str) -> None:
     """Raises ``UserError``, in AWS's words, where this image reads no pipes."""
-    if input_mode == "Pipe" and _version() >= (3,):
+    if input_mode == "Pipe" and _version() >= (3, 2):
         shown = {"csv": "CSV", "parquet": "Parquet", "recordio-protobuf": "RecordIO-Protobuf"}.get(form, form)
         raise UserError(
             f"Pipe mode for {shown} is no longer supported. Please use Fast File mode (default) instead. "

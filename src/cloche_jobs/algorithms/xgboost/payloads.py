@@ -40,20 +40,19 @@ def _sniffed(line: str) -> str:
 
 
 def parse_libsvm(body: bytes) -> Rows:
-    """What is not named is missing; indices that start at 1 are shifted, as AWS shifts them. Raises ``ValueError``."""
+    """What is not named is missing; indices are columns as written, as they are in training. Raises ``ValueError``."""
     named: list[dict[int, float]] = []
     for line in body.decode("utf-8").strip().split("\n"):
         pairs = (item.split(":") for item in line.split() if ":" in item)
         named.append({int(pair[0]): float(pair[1]) for pair in pairs})
     indices = [index for row in named for index in row]
-    shift = 1 if indices and min(indices) >= 1 else 0
-    columns = max(indices, default=0) - shift + 1
+    columns = max(indices, default=0) + 1
     if indices and (min(indices) < 0 or columns * len(named) > _CELLS_MAX):
         raise ValueError("an index is negative or far beyond any model's features")
     rows = [[math.nan] * columns for _ in named]
     for row, values in zip(rows, named, strict=True):
         for index, value in values.items():
-            row[index - shift] = value
+            row[index] = value
     return rows
 
 
