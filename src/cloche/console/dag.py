@@ -140,7 +140,7 @@ def _straightened(
     for row in rows[1:]:
         away = []
         for place in row:
-            steps = {other for other in above[place] if isinstance(other, str)}
+            steps: set[Place] = {other for other in above[place] if isinstance(other, str)}
             if isinstance(place, str) and steps:
                 away.append(_middle(place, steps, at) - at[place] - _width(place) / 2)
         for place in row if away else ():
