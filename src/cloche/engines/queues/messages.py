@@ -38,12 +38,20 @@ class Draft:
     """Of a FIFO queue."""
     deduplication: str = ""
     delay_seconds: int | None = None
+    attributes_bytes: int = 0
+
+    @property
+    def size(self) -> int:
+        """In bytes, attributes included."""
+        return len(self.body.encode()) + self.attributes_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     message_id: str
     sequence: int
+    is_new: bool = True
+    """Whether it was added now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ def send(tx: sqlite3.Connection, queue: Queue, draft: Draft, now: float) -> Sent
             (queue.id, scope, draft.deduplication),
         ).fetchone()
         if known is not None:
-            return Sent(known[0], known[1])
+            return Sent(known[0], known[1], is_new=False)
     delay = settings.delay_seconds if draft.delay_seconds is None else draft.delay_seconds
     message_id = str(uuid.uuid4())
     sequence = insert(tx, queue, draft.group, draft.body, {**draft.details, "id": message_id}, now, now + delay)

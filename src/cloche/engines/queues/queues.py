@@ -16,6 +16,7 @@ import orjson
 from cloche.engines.queues import messages
 from cloche.engines.queues import queue as queues
 from cloche.engines.queues.messages import Draft, Received, Sent
+from cloche.engines.queues.metrics import QueueMetrics
 from cloche.engines.queues.moving import Moves
 from cloche.engines.queues.queue import NAMED_AGAIN_AFTER_SECONDS, Queue, Settings, settings_text
 from cloche.engines.queues.waiting import Waiting
@@ -25,6 +26,7 @@ from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage.metadata import tags
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.keyset import Key, Walk, read_page
+from cloche.storage.metrics import MetricStore
 
 PURGED_AGAIN_AFTER_SECONDS: Final = 60
 """docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html"""
@@ -43,9 +45,10 @@ class Counts:
 
 
 class Queues:
-    def __init__(self, database: Database, clock: Clock, reconciler: Reconciler) -> None:
+    def __init__(self, database: Database, clock: Clock, reconciler: Reconciler, metrics: MetricStore) -> None:
         self._database, self._clock = database, clock
         self.waiting = Waiting()
+        self.metrics = QueueMetrics(database, clock, metrics)
         self.moves = Moves(database, clock, reconciler, self.waiting)
 
     # -- queues ------------------------------------------------------------------------------------------
@@ -194,7 +197,9 @@ class Queues:
             sent = [messages.send(tx, queue, draft, now) for draft in drafts]
         except sqlite3.IntegrityError:  # there is no row for the messages to belong to
             raise NotFound(THERE_NO_MORE) from None
+        sizes = [draft.size for draft, each in zip(drafts, sent, strict=True) if each.is_new]
         self._wake_after(queue.id)
+        self._database.after_commit(lambda: self.metrics.sent(queue, sizes, len(sent) - len(sizes)))
         return sent
 
     def has_something(self, queue: Queue) -> bool:
@@ -238,6 +243,8 @@ class Queues:
             )
             for id in moved_to:
                 self._wake_after(id)
+            if found:
+                self._database.after_commit(lambda: self.metrics.received(queue, len(found)))
             return found
 
         return self._database.submit(change)
@@ -256,6 +263,7 @@ class Queues:
             removed.append(not has_expired and messages.delete(tx, queue, id, receipt, now))
         if queue.settings.fifo:
             self._wake_after(queue.id)  # the next of the group
+        self._database.after_commit(lambda: self.metrics.deleted(queue, len(held)))
         return removed
 
     def has_expired(self, queue: Queue, id: int, receipt: str) -> bool:

@@ -36,6 +36,8 @@ async def receive_message(ctx: Context, request: Members) -> Members:
     if attempt and (not queue.settings.fifo or not _ATTEMPT.fullmatch(attempt)):
         raise invalid_value(attempt, "ReceiveRequestAttemptId", "It is a token of 1 to 128 characters, of FIFO queues.")
     found = await _received(ctx, queue, most, wait, hidden, attempt)
+    if not found:
+        ctx.parts.queues.metrics.received(queue, 0)
     return {"Messages": [_shown(queue, each, request) for each in found] or None}
 
 

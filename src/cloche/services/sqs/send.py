@@ -88,7 +88,8 @@ def draft_of(ctx: Context, queue: Queue, given: Mapping[str, Any]) -> Draft:
         "deduplication": deduplication or None,
     }
     kept = {name: value for name, value in details.items() if value}
-    return Draft(body, kept, group, deduplication, _delay(queue, given))
+    size = message_attributes.size(attributes)
+    return Draft(body, kept, group, deduplication, _delay(queue, given), size)
 
 
 def _tokens(queue: Queue, given: Mapping[str, Any]) -> tuple[str, str]:
