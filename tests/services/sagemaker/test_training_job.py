@@ -308,6 +308,8 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
         ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}, "VpcConfig"),
         ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://x/y"}}, "TensorBoardOutputConfig"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://x/y", "KmsKeyId": "k"}}, "KmsKeyId"),
+        ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig"),
+        ({"InfraCheckConfig": {"EnableInfraCheck": True}}, "InfraCheckConfig"),
         ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "AlgorithmName"),
     ],
 )
@@ -337,12 +339,16 @@ def test_a_limit_on_waiting_is_for_accelerated_instances(bench: Bench) -> None:
 
 def test_updates_that_are_not_done_are_refused(bench: Bench) -> None:
     bench.run("unchanged")
-    for changes in ({"ProfilerConfig": {"DisableProfiler": True}}, {"RemoteDebugConfig": {"EnableRemoteDebug": True}}):
+    profiled = {"ProfilerConfig": {"S3OutputPath": "s3://x/y", "ProfilingIntervalInMilliseconds": 500}}
+    for changes in (profiled, {"RemoteDebugConfig": {"EnableRemoteDebug": True}}):
         code, message = refused(lambda: bench.sagemaker.update_training_job(TrainingJobName="unchanged", **changes))  # noqa: B023
         assert (code, message.split(" yet")[0]) == (
             "ValidationException",
             f"Cloche does not support {next(iter(changes))}",
         )
+    bench.sagemaker.update_training_job(TrainingJobName="unchanged", ProfilerConfig={"DisableProfiler": True})
+    job = bench.describe("unchanged")
+    assert (job["ProfilerConfig"], job["ProfilingStatus"]) == ({"DisableProfiler": True}, "Disabled")
 
 
 # -- listing and deleting ------------------------------------------------------------------------------------

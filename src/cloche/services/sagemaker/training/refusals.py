@@ -58,7 +58,7 @@ PENDING_TIME: Final[tuple[tuple[str, Test, str], ...]] = (
     ("StoppingCondition.MaxPendingTimeInSeconds", given, "a limit on the time a job waits for accelerated instances"),
 )
 REFUSED_UPDATES: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("ProfilerConfig", given, "profiling"),
+    ("ProfilerConfig", lambda value: given(value) and not value.get("DisableProfiler"), "profiling"),
     ("ProfilerRuleConfigurations", given, "profiler rules"),
     ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
 )

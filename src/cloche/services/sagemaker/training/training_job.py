@@ -81,15 +81,17 @@ class TrainingJob(Resource):
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
         refuse_updates_not_done(request)
+        changed = dict(record.request)
+        if profiler := request.get("ProfilerConfig"):
+            changed["ProfilerConfig"] = {**(changed.get("ProfilerConfig") or {}), **profiler}
         keep = (request.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds")
         if keep is None:
-            return record.request
+            return changed
         try:
             ctx.parts.training.keep_pool_for(tx, record.arn, keep)
         except Conflict:
             raise NO_POOL.error(name=record.name) from None
-        resources = {**record.request["ResourceConfig"], "KeepAlivePeriodInSeconds": keep}
-        return {**record.request, "ResourceConfig": resources}
+        return {**changed, "ResourceConfig": {**changed["ResourceConfig"], "KeepAlivePeriodInSeconds": keep}}
 
     def stopping(self, ctx: Context, tx: sqlite3.Connection, record: Record) -> None:
         try:
