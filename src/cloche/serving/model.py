@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,27 @@ from cloche_jobs import catalog
 
 
 @dataclass(frozen=True, slots=True)
+class ModelData:
+    """Where in S3 a model's files are."""
+
+    bucket: str
+    key: str
+    """Of the archive they are in; else of the one file or, if it ends in a slash, what all their keys begin with."""
+    is_packed: bool = True
+
+    @staticmethod
+    def of(document: Mapping[str, Any] | Sequence[str] | None) -> ModelData | None:
+        """From what ``asdict`` made of it, or from the pair that was kept before there were files without archive."""
+        if document is None:
+            return None
+        return ModelData(**document) if isinstance(document, Mapping) else ModelData(document[0], document[1])
+
+
+@dataclass(frozen=True, slots=True)
 class ServedModel:
     image: str
     """The address of the image as the model names it."""
-    model_data: tuple[str, str] | None
-    """Bucket and key of ``model.tar.gz``."""
+    model_data: ModelData | None
     environment: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
     network: bool = True
@@ -33,5 +49,4 @@ class ServedModel:
     @staticmethod
     def of(document: Mapping[str, Any]) -> ServedModel:
         """From what ``asdict`` made of it, however it was kept."""
-        data = document["model_data"]
-        return ServedModel(**{**document, "model_data": None if data is None else (data[0], data[1])})
+        return ServedModel(**{**document, "model_data": ModelData.of(document["model_data"])})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hosting_requests import Hosting, archive, hosting_of, refused, trained, unique
+from hosting_requests import ROLE, XGBOOST, Hosting, archive, hosting_of, refused, trained, unique
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/"
 
@@ -149,6 +151,31 @@ def test_variants_share_by_weight_and_weights_can_be_changed(hosting: Hosting) -
         "Three": 1.0,
     }
     assert shares() == {"Three": 8}
+    hosting.gone(name)
+
+
+def test_models_without_an_archive_serve_by_prefix_and_by_object(hosting: Hosting) -> None:
+    packed, answer = trained(3)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        file = tar.extractfile("xgboost-model")
+        assert file is not None
+        content = file.read()
+    folder = unique("files")
+    hosting.s3.put_object(Bucket="hosting-models", Key=f"{folder}/model/xgboost-model", Body=content)
+    variants = []
+    for kind, end in (("S3Prefix", ""), ("S3Object", "xgboost-model")):
+        source = {"S3Uri": f"s3://hosting-models/{folder}/model/{end}", "S3DataType": kind, "CompressionType": "None"}
+        container = {"Image": XGBOOST, "ModelDataSource": {"S3DataSource": source}}
+        name = unique("model")
+        hosting.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+        shown = hosting.sagemaker.describe_model(ModelName=name)["PrimaryContainer"]
+        assert shown["ModelDataSource"]["S3DataSource"] == source and "ModelDataUrl" not in shown
+        variants.append({"VariantName": kind, "ModelName": name})
+    name = unique("endpoint")
+    hosting.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=hosting.config(*variants))
+    assert hosting.settled(name)["EndpointStatus"] == "InService"
+    for variant in variants:
+        assert hosting.ask(name, TargetVariant=variant["VariantName"]) == pytest.approx(answer, abs=1e-6)
     hosting.gone(name)
 
 

@@ -122,12 +122,17 @@ CONTAINER = {"Image": XGBOOST}
         ("Mode MultiModel", {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}),
         ("MultiModelConfig", {"PrimaryContainer": {**CONTAINER, "MultiModelConfig": {"ModelCacheSetting": "Enabled"}}}),
         (
-            "ModelDataSource",
+            "ModelDataSource.S3DataSource.ManifestS3Uri",
             {
                 "PrimaryContainer": {
                     **CONTAINER,
                     "ModelDataSource": {
-                        "S3DataSource": {"S3Uri": "s3://a/b/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+                        "S3DataSource": {
+                            "S3Uri": "s3://a/b/",
+                            "S3DataType": "S3Prefix",
+                            "CompressionType": "None",
+                            "ManifestS3Uri": "s3://a/c",
+                        }
                     },
                 }
             },
@@ -144,3 +149,26 @@ def test_what_cloche_does_not_do_is_refused_by_name(hosting: Hosting, member: st
     code, said = refused(error)
     assert code == "ValidationException"
     assert said.startswith(member) and "not supported by Cloche yet" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "compression", "end", "words"),
+    [
+        ("S3Prefix", "Gzip", "/", "CompressionType Gzip is for S3DataType S3Object"),
+        ("S3Prefix", "None", "", "the S3Uri of an S3Prefix ends with a slash"),
+        ("S3Object", "None", "/", "the S3Uri of an S3Object does not end with a slash"),
+        ("S3Prefix", "None", "/nothing/here/", "Could not access model data at s3://hosting-models/"),
+        ("S3Object", "None", "/nothing", "Could not access model data at s3://hosting-models/"),
+    ],
+)
+def test_data_sources_that_contradict_themselves_or_are_not_there(
+    hosting: Hosting, url: str, kind: str, compression: str, end: str, words: str
+) -> None:
+    source = {"S3Uri": url + end, "S3DataType": kind, "CompressionType": compression}
+    container = {"Image": XGBOOST, "ModelDataSource": {"S3DataSource": source}}
+    with pytest.raises(ClientError, match=words) as error:
+        hosting.sagemaker.create_model(ModelName=unique("model"), PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    assert refused(error)[0] == "ValidationException"
+    both = {**container, "ModelDataUrl": url}
+    with pytest.raises(ClientError, match="Only one of ModelDataUrl and ModelDataSource"):
+        hosting.sagemaker.create_model(ModelName=unique("model"), PrimaryContainer=both, ExecutionRoleArn=ROLE)

@@ -14,6 +14,7 @@ from hosting_world import ACCOUNT, REGION, World, variant
 from cloche.compute.runtime import ProcessSpec
 from cloche.engines.hosting import Answer, Capacity, EndpointUnknown, NothingServes, VariantUnknown
 from cloche.foundation.errors import Conflict, Invalid
+from cloche.serving.model import ModelData
 from cloche.storage.metrics.statistics import Statistics
 
 PING = (
@@ -238,7 +239,7 @@ def link(name: str, target: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
 )
 def test_a_hostile_archive_fails_the_endpoint(world: World, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     world.put_archive("model.tar.gz", members)
-    world.create("e", variant(model_data=("models", "model.tar.gz")))
+    world.create("e", variant(model_data=ModelData("models", "model.tar.gz")))
     world.until_status("e", "Failed")
     assert "s3://models/model.tar.gz" in world.state("e")["failure"]
     assert world.runtime.started == []
@@ -249,15 +250,50 @@ def test_a_hostile_archive_fails_the_endpoint(world: World, members: list[tuple[
 
 def test_the_model_is_unpacked_for_each_instance(world: World) -> None:
     world.put_archive("model.tar.gz", [(tarfile.TarInfo("xgboost-model"), b"trees")])
-    world.create("e", variant(model_data=("models", "model.tar.gz"), instance_count=2))
+    world.create("e", variant(model_data=ModelData("models", "model.tar.gz"), instance_count=2))
     world.until_status("e", "InService")
     roots = {spec.ml_root for spec in world.runtime.specs.values()}
     assert len(roots) == 2
     assert all((root / "model" / "xgboost-model").read_bytes() == b"trees" for root in roots)
 
 
+def test_files_without_an_archive_are_copied_for_each_instance(world: World) -> None:
+    for key, content in {"m/one": b"1", "m/deep/two": b"2", "m/deep/": b"", "m": b"not below it"}.items():
+        world.objects.put_bytes("models", key, content)
+    world.create("e", variant(model_data=ModelData("models", "m/", is_packed=False), instance_count=2))
+    world.until_status("e", "InService")
+    folders = [spec.ml_root / "model" for spec in world.runtime.specs.values()]
+    assert len(set(folders)) == 2
+    for folder in folders:
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {"one", "deep/two"}
+    (folders[0] / "one").write_bytes(b"changed")
+    assert (folders[1] / "one").read_bytes() == world.objects.read_bytes("models", "m/one", size_max=9) == b"1"
+    world.create("f", variant(model_data=ModelData("models", "m/deep/two", is_packed=False)))
+    world.until_status("f", "InService")
+    (folder,) = {spec.ml_root / "model" for spec in world.runtime.specs.values()} - set(folders)
+    assert [path.name for path in folder.iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        (["a", "a/b"], "m/a/b needs a name as a file that another object needs as a folder"),
+        (["../outside"], "m/../outside cannot be the name of a file"),
+        (["a//b"], "m/a//b cannot be the name of a file"),
+        (["deep/"], "nothing is below s3://models/m/"),
+    ],
+)
+def test_files_that_cannot_lie_together_fail_the_endpoint(world: World, keys: list[str], why: str) -> None:
+    for key in keys:
+        world.objects.put_bytes("models", f"m/{key}", b"x")
+    world.create("e", variant(model_data=ModelData("models", "m/", is_packed=False)))
+    world.until_status("e", "Failed")
+    assert why in world.state("e")["failure"]
+    assert world.runtime.started == [] and not any(world.folder.rglob("outside"))
+
+
 def test_an_artefact_that_has_gone_fails_the_endpoint(world: World) -> None:
-    world.create("e", variant(model_data=("models", "none.tar.gz")))
+    world.create("e", variant(model_data=ModelData("models", "none.tar.gz")))
     world.until_status("e", "Failed")
     assert "s3://models/none.tar.gz" in world.state("e")["failure"]
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from cloche.engines.hosting.capture import CapturePlan
-from cloche.serving.model import ServedModel
+from cloche.serving.model import ModelData, ServedModel
 
 STARTUP_SECONDS: Final = 240.0
 """Until the first good ``/ping``. Source: docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -28,7 +28,7 @@ class VariantPlan:
     model_name: str
     image: str
     """The address of the image as the model names it."""
-    model_data: tuple[str, str] | None
+    model_data: ModelData | None
     """Bucket and key of ``model.tar.gz``."""
     environment: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
@@ -67,14 +67,12 @@ class VariantPlan:
         return (first, *self.further)
 
     def document(self) -> dict[str, Any]:
-        return {**asdict(self), "model_data": list(self.model_data) if self.model_data else None}
+        return asdict(self)
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> VariantPlan:
-        data, further = document["model_data"], tuple(map(ServedModel.of, document.get("further") or ()))
-        return VariantPlan(
-            **{**document, "model_data": None if data is None else (data[0], data[1]), "further": further}
-        )
+        further = tuple(map(ServedModel.of, document.get("further") or ()))
+        return VariantPlan(**{**document, "model_data": ModelData.of(document["model_data"]), "further": further})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,16 @@ from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.endpoint import Endpoint
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
 from cloche.services.sagemaker.hosting.instance_types import capacity_of, memory_of
-from cloche.services.sagemaker.hosting.model import check_artefact, container_of, find_model, own_digest
+from cloche.services.sagemaker.hosting.model import (
+    Artefact,
+    artefact_of,
+    check_artefact,
+    container_of,
+    find_model,
+    own_digest,
+)
 from cloche.services.sagemaker.hosting.placing import COMPONENT_KIND, Need, components_on, fits
 from cloche.services.sagemaker.hosting.refusing import refuse
-from cloche.services.sagemaker.model_data import object_at
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -170,15 +176,16 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
     container, network = _container(ctx, connection, specification)
     role = configuration.request["ExecutionRoleArn"]
     own = own_digest(ctx, container["Image"])
-    url = container.get("ArtifactUrl") or container.get("ModelDataUrl")
-    if url:
-        check_artefact(ctx, url, role)
+    url = container.get("ArtifactUrl")
+    artefact = Artefact(url) if url else artefact_of(container)
+    if artefact:
+        check_artefact(ctx, artefact, role)
     seconds = (specification.get("StartupParameters") or {}).get("ContainerStartupHealthCheckTimeoutInSeconds")
     return VariantPlan(
         name=name,
         model_name=specification.get("ModelName", ""),
         image=container["Image"],
-        model_data=object_at(url) if url else None,
+        model_data=artefact.data if artefact else None,
         environment=container.get("Environment") or {},
         role_arn=role,
         instance_count=request["RuntimeConfig"]["CopyCount"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from cloche.aws.operation import Context, Members
@@ -13,6 +14,7 @@ from cloche.services.sagemaker.hosting.refusing import not_supported, refuse
 from cloche.services.sagemaker.images import find_image
 from cloche.services.sagemaker.model_data import object_at
 from cloche.services.sagemaker.registry.deployable import containers_of_package
+from cloche.serving.model import ModelData
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -42,6 +44,7 @@ _REFUSED_OF_CONTAINER: Final = {
     "MultiModelConfig": "several models behind one endpoint",
     "ContainerMetricsConfig": "metrics of the container's own",
 }
+_REFUSED_OF_SOURCE: Final = {"ManifestS3Uri": "a list of the files", "HubAccessConfig": "models of hubs"}
 
 
 class Model(Resource):
@@ -63,9 +66,9 @@ class Model(Resource):
         role = request.get("ExecutionRoleArn", "")
         for container in containers:
             _check_container(ctx, container)
-            url = artefact_url(container)
-            if url is not None:
-                check_artefact(ctx, url, role)
+            artefact = artefact_of(container)
+            if artefact is not None:
+                check_artefact(ctx, artefact, role)
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         """A model of a package keeps what the package says today: later changes of the package are not the model's."""
@@ -150,15 +153,35 @@ def _check_together(ctx: Context, request: Members, containers: Sequence[Members
         raise Invalid(f"ContainerHostname {twice[0]} is given to more than one container.", field="ContainerHostname")
 
 
-def artefact_url(container: Members) -> str | None:
-    """Where the container's ``model.tar.gz`` is, if it has one. Raises ``NotSupported`` for other forms."""
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """What a container is to serve, by its address: an archive, else one file or, by a prefix, all below it."""
+
+    url: str
+    is_packed: bool = True
+
+    @property
+    def data(self) -> ModelData | None:
+        """``None`` where the address names nothing in S3."""
+        address = object_at(self.url)
+        return None if address is None else ModelData(*address, is_packed=self.is_packed)
+
+
+def artefact_of(container: Members) -> Artefact | None:
+    """What the container is given to serve, if anything. Raises ``Invalid`` and ``NotSupported``."""
     source = (container.get("ModelDataSource") or {}).get("S3DataSource")
     if source is None:
-        return container.get("ModelDataUrl") or None
-    if source["CompressionType"] != "Gzip" or source["S3DataType"] != "S3Object":
-        raise not_supported("ModelDataSource with an uncompressed artefact", "files below a prefix")
-    url: str = source["S3Uri"]
-    return url
+        return Artefact(container["ModelDataUrl"]) if container.get("ModelDataUrl") else None
+    if container.get("ModelDataUrl"):
+        raise Invalid("Only one of ModelDataUrl and ModelDataSource may be given.", field="ModelDataSource")
+    refuse(source, _REFUSED_OF_SOURCE, "ModelDataSource.S3DataSource.")
+    is_prefix, is_packed = source["S3DataType"] == "S3Prefix", source["CompressionType"] == "Gzip"
+    if is_prefix and is_packed:
+        raise Invalid("ModelDataSource: CompressionType Gzip is for S3DataType S3Object.", field="CompressionType")
+    if is_prefix != source["S3Uri"].endswith("/"):
+        ending = "S3Prefix ends with a slash" if is_prefix else "S3Object does not end with a slash"
+        raise Invalid(f"ModelDataSource: the S3Uri of an {ending}: {source['S3Uri']}", field="S3Uri")
+    return Artefact(source["S3Uri"], is_packed)
 
 
 def find_model(ctx: Context, connection: sqlite3.Connection, name: str) -> Record:
@@ -191,15 +214,18 @@ def own_digest(ctx: Context, uri: str) -> str:
     return find_image(ctx, uri, "Image", is_model=True).digest
 
 
-def check_artefact(ctx: Context, url: str, role: str) -> None:
+def check_artefact(ctx: Context, artefact: Artefact, role: str) -> None:
     """Raises AWS's words where the artefact or the role is not there."""
-    refusal = NO_ACCESS.error(url=url, role=role, region=ctx.region)
+    refusal = NO_ACCESS.error(url=artefact.url, role=role, region=ctx.region)
     if role and not ctx.parts.identity.trusts(role, "sagemaker.amazonaws.com", account=ctx.account):
         raise refusal
-    address = object_at(url)
-    if address is None:
+    data = artefact.data
+    if data is None:
         raise refusal
     try:
-        ctx.parts.objects.head(*address)
+        if data.is_packed or not data.key.endswith("/"):
+            ctx.parts.objects.head(data.bucket, data.key)
+        elif next(ctx.parts.objects.iter_prefix(data.bucket, data.key), None) is None:
+            raise refusal
     except NotFound:
         raise refusal from None

@@ -10,14 +10,13 @@ from cloche.services.sagemaker.hosting.capturing import capture_plan
 from cloche.services.sagemaker.hosting.endpoint_config import WEIGHT_DEFAULT
 from cloche.services.sagemaker.hosting.instance_types import memory_of
 from cloche.services.sagemaker.hosting.model import (
-    artefact_url,
+    artefact_of,
     containers_of,
     find_model,
     is_direct,
     names_of,
     own_digest,
 )
-from cloche.services.sagemaker.model_data import object_at
 from cloche.serving.model import ServedModel
 from cloche.storage.metadata.records import Record
 
@@ -45,10 +44,10 @@ def plan_model(ctx: Context, model: Record, instance_type: str) -> list[ServedMo
 
 
 def _served(ctx: Context, model: Record, container: Members, name: str, instance_type: str) -> ServedModel:
-    url = artefact_url(container)
+    artefact = artefact_of(container)
     return ServedModel(
         image=container["Image"],
-        model_data=object_at(url) if url else None,
+        model_data=artefact.data if artefact else None,
         environment=container.get("Environment") or {},
         role_arn=model.request.get("ExecutionRoleArn", ""),
         network=not model.request.get("EnableNetworkIsolation", False),
