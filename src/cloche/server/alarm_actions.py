@@ -7,12 +7,13 @@ Within an account alarms may use what the account has, as everywhere in Cloche u
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from cloche.aws.model.load import region_names
 from cloche.engines.alarms.states import Act, Emit, Notice
+from cloche.engines.autoscaling import AutoScaling
 from cloche.engines.events import Events, Happening
 from cloche.engines.functions import LATEST, Functions, Owner
 from cloche.engines.topics import Message, Topics
@@ -41,6 +42,13 @@ def to_topics(topics: Topics) -> Act:
             raise Denied(f"{notice.action} belongs to another account")
         by_protocol = {"sms": notice.subject, "email": notice.letter}
         topics.publish_within(tx, notice.action, Message(notice.message, notice.subject, by_protocol))
+
+    return act
+
+
+def to_scaling(scaling: Callable[[], AutoScaling]) -> Act:
+    def act(tx: sqlite3.Connection, notice: Notice) -> None:
+        scaling().rang(tx, notice.account, notice.action, notice.alarm_arn, notice.state)
 
     return act
 

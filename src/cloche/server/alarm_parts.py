@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloche.engines.alarms import Alarms
+from cloche.engines.autoscaling import AutoScaling
 from cloche.engines.events import Events
 from cloche.engines.functions import Functions
 from cloche.engines.topics import Topics
@@ -18,23 +20,25 @@ if TYPE_CHECKING:
     from cloche.engines.alarms.states import States
 
 
-def alarms_of(equipment: Equipment, functions: Functions, topics: Topics, events: Events) -> Alarms:
+def alarms_of(
+    equipment: Equipment, functions: Functions, topics: Topics, events: Events, scaling: Callable[[], AutoScaling]
+) -> Alarms:
     metrics = equipment.metrics
     return Alarms(
         equipment.database,
         equipment.clock,
         metrics,
-        lambda: _states(functions, topics, events),
+        lambda: _states(functions, topics, events, scaling),
         _statistic,
         lambda detectors: _expressions(metrics, detectors),
     )
 
 
-def _states(functions: Functions, topics: Topics, events: Events) -> States:
+def _states(functions: Functions, topics: Topics, events: Events, scaling: Callable[[], AutoScaling]) -> States:
     from cloche.engines.alarms.states import States
-    from cloche.server.alarm_actions import region_name, to_events, to_functions, to_topics
+    from cloche.server.alarm_actions import region_name, to_events, to_functions, to_scaling, to_topics
 
-    actions = {"lambda": to_functions(functions), "sns": to_topics(topics)}
+    actions = {"lambda": to_functions(functions), "sns": to_topics(topics), "autoscaling": to_scaling(scaling)}
     return States(actions, to_events(events), region_name)
 
 

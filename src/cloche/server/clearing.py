@@ -26,6 +26,7 @@ class Clearing:
         parts = self._parts
         parts.identity.of(account)
         parts.monitoring.abandon(account)
+        parts.autoscaling.abandon(account)
         parts.pipelines.abandon(account)
         parts.tuning.abandon(account)
         parts.validations.abandon(account)

@@ -52,6 +52,8 @@ def enter(parts: Parts, housekeeping: Housekeeping) -> None:
     agenda.add("monitoring schedules", parts.monitoring.next_at, parts.monitoring.run)
     parts.alarms.poke = agenda.poke
     agenda.add("alarms", parts.alarms.next_at, parts.alarms.run)
+    parts.autoscaling.poke = agenda.poke
+    agenda.add("scaling", parts.autoscaling.next_at, parts.autoscaling.run)
     parts.image_registry.join(agenda)
     agenda.watch("changes of records", lambda: None, lambda: None, parts.changes.is_behind)
     agenda.watch("jobs and other long-running things", reconciler.next_at, reconciler.look, reconciler.is_at_work)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from cloche.engines.autoscaling import ACTION, AutoScaling
 from cloche.engines.events import Events, Target
+from cloche.engines.events.schedules import Owing
 from cloche.engines.functions import Functions
 from cloche.engines.queues import Queues
 from cloche.engines.topics import Topics
@@ -24,6 +28,7 @@ def events_of(
     topics: Topics,
     api: ApiForEngines,
     dispatch: Dispatch,
+    scaling: Callable[[], AutoScaling],
 ) -> Events:
     clock, to_queues, to_operations = equipment.clock, QueueTarget(messages), UniversalTarget(api, dispatch)
     targets: dict[str, Target] = {
@@ -35,6 +40,16 @@ def events_of(
         "scheduler": to_operations,
     }
     ends_of_pipes = PipeQueues(messages), PipeFunctions(functions)
+    further: dict[str, Owing] = {ACTION: lambda tx, occurrence: scaling().occurs(tx, occurrence.record)}
     return Events(
-        equipment.database, clock, equipment.metrics, bus, targets, to_queues, to_operations, ends_of_pipes, admits
+        equipment.database,
+        clock,
+        equipment.metrics,
+        bus,
+        targets,
+        to_queues,
+        to_operations,
+        ends_of_pipes,
+        admits,
+        further,
     )

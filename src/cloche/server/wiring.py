@@ -18,6 +18,7 @@ from cloche.compute.images.store import BlobStore
 from cloche.compute.packages import PackageSources
 from cloche.compute.runtime import Runtime
 from cloche.engines import alarms as alarms_engine
+from cloche.engines import autoscaling as autoscaling_engine
 from cloche.engines import events as events_engine
 from cloche.engines import (
     experiments,
@@ -37,6 +38,7 @@ from cloche.engines import monitoring as monitoring_engine
 from cloche.engines import pipelines as pipelines_engine
 from cloche.engines import topics as topics_engine
 from cloche.engines.alarms import Alarms
+from cloche.engines.autoscaling import AutoScaling
 from cloche.engines.filter_patterns import compile_pattern
 from cloche.engines.functions import Functions
 from cloche.engines.functions.tag_owner import FunctionOwner
@@ -85,6 +87,7 @@ from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageRoutes, package_links
 from cloche.server.registry.layer_routes import LayerRoutes, layer_links
+from cloche.server.scaling_ports import HostedCapacities, ScalingAlarms, ScalingFollower
 from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
@@ -117,8 +120,12 @@ MIGRATIONS: list[Migration] = [
     *monitoring_engine.MIGRATIONS,
     *alarms_engine.MIGRATIONS,
     *image_registry.MIGRATIONS,
+    *autoscaling_engine.MIGRATIONS,
 ]
 """In the order the parts came to be. Only ever appended to; ``building.SCHEMA`` is their number."""
+
+TAGGED = ("sagemaker", "cloudwatch", "events", "pipes", "scheduler", "sns", "ecr", "application-autoscaling")
+"""Services whose tagged nouns are records."""
 
 
 @dataclass(slots=True)
@@ -145,6 +152,9 @@ class Engines:
         """Tie together what was made."""
         parts.changes.follow("lineage", lineage_following.follow)
         parts.changes.follow("events", StateChanges(parts).follow)
+        scaling = ScalingFollower(parts.autoscaling)
+        parts.changes.follow("scaling", scaling.follow)
+        parts.changes.on_commit(scaling.heard)
         parts.changes.follow("pipeline metrics", PipelineMetrics(parts.metrics).follow)
         parts.image_registry.happened = ImageEvents(parts.events).tell
         self.lifecycle = Lifecycle(parts.objects, parts.clock)
@@ -158,6 +168,7 @@ class Engines:
                 parts.topics.expire,
                 parts.events.archives.expire,
                 parts.alarms.expire,
+                parts.autoscaling.expire,
                 self.lifecycle.run,
             ],
             parts.clock,
@@ -248,10 +259,18 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
     messages = Queues(database, clock, reconciler, metric_store)
     functions = _functions(settings, layout, equipment, principals, images, messages)
     topics = topics_of(settings, layout, equipment, messages, functions, url_for_jobs(settings))
-    rules = events_of(equipment, bus, messages, functions, topics, api, dispatch)
+    rules = events_of(equipment, bus, messages, functions, topics, api, dispatch, lambda: scaling)
     limits = Quotas(database, clock)
     principals.limits = limits.iam_limit
-    alarms = alarms_of(equipment, functions, topics, rules)
+    alarms = alarms_of(equipment, functions, topics, rules, lambda: scaling)
+    scaling = AutoScaling(
+        database,
+        clock,
+        reconciler,
+        HostedCapacities(api),
+        ScalingAlarms(alarms, database),
+        rules.schedules.remove,
+    )
     return {
         "equipment": equipment,
         "own_images": own_images,
@@ -284,6 +303,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         "object_events": object_events_of(equipment, messages, functions, topics, rules),
         "events": rules,
         "alarms": alarms,
+        "autoscaling": scaling,
         "image_registry": registry,
     }
 
@@ -339,7 +359,7 @@ def _tagging(database: Database, store: ObjectStore, principals: Identity) -> Ta
     return Tagging(
         database,
         [
-            RecordOwner(database, ("sagemaker", "cloudwatch", "events", "pipes", "scheduler", "sns", "ecr")),
+            RecordOwner(database, TAGGED),
             BucketOwner(store),
             LogGroupOwner(database),
             FunctionOwner(database),

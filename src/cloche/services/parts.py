@@ -13,6 +13,7 @@ from cloche.storage.metadata.database import Database
 if TYPE_CHECKING:
     from cloche.compute.images.finding import ImageFinder
     from cloche.engines.alarms import Alarms
+    from cloche.engines.autoscaling import AutoScaling
     from cloche.engines.events import Events
     from cloche.engines.functions import Functions
     from cloche.engines.hosting import Hosting
@@ -78,4 +79,5 @@ class Parts:
     object_events: ObjectEvents
     events: Events
     alarms: Alarms
+    autoscaling: AutoScaling
     image_registry: ImageRegistry

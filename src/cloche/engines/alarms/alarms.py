@@ -14,6 +14,7 @@ from cloche.engines.alarms import rows, windows
 from cloche.engines.alarms.schema import KIND
 from cloche.engines.alarms.watching import Watch, Watches
 from cloche.foundation.clock import Clock
+from cloche.foundation.errors import Invalid, NotSupported
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.records import Record
@@ -22,6 +23,7 @@ from cloche.storage.metrics import MetricStore
 if TYPE_CHECKING:
     from cloche.engines.alarms.detectors import Detectors
     from cloche.engines.alarms.evaluating import Expressions, Outcome
+    from cloche.engines.alarms.judging import Point
     from cloche.engines.alarms.plan import Compute, Metric
     from cloche.engines.alarms.states import States
 
@@ -103,6 +105,8 @@ class Alarms:
                 None if suppressor is None else rows.arn_meant(account, region, suppressor),
             )
         self._configured(tx, record, "Create" if before is None else "Update", before, now)
+        if before is not None:
+            self._states.take_up(tx, record, before, now)
         if composite:
             record = self._states.evaluate_composite(tx, record, "created" if before is None else "updated", now)
         return record
@@ -118,6 +122,7 @@ class Alarms:
         records.replace_request(tx, record.arn, request, now)
         changed = replace(record, request=request, modified_at=round(now, 3))
         self._configured(tx, changed, "Update", record, now)
+        self._states.take_up(tx, changed, record, now)
 
     def set_state(
         self, tx: sqlite3.Connection, record: Record, value: str, reason: str, data: str | None, now: float
@@ -153,6 +158,22 @@ class Alarms:
             if record is not None:
                 found[name] = record.status
         return found
+
+    def seen(self, arn: str) -> tuple[Record, Sequence[Point]] | None:
+        """A metric alarm, and the data points that it looks at now, newest first; ``None`` where there is no such
+        alarm. Outside of any transaction."""
+        from cloche.engines.alarms.evaluating import points
+
+        self._load()
+        record, watch = rows.find(self._database.reader, arn), self._watches.get(arn)
+        if record is None or watch is None:
+            return None
+        self._metrics.flush()
+        try:
+            now = self._clock.time()
+            return record, points(self._metrics, self._expressions, record.account, record.region, watch.plan, now)
+        except (Invalid, NotSupported):
+            return record, ()
 
     def expire(self) -> None:
         """Remove what is too old of histories, in short transactions."""

@@ -49,8 +49,7 @@ def evaluate(
     metrics: MetricStore, expressions: Expressions, account: str, region: str, plan: Plan, state: str, now: float
 ) -> Outcome:
     """As of the last evaluation that was due at ``now``, of an alarm that is in ``state``."""
-    moment = int(now // plan.interval * plan.interval)
-    end = moment // plan.period * plan.period if plan.on_the_hour else moment
+    moment, end = _moments(plan, now)
     count = plan.periods + RANGE_EXTRA
     try:
         row = _read(metrics, expressions, account, region, plan, end, count)
@@ -70,6 +69,22 @@ def evaluate(
     if verdict.state is None or verdict.state == state:
         return Outcome(None, "", None, None, next_at)
     return Outcome(verdict.state, _reason(plan, verdict), _data(plan, verdict, end, now), None, next_at)
+
+
+def points(
+    metrics: MetricStore, expressions: Expressions, account: str, region: str, plan: Plan, now: float
+) -> list[Point]:
+    """What the last evaluation that was due at ``now`` looks at, newest first. Raises ``Invalid`` or ``NotSupported``
+    for expressions that cannot be computed."""
+    _, end = _moments(plan, now)
+    row = _read(metrics, expressions, account, region, plan, end, plan.periods)
+    return [point for point in row.points if point is not None]
+
+
+def _moments(plan: Plan, now: float) -> tuple[int, int]:
+    """When it was due, and where its newest period ends."""
+    moment = int(now // plan.interval * plan.interval)
+    return moment, moment // plan.period * plan.period if plan.on_the_hour else moment
 
 
 def _read(

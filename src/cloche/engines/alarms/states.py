@@ -14,7 +14,7 @@ the state it is in. A further change of state begins to wait anew.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ from cloche.foundation.errors import ClocheError
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
+LASTING: Final = "autoscaling"
+"""Whose actions are taken for as long as the state lasts (alarms-and-actions.html); all others once, when it begins."""
 ACTIONS_OF: Final = {OK: "OKActions", ALARM: "AlarmActions", INSUFFICIENT_DATA: "InsufficientDataActions"}
 
 
@@ -39,6 +41,8 @@ class Notice:
     region: str
     alarm_arn: str
     action: str
+    state: str
+    """The one the alarm is in."""
     subject: str
     message: str
     letter: str
@@ -130,6 +134,15 @@ class States:
         detail = messages.change_detail(changed, record.status, state, before)
         self._act(tx, changed, suppressed["from"], detail, now)
 
+    def take_up(self, tx: sqlite3.Connection, record: Record, before: Record, now: float) -> None:
+        """It was configured anew while it is in its state: actions that last, and are new to it, begin."""
+        had = set(_actions(before))
+        new = [each for each in _actions(record) if _service(each) == LASTING and each not in had]
+        if new:
+            told = messages.state_told(record.status, record.state)
+            detail = messages.change_detail(record, record.status, record.state, told)
+            self._act(tx, record, record.status, detail, now, new)
+
     def tell(self, tx: sqlite3.Connection, record: Record, kind: str, detail: Mapping[str, Any]) -> None:
         """An event about the alarm."""
         self._emit(tx, record, kind, detail)
@@ -140,17 +153,24 @@ class States:
         records.set_status(tx, record.arn, value, state=state)
         return replace(record, status=value, state=state)
 
-    def _act(self, tx: sqlite3.Connection, record: Record, old_value: str, detail: dict[str, Any], now: float) -> None:
-        if not record.request.get("ActionsEnabled", True):
-            return
+    def _act(
+        self,
+        tx: sqlite3.Connection,
+        record: Record,
+        old_value: str,
+        detail: dict[str, Any],
+        now: float,
+        only: Sequence[str] | None = None,
+    ) -> None:
         name = self._region_name(record.region)
         value, state = record.status, record.state
-        for action in dict.fromkeys(record.request.get(ACTIONS_OF[value]) or ()):
+        for action in dict.fromkeys(_actions(record) if only is None else only):
             notice = Notice(
                 record.account,
                 record.region,
                 record.arn,
                 action,
+                value,
                 messages.subject(record, value, name),
                 messages.for_topic(record, value, state, old_value, name),
                 messages.letter(record, value, state, old_value, name),
@@ -252,6 +272,11 @@ def _triggered_by(*children: Record) -> str:
     while len(written := orjson.dumps({"triggeringAlarms": told})) > 4_000:
         told = told[: len(told) // 2]
     return written.decode()
+
+
+def _actions(record: Record) -> Sequence[str]:
+    """Those of the state it is in."""
+    return record.request.get(ACTIONS_OF[record.status]) or () if record.request.get("ActionsEnabled", True) else ()
 
 
 def _service(arn: str) -> str:

@@ -23,7 +23,7 @@ from cloche.engines.events.delivery import Deliveries, Target
 from cloche.engines.events.happening import Happening
 from cloche.engines.events.replays import Replays
 from cloche.engines.events.rules import DEFAULT_BUS, RULE, Bus, Rules
-from cloche.engines.events.schedules import Occurrence, Schedules, scheduled_event
+from cloche.engines.events.schedules import Occurrence, Owing, Schedules, scheduled_event
 from cloche.engines.events.scheduling import SCHEDULE, context_of, is_over_after, target_of
 from cloche.engines.events.schema import PIPES
 from cloche.foundation.agenda import Agenda
@@ -60,7 +60,9 @@ class Events:
         calls: Calls,
         ends_of_pipes: tuple[Sources, Functions],
         admits: Admits,
+        further: Mapping[str, Owing],
     ) -> None:
+        """``further``: by the kind of a record, what its schedule causes, beside rules and schedules of our own."""
         self._database, self._clock = database, clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self.calls = calls
@@ -68,7 +70,7 @@ class Events:
         self.policies = BusPolicies(admits)
         self.archives = Archives(database, clock)
         self.replays = Replays(database, clock, self.archives, self.accept)
-        self.schedules = Schedules(database, {RULE: self._rule_occurs, SCHEDULE: self._schedule_occurs})
+        self.schedules = Schedules(database, {RULE: self._rule_occurs, SCHEDULE: self._schedule_occurs, **further})
         own = {"events": BusTarget(self.accept, self.envelope, self.archives, self.policies)}
         self.deliveries = Deliveries(database, clock, metrics, bus, {**targets, **own}, dead_letters)
         self._for_pipes = (database, clock, metrics, bus, self.deliveries.targets, *ends_of_pipes)

@@ -52,10 +52,12 @@ _ACTIONS_NOT_DONE: Final = {
     "automate": "there are no EC2 instances",
     "ssm": "there is no Systems Manager",
     "ssm-incidents": "there is no Systems Manager",
-    "autoscaling": "scaling policies are not built yet",
     "swf": "there are no EC2 instances",
     "aiops": "there are no investigations",
 }
+
+
+_POLICY: Final = re.compile(r"arn:aws:autoscaling:[^:]+:[^:]+:scalingPolicy:[^:]+:resource/[^:]+:policyName/.+")
 
 
 def validation_error(message: str) -> AwsError:
@@ -90,6 +92,9 @@ def composite_alarm(ctx: Context, request: Members) -> dict[str, Any]:
     _require_name(request["AlarmName"])
     _require_done("PutCompositeAlarm", request)
     require_actions(ctx, request)
+    for action in (each for name in ACTIONS for each in request.get(name) or ()):
+        if action.split(":")[2] == "autoscaling":  # API_PutCompositeAlarm.html, AlarmActions: not among them
+            raise validation_error(f"Composite alarms cannot take Auto Scaling actions: {action}")
     periods = ("ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod")
     for name in periods:
         if "ActionsSuppressor" in request:
@@ -122,10 +127,19 @@ def require_actions(ctx: Context, request: Members) -> None:
             service = parts[2]
             if service in _ACTIONS_NOT_DONE:
                 raise NotSupported(f"Actions like {action} are not supported in Cloche: {_ACTIONS_NOT_DONE[service]}")
-            if service not in ("sns", "lambda"):
+            if service not in ("sns", "lambda", "autoscaling"):
                 raise validation_error(f"Invalid arn syntax: {action}")
+            if service == "autoscaling":
+                _require_policy(action)
             if parts[3] != ctx.region:
                 raise validation_error(f"Invalid region {parts[3]} specified. Only {ctx.region} is supported.")
+
+
+def _require_policy(action: str) -> None:
+    if ":autoScalingGroupName/" in action:
+        raise NotSupported(f"Actions like {action} are not supported in Cloche: there are no EC2 instances")
+    if _POLICY.fullmatch(action) is None:
+        raise validation_error(f"Invalid arn syntax: {action}")
 
 
 def _require_done(operation: str, request: Members) -> None:

@@ -6,8 +6,7 @@ from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
 from cloche.engines.identity import AccountIdentity
 from cloche.engines.identity.entities import Entity, Kind
-
-LINKED_PATH = "/aws-service-role/"
+from cloche.engines.identity.linked_roles import LINKED_PATH
 
 
 def mine(ctx: Context) -> AccountIdentity:
