@@ -95,6 +95,8 @@ class Choosing:
             if wanted.container not in variant.containers:
                 raise ContainerUnknown("the variant has no such container")
         elif variant.refusal is not None:
+            if variant.refusal is ScaledToNone:
+                variant.traffic.miss()
             raise variant.refusal(f"nothing of {variant.name} is ever to answer this request")
         found = variant.named(wanted.instance) if wanted.instance else variant.choose(self._tried)
         if found is None and wanted.instance:

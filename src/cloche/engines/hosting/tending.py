@@ -91,7 +91,7 @@ class Tending:
         now = self._clock.time()
         for counted, traffic in self._routes.traffic():
             counts = traffic.take()
-            if counts.invocations:
+            if counts.invocations or counts.no_capacity:
                 self._write(counted, counts, now)
             elif not self._routes.is_counted(counted):
                 self._routes.drop_traffic(counted)
@@ -130,9 +130,18 @@ class Tending:
 
 
 def data(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, instances: int, share: str) -> list[Datum]:
-    """The interval's metrics. A request counts once in each of the first five, as 0 or 1 (or its share)."""
+    """The interval's metrics. A request counts once in each of the first five, as 0 or 1 (or its share). Those for what
+    has been scaled to none are told in a metric of their own, from which it is scaled out again
+    (docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html)."""
     total = counts.invocations
-    found = [
+    found: list[Datum] = []
+    if counts.no_capacity:
+        found.append(
+            _times("NoCapacityInvocationFailures", dimensions, at, counts.no_capacity, counts.no_capacity, 1.0)
+        )
+    if not total:
+        return found
+    found += [
         _times("Invocations", dimensions, at, total, total, 1.0),
         _times(share, dimensions, at, total, total, 1.0 / instances),
         _times("Invocation4XXErrors", dimensions, at, total, counts.errors_4xx, 1.0),

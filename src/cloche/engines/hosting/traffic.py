@@ -23,6 +23,8 @@ class Counts:
     errors_5xx: int = 0
     model_errors: int = 0
     """Requests that the model did not answer with a 2xx, whoever's fault the client is told it was."""
+    no_capacity: int = 0
+    """Requests for what has been scaled to none; they are among no others."""
     model_latencies: list[int] = field(default_factory=list)
     overhead_latencies: list[int] = field(default_factory=list)
     """Whole microseconds, so that a flush can count equal ones without a loop of its own."""
@@ -54,6 +56,10 @@ class Traffic:
         counts.invocations += 1
         counts.model_errors += is_models
         counts.errors_5xx += status >= 500
+
+    def miss(self) -> None:
+        """A request for what has no copies."""
+        self._counts.no_capacity += 1
 
     def take(self) -> Counts:
         """What was counted since the last time; counting goes on in a fresh record.
