@@ -327,6 +327,7 @@ def test_a_component_goes_to_none_and_comes_back(still_server: ServerProcess, ho
     hosting.gone(endpoint)
 
 
+@pytest.mark.slow
 def test_an_activity_is_carried_out_once_whatever_is_killed_when(start_server: Any) -> None:
     server = start_server()
     hosting = hosting_of(server)
