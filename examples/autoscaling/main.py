@@ -1,4 +1,4 @@
-"""An endpoint that grows with its load and shrinks when that is gone, in plain boto3; half an hour on a turned clock."""
+"""An endpoint that grows with its load and shrinks when it is gone, in plain boto3; half an hour on a turned clock."""
 
 import io
 import json
