@@ -1,4 +1,5 @@
-"""Dashboards, drawn: metric, text, alarm and log widgets with what the stores hold now; any other says that it is not.
+"""Dashboards, drawn: metric, text, alarm and log widgets with what the stores hold now; any other, and any view of
+metrics or logs that is not known here, says by its name that it is not drawn.
 
 The body is docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -16,9 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cloche.aws.errors import AwsError
+from cloche.console.alarms import queries_of
 from cloche.console.asking import Ask, Members
+from cloche.console.insights import chart_of
 from cloche.console.markdown import render
-from cloche.console.metric_charts import asked, chart
+from cloche.console.metric_charts import asked
+from cloche.console.metric_views import levels_of, metric_queries, over, pie, seen
 from cloche.console.pages import Pages
 
 WIDGETS_MAX: Final = 100
@@ -26,8 +30,10 @@ SPAN: Final = timedelta(hours=3)
 LOG_SECONDS: Final = 5.0
 LOG_ROWS: Final = 50
 COLUMNS: Final = 24
-_SPAN: Final = re.compile(r"-PT?(\d+)([MHDW])")
-_UNITS: Final = {"M": "minutes", "H": "hours", "D": "days", "W": "weeks"}
+_SPAN: Final = re.compile(r"-P(T?)(\d+)([MHDW])")
+_SECONDS: Final = {"TM": 60, "TH": 3600, "D": 86_400, "W": 7 * 86_400, "M": 30 * 86_400}
+SPAN_LONGEST: Final = timedelta(days=455)
+"""CloudWatch keeps metrics for 455 days."""
 
 
 class DashboardPages:
@@ -45,7 +51,7 @@ class DashboardPages:
         except AwsError as error:
             return self._pages.show("missing.html", 404, message=error.message)
         body = json.loads(held["DashboardBody"])
-        span = span_of(body.get("start"))
+        span = span_of(body.get("start"), self._pages.now())
         widgets = sorted(body["widgets"], key=lambda widget: (widget.get("y", 0), widget.get("x", 0)))[:WIDGETS_MAX]
         drawn = await asyncio.gather(*(self._widget(widget, span) for widget in widgets))
         return self._pages.show(
@@ -80,19 +86,22 @@ class DashboardPages:
 
     async def _metric(self, properties: Members, span: timedelta) -> dict[str, Any]:
         now = self._pages.now()
-        queries = metric_queries(properties)
-        levels = [
-            (str(each.get("label") or "level"), float(each["value"]))
-            for each in (properties.get("annotations") or {}).get("horizontal") or ()
-            if isinstance(each, dict) and isinstance(each.get("value"), int | float)
-        ]
-        if not queries:
-            return {"kind": "none", "why": "it has no metrics of its own"}
-        series = await asked(self._ask, queries, now - span, now + timedelta(seconds=1))
-        if properties.get("view") == "singleValue":
-            latest = [(label, points[max(points)] if points else None) for _, label, points in series]
-            return {"kind": "values", "values": latest}
-        return {"charts": [chart(str(properties.get("title") or "metrics"), [each[1:] for each in series], levels)]}
+        asked_for, levels = metric_queries(properties), levels_of(properties)
+        if not asked_for:
+            asked_for, levels = await self._annotated(properties)
+        if not asked_for:
+            return {"kind": "none", "why": "it has neither metrics nor an alarm that is there"}
+        if properties.get("setPeriodToTimeRange"):
+            asked_for = [over(query, span) for query in asked_for]
+        series = await asked(self._ask, asked_for, now - span, now + timedelta(seconds=1))
+        return seen(properties, [(label, points) for _, label, points in series], levels)
+
+    async def _annotated(self, properties: Members) -> tuple[list[Members], list[tuple[str, float]]]:
+        """What a widget shows that names an alarm in place of metrics: its metrics, and its threshold across them."""
+        for alarm in await self._alarms(properties.get("annotations") or {}):
+            if "AlarmRule" not in alarm:
+                return queries_of(alarm), [("threshold", alarm["Threshold"])] if "Threshold" in alarm else []
+        return [], []
 
     async def _alarms(self, properties: Members) -> list[Members]:
         names = [str(arn).split(":alarm:")[-1] for arn in properties.get("alarms") or ()][:100]
@@ -128,46 +137,33 @@ class DashboardPages:
             await asyncio.sleep(0.05)
         rows = [{cell["field"]: cell.get("value", "") for cell in row} for row in answer.get("results") or ()]
         fields = list(dict.fromkeys(name for row in rows for name in row if name != "@ptr"))
-        return {"fields": fields, "rows": rows}
+        view = str(properties.get("view") or "table")
+        if view == "table":
+            return {"fields": fields, "rows": rows}
+        if view not in ("timeSeries", "bar", "pie"):
+            return {"kind": "none", "why": f"the view {view} of logs is not drawn here"}
+        drawn = chart_of(fields, [{name: row[name] for name in fields if name in row} for row in rows])
+        if drawn is None or (view == "pie" and drawn["x_is"] == "time"):
+            return {"fields": fields, "rows": rows}
+        if view == "pie":
+            values = drawn["series"][0]["values"]
+            return {
+                "kind": "pie",
+                "pie": pie([(label, value) for label, value in zip(drawn["x_labels"], values, strict=True)]),
+            }
+        return {"charts": [{**drawn, "bars": view == "bar"}]}
 
 
-def span_of(start: Any) -> timedelta:
-    """``-PT3H``, ``-P7D``; the last three hours for what says nothing, or another thing."""
-    found = _SPAN.fullmatch(start) if isinstance(start, str) else None
-    if found is None:
+def span_of(start: Any, now: datetime) -> timedelta:
+    """``-PT3H``, ``-P7D``, or a date; the last three hours for what says nothing, or another thing."""
+    if not isinstance(start, str):
         return SPAN
-    return min(timedelta(**{_UNITS[found[2]]: int(found[1])}), timedelta(days=455))
-
-
-def metric_queries(properties: Members) -> list[Members]:
-    """The widget's ``metrics`` as GetMetricData wants them. In an array ``.`` repeats a field of the array before, and
-    ``...`` all those that are not said."""
-    period, stat = int(properties.get("period") or 300), str(properties.get("stat") or "Average")
-    before: list[str] = []
-    queries: list[Members] = []
-    for number, entry in enumerate(properties.get("metrics") or ()):
-        options = entry[-1] if entry and isinstance(entry[-1], dict) else {}
-        fields = [str(field) for field in (entry[:-1] if options else entry)]
-        id = str(options.get("id") or f"w{number}")
-        shown = {"Id": id, "ReturnData": options.get("visible") is not False}
-        if label := options.get("label"):
-            shown["Label"] = str(label)
-        if "expression" in options:
-            queries.append({**shown, "Expression": str(options["expression"]), "Period": period})
-            continue
-        fields = _filled(fields, before)
-        before = fields
-        dimensions = [{"Name": fields[at], "Value": fields[at + 1]} for at in range(2, len(fields) - 1, 2)]
-        metric = {"Namespace": fields[0], "MetricName": fields[1], "Dimensions": dimensions}
-        asked_for = {"Period": int(options.get("period") or period), "Stat": str(options.get("stat") or stat)}
-        queries.append({**shown, "MetricStat": {"Metric": metric, **asked_for}})
-    return queries
-
-
-def _filled(fields: list[str], before: list[str]) -> list[str]:
-    if "..." in fields:
-        at = fields.index("...")
-        rest = fields[at + 1 :]
-        fields = [*fields[:at], *before[at : len(before) - len(rest)], *rest]
-    filled = [before[at] if field == "." and at < len(before) else field for at, field in enumerate(fields)]
-    return filled if len(filled) >= 2 else [*filled, *[""] * (2 - len(filled))]
+    if found := _SPAN.fullmatch(start):
+        seconds = int(found[2]) * _SECONDS.get(found[1] + found[3], 0)
+        return timedelta(seconds=min(seconds, SPAN_LONGEST.total_seconds())) if seconds else SPAN
+    try:
+        begin = datetime.fromisoformat(start)
+    except ValueError:
+        return SPAN
+    span = now - (begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    return min(span, SPAN_LONGEST) if span > timedelta(0) else SPAN

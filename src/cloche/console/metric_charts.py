@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from cloche.console.asking import Ask, Members, ask_or
 
 POINTS_MAX = 1_500
+Series = Sequence[tuple[str, Mapping[float, float]]]
+"""(Label, value by time), in the order they are drawn."""
 
 
 async def asked(
@@ -27,9 +29,7 @@ async def asked(
     ]
 
 
-def chart(
-    title: str, series: list[tuple[str, dict[float, float]]], levels: Sequence[tuple[str, float]] = ()
-) -> dict[str, Any]:
+def chart(title: str, series: Series, levels: Sequence[tuple[str, float]] = ()) -> dict[str, Any]:
     """One chart of several series, with levels that do not change drawn across it."""
     x = sorted({at for _, points in series for at in points})
     x = x[-POINTS_MAX:]

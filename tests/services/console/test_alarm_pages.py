@@ -60,6 +60,7 @@ def test_a_dashboard(page: Browser, world: Any, alarms: Any, tmp_path: Path) -> 
     region = {"region": "us-east-1"}
     arn = alarms.describe_alarms(AlarmNames=["pages/<b>drift"])["MetricAlarms"][0]["AlarmArn"]
     level = {"horizontal": [{"label": "too much", "value": 25}]}
+    axis = {"yAxis": {"left": {"min": 0, "max": 50}}, "setPeriodToTimeRange": True}
     metrics = [["Pages", "drift", {"id": "m1"}], [{"expression": "m1 * 2", "id": "e1", "label": "twice"}]]
     widgets = [
         ("metric", {**region, "metrics": metrics, "period": 60, "annotations": level, "title": "How it drifts"}),
@@ -69,6 +70,13 @@ def test_a_dashboard(page: Browser, world: Any, alarms: Any, tmp_path: Path) -> 
         ("alarm", {"alarms": [arn]}),
         ("log", {**region, "query": "SOURCE 'pages-log' | fields @message"}),
         ("explorer", {"metrics": []}),
+        ("metric", {**region, "metrics": metrics, "period": 60, "stacked": True, "title": "Upon each other"}),
+        *(
+            ("metric", {**region, "metrics": metrics, "view": view, **axis})
+            for view in ("pie", "gauge", "bar", "table")
+        ),
+        ("metric", {**region, "metrics": metrics, "view": "sunburst"}),
+        ("metric", {**region, "annotations": {"alarms": [arn]}, "title": "Of its alarm"}),
     ]
     body = [
         {"type": kind, "x": 0, "y": at * 6, "width": 12, "height": 6, "properties": properties}
@@ -77,17 +85,30 @@ def test_a_dashboard(page: Browser, world: Any, alarms: Any, tmp_path: Path) -> 
     alarms.put_dashboard(DashboardName="pages-all", DashboardBody=json.dumps({"widgets": body}))
     page.open(world.server.url + "/_cloche/alarms")
     page.click_link("pages-all")
-    page.wait("a curve", lambda: page.run("return document.querySelectorAll('.uplot canvas').length") == 1)
+    page.wait("curves", lambda: page.run("return document.querySelectorAll('.uplot canvas').length") == 4)
     chart = json.loads(page.run("return document.querySelector('[data-chart]').dataset.chart"))
     assert [line["label"] for line in chart["series"]] == ["drift", "twice", "too much"]
     text = page.text("#dashboard")
     assert "Hello" in text and "bold" in text and "a line of the log" in text
     assert "it shows the region eu-west-1" in text and "widgets of the type explorer are not drawn here" in text
+    assert "the view sunburst of metrics is not drawn here" in text and "average" in text
+    charts = page.run("return [...document.querySelectorAll('[data-chart]')].map((each) => each.dataset.chart)")
+    stack, bars, alarm = (json.loads(each) for each in charts[1:])
+    assert [line["label"] for line in stack["series"]] == ["twice", "drift"]
+    assert [
+        low + own for low, own in zip(stack["series"][1]["values"], stack["series"][0]["own"], strict=True)
+    ] == stack["series"][0]["values"]
+    assert (
+        bars["x_labels"] == ["drift", "twice"] and bars["series"][0]["values"][0] * 2 == bars["series"][0]["values"][1]
+    )
+    assert [line["label"] for line in alarm["series"]] == ["drift", "threshold"]
+    assert page.run("return document.querySelectorAll('.pie path').length") == 2
+    assert page.run("return document.querySelectorAll('.gauge .filled').length") == 2
     assert page.run("return document.title") == "pages-all · Cloche"
     assert page.run("return document.querySelectorAll('.widget').length") == len(widgets)
     for width in (1280, 400):
         page.resize(width, 900)
         page.open(world.server.url + "/_cloche/dashboards/pages-all")
-        page.wait("a curve", lambda: page.run("return document.querySelectorAll('.uplot canvas').length") == 1)
+        page.wait("curves", lambda: page.run("return document.querySelectorAll('.uplot canvas').length") == 4)
         page.screenshot(tmp_path / f"dashboard-{width}.png")
         assert page.run("return document.documentElement.scrollWidth") <= width

@@ -4,7 +4,7 @@
 
 const COLOURS = ["#0e9f8e", "#d9822b", "#7a5cd6", "#d0456b", "#3b82c4", "#8a9a2f"];
 
-// --- charts: <figure data-chart='{"title", "x", "x_is", "x_labels", "x_log", "bars", "series": [{"label", "values", "marks"}]}'> -------------------------
+// --- charts: <figure data-chart='{"title", "x", "x_is", "x_labels", "x_log", "bars", "stacked", "series": [{"label", "values", "own", "marks"}]}'> -------------------------
 function ink(name) {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
@@ -26,18 +26,22 @@ function draw(figure) {
   if (old) old.plot.destroy();
   const axis = { stroke: ink("--dim"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") } };
   const few = (plot, n) => plot.data[n].reduce((count, v) => count + (v !== null), 0) < 30;
-  const said = (_, v) => (v == null ? "–" : Number(v.toPrecision(6)).toString());
+  // What lies in a stack is drawn as a sum, and told as what it is itself.
+  const own = (n, at) => JSON.parse(figure.dataset.chart).series[n - 1].own[at];
+  const said = (_, sum, n, at) => { const v = chart.stacked && at != null ? own(n, at) : sum; return v == null ? "–" : Number(v.toPrecision(6)).toString(); };
   const series = chart.series.map((line, n) => ({
     label: line.label, stroke: COLOURS[n % COLOURS.length], width: 1.8, points: { show: line.marks ? true : few, size: line.marks ? 7 : 5 }, value: said,
     ...(line.marks ? { paths: () => null } : {}),
+    ...(chart.stacked ? { points: { show: false }, ...(n === chart.series.length - 1 ? { fill: `${COLOURS[n % COLOURS.length]}66` } : {}) } : {}),
     ...(chart.bars ? { paths: uPlot.paths.bars({ size: [0.7, 60] }), fill: `${COLOURS[n % COLOURS.length]}66`, points: { show: false } } : {}),
   }));
   const isTime = chart.x_is === "time";
   const words = chart.x_labels?.length ? { values: (_, ticks) => ticks.map((tick) => chart.x_labels[tick] ?? "") } : {};
   const plot = new uPlot({
-    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1 }, ...(chart.bars ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
+    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1, ...(chart.bars && !isTime ? { range: [-0.6, chart.x.length - 0.4] } : {}) }, ...(chart.bars || chart.stacked ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
+    bands: chart.stacked ? chart.series.slice(1).map((_, n) => ({ series: [n + 1, n + 2], fill: `${COLOURS[n % COLOURS.length]}66` })) : [],
     axes: [{ ...axis, ...(isTime ? { values: clock } : words) }, { ...axis, size: 58 }],
-    series: [isTime ? { label: "at", value: (_, v) => (v == null ? "–" : hour(v, true)) } : { label: chart.x_is }, ...series],
+    series: [isTime ? { label: "at", value: (_, v) => (v == null ? "–" : hour(v, true)) } : { label: chart.x_is, ...(words.values ? { value: (_, v) => (v == null ? "–" : chart.x_labels[v] ?? v) } : {}) }, ...series],
   }, lines(chart), figure);
   drawn.set(figure, { plot, labels });
 }
