@@ -80,6 +80,26 @@ def test_a_rule_writes_to_a_log_group(turned: Any) -> None:
     assert part["timestamp"] == int(at.timestamp() * 1000)
 
 
+def test_what_a_rule_writes_to_a_log_group_is_in_the_order_it_happened(turned: Any) -> None:
+    events, logs = turned.client("events"), turned.client("logs")
+    logs.create_log_group(logGroupName="/aws/events/ordered")
+    events.put_rule(Name="ordered", EventPattern='{"source": ["shop.ordered"]}')
+    arn = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/events/ordered"
+    events.put_targets(Rule="ordered", Targets=[{"Id": "all", "Arn": arn, "InputPath": "$.detail.n"}])
+    for first in range(0, 100, 10):
+        entries = [
+            {"Source": "shop.ordered", "DetailType": "d", "Detail": json.dumps({"n": n})}
+            for n in range(first, first + 10)
+        ]
+        events.put_events(Entries=entries)
+    turned.pass_time("1s")
+    [stream] = logs.describe_log_streams(logGroupName="/aws/events/ordered")["logStreams"]
+    told = logs.get_log_events(
+        logGroupName="/aws/events/ordered", logStreamName=stream["logStreamName"], startFromHead=True
+    )
+    assert [event["message"] for event in told["events"]] == [str(n) for n in range(100)]
+
+
 def test_a_rule_starts_a_pipeline_as_its_role(turned: Any) -> None:
     events, sagemaker = turned.client("events"), turned.client("sagemaker")
     letters, letters_arn = turned.queue("pipeline-letters")

@@ -2,7 +2,7 @@
 
 One thread takes what is due in the order of its time. A target that lives in this very database (a queue) is handed its
 event in the transaction that removes the row: exactly once. Any other is called outside of a transaction, by a small
-pool; a kill in between has it called again.
+pool; a kill in between has it called again. What one sender owes one target is one after the other, in its order.
 
 Limits: docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-event-delivery.html: 24 hours and 185 attempts, unless
 the target says less. What cannot get better by waiting (there is no such target) is not tried again: the same page.
@@ -39,6 +39,8 @@ PAUSE_SECONDS_MAX: Final = 600.0
 BATCH: Final = 64
 WORKERS: Final = 4
 LOOK_SECONDS_MAX: Final = 5.0
+_Lane = tuple[str, str]
+"""Sender and target."""
 _DELIVERIES: Final = uuid.UUID("5a0c5c0e-6a0f-4d1b-9d6e-0c2f9c1b7a55")
 
 
@@ -82,7 +84,8 @@ class Deliveries:
         self.targets, self._dead_letters = dict(targets), dead_letters
         self._thread = Woken("event-deliveries", self._take_all, self._pause)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="event-delivery")
-        self._busy: set[int] = set()
+        self._busy: dict[_Lane, int] = {}
+        """How many deliveries are under way outside of a transaction."""
         self._lock = threading.Lock()
 
     def wake(self) -> None:
@@ -112,38 +115,41 @@ class Deliveries:
 
     def _pause(self) -> float:
         with self._lock:
-            busy = set(self._busy)
+            busy = dict(self._busy)
         rows = self._database.reader.execute(
-            "SELECT id, due_at FROM event_deliveries ORDER BY due_at, id LIMIT ?", (len(busy) + 1,)
+            "SELECT * FROM event_deliveries ORDER BY due_at, id LIMIT ?", (sum(busy.values()) + 1,)
         )
-        due = next((row["due_at"] for row in rows if row["id"] not in busy), None)
+        due = next((row["due_at"] for row in rows if _lane(_owed(row)) not in busy), None)
         return LOOK_SECONDS_MAX if due is None else min(max(due - self._clock.time(), 0.005), LOOK_SECONDS_MAX)
 
     def _take(self) -> bool:
         """Begin with what is due; whether anything was begun."""
         with self._lock:
-            busy = set(self._busy)
+            busy = dict(self._busy)
         rows = self._database.reader.execute(
             "SELECT * FROM event_deliveries WHERE due_at <= ? ORDER BY due_at, id LIMIT ?",
-            (self._clock.time(), BATCH + len(busy)),
+            (self._clock.time(), BATCH + sum(busy.values())),
         ).fetchall()
-        fresh = [row for row in rows if row["id"] not in busy][:BATCH]
-        here = [row for row in fresh if self._is_here(row)]
+        fresh = [owed for owed in map(_owed, rows) if _lane(owed) not in busy][:BATCH]
+        here = [owed for owed in fresh if self._is_here(owed)]
         if here:
             self._database.write(lambda tx: self._hand_over(tx, here))
-        away = [row for row in fresh if not self._is_here(row)]
-        for row in away:
+        away: dict[_Lane, list[Owed]] = {}
+        for owed in fresh:
+            if not self._is_here(owed):
+                away.setdefault(_lane(owed), []).append(owed)
+        for lane, those in away.items():
             with self._lock:
-                self._busy.add(row["id"])
-            self._pool.submit(self._call, row)
+                self._busy[lane] = len(those)
+            self._pool.submit(self._call, lane, those)
         return bool(fresh)
 
-    def _is_here(self, row: sqlite3.Row) -> bool:
-        target = self.targets.get(_service(orjson.loads(row["target"])["Arn"]))
+    def _is_here(self, owed: Owed) -> bool:
+        target = self.targets.get(_service(str(owed.target["Arn"])))
         return target is None or target.in_transaction
 
-    def _hand_over(self, tx: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
-        for owed in map(_owed, rows):
+    def _hand_over(self, tx: sqlite3.Connection, those: Sequence[Owed]) -> None:
+        for owed in those:
             tx.execute("SAVEPOINT delivery")
             try:
                 self._deliver(tx, owed)
@@ -159,22 +165,27 @@ class Deliveries:
             finally:
                 tx.execute("RELEASE delivery")
 
-    def _call(self, row: sqlite3.Row) -> None:
+    def _call(self, lane: _Lane, those: Sequence[Owed]) -> None:
         try:
-            owed = _owed(row)
-            try:
-                self._deliver(None, owed)
-            except Exception as error:
-                failure: Exception = error
-                if not isinstance(error, ClocheError):
-                    log.exception("delivering to %s failed", owed.target["Arn"])
-                self._database.write(lambda tx: self._failed(tx, owed, failure))
-            else:
-                self._database.write(lambda tx: self._done(tx, owed))
+            for owed in those:
+                if self._thread.is_stopping:
+                    break
+                self._call_one(owed)
         finally:
             with self._lock:
-                self._busy.discard(row["id"])
+                del self._busy[lane]
             self._thread.wake()
+
+    def _call_one(self, owed: Owed) -> None:
+        try:
+            self._deliver(None, owed)
+        except Exception as error:
+            failure: Exception = error
+            if not isinstance(error, ClocheError):
+                log.exception("delivering to %s failed", owed.target["Arn"])
+            self._database.write(lambda tx: self._failed(tx, owed, failure))
+        else:
+            self._database.write(lambda tx: self._done(tx, owed))
 
     def _deliver(self, tx: sqlite3.Connection | None, owed: Owed) -> None:
         arn = str(owed.target["Arn"])
@@ -260,6 +271,10 @@ def _limit(owed: Owed, attempts: int, now: float) -> str | None:
     if now - owed.accepted_at >= policy.get("MaximumEventAgeInSeconds", AGE_SECONDS_MAX):
         return "MaximumEventAgeInSeconds"
     return None
+
+
+def _lane(owed: Owed) -> _Lane:
+    return owed.sender, str(owed.target["Arn"])
 
 
 def _service(arn: str) -> str:
