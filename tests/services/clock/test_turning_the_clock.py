@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,6 +87,46 @@ def test_temporary_keys_expire_by_cloches_clock(turned: ServerProcess) -> None:
     with pytest.raises(ClientError) as refused:
         theirs.get_caller_identity()
     assert refused.value.response["Error"]["Code"] == "ExpiredToken"
+
+
+def test_what_ages_does_so_by_cloches_clock(turned: ServerProcess) -> None:
+    """Retention, lifetimes and waiting, all over one advance; a link that was signed before it is still good."""
+    s3, logs, sqs, sns = (turned.client(service) for service in ("s3", "logs", "sqs", "sns"))
+    s3.create_bucket(Bucket="clock-ages")
+    expires = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket="clock-ages", LifecycleConfiguration={"Rules": [expires]})
+    for key in ("old/a", "kept/a"):
+        s3.put_object(Bucket="clock-ages", Key=key, Body=b"x")
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": "clock-ages", "Key": "kept/a"}, ExpiresIn=600)
+    for group, days in (("clock-short", 1), ("clock-long", 30)):
+        logs.create_log_group(logGroupName=group)
+        logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+        logs.create_log_stream(logGroupName=group, logStreamName="s")
+        event = {"timestamp": int(now(turned).timestamp() * 1000), "message": "m"}
+        logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
+    queues = {
+        name: sqs.create_queue(QueueName=f"clock-{name}", Attributes={"MessageRetentionPeriod": seconds})["QueueUrl"]
+        for name, seconds in (("short", "3600"), ("long", "864000"))
+    }
+    for queue in queues.values():
+        sqs.send_message(QueueUrl=queue, MessageBody="m")
+    taken = sqs.receive_message(QueueUrl=queues["long"], VisibilityTimeout=43_200)["Messages"]
+    topic = sns.create_topic(Name="clock-ages")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="nobody@example.com")
+    passwords = turned.client("ecr").get_authorization_token()["authorizationData"]
+    expiry = passwords[0]["expiresAt"].replace(microsecond=0)
+    assert expiry - now(turned) == timedelta(hours=12), "tests of ECR let it pass"
+    turned.turn_clock("advance", "3d")
+    listed = s3.list_objects_v2(Bucket="clock-ages")["Contents"]
+    assert [found["Key"] for found in listed] == ["kept/a"]
+    told = {g: logs.filter_log_events(logGroupName=g)["events"] for g in ("clock-short", "clock-long")}
+    assert [len(told[group]) for group in ("clock-short", "clock-long")] == [0, 1]
+    assert "Messages" not in sqs.receive_message(QueueUrl=queues["short"])
+    again = sqs.receive_message(QueueUrl=queues["long"])["Messages"]
+    assert again[0]["MessageId"] == taken[0]["MessageId"], "it is visible again after its time"
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == [], "nobody confirmed it in two days"
+    with urllib.request.urlopen(link, timeout=30) as answer:
+        assert answer.read() == b"x", "links go by the machine's clock"
 
 
 def test_the_clock_waits_for_a_job_and_not_for_an_idle_server(turned: ServerProcess) -> None:
