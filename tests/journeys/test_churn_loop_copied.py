@@ -1,0 +1,20 @@
+"""The example as a team would take it: its folders in another place, its own tests run there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from environments import client_python
+from test_clients import EXAMPLES, run
+
+pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_its_own_tests_pass_elsewhere(server: object, tmp_path: Path) -> None:
+    for folder in ("churn", "churn_loop"):
+        shutil.copytree(EXAMPLES / folder, tmp_path / folder)
+    line = [str(client_python("sagemaker2")), "-W", "ignore", "-m", "unittest", "discover"]
+    told = run(server, [*line, "--start-directory", str(tmp_path / "churn_loop/tests")], tmp_path)
+    assert "Ran 8 tests" in told and told.rstrip().endswith("OK"), told
