@@ -1,6 +1,7 @@
 """What has outlived its retention is removed now and then, by Cloche's clock, in a thread that is otherwise asleep.
 
-Nothing depends on when: what is past its time is already not shown.
+What is past its time is already not shown; but S3 tells of an object that a rule expired, so the moment must not depend
+on when the server was started: the same script has the same events.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ LOOK_SECONDS_MAX: Final = 60.0
 
 
 class Housekeeping:
-    """Runs each of ``chores`` a minute after ``start``, then every six hours; one that fails does not stop others."""
+    """Runs each of ``chores`` a minute after ``start``, then at 0, 6, 12 and 18 o'clock (UTC); one that fails does not
+    stop others."""
 
     def __init__(self, chores: Sequence[Callable[[], object]], clock: Clock, first: float = FIRST_SECONDS) -> None:
         self._chores = chores
@@ -53,4 +55,4 @@ class Housekeeping:
                 chore()
             except Exception:
                 log.exception("housekeeping failed")
-        self._next_at = self._clock.time() + EVERY_SECONDS
+        self._next_at = (self._clock.time() // EVERY_SECONDS + 1) * EVERY_SECONDS
