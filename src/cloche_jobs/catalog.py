@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from cloche_jobs.bare_images import BARE, of_client
@@ -149,6 +150,7 @@ _TAG: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def find(uri: str, *, processing: bool = False, bare: bool = False) -> Image:
     """The image that stands in for ``uri``; with ``processing`` those for processing jobs alone are known too, with
     ``bare`` those without a program. Raises ``ImageUnknown``.

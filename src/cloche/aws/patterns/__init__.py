@@ -26,6 +26,9 @@ from cloche.aws.patterns import analysis, automaton, java
 from cloche.foundation.limits import PATTERN_STEPS_MAX
 
 _SMALL: Final = 64
+_REMEMBERED_MAX: Final = 4096
+_REMEMBERED_CHARACTERS_MAX: Final = 512
+"""A walk of the automaton takes a hundred times as long as a look-up, and the texts are ARNs that come again."""
 
 
 class Pattern:
@@ -61,10 +64,14 @@ class Pattern:
             return self._compiled.search(text) is not None
         if len(text) <= self.safe_length:
             return self._compiled.fullmatch(text) is not None
+        return _remembered(self, text) if len(text) <= _REMEMBERED_CHARACTERS_MAX else self.walks(text)
+
+    def walks(self, text: str) -> bool:
+        """The same by the automaton."""
         try:
             return automaton.of(self._tree).fits(text, PATTERN_STEPS_MAX)
         except automaton.Unsupported:
-            return len(text) <= _SMALL and self._compiled.fullmatch(text) is not None
+            return self._compiled is not None and len(text) <= _SMALL and self._compiled.fullmatch(text) is not None
 
     def quick(self, length_max: int | None) -> Callable[[str], object] | None:
         """``re``'s own match function, where it may be called on any text of up to ``length_max`` characters."""
@@ -89,6 +96,11 @@ def _safe_length(judgement: analysis.Judgement) -> int:
     if judgement.nested:
         return 0
     return max(8, int(PATTERN_STEPS_MAX ** (1 / max(1, min(judgement.repeats, 30)))))
+
+
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _remembered(pattern: Pattern, text: str) -> bool:
+    return pattern.walks(text)
 
 
 @lru_cache(maxsize=8192)
