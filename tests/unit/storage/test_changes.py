@@ -175,6 +175,48 @@ def test_hints_come_once_what_they_tell_can_be_read(database: Database) -> None:
     assert all(found)
 
 
+def test_all_who_follow_are_handed_a_change_in_one_commit(database: Database) -> None:
+    followed = Changes(database)
+    for name in "abc":
+        followed.follow(name, notes(name))
+    followed.start()
+    taken: list[int] = []
+    for number in range(10):  # a thread that has to wait for the processor may come too late for the others' commit
+        before = database.moment()
+        insert(database, f"m{number}")
+        wait_until(lambda count=number + 1: all(len(seen(database, name)) == count for name in "abc"))
+        taken.append(database.moment() - before)
+        if taken[-1] == 2:
+            break
+    followed.stop()
+    assert taken[-1] == 2, taken
+
+
+def test_what_is_handed_over_in_its_own_commit_is_told_to_listeners_too(database: Database) -> None:
+    told: list[str] = []
+    followed = Changes(database)
+    followed.follow("a", notes("a"))
+    followed.on_commit(lambda hints: told.extend(hint.what for hint in hints))
+    followed.start()
+    gate = threading.Event()
+    database.submit(lambda tx: gate.wait() and None)
+
+    def one_commit(tx: sqlite3.Connection) -> None:
+        tx.execute(
+            "INSERT INTO records (account, region, kind, name, arn, status, created_at, modified_at, version, request,"
+            " state) VALUES ('1', 'r', 'sagemaker/Model', 'm', 'arn:m', '', 1, 1, 1, '{}', '{}')"
+        )
+        followed._hand_over(tx, followed._followers[0], 10)
+
+    done = database.submit(one_commit)
+    gate.set()
+    done.result()
+    wait_until(lambda: told == ["created"])
+    assert [what for what, _, _ in seen(database, "a")] == ["created"]
+    wait_until(lambda: database.reader.execute("SELECT count(*) FROM changes").fetchone()[0] == 0)
+    followed.stop()
+
+
 def test_where_nobody_follows_the_log_does_not_grow(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "KEPT_MAX", 10)
     followed = Changes(database)

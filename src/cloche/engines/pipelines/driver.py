@@ -123,7 +123,7 @@ class PipelineDriver:
         """Records have changed: wake the executions whose children they are. On the writer's thread."""
         for hint in hints:
             execution = self.parents.get(hint.arn)
-            if execution is not None:
+            if execution is not None and (hint.what == "removed" or kinds.may_be_over(hint.kind, hint.status)):
                 self.reconciler.wake(execution)
 
     # -- the work ----------------------------------------------------------------------------------------

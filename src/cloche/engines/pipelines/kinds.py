@@ -165,6 +165,18 @@ CHILDREN: Final[dict[str, Child]] = {
         cacheable=False,
     ),
 }
+_ENDS: Final = {
+    f"sagemaker/{child.create.removeprefix('Create')}": child.good | child.bad | child.stopped
+    for child in CHILDREN.values()
+    if not child.token  # what those are is told by their description alone
+}
+
+
+def may_be_over(kind: str, status: str) -> bool:
+    """Whether a record of that kind and status may be a child that has come to an end."""
+    return kind not in _ENDS or status in _ENDS[kind]
+
+
 WITHOUT_CHILD: Final = frozenset({CONDITION, FAIL, CALLBACK, LAMBDA})
 RETRIED: Final = frozenset({"Processing", "Training", "Tuning", "Transform", "Model", "RegisterModel"})
 

@@ -34,6 +34,8 @@ TRIES: Final = 5
 PAUSE_SECONDS: Final = 0.2
 KEPT_MAX: Final = 1000
 """Changes that are kept where nobody follows."""
+REST_SECONDS: Final = 0.02
+"""Between two rounds of handing over: a commit costs as much for one change as for all that have come meanwhile."""
 
 _COLUMNS: Final = "what, arn, account, region, kind, name, status, before, at, request, state"
 _NEW: Final = "NEW.arn, NEW.account, NEW.region, NEW.kind, NEW.name, NEW.status"
@@ -114,7 +116,9 @@ class Changes:
         self._followers: list[_Follower] = []
         self._listeners: list[Callable[[Sequence[Hint]], None]] = []
         self._thread = Woken("changes", self._advance_all)
+        self._closing = threading.Event()
         self._seen = 0
+        """The newest change that listeners were told of. The writer's own."""
         self._since = _last(database.reader)
         """Where a follower that is new begins: with what happens from now on, though it is added later."""
 
@@ -144,12 +148,12 @@ class Changes:
 
     def stop(self) -> None:
         """Finish the batch under way. What was not handed over is, after the next start."""
+        self._closing.set()
         self._thread.stop()
 
     def is_behind(self) -> bool:
         """Whether somebody has yet to be handed what happened."""
-        reader = self._database.reader
-        return any(_after(reader, _cursor(reader, follower.name), 1) for follower in self._followers)
+        return any(self._is_behind(follower) for follower in self._followers)
 
     def _committed(self, connection: sqlite3.Connection) -> None:
         last = _last(connection)
@@ -168,21 +172,38 @@ class Changes:
                 log.exception("a listener to changes of records failed")
 
     def _advance_all(self) -> None:
-        # One after the other: a change that all are handed in the very commit that made it is deleted with it, and no
-        # listener hears of it.
-        behind = [each for each in self._followers if (handed := self._begin(each)) and self._end(each, handed)]
-        if not self._followers:
+        behind = [follower for follower in self._followers if self._is_behind(follower)]
+        for follower in self._followers:
+            if follower not in behind:
+                follower.failures = 0
+        handed = [self._begin(follower, along=follower is not behind[-1]) for follower in behind]
+        more = [self._end(follower, each) for follower, each in zip(behind, handed, strict=True)]
+        if not behind:
             self._trim()
-        if behind:
+        if any(more):
             self._thread.wake()
+        elif behind:
+            self._closing.wait(REST_SECONDS)
 
-    def _begin(self, follower: _Follower) -> Future[int] | None:
-        """Hand over one batch; ``None`` where there is none."""
-        if not _after(self._database.reader, _cursor(self._database.reader, follower.name), 1):
-            follower.failures = 0
-            return None
+    def _is_behind(self, follower: _Follower) -> bool:
+        reader = self._database.reader
+        after = "SELECT 1 FROM changes WHERE sequence > ? LIMIT 1"
+        return reader.execute(after, (_cursor(reader, follower.name),)).fetchone() is not None
+
+    def _begin(self, follower: _Follower, *, along: bool) -> Future[int]:
+        """Hand over one batch, in one commit with those of the others."""
         size = _batch(follower)
-        return self._database.submit(lambda tx: _hand_over(tx, follower, size))
+        return self._database.submit(lambda tx: self._hand_over(tx, follower, size), along=along)
+
+    def _hand_over(self, tx: sqlite3.Connection, follower: _Follower, size: int) -> int:
+        found = _after(tx, _cursor(tx, follower.name), size)
+        if found:
+            follower.handle(tx, found)
+            _move(tx, follower.name, found[-1].sequence)
+            # A change of this very commit stays until listeners have heard of it.
+            all_have = tx.execute("SELECT min(sequence) FROM change_followers").fetchone()[0]
+            _delete(tx, min(all_have, self._seen))
+        return len(found)
 
     def _end(self, follower: _Follower, handed: Future[int]) -> bool:
         """Whether there is more to hand over."""
@@ -209,12 +230,14 @@ class Changes:
         follower.failures = TRIES
 
     def _trim(self) -> None:
-        """Where nobody follows, nobody else deletes."""
+        """Delete what all have been handed in the very commit that made it; where nobody follows, what is too much."""
         reader = self._database.reader
         first = reader.execute("SELECT min(sequence) FROM changes").fetchone()[0]
-        last = _last(reader)
-        if first is not None and last - first > KEPT_MAX:
-            self._database.write(lambda tx: _delete(tx, last))
+        until = reader.execute("SELECT min(sequence) FROM change_followers").fetchone()[0]
+        if until is None and first is not None and (last := _last(reader)) - first > KEPT_MAX:
+            until = last
+        if first is not None and until is not None and first <= until:
+            self._database.submit(lambda tx: _delete(tx, until), along=True)
 
 
 def _batch(follower: _Follower) -> int:
@@ -223,15 +246,6 @@ def _batch(follower: _Follower) -> int:
 
 def _delete(tx: sqlite3.Connection, until: int) -> None:
     tx.execute("DELETE FROM changes WHERE sequence <= ?", (until,))
-
-
-def _hand_over(tx: sqlite3.Connection, follower: _Follower, size: int) -> int:
-    found = _after(tx, _cursor(tx, follower.name), size)
-    if found:
-        follower.handle(tx, found)
-        _move(tx, follower.name, found[-1].sequence)
-        _delete(tx, tx.execute("SELECT min(sequence) FROM change_followers").fetchone()[0])
-    return len(found)
 
 
 def _after(connection: sqlite3.Connection, cursor: int, size: int) -> list[Change]:
