@@ -2,19 +2,18 @@
 
     python -P standby.py MODULES DESCRIPTOR        MODULES are names with commas between them, or ``-``
 
-One JSON document comes through the descriptor: ``argv``, ``environment``, ``directory``, ``limits``, ``prefix``. From
-then on this is ``python -m MODULE …``, ``python -c CODE …`` or ``python SCRIPT …`` as if it had been started so: the
-same environment, arguments, folder, limits, import path and ``__main__``. It serves one job and ends with it.
+One document (``marshal``'s) comes through the descriptor: ``argv``, ``environment``, ``directory``, ``limits``,
+``prefix``. From then on this is ``python -m MODULE …``, ``python -c CODE …`` or ``python SCRIPT …`` as if it had been
+started so: the same environment, arguments, folder, limits, import path and ``__main__``. It serves one job and ends
+with it.
+
+Every job pays for what is imported here: ``json``, ``pathlib`` and ``runpy`` would take longer than the interpreter.
 """
 
-import importlib
-import json
+import marshal
 import os
 import resource
-import runpy
 import sys
-import types
-from pathlib import Path
 
 OPTIONS = ("-P", "-u")
 
@@ -22,11 +21,11 @@ OPTIONS = ("-P", "-u")
 def main() -> None:
     modules, descriptor = sys.argv[1], int(sys.argv[2])
     for name in () if modules == "-" else modules.split(","):
-        importlib.import_module(name)
+        __import__(name)
     with os.fdopen(descriptor, "rb") as told:
         order = told.read()
     if order:
-        become(json.loads(order))
+        become(marshal.loads(order))  # noqa: S302 - from our own server
 
 
 def become(order: dict[str, object]) -> None:
@@ -45,6 +44,8 @@ def become(order: dict[str, object]) -> None:
         move_to(str(order["prefix"]))
     options, words = _parted(argv[1:])
     if words[0] == "-m":
+        import runpy
+
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         return
@@ -53,7 +54,7 @@ def become(order: dict[str, object]) -> None:
         _run_as_main(words[1], "<string>")
         return
     if "-P" not in options:
-        sys.path.insert(0, str(Path(words[0]).resolve().parent))
+        sys.path.insert(0, os.path.dirname(os.path.realpath(words[0])))  # noqa: PTH120
     sys.argv = words
     _run_as_main(_read(words[0]), words[0])
 
@@ -76,16 +77,17 @@ def _parted(words: list[str]) -> tuple[list[str], list[str]]:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
     except OSError as error:
         why = f"[Errno {error.errno}] {error.strerror}"
-        print(f"{sys.executable}: can't open file {str(Path.cwd() / path)!r}: {why}", file=sys.stderr)
+        print(f"{sys.executable}: can't open file {os.path.join(os.getcwd(), path)!r}: {why}", file=sys.stderr)  # noqa: PTH109, PTH118
         sys.exit(2)
 
 
 def _run_as_main(source: str | bytes, path: str) -> None:
     """Its module is the real ``__main__``, and a traceback begins with its own first line."""
-    module = types.ModuleType("__main__")
+    module = type(sys)("__main__")
     if path != "<string>":
         module.__file__ = path
     module.__dict__["__builtins__"] = __builtins__

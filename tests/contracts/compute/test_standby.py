@@ -246,11 +246,11 @@ def test_any_program_of_an_image_that_is_warm_stood_by(waiting: Bench) -> None:
     def spec(id: str, *argv: str) -> ProcessSpec:
         return replace(waiting.spec("pass", id), argv=argv, standby=Standby(python=sys.executable))
 
-    assert waiting.runtime.prepare(spec("kind", "python3", "-c", "pass"))
+    assert waiting.runtime.prepare(spec("kind", "/bin/true"))
     waiting.runtime.start(spec("shell", "/bin/sh", "-c", "echo $$ $LANG; exit 4"))
     assert waiting.ended("shell").exit_code == 4 and stood_by(waiting, "shell")
     assert waiting.printed("shell").split()[1:] == ["C.UTF-8"]
-    assert waiting.runtime.prepare(spec("kind", "python3", "-c", "pass"))
+    assert waiting.runtime.prepare(spec("kind", "/bin/true"))
     waiting.runtime.start(spec("none", "/usr/bin/no-such-program"))
     ended = waiting.ended("none")
     assert (ended.cause, "no-such-program" in ended.message) == ("not_started", True)

@@ -1,11 +1,12 @@
 """How a process comes to one who stands by: its files move into the sandbox that was made before there were any, and
 what it is to do becomes an order.
 
-A Python program is run by the interpreter that waits; any other is started beside it, by process 1 of the sandbox.
+A Python program is run by the interpreter that waits; any other is started by process 1 of the sandbox.
 """
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,11 +52,9 @@ def moved_in(folder: Path, spec: ProcessSpec) -> Iterator[list[tuple[str, str]]]
 
 def order_of(spec: ProcessSpec, mounts: Sequence[tuple[str, str]], job: Mapping[str, Any]) -> dict[str, Any]:
     """What ``runner.ready`` reads: ``interpreted`` goes on to ``cloche_jobs/standby.py``, ``program`` is started."""
-    import json
-
     if not interpreter_of(spec):
         return {"mounts": list(mounts), "program": dict(job)}
     named = {name: job[name] for name in ("environment", "directory", "limits")}
     prefix = spec.standby.prefix if spec.standby is not None else ""
-    interpreted = json.dumps({"argv": list(spec.argv), "prefix": prefix, **named}).encode()
+    interpreted = marshal.dumps({"argv": list(spec.argv), "prefix": prefix, **named})
     return {"mounts": list(mounts), "interpreted": interpreted}

@@ -15,7 +15,7 @@ _DEFAULT_SIGNALS: Final = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.
 
 
 class Nursery:
-    """``command`` is the line that runs a runner, up to its arguments. It is started with the first runner."""
+    """``command`` is the line that runs it. It is started with the first runner."""
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
@@ -55,7 +55,7 @@ class Nursery:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         ours.settimeout(ANSWER_SECONDS_MAX)
-        line = [*self._command, "nurse"]
+        line = self._command
         try:
             self._pid = os.posix_spawn(
                 line[0],

@@ -73,7 +73,7 @@ def command(
         folder = host.inlet.socket.parent
         line += box.bind(Mount(folder, str(folder), writable=True))
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    return [*line, *box.runner_command(box.RUNNER_INSIDE), "init"], mounts
+    return [*line, *box.runner_command(box.RUNNER_INSIDE, "inside")], mounts
 
 
 def _given(host: Host, hosts: Path, *, apart: bool) -> list[Mount]:

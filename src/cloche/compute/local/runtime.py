@@ -65,7 +65,7 @@ class LocalRuntime:
         self.control_groups = cgroups.found() if self._bwrap else cgroups.ControlGroups()
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._runner = box.compiled_runner(run_dir.resolve() / ".runner")
-        self._nursery = Nursery(box.runner_command(self._runner))
+        self._nursery = Nursery(box.runner_command(self._runner, "nursery"))
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
@@ -262,7 +262,8 @@ class LocalRuntime:
         environment = {**host.environment, processes.MARK: mark[processes.MARK]}
         command: list[str] = []
         directory = host.directory or spec.directory
-        written = [str(host.ml_root.resolve())]
+        ml_root = os.path.abspath(host.ml_root)  # noqa: PTH100
+        written = [ml_root]
         image = None
         if self._bwrap is not None and host.root is not None:
             layer = folder.resolve() / f"layer-{number}"
@@ -281,7 +282,7 @@ class LocalRuntime:
             "command": command,
             "command_environment": mark,
             "groups": self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
-            "ml_root": str(host.ml_root.resolve()),
+            "ml_root": ml_root,
             "written": written,
             "job": {
                 "argv": list(host.argv or spec.argv),

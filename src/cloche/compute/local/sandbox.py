@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +74,7 @@ def users() -> tuple[str, ...] | None:
     return None
 
 
+@cache
 def interpreter() -> Path:
     """The interpreter that runs the runner: the one below any virtual environment, which starts fastest."""
     base = Path(getattr(sys, "_base_executable", "") or sys.executable)
@@ -106,9 +107,10 @@ def _is_compiled(source: Path, target: Path) -> bool:
     return head == made
 
 
-def runner_command(folder: Path | str) -> list[str]:
-    """The command line, up to its arguments, that runs the copy in ``folder``: isolated, without site packages."""
-    program = f"import sys; sys.path.insert(0, {str(folder)!r}); from {_RUNNER_NAME}.outside import main; main()"
+def runner_command(folder: Path | str, part: Literal["nursery", "inside"]) -> list[str]:
+    """The command line, up to its arguments, that runs a part of the copy in ``folder``: isolated, without site
+    packages."""
+    program = f"import sys; sys.path.insert(0, {str(folder)!r}); from {_RUNNER_NAME}.{part} import main; main()"
     return [str(interpreter()), "-I", "-S", "-c", program]
 
 
@@ -184,11 +186,11 @@ def command(
     line += [*PROC, "--dev", "/dev"]
     for scratch in SCRATCH:
         line += ["--size", str(scratch_bytes()), "--tmpfs", scratch]
-    line += _etc(etc, hosts)
-    for prefix in software((host.argv or spec.argv)[0], host.environment):
+    line += [*_etc(etc), "--ro-bind", str(hosts), "/etc/hosts"]
+    for prefix in software((host.argv or spec.argv or ("",))[0], host.environment):
         line += ["--ro-bind", str(prefix), str(prefix)]
     line += ["--ro-bind", str(runner), RUNNER_INSIDE]
-    line += ["--bind", str(host.ml_root.resolve()), "/opt/ml"]
+    line += ["--bind", os.path.abspath(host.ml_root), "/opt/ml"]  # noqa: PTH100
     lacking = _lacking(host.mounts)
     for folder in lacking:
         line += _of_links(folder)
@@ -199,12 +201,13 @@ def command(
     if spec.socket is not None:
         line += bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    return [*line, *runner_command(RUNNER_INSIDE), "init"]
+    return [*line, *runner_command(RUNNER_INSIDE, "inside")]
 
 
 def _lacking(mounts: Iterable[Mount]) -> list[Path]:
     """The system's folders, read-only in a sandbox, that have no place for what is to be mounted there."""
-    folders = (Path(mount.target).parent.resolve() for mount in mounts if not Path(mount.target).exists())
+    targets = (Path(mount.target) for mount in mounts if mount.target.startswith(SYSTEM_FOLDERS))
+    folders = (target.parent.resolve() for target in targets if not target.exists())
     within = (each for each in folders if any(each.is_relative_to(system) for system in SYSTEM_FOLDERS))
     return list(dict.fromkeys(within))
 
@@ -219,9 +222,10 @@ def _of_links(folder: Path) -> list[str]:
 
 
 def bind(mount: Mount) -> list[str]:
-    return ["--bind" if mount.writable else "--ro-bind", str(mount.source.resolve()), mount.target]
+    return ["--bind" if mount.writable else "--ro-bind", os.path.abspath(mount.source), mount.target]  # noqa: PTH100
 
 
+@cache
 def system() -> list[str]:
     line: list[str] = []
     for folder in SYSTEM_FOLDERS:
@@ -233,12 +237,12 @@ def system() -> list[str]:
     return line
 
 
-def _etc(etc: Path, hosts: Path) -> list[str]:
+@cache
+def _etc(etc: Path) -> list[str]:
     line: list[str] = []
     for path in sorted(etc.iterdir()):
         if not path.name.startswith("."):
             line += ["--ro-bind", str(path), f"/etc/{path.name}"]
-    line += ["--ro-bind", str(hosts), "/etc/hosts"]
     for name in ETC_KEPT:
         if Path("/etc", name).exists():
             line += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
@@ -247,10 +251,15 @@ def _etc(etc: Path, hosts: Path) -> list[str]:
 
 def software(program: str, environment: Mapping[str, str]) -> list[Path]:
     """Folders the job's interpreter and the runner's need, beyond the system's own."""
+    named = (program, f"{environment.get('VIRTUAL_ENV') or '/nowhere'}/bin/python")
+    return _software(tuple(each for each in named if each.startswith("/") and os.path.exists(each)))  # noqa: PTH110
+
+
+@lru_cache(maxsize=256)
+def _software(programs: tuple[str, ...]) -> list[Path]:
     found = dict.fromkeys(_prefixes(interpreter()))
-    for named in (program, f"{environment.get('VIRTUAL_ENV') or '/nowhere'}/bin/python"):
-        if named.startswith("/") and Path(named).exists():
-            found.update(dict.fromkeys(_prefixes(Path(named))))
+    for program in programs:
+        found.update(dict.fromkeys(_prefixes(Path(program))))
     kept: list[Path] = []
     for path in sorted(found, key=lambda path: len(path.parts)):
         if not any(path.is_relative_to(other) for other in (*map(Path, SYSTEM_FOLDERS), *kept)):

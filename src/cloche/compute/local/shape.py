@@ -22,6 +22,7 @@ class Shape:
     """``python`` is an absolute path; ``mounts`` are those outside ``/opt/ml``."""
 
     python: str
+    """Empty for other programs: a sandbox alone stands by then."""
     options: tuple[str, ...]
     modules: tuple[str, ...]
     mounts: tuple[Mount, ...]
@@ -45,16 +46,15 @@ def shape_of(spec: ProcessSpec) -> Shape | None:
         if not words or (words[0].startswith("-") and words[0] not in ("-m", "-c")):
             return None
         options = ("-u",) if "-u" in spec.argv[1 : len(spec.argv) - len(words)] else ()
-    elif _is_inside(spec.argv[0]):
-        python = wanted.python
-    if not python:
+    elif not _is_inside(spec.argv[0]):
         return None
     fixed = tuple(mount for mount in spec.mounts if not is_below(mount.target, ML_ROOT))
-    if not any(is_below(PROGRAM, mount.target) for mount in fixed):
+    if python and not any(is_below(PROGRAM, mount.target) for mount in fixed):
         return None
+    modules = wanted.modules if python else ()
     environment = tuple(sorted((k, v) for k, v in spec.environment.items() if k not in wanted.later))
     limits = replace(spec.limits, disk_bytes=None)
-    return Shape(python, options, wanted.modules, fixed, environment, spec.network, spec.host_name, limits)
+    return Shape(python, options, modules, fixed, environment, spec.network, spec.host_name, limits)
 
 
 def interpreter_of(spec: ProcessSpec) -> str:

@@ -206,7 +206,7 @@ class Standby:
         waiting = replace(
             spec,
             id=f"standby-{token}",
-            argv=(shape.python, "-P", *shape.options, PROGRAM, ",".join(shape.modules) or "-"),
+            argv=_waiting(shape),
             environment=dict(shape.environment),
             ml_root=folder / "ml",
             mounts=(*shape.mounts, Mount(folder / "inputs", INPUTS)),
@@ -241,6 +241,11 @@ class Standby:
             os.close(asked)
             os.close(tell)
         return pid, ask, answer
+
+
+def _waiting(shape: Shape) -> tuple[str, ...]:
+    """The command line of the interpreter that waits; empty where none does."""
+    return (shape.python, "-P", *shape.options, PROGRAM, ",".join(shape.modules) or "-") if shape.python else ()
 
 
 def _available_bytes() -> int:

@@ -7,9 +7,11 @@ the namespace, and reports truly how the job ended, through two pipes to the hal
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import select
+import sys
 
 from .launching import NotStartedError, drain, drop_privileges, ending, launch, read_sized, wake_pipe
 
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 else:
     import _signal as signal
+
+
+def main() -> None:
+    """``CONTROL STATUS``, two descriptors."""
+    gc.disable()
+    init(int(sys.argv[1]), int(sys.argv[2]))
+    os._exit(0)  # nothing is left to do: whoever waits for this process need not wait for the interpreter's own end
 
 
 def init(control: int, status: int) -> None:

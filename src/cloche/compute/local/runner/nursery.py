@@ -26,12 +26,17 @@ CHANNEL = 0
 MESSAGE_BYTES_MAX = 8192
 
 
+def main() -> None:
+    serve()
+    os._exit(0)
+
+
 def serve() -> None:
     """Until the other end is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here wants to know how they end
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's, meant for the server
     channel = socket.socket(fileno=CHANNEL)
-    gc.freeze()
+    gc.disable()  # a runner makes little, and what it looks at it would have to copy
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES_MAX, 2)
         if not message:

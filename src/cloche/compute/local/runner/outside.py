@@ -9,7 +9,6 @@ from __future__ import annotations
 import marshal
 import os
 import select
-import sys
 import time
 
 from .holding import Companion
@@ -365,16 +364,3 @@ def begin(what: str, folder: str) -> None:
         from .standing_by import StandingBy
 
         StandingBy(folder).run()
-
-
-def main() -> None:
-    """``nurse`` for the server, or ``init CONTROL STATUS`` in a sandbox."""
-    if sys.argv[1] == "nurse":
-        from .nursery import serve
-
-        serve()
-    else:
-        from .inside import init
-
-        init(int(sys.argv[2]), int(sys.argv[3]))
-    os._exit(0)  # nothing is left to do: whoever waits for this process need not wait for the interpreter's own end

@@ -1,9 +1,9 @@
 """The half inside of a process that stands by: process 1 of its namespace until the job is known.
 
-It has an interpreter wait that becomes a Python program; where the job is another, it starts that in its place. The
-interpreter waits without privileges, as a job runs. Process 1 keeps two of the namespace's own until it has bound
-the job's inputs where the job wants them; then it drops them for good, before the job's first line runs. The namespace
-has a table of mounts of its own for that: what it was given read-only stays so, and nothing it was not given is there.
+It has an interpreter wait that becomes a Python program; for another program nothing else waits. The interpreter waits
+without privileges, as a job runs. Process 1 keeps two of the namespace's own until it has bound the job's inputs where
+the job wants them; then it drops them for good, before the job's first line runs. The namespace has a table of mounts
+of its own for that: what it was given read-only stays so, and nothing it was not given is there.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from .launching import NotStartedError, drain, drop_privileges, launch, read_siz
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal
     from typing import Any
-else:
-    import _signal as signal
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000
 
@@ -27,32 +24,36 @@ CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000
 def stand_by(document: dict[str, Any], control: int, status: int, wake: int) -> int:
     """The pid of the job's process once it runs. Does not return where nobody wants it any more."""
     _own_mounts()
-    told, tell = os.pipe()
-    os.set_inheritable(told, True)
-    document["argv"] = [*document["argv"], str(told)]
-    pid = launch(document, dies_with_parent=False, privileges=False)
-    os.close(told)
+    pid, tell = _waiting(document) if document["argv"] else (0, -1)
     os.write(status, b"S\n")
     _await(control, wake, pid)
     order = marshal.loads(read_sized(control))  # noqa: S302 - from our own runner
     for source, target in order["mounts"]:
         _bind(source, target)
     drop_privileges()
-    if "program" in order:
-        os.kill(pid, signal.SIGKILL)
-        pid = launch(order["program"], dies_with_parent=False)
-    else:
+    if pid:
         write_all(tell, order["interpreted"])
-    os.close(tell)
+        os.close(tell)
+    else:
+        pid = launch(order["program"], dies_with_parent=False)
     os.write(status, b"A\n")
     return pid
+
+
+def _waiting(document: dict[str, Any]) -> tuple[int, int]:
+    """The interpreter's pid, and the descriptor by which it is told what to do."""
+    told, tell = os.pipe()
+    os.set_inheritable(told, True)
+    pid = launch({**document, "argv": [*document["argv"], str(told)]}, dies_with_parent=False, privileges=False)
+    os.close(told)
+    return pid, tell
 
 
 def _await(control: int, wake: int, pid: int) -> None:
     while True:
         ready, _, _ = select.select([control, wake], [], [])
         drain(wake)
-        if os.waitpid(pid, os.WNOHANG)[0]:
+        if pid and os.waitpid(pid, os.WNOHANG)[0]:
             os._exit(1)
         if control in ready:
             return
