@@ -197,6 +197,9 @@ class Credentials:
     def environment(self, name: str, role_arn: str, session_name: str) -> dict[str, str]:
         return {}
 
+    def promised(self, name: str, role_arn: str, session_name: str) -> tuple[dict[str, str], Callable[[], None]]:
+        return {}, lambda: None
+
     def forget(self, name: str) -> None:
         pass
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final, Protocol
@@ -33,6 +33,10 @@ class Images(Protocol):
 class JobCredentials(Protocol):
     def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
         """Variables by which the SDKs inside find Cloche and the role's keys; an earlier answer is void."""
+        ...
+
+    def promised(self, name: str, role_arn: str, session_name: str) -> tuple[Mapping[str, str], Callable[[], None]]:
+        """The same before it is on the disk; the function waits until it is. The job begins after that."""
         ...
 
     def forget(self, name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
@@ -54,21 +54,32 @@ class JobTokens:
     def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
         """What the SDKs inside read to find Cloche and the keys of ``role_arn``. ``name`` is unique and safe in a
         URL; an earlier answer for it is void."""
+        environment, wait = self.promised(name, role_arn, session_name)
+        wait()
+        return environment
+
+    def promised(self, name: str, role_arn: str, session_name: str) -> tuple[Mapping[str, str], Callable[[], None]]:
+        """The same, and a function that returns once it is on the disk."""
         token = secrets.token_urlsafe(32)
         values = (name, sha256(token.encode()).digest(), role_arn, session_name, self._clock.time())
-        self._database.write(
-            lambda tx: tx.execute("INSERT OR REPLACE INTO job_tokens VALUES (?, ?, ?, ?, ?)", values) and None
-        )
-        return {
+        insert = "INSERT OR REPLACE INTO job_tokens VALUES (?, ?, ?, ?, ?)"
+        kept = self._database.submit(lambda tx: tx.execute(insert, values) and None)
+        environment = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._url}{CREDENTIALS_PATH}{name}",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
             "AWS_ENDPOINT_URL": self._url,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+        def wait() -> None:
+            kept.result()
+
+        return environment, wait
+
     def forget(self, name: str) -> None:
         """The job is over: its token gives nothing any more."""
-        self._database.write(lambda tx: tx.execute("DELETE FROM job_tokens WHERE name = ?", (name,)) and None)
+        delete = "DELETE FROM job_tokens WHERE name = ?"
+        self._database.submit(lambda tx: tx.execute(delete, (name,)) and None, along=True).result()
 
     def credentials(self, name: str, token: str) -> dict[str, str] | None:
         """Temporary keys in the form the SDKs' container provider expects; ``None`` for a wrong name or token."""

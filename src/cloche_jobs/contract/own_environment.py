@@ -7,7 +7,9 @@ and win; what the image has counts as installed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from cloche_jobs.contract.layout import Layout
@@ -21,21 +23,36 @@ def make_environment(layout: Layout, python: Path, root: Path, programs: Sequenc
     """Make the job's own environment on that of ``python``; the folder of its programs as the job sees it, which finds
     ``layout`` at ``root``. An interpreter that is in no virtual environment is taken as it is. ``programs`` are the
     image's own: (name, module whose ``main`` is run)."""
-    image = python.parent.parent
-    packages = next((image / "lib").glob("python3*/site-packages"), None)
-    if packages is None or not (image / "pyvenv.cfg").is_file():
+    packages = _packages(python)
+    if packages is None:
         return python.parent
     own = layout.root / ENVIRONMENT
-    folder, own_packages = own / "bin", own / packages.relative_to(image)
-    folder.mkdir(parents=True)
-    own_packages.mkdir(parents=True)
-    (own / "pyvenv.cfg").write_bytes((image / "pyvenv.cfg").read_bytes())
-    (own_packages / "image.pth").write_text(f"import site; site.addsitedir({str(packages)!r})\n")
+    folder, own_packages = f"{own}/bin", f"{own}/{packages.relative_to(python.parent.parent)}"
+    os.makedirs(folder)  # noqa: PTH103 - every small job pays for this
+    os.makedirs(own_packages)  # noqa: PTH103
     for name in ("python", "python3", packages.parent.name):
-        (folder / name).symlink_to(python)
+        os.symlink(python, f"{folder}/{name}")  # noqa: PTH211
+    _write(f"{own}/pyvenv.cfg", (python.parent.parent / "pyvenv.cfg").read_text())
+    _write(f"{own_packages}/image.pth", f"import site; site.addsitedir({str(packages)!r})\n")
     seen = root / ENVIRONMENT / "bin"
     texts = dict.fromkeys(("pip", "pip3"), _PIP) | {name: _PROGRAM.format(module=module) for name, module in programs}
     for name, text in texts.items():
-        (folder / name).write_text(f"#!{seen / 'python3'}\n{text}")
-        (folder / name).chmod(0o755)
+        _write(f"{folder}/{name}", f"#!{seen}/python3\n{text}", 0o755)
     return seen
+
+
+@cache
+def _packages(python: Path) -> Path | None:
+    """Where its virtual environment has its packages; ``None`` if it is in none."""
+    image = python.parent.parent
+    found = next((image / "lib").glob("python3*/site-packages"), None)
+    return found if (image / "pyvenv.cfg").is_file() else None
+
+
+def _write(path: str, text: str, mode: int = 0o644) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,9 @@ class SystemPython:
 class NoCredentials:
     def environment(self, name: str, role_arn: str, session_name: str) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+
+    def promised(self, name: str, role_arn: str, session_name: str) -> tuple[dict[str, str], Callable[[], None]]:
+        return {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, lambda: None
 
     def forget(self, name: str) -> None:
         pass

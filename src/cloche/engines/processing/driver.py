@@ -122,6 +122,7 @@ class ProcessingDriver:
     def _stage_and_start(self, item: Item, plan: Plan, software: Software) -> None:
         equipment, process, place = self.equipment, item.data["process"], self._place(item)
         able = equipment.runtime.capabilities
+        credentials, wait = equipment.credentials.promised(process, plan.role_arn, "SageMaker")
         with equipment.readings.of(item.id):
             staged = [
                 stage(
@@ -147,13 +148,14 @@ class ProcessingDriver:
             world=world(
                 able,
                 equipment.gateway if plan.network else None,
-                equipment.credentials.environment(process, plan.role_arn, "SageMaker"),
+                credentials,
                 request=plan.environment,
                 hosts=plan.hosts,
             ),
             stop_grace_seconds=equipment.stop_grace_seconds,
             limits=replace(equipment.limits, disk_bytes=plan.volume_bytes),
         )
+        wait()
         equipment.runtime.start(spec)
 
     def _watch(self, item: Item, plan: Plan) -> None:

@@ -153,6 +153,7 @@ class TrainingDriver:
         able = self.equipment.runtime.capabilities
         alone = len(plan.hosts) == 1
         interface = INTERFACE if alone else self.equipment.runtime.interface(network=plan.network)
+        credentials, wait = self.equipment.credentials.promised(process, plan.role_arn, "SageMaker")
         with self.equipment.readings.of(item.id):
             for host in plan.hosts:
                 stage(
@@ -174,7 +175,7 @@ class TrainingDriver:
             world=world(
                 able,
                 self.equipment.gateway if plan.network else None,
-                self.equipment.credentials.environment(process, plan.role_arn, "SageMaker"),
+                credentials,
                 request=plan.environment,
                 hosts=plan.hosts,
             ),
@@ -182,6 +183,7 @@ class TrainingDriver:
             limits=replace(self.equipment.limits, disk_bytes=plan.volume_bytes),
             caches=self.pools.caches(plan, place, private_files=able.private_files),
         )
+        wait()
         self.equipment.runtime.start(spec)
 
     def _follow(self, item: Item, plan: Plan) -> Outcome:
