@@ -30,6 +30,7 @@ from cloche.console.pipelines import PipelinePages
 from cloche.console.processing import ProcessingPages
 from cloche.console.recent import Recent
 from cloche.console.registry import RegistryPages
+from cloche.console.scaling import ScalingPages
 from cloche.console.storage import StoragePages
 from cloche.console.topics import Mails, TopicPages
 from cloche.console.training import TrainingPages
@@ -78,6 +79,7 @@ class Console:
             *EventPages(ask, pages, flow).routes(),
             *TopicPages(ask, pages, mails).routes(),
             *AlarmPages(ask, pages).routes(),
+            *ScalingPages(ask, pages).routes(),
             *DashboardPages(ask, pages).routes(),
             *InsightsPages(ask, pages).routes(),
             *ClockPages(agenda, pages).routes(),

@@ -18,6 +18,7 @@ from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_or, log_tail, newest_stream
 from cloche.console.deployments import deployment_of
 from cloche.console.pages import Pages, form_of
+from cloche.console.scaling import scaling_of
 
 ANSWER_BYTES_SHOWN = 256 * 1024
 FORM_BYTES_MAX = 1024 * 1024
@@ -85,8 +86,18 @@ class EndpointPages:
         monitors = await ask_or(self._ask, "sagemaker", "ListMonitoringSchedules", asked, none)
         subjects = [Subject.variant(name, variant) for variant in variants]
         subjects += [Subject.component(each["InferenceComponentName"]) for each in components]
-        charts, logs, deployment = await asyncio.gather(
-            self._charts(subjects), self._logs(name, variants), deployment_of(self._ask, endpoint, self._pages.now())
+        now = self._pages.now()
+        charts, logs, deployment, scaling = await asyncio.gather(
+            self._charts(subjects),
+            self._logs(name, variants),
+            deployment_of(self._ask, endpoint, now),
+            scaling_of(
+                self._ask,
+                name,
+                [each["InferenceComponentName"] for each in components],
+                now - timedelta(minutes=MINUTES_SHOWN),
+                now,
+            ),
         )
         template = "_endpoint.html" if "hx-request" in request.headers else "endpoint.html"
         return self._pages.show(
@@ -95,7 +106,8 @@ class EndpointPages:
             deployment=deployment,
             components=components,
             monitors=monitors["MonitoringScheduleSummaries"],
-            charts=charts,
+            scaling=scaling,
+            charts=[*charts, *scaling["charts"]],
             events=logs,
             json=json.dumps,
         )

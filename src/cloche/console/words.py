@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-GOOD = {"Completed", "InService", "Succeeded", "Approved", "Active", "Scheduled", "OK", "delivered"}
+GOOD = {"Completed", "InService", "Succeeded", "Successful", "Approved", "Active", "Scheduled", "OK", "delivered"}
 BAD = {
     "Failed",
     "OutOfService",

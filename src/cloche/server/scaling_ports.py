@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cloche.engines.alarms import Alarms, rows
-from cloche.engines.alarms.states import ACTIONS_OF
 from cloche.engines.autoscaling import AutoScaling
-from cloche.engines.autoscaling.deciding import Reading
 from cloche.engines.autoscaling.dimensions import COMPONENT, VARIANT, Dimension
 from cloche.engines.autoscaling.ports import Capacity
 from cloche.foundation.api import Api, Behalf
 from cloche.storage.metadata import records
 from cloche.storage.metadata.changes import Change, Hint
 from cloche.storage.metadata.database import Database
+
+if TYPE_CHECKING:
+    from cloche.engines.autoscaling.deciding import Reading
 
 PRINCIPAL: Final = "sagemaker.application-autoscaling.amazonaws.com"
 ENDPOINT_KIND: Final = "sagemaker/Endpoint"
@@ -85,6 +86,9 @@ class ScalingAlarms:
             self._database.after_commit(lambda: self._alarms.changed([arn]))
 
     def readings(self, arns: Sequence[str]) -> Mapping[str, Reading]:
+        from cloche.engines.alarms.states import ACTIONS_OF
+        from cloche.engines.autoscaling.deciding import Reading
+
         found: dict[str, Reading] = {}
         for arn in arns:
             seen = self._alarms.seen(arn)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from cloche.engines.autoscaling.bounds import Bounds
 from cloche.engines.autoscaling.deciding import (
     AT_DESIRED,
     AT_MAX,
     AT_MIN,
     FLAPPING,
-    Bounds,
     Cooldown,
     Reading,
     Wish,

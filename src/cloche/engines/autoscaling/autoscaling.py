@@ -1,4 +1,5 @@
-"""``AutoScaling``: targets with their bounds, policies, and what both make of a capacity.
+"""``AutoScaling``: targets with their bounds, policies, and what both make of a capacity. A server without any loads
+little of it.
 
     alarm rings ──► trigger ──► (agenda, every minute) ──► decision ──► activity ──► the resource's service
     target registered, scheduled action ──────────────────────────────────┘
@@ -8,6 +9,7 @@ All but the last step are transactions; an activity is a row from its decision o
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 import uuid
@@ -18,13 +20,10 @@ from typing import Any
 from cloche.engines.autoscaling import activities, machine, triggers, words
 from cloche.engines.autoscaling.activities import dimension_of
 from cloche.engines.autoscaling.bounds import bounds_of, breached, merged
-from cloche.engines.autoscaling.cooling import after_success
 from cloche.engines.autoscaling.dimensions import NAMESPACE, Dimension, parts_of
 from cloche.engines.autoscaling.driver import ActivityDriver
 from cloche.engines.autoscaling.ports import AlarmBook, Resources
-from cloche.engines.autoscaling.round import Round
 from cloche.engines.autoscaling.schema import ACTION, POLICY, TARGET
-from cloche.engines.autoscaling.tracking import HIGH, LOW, alarm, alarm_name
 from cloche.foundation.clock import Clock
 from cloche.foundation.errors import Denied, NotFound
 from cloche.lifecycle.machine import Event, Item
@@ -32,6 +31,8 @@ from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.records import Record
+
+log = logging.getLogger(__name__)
 
 
 class AutoScaling:
@@ -116,6 +117,8 @@ class AutoScaling:
 
     def put_policy(self, tx: sqlite3.Connection, target: Record, name: str, request: dict[str, Any]) -> Record:
         """``request`` is a checked one of PutScalingPolicy, whole. A policy of target tracking gets its alarms."""
+        from cloche.engines.autoscaling.tracking import HIGH, LOW, alarm, alarm_name
+
         now, dimension = self._clock.time(), dimension_of(target)
         found = records.find(tx, target.account, target.region, POLICY, f"{target.name}|{name}")
         if found is None:
@@ -209,7 +212,11 @@ class AutoScaling:
         readings = self._alarms.readings(self._alarms_of(due))
         for target_arn in dict.fromkeys(each.target_arn for each in due):
             mine = [each for each in due if each.target_arn == target_arn]
-            self._database.write(partial(self._decide, target_arn=target_arn, due=mine, readings=readings, now=now))
+            try:
+                self._database.write(partial(self._decide, target_arn=target_arn, due=mine, readings=readings, now=now))
+            except Exception:  # of this one; the others are decided about, and so is this in a minute
+                log.exception("it could not be decided about %s", target_arn)
+                self._database.write(partial(triggers.postpone, those=mine, now=now))
 
     def expire(self) -> None:
         """Remove what is too old of the history, in short transactions."""
@@ -240,6 +247,8 @@ class AutoScaling:
     def _decide(
         self, tx: sqlite3.Connection, target_arn: str, due: list[triggers.Trigger], readings: Any, now: float
     ) -> None:
+        from cloche.engines.autoscaling.round import Round
+
         target = records.find_arn(tx, target_arn)
         if target is None:
             triggers.drop(tx, "target_arn", target_arn)
@@ -297,6 +306,8 @@ class AutoScaling:
         if target is None:
             return
         if item.state == machine.SUCCESSFUL:
+            from cloche.engines.autoscaling.cooling import after_success
+
             after_success(tx, target, self.of_target(tx, target, POLICY), item.data, item.entered_at)
         self._wake(tx, target)
 

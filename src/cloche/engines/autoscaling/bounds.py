@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from cloche.engines.autoscaling.deciding import Bounds
 from cloche.storage.metadata.records import Record
+
+
+class Bounds(NamedTuple):
+    low: int
+    high: int
+
+    def hold(self, capacity: int) -> int:
+        return max(self.low, min(self.high, capacity))
 
 
 def bounds_of(target: Record) -> Bounds:

@@ -14,8 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cloche.engines.autoscaling.bounds import Bounds
+
 COOLDOWN_DEFAULT: Final = 300
 """TargetTrackingScalingPolicyConfiguration and StepScalingPolicyConfiguration of the API reference, for SageMaker."""
+
+CAPACITY_MAX: Final = 2**31 - 1
+"""Of an integer of the API."""
 
 AT_MAX: Final = "AlreadyAtMaxCapacity"
 AT_MIN: Final = "AlreadyAtMinCapacity"
@@ -44,15 +49,6 @@ class Reading:
     """Does it ring above its threshold?"""
     values: Sequence[float]
     """Of the periods it looked at, newest first; those without data are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    low: int
-    high: int
-
-    def hold(self, capacity: int) -> int:
-        return max(self.low, min(self.high, capacity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,8 @@ def _tracked(config: Mapping[str, Any], reading: Reading, current: int, base: in
 
 
 def _shared(base: int, value: float, config: Mapping[str, Any]) -> int:
-    return math.ceil(round(base * value / float(config["TargetValue"]), 9))
+    wanted = base * value / float(config["TargetValue"])
+    return math.ceil(round(min(wanted, CAPACITY_MAX), 9)) if wanted > 0 else 0
 
 
 def _stepped(config: Mapping[str, Any], reading: Reading, current: int, base: int) -> _Asked | None:

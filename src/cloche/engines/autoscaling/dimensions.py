@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 NAMESPACE: Final = "sagemaker"
 VARIANT: Final = "sagemaker:variant:DesiredInstanceCount"
@@ -18,8 +17,7 @@ _SET: Final = {VARIANT: "desired instance count", COMPONENT: "desired copy count
 """The first as AWS has it ("Setting desired instance count to 48.", seen of SageMaker), the second in its manner."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dimension:
+class Dimension(NamedTuple):
     """One number of one resource."""
 
     name: str

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cloche.engines.autoscaling.deciding import Reading
-from cloche.engines.autoscaling.dimensions import Dimension
+if TYPE_CHECKING:
+    from cloche.engines.autoscaling.deciding import Reading
+    from cloche.engines.autoscaling.dimensions import Dimension
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(NamedTuple):
     """Of a resource, as its service tells it."""
 
     current: int

@@ -63,6 +63,12 @@ def sleep(tx: sqlite3.Connection, those: Iterable[Trigger]) -> None:
         )
 
 
+def postpone(tx: sqlite3.Connection, those: Iterable[Trigger], now: float) -> None:
+    """To the next minute of each."""
+    for trigger in those:
+        again(tx, trigger, trigger.tick(now))
+
+
 def wake(tx: sqlite3.Connection, target_arn: str, now: float) -> bool:
     """Those of a target that sleep: each is looked at when its minute comes. Whether there are any."""
     rows = tx.execute(
