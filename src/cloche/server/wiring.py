@@ -87,6 +87,7 @@ from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageRoutes, package_links
 from cloche.server.registry.layer_routes import LayerRoutes, layer_links
+from cloche.server.scaling_events import ScalingEvents
 from cloche.server.scaling_ports import HostedCapacities, ScalingAlarms, ScalingFollower
 from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
@@ -154,6 +155,7 @@ class Engines:
         parts.changes.follow("events", StateChanges(parts).follow)
         scaling = ScalingFollower(parts.autoscaling)
         parts.changes.follow("scaling", scaling.follow)
+        parts.autoscaling.scaled_to_max = ScalingEvents(parts.events).scaled_to_max
         parts.changes.on_commit(scaling.heard)
         parts.changes.follow("pipeline metrics", PipelineMetrics(parts.metrics).follow)
         parts.image_registry.happened = ImageEvents(parts.events).tell

@@ -260,6 +260,17 @@ def test_what_is_not_there(scaling: Any, about: dict[str, str]) -> None:
         )
 
 
+def test_an_update_may_not_change_the_type_of_what_is_scaled(hosting: Hosting, about: dict[str, str]) -> None:
+    endpoint = about["ResourceId"].split("/")[1]
+    serving = hosting.described(endpoint)["EndpointConfigName"]
+    [variant] = hosting.sagemaker.describe_endpoint_config(EndpointConfigName=serving)["ProductionVariants"]
+    other = hosting.config(
+        {"VariantName": "AllTraffic", "ModelName": variant["ModelName"], "InstanceType": "ml.c5.large"}
+    )
+    with pytest.raises(ClientError, match="registered as scalable targets cannot be changed: AllTraffic"):
+        hosting.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=other)
+
+
 def test_alarms_name_policies_that_are_there_and_nothing_else_of_auto_scaling(
     scaling: Any, about: dict[str, str], client: Any
 ) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,24 @@ class Scaled:
         """One that has seen so much of the metric ``Load``."""
         self.cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "Load", "Value": load}])
         self.advance("1m")
+
+    def listening(self) -> Callable[[], list[dict[str, Any]]]:
+        """What is told of scaling from now on."""
+        sqs, events, name = self.server.client("sqs"), self.server.client("events"), unique("scaling")
+        queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": arn}]}
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+        pattern = {"source": ["aws.application-autoscaling"], "detail": {"scaledToMax": [True]}}
+        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}])
+
+        def told() -> list[dict[str, Any]]:
+            found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10).get("Messages", [])
+            return [json.loads(message["Body"]) for message in found]
+
+        return told
 
     def gone(self) -> None:
         self.scaling.deregister_scalable_target(**self.about)
@@ -176,6 +195,7 @@ def test_steps_follow_the_users_alarm_as_long_as_it_rings(target: Scaled) -> Non
         TreatMissingData="notBreaching",
     )
 
+    told = target.listening()
     [policy] = target.scaling.describe_scaling_policies(**target.about, PolicyNames=["steps"])["ScalingPolicies"]
     assert [each["AlarmName"] for each in policy["Alarms"]] == [alarm]
     target.minute(namespace, 20)
@@ -187,6 +207,10 @@ def test_steps_follow_the_users_alarm_as_long_as_it_rings(target: Scaled) -> Non
     target.minute(namespace, 70)
     left_undone = target.activities(IncludeNotScaledActivities=True)[0]
     assert left_undone["Description"] == "Attempting to scale due to alarm triggered"
+    [event] = told()
+    assert event["detail-type"] == "Application Auto Scaling Scaling Activity State Change"
+    counts = ("oldDesiredCapacity", "newDesiredCapacity", "minCapacity", "maxCapacity", "scaledToMax")
+    assert [event["detail"][name] for name in counts] == [2, 3, 1, 3, True]
     assert left_undone["NotScaledReasons"] == [{"Code": "AlreadyAtMaxCapacity", "MaxCapacity": 3}]
     [second, first] = target.activities()[:2]
     assert [each["Description"][-2] for each in (first, second)] == ["2", "3"]

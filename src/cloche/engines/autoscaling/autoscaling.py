@@ -32,6 +32,9 @@ from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.records import Record
 
+ScaledToMax = Callable[[sqlite3.Connection, Record, Mapping[str, Any], float, float], None]
+"""The target, the document of the activity, when it began and when it ended."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,8 @@ class AutoScaling:
         self.resources, self._alarms, self._unschedule = resources, alarms, unschedule
         self.poke: Callable[[], None] = lambda: None
         """Called when something has come due earlier than was known."""
+        self.scaled_to_max: ScaledToMax = lambda *_: None
+        """Told in the transaction in which a scale-out has reached the upper bound."""
         reconciler.add(ActivityDriver(database, resources, self._ended))
 
     # -- targets -----------------------------------------------------------------------------------------
@@ -308,6 +313,8 @@ class AutoScaling:
         if item.state == machine.SUCCESSFUL:
             from cloche.engines.autoscaling.cooling import after_success
 
+            if item.data["to"] == bounds_of(target).high > item.data["from"]:
+                self.scaled_to_max(tx, target, item.data, item.created_at, item.entered_at)
             after_success(tx, target, self.of_target(tx, target, POLICY), item.data, item.entered_at)
         self._wake(tx, target)
 

@@ -23,6 +23,10 @@ class Dimension(NamedTuple):
     name: str
     resource_id: str
 
+    @staticmethod
+    def of_variant(endpoint: str, variant: str) -> Dimension:
+        return Dimension(VARIANT, f"endpoint/{endpoint}/variant/{variant}")
+
     @property
     def words(self) -> str:
         return _SET[self.name]

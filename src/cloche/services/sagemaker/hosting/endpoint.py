@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Final
 
 from cloche.aws.operation import Context, Members, operation
 from cloche.aws.resource import Fact, Resource, fact
+from cloche.engines.autoscaling import TARGET
+from cloche.engines.autoscaling.dimensions import Dimension
 from cloche.engines.hosting.plan import Capacity, EndpointPlan, FleetPlan
 from cloche.engines.hosting.policy import Policy
 from cloche.engines.quotas import Asked, endpoint_quota
@@ -15,6 +17,7 @@ from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid
 from cloche.services.sagemaker.hosting.capturing import capture_summary
 from cloche.services.sagemaker.hosting.deployment import check_against, policy_of
+from cloche.services.sagemaker.hosting.endpoint_config import KIND as CONFIG_KIND
 from cloche.services.sagemaker.hosting.endpoint_config import check_count, find_endpoint_config
 from cloche.services.sagemaker.hosting.placing import components_on
 from cloche.services.sagemaker.hosting.planning import plan_fleet
@@ -59,6 +62,7 @@ class Endpoint(Resource):
         if request.get("RetainAllVariantProperties"):
             fleet = _retaining(fleet, record, request.get("ExcludeRetainedVariantProperties") or ())
         _refuse_with_components(tx, record, "updated")
+        _refuse_other_types(ctx, tx, record, request["EndpointConfigName"])
         deployment = request.get("DeploymentConfig")
         if deployment is None and request.get("RetainDeploymentConfig"):
             deployment = record.request.get("DeploymentConfig")
@@ -132,10 +136,35 @@ def _refuse_with_components(tx: sqlite3.Connection, record: Record, what: str) -
         )
 
 
+def _refuse_other_types(ctx: Context, tx: sqlite3.Connection, record: Record, new: str) -> None:
+    """Of variants that are scaled: "If the update would change the instance type for any variant that is a target for
+    automatic scaling, the update fails" (docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html)."""
+    before = records.find(tx, ctx.account, ctx.region, CONFIG_KIND, record.state.get("configuration") or "")
+    types = {} if before is None else _types(before)
+    changed = [
+        name for name, type in _types(find_endpoint_config(ctx, tx, new)).items() if types.get(name, type) != type
+    ]
+    scaled = [
+        name
+        for name in changed
+        if records.find(tx, ctx.account, ctx.region, TARGET, Dimension.of_variant(record.name, name).key) is not None
+    ]
+    if scaled:
+        raise Invalid(
+            f"The instance type of variants that are registered as scalable targets cannot be changed: "
+            f"{', '.join(scaled)}. Deregister them first.",
+            field="EndpointConfigName",
+        )
+
+
+def _types(config: Record) -> dict[str, str]:
+    variants = config.request["ProductionVariants"]
+    return {each["VariantName"]: each["InstanceType"] for each in variants if "InstanceType" in each}
+
+
 def _use(ctx: Context, tx: sqlite3.Connection, arn: str, fleet: FleetPlan) -> None:
     """Raises ``LimitReached`` where these are more instances than the account may have."""
-    variants = find_endpoint_config(ctx, tx, fleet.configuration).request["ProductionVariants"]
-    types = {each["VariantName"]: each["InstanceType"] for each in variants if "InstanceType" in each}
+    types = _types(find_endpoint_config(ctx, tx, fleet.configuration))
     asked = [
         Asked(endpoint_quota(types[plan.name]), plan.instance_count, plan.name)
         for plan in fleet.variants
