@@ -122,7 +122,7 @@ class AutoScaling:
 
     def put_policy(self, tx: sqlite3.Connection, target: Record, name: str, request: dict[str, Any]) -> Record:
         """``request`` is a checked one of PutScalingPolicy, whole. A policy of target tracking gets its alarms."""
-        from cloche.engines.autoscaling.tracking import HIGH, LOW, alarm, alarm_name
+        from cloche.engines.autoscaling.own_alarms import keep_alarms
 
         now, dimension = self._clock.time(), dimension_of(target)
         found = records.find(tx, target.account, target.region, POLICY, f"{target.name}|{name}")
@@ -140,19 +140,7 @@ class AutoScaling:
             )
         else:
             records.replace_request(tx, found.arn, request, now)
-        tracked = request.get("TargetTrackingScalingPolicyConfiguration")
-        wanted = () if tracked is None else (HIGH,) if tracked.get("DisableScaleIn") else (HIGH, LOW)
-        before: dict[str, Any] = found.state.get("alarms") or {}
-        kept = {}
-        for which in wanted:
-            called = before[which]["name"] if which in before else alarm_name(dimension, which, str(uuid.uuid4()))
-            asked = alarm(tracked, dimension, which, found.arn) if tracked else {}
-            kept[which] = {
-                "name": called,
-                "arn": self._alarms.put(tx, target.account, target.region, called, asked, now),
-            }
-        for which in before.keys() - kept.keys():
-            self._alarms.remove(tx, before[which]["arn"], now)
+        kept = keep_alarms(tx, self._alarms, target, found, request, now)
         records.set_status(tx, found.arn, state={**found.state, "alarms": kept})
         self._wake(tx, target)
         changed = records.find_arn(tx, found.arn)

@@ -140,10 +140,8 @@ def _refuse_other_types(ctx: Context, tx: sqlite3.Connection, record: Record, ne
     """Of variants that are scaled: "If the update would change the instance type for any variant that is a target for
     automatic scaling, the update fails" (docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html)."""
     before = records.find(tx, ctx.account, ctx.region, CONFIG_KIND, record.state.get("configuration") or "")
-    types = {} if before is None else _types(before)
-    changed = [
-        name for name, type in _types(find_endpoint_config(ctx, tx, new)).items() if types.get(name, type) != type
-    ]
+    old, wanted = {} if before is None else _types(before), _types(find_endpoint_config(ctx, tx, new))
+    changed = [name for name, type in wanted.items() if old.get(name, type) != type]
     scaled = [
         name
         for name in changed
