@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -119,7 +120,9 @@ class ScalingFollower:
             if dimension is None:
                 continue
             if change.what == "removed":
-                self._scaling.resource_gone(tx, change.account, change.region, dimension, change.name)
+                again = records.find(tx, change.account, change.region, change.kind, change.name)
+                before = math.inf if again is None else again.created_at
+                self._scaling.resource_gone(tx, change.account, change.region, dimension, change.name, before)
             elif change.what == "status" and change.status == IN_SERVICE:
                 self._scaling.resource_changed(tx, change.account, change.region, dimension, change.name)
 

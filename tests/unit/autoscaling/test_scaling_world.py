@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,6 +219,21 @@ def test_what_the_service_refuses_and_what_it_does_not_reach(world: World) -> No
     assert message[0].endswith("Change was not fulfilled by sagemaker. Reason: it does not start")
 
 
+def test_what_was_asked_for_before_a_crash_is_not_asked_for_again(world: World) -> None:
+    world.serves = Capacity(1, 1, is_active=True, is_scalable=False)
+    world.register(2)
+    world.serves = Capacity(1, 2, is_active=True, is_scalable=False)  # it was, and nobody could write that down
+    world.scaling.look()
+    end = time.monotonic() + 20
+    while world.history()[0][1] != "InProgress":
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    world.serves = Capacity(2, 2, is_active=True, is_scalable=True)
+    world.scaling.look()
+    world.run()
+    assert world.history()[0][1] == "Successful" and world.asked == []
+
+
 def test_actions_are_taken_for_as_long_as_the_alarm_rings(world: World) -> None:
     target = world.register()
     policy = world.steps(target, "steps", 1, cooldown=120)
@@ -231,6 +247,29 @@ def test_actions_are_taken_for_as_long_as_the_alarm_rings(world: World) -> None:
     world.say(policy, "alarm", 9, state="OK")
     world.minutes(4)
     assert world.capacity == 3 and world.scaling.next_at() is None
+
+
+def test_all_that_was_added_while_it_cools_counts(world: World) -> None:
+    """Two, then one more for a greater breach, and no more for the same again before the cooldown has ended."""
+    target = world.register()
+    bounds: list[tuple[float, float | None, int]] = [(0.0, 10.0, 2), (10.0, None, 3)]
+    steps = [
+        {
+            "MetricIntervalLowerBound": low,
+            **({} if high is None else {"MetricIntervalUpperBound": high}),
+            "ScalingAdjustment": n,
+        }
+        for low, high, n in bounds
+    ]
+    config = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps, "Cooldown": 150}
+    policy = world.policy(target, "steps", {"PolicyType": "StepScaling", "StepScalingPolicyConfiguration": config})
+    world.ring(policy, "alarm", 11)
+    world.run()
+    world.say(policy, "alarm", 25)
+    world.minutes(3)
+    assert world.asked == [3, 4]
+    world.minutes(1)  # 150 seconds after the second
+    assert world.asked == [3, 4, 7]
 
 
 def test_what_can_change_nothing_sleeps_until_something_else_changes(world: World) -> None:
@@ -272,7 +311,9 @@ def test_a_target_takes_all_that_is_its_own_with_it(world: World) -> None:
     def act(tx: sqlite3.Connection) -> None:
         made = {"account": ACCOUNT, "region": REGION, "kind": ACTION, "name": f"{ALL.key}|up", "arn": "action"}
         records.insert(tx, **made, at=0.0, request={"ScalableTargetAction": {"MinCapacity": 1}})
-        world.scaling.resource_gone(tx, ACCOUNT, REGION, VARIANT, "e")
+        world.scaling.resource_gone(tx, ACCOUNT, REGION, VARIANT, "e", target.created_at)  # of one before
+        assert records.find_arn(tx, target.arn) is not None
+        world.scaling.resource_gone(tx, ACCOUNT, REGION, VARIANT, "e", math.inf)
 
     world.ring(policy, "alarm", 11)
     world.write(act)

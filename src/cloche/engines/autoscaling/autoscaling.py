@@ -106,10 +106,14 @@ class AutoScaling:
         )
         return [records.from_row(row) for row in rows]
 
-    def resource_gone(self, tx: sqlite3.Connection, account: str, region: str, dimension: str, resource: str) -> None:
-        """``resource``, an endpoint's or a component's name, is gone, and so is what was registered for it."""
+    def resource_gone(
+        self, tx: sqlite3.Connection, account: str, region: str, dimension: str, resource: str, before: float
+    ) -> None:
+        """``resource``, an endpoint's or a component's name, is gone, and so is what was registered for it; one of that
+        name that was made at ``before`` keeps its own."""
         for target in triggers.targets(tx, account, region, dimension, resource):
-            self.deregister(tx, target)
+            if target.created_at < before:
+                self.deregister(tx, target)
 
     def resource_changed(
         self, tx: sqlite3.Connection, account: str, region: str, dimension: str, resource: str
