@@ -260,6 +260,29 @@ def test_suspended_scaling_goes_on_when_it_is_resumed(target: Scaled) -> None:
     assert target.counts == (2, 2)
 
 
+def test_a_bound_waits_out_an_update_that_waits_for_time(target: Scaled, hosting: Hosting) -> None:
+    """And time does not wait for it."""
+    serving = hosting.described(target.name)["EndpointConfigName"]
+    [variant] = hosting.sagemaker.describe_endpoint_config(EndpointConfigName=serving)["ProductionVariants"]
+    other = hosting.config({name: variant[name] for name in ("VariantName", "ModelName")})
+    size = {"Type": "CAPACITY_PERCENT", "Value": 50}
+    routing = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 1200}
+    hosting.sagemaker.update_endpoint(
+        EndpointName=target.name,
+        EndpointConfigName=other,
+        DeploymentConfig={"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}},
+    )
+    target.register(2, 3)
+    target.advance("10m")
+    assert (target.activities()[0]["StatusCode"], hosting.described(target.name)["EndpointStatus"]) == (
+        "Pending",
+        "Updating",
+    )
+    target.advance("20m")
+    assert target.counts == (2, 2)
+    assert hosting.described(target.name)["EndpointConfigName"] == other
+
+
 def test_metric_maths_and_a_capacity_the_service_refuses(target: Scaled) -> None:
     """Cloche runs four instances of a variant at most, and says so; AWS has quotas."""
     namespace = unique("Maths")

@@ -190,6 +190,10 @@ def test_a_bound_waits_for_the_resource_and_the_newer_one_overrides_it(world: Wo
     world.register(3)
     time.sleep(0.05)
     assert [status for _, status, _ in world.history()] == ["Overridden", "Pending"]
+    end = time.monotonic() + 20
+    while world.reconciler.is_at_work():  # so that an hour may pass that the resource waits for
+        assert time.monotonic() < end
+        time.sleep(0.001)
     world.serves = Capacity(1, 1, is_active=True, is_scalable=True)
     world.scaling.look()
     world.run()

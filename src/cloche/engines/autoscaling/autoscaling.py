@@ -55,7 +55,7 @@ class AutoScaling:
         """Called when something has come due earlier than was known."""
         self.scaled_to_max: ScaledToMax = lambda *_: None
         """Told in the transaction in which a scale-out has reached the upper bound."""
-        reconciler.add(ActivityDriver(database, resources, self._ended))
+        reconciler.add(ActivityDriver(database, clock, resources, self._ended))
 
     # -- targets -----------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from cloche.engines.autoscaling import activities, machine, words
 from cloche.engines.autoscaling.dimensions import Dimension
 from cloche.engines.autoscaling.ports import Capacity, Resources
 from cloche.foundation.api import Refused
+from cloche.foundation.clock import Clock
 from cloche.foundation.ids import request_id
 from cloche.lifecycle import rows
 from cloche.lifecycle.machine import Event, Item, Lifecycle, Outcome, Wait
@@ -20,7 +21,10 @@ from cloche.storage.metadata import records
 from cloche.storage.metadata.database import Database
 
 LOOK_SECONDS: Final = 1.0
-"""If nobody wakes it: whoever changes a resource's record does."""
+"""Of the machine's time, if nobody wakes it: whoever changes a resource's record does."""
+MINUTE: Final = 60.0
+"""Of Cloche's time: a resource may be waiting for that, as an update does that is watched for an hour, and time that is
+made to pass must not wait for the activity meanwhile."""
 
 Reached = Callable[[sqlite3.Connection, Item], None]
 
@@ -28,8 +32,8 @@ Reached = Callable[[sqlite3.Connection, Item], None]
 class ActivityDriver:
     """``ended``: told in the transaction in which an activity ends."""
 
-    def __init__(self, database: Database, resources: Resources, ended: Reached) -> None:
-        self._database, self._resources, self._ended = database, resources, ended
+    def __init__(self, database: Database, clock: Clock, resources: Resources, ended: Reached) -> None:
+        self._database, self._clock, self._resources, self._ended = database, clock, resources, ended
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -57,7 +61,7 @@ class ActivityDriver:
         if capacity is None:
             return Event(machine.REFUSED, message=f"{item.data['resource_id']} is not there any more.")
         if item.state == machine.IN_PROGRESS:
-            return _progress(item, capacity)
+            return self._progress(item, capacity)
         return self._ask(item, capacity)
 
     def _ask(self, item: Item, capacity: Capacity) -> Outcome:
@@ -66,28 +70,30 @@ class ActivityDriver:
         if capacity.desired == item.data["to"]:
             return Event(machine.ASKED)
         if not capacity.is_scalable:
-            return Wait(LOOK_SECONDS)
+            return self._later()
         data = item.data
         try:
             self._resources.scale(data["account"], data["region"], data["role"], _dimension(item), data["to"])
         except Refused as error:
             now = self._capacity(item)
             if now is not None and not now.is_scalable:
-                return Wait(LOOK_SECONDS)  # somebody else was quicker; the time of this comes after
+                return self._later()  # somebody else was quicker; the time of this comes after
             return Event(machine.REFUSED, message=words.refused(error.code, str(error), request_id()))
         return Event(machine.ASKED)
+
+    def _progress(self, item: Item, capacity: Capacity) -> Outcome:
+        if capacity.is_active and capacity.current == capacity.desired == item.data["to"]:
+            return Event(machine.REACHED)
+        if capacity.is_active and not capacity.is_scalable:
+            return self._later()
+        return Event(machine.MISSED, message=capacity.failure or f"The capacity is {capacity.current}.")
+
+    def _later(self) -> Wait:
+        return Wait(LOOK_SECONDS, until=self._clock.time() + MINUTE)
 
     def _capacity(self, item: Item) -> Capacity | None:
         data = item.data
         return self._resources.read(self._database.reader, data["account"], data["region"], _dimension(item))
-
-
-def _progress(item: Item, capacity: Capacity) -> Outcome:
-    if not capacity.is_scalable and capacity.is_active:
-        return Wait(LOOK_SECONDS)
-    if capacity.current == capacity.desired == item.data["to"]:
-        return Event(machine.REACHED)
-    return Event(machine.MISSED, message=capacity.failure or f"The capacity is {capacity.current}.")
 
 
 def _dimension(item: Item) -> Dimension:
