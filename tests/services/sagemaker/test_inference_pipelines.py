@@ -113,7 +113,33 @@ def test_a_row_of_containers_answers_as_one(server: Any, hosting: Hosting, pipel
     while not first_says_doubled():  # logs are collected now and then
         assert time.monotonic() < until
         time.sleep(0.2)
+    first, second, whole = (latency(server, endpoint, name, 3) for name in ("container-1", "container-2", ""))
+    assert 0 < first < whole and 0 < second < whole and first + second <= whole
     hosting.gone(endpoint)
+
+
+def latency(server: Any, endpoint: str, container: str, times: int) -> float:
+    """What one container took for so many requests, or all of them as the model they are, once it is told."""
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    if container:
+        dimensions.append({"Name": "ContainerName", "Value": container})
+    until = time.monotonic() + 60
+    while True:
+        now = time.time()
+        points = server.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="ContainerLatency" if container else "ModelLatency",
+            Dimensions=dimensions,
+            StartTime=now - 3600,
+            EndTime=now + 3600,
+            Period=7200,
+            Statistics=["SampleCount", "Sum"],
+            Unit="Microseconds",
+        )["Datapoints"]
+        if sum(point["SampleCount"] for point in points) == times:
+            return float(sum(point["Sum"] for point in points))
+        assert time.monotonic() < until
+        time.sleep(0.2)
 
 
 def test_a_batch_passes_through_the_row(server: Any, hosting: Hosting, pipeline: str) -> None:

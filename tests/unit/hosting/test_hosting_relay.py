@@ -63,11 +63,14 @@ def test_each_is_asked_what_the_one_before_has_said(tmp_path: Path) -> None:
     assert b"content-type: a/b\r\n" in asked[0][0] and b"accept" not in asked[0][0]
     assert b"content-type: e/f\r\n" in asked[1][0] and b"accept: c/d\r\n" in asked[1][0]
     assert all(b"custom-attributes: mine\r\n" in heard[0] for heard in asked)
+    assert [name for name, _ in answer.containers] == ["c0", "c1"]
+    assert all(microseconds > 0 for _, microseconds in answer.containers)
 
 
 def test_an_answer_that_is_no_success_ends_the_row(tmp_path: Path) -> None:
     answer, _, asked, _ = passed(tmp_path, [lambda body: said(422, b"no"), lambda body: said(200, body)], [])
     assert (answer.status, answer.body, asked[1]) == (422, b"no", [])
+    assert [name for name, _ in answer.containers] == ["c0"]
 
 
 def test_what_one_has_read_is_not_sent_again(tmp_path: Path) -> None:

@@ -40,15 +40,17 @@ class Head:
 
 
 class Answer:
-    """Status, headers and the whole body. ``instance`` is the process that gave it."""
+    """Status, headers and the whole body. ``instance`` is the process that gave it; ``containers`` are those of a row
+    that were asked, each with the microseconds it took."""
 
-    __slots__ = ("body", "headers", "instance", "status")
+    __slots__ = ("body", "containers", "headers", "instance", "status")
 
     def __init__(self, status: int, headers: Headers, body: bytes) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.instance = ""
+        self.containers: list[tuple[str, float]] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         return header_of(self.headers, name)

@@ -103,6 +103,11 @@ class _Call:
             now = perf_counter()
             model, overhead = (now - self._sent_at) * 1e6, (self._sent_at - choosing.started_at) * 1e6
             choosing.variant.traffic.count(answer.status, model, overhead)
+            if choosing.container:
+                choosing.variant.traffic.spend(choosing.container, model)
+            elif answer.containers is not None:
+                for container, microseconds in answer.containers:
+                    choosing.variant.traffic.spend(container, microseconds)
             recorder = choosing.variant.recorder
             if recorder is not None and recorder.wants(answer.status):
                 recorder.take(self._heard(), answer, self._done)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 from typing import NamedTuple
 
 from cloche.engines.hosting.answer import Answer
@@ -66,6 +67,8 @@ class _Passage:
         self._deadline = deadline
         self._done = done
         self._at = 0
+        self._sent_at = 0.0
+        self._spent: list[tuple[str, float]] = []
 
     def send(self, data: Data) -> None:
         """To the first; ``data`` is the client's request."""
@@ -73,10 +76,14 @@ class _Passage:
 
     def _ask(self, data: Data) -> None:
         left = self._deadline - self._relay.loop.time()
+        self._sent_at = perf_counter()
         self._relay.pools[self._at].send(data, max(left, 0.0), self._answered)
 
     def _answered(self, answer: Answer | None, error: Exception | None) -> None:
         is_last = self._at == len(self._relay.pools) - 1
+        if answer is not None:
+            self._spent.append((self._relay.names[self._at], (perf_counter() - self._sent_at) * 1e6))
+            answer.containers = self._spent
         if answer is None and self._at and isinstance(error, Unreachable):
             # Those before it have read the request: it may not be sent again.
             self._done(None, Unanswered(f"{self._relay.names[self._at]} did not listen"))

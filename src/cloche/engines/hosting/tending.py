@@ -98,7 +98,8 @@ class Tending:
 
     def _write(self, counted: Counted, counts: Counts, now: float) -> None:
         """An endpoint's requests count twice, as in AWS: for their variant, and for it under its configuration
-        (docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html)."""
+        (docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html). Of several containers each
+        one's share of the time is told (inference-pipeline-logs-metrics.html, multi-container-metrics.html)."""
         _, _, _, region, account, resource = counted.arn.split(":", 5)
         kind, _, name = resource.partition("/")
         if kind != "endpoint":
@@ -114,6 +115,10 @@ class Tending:
             instances = max(1, self._routes.instance_count(counted, of_configuration=of_configuration))
             points = data(counts, which, now, instances, "InvocationsPerInstance")
             self._metrics.put(account, region, NAMESPACE, points)
+        for container, samples in counts.container_latencies.items():
+            named = (*dimensions, ("ContainerName", container))
+            point = Datum("ContainerLatency", named, now, 0.0, "Microseconds", statistics=summary(samples))
+            self._metrics.put(account, region, NAMESPACE, [point])
 
     def ping(self) -> None:
         """Find servers that hang."""

@@ -28,6 +28,8 @@ class Counts:
     model_latencies: list[int] = field(default_factory=list)
     overhead_latencies: list[int] = field(default_factory=list)
     """Whole microseconds, so that a flush can count equal ones without a loop of its own."""
+    container_latencies: dict[str, list[int]] = field(default_factory=dict)
+    """By the container's name, where an instance has several."""
 
 
 class Traffic:
@@ -49,6 +51,12 @@ class Traffic:
         if len(counts.model_latencies) < SAMPLES_MAX:
             counts.model_latencies.append(int(model_microseconds))
             counts.overhead_latencies.append(int(overhead_microseconds))
+
+    def spend(self, container: str, microseconds: float) -> None:
+        """What one of an instance's containers took for its part of an answer."""
+        latencies = self._counts.container_latencies.setdefault(container, [])
+        if len(latencies) < SAMPLES_MAX:
+            latencies.append(int(microseconds))
 
     def fail(self, status: int, *, is_models: bool) -> None:
         """A request that got no answer: the model was asked and gave none, or (``is_models`` false) was not asked."""
