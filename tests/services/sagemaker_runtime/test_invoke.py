@@ -13,6 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 from runtime_requests import Hosting, endpoint_that_serves, hosting_of, refused, trained
 
+from cloche.engines.hosting import TimedOut, Unanswered
+from cloche.services.sagemaker_runtime.outcomes import refusal
+
 
 @pytest.fixture(scope="module")
 def hosting(server: Any) -> Hosting:
@@ -62,6 +65,14 @@ def test_an_endpoint_that_is_not_there(hosting: Hosting) -> None:
     with pytest.raises(ClientError) as error:
         hosting.ask("driving-endpoint")
     assert refused(error) == ("ValidationError", "Endpoint driving-endpoint of account 123456789012 not found.")
+
+
+def test_a_model_that_answers_too_late_or_not_at_all_has_status_0() -> None:
+    """Of two outcomes that take a minute, or a crash, to come about; how they do is ``tests/unit/hosting``'s."""
+    for outcome, words in ((TimedOut("late"), "invocation timed out"), (Unanswered("gone"), "ended the connection")):
+        error = refusal(outcome, "All", name="slow", account="123456789012", region="us-east-1")
+        assert (error.code, error.status, error.fields["OriginalStatusCode"]) == ("ModelError", 424, 0)
+        assert words in error.fields["OriginalMessage"] and error.message.startswith("Received server error (0) from")
 
 
 def test_a_body_beyond_the_limit(hosting: Hosting, endpoint: str) -> None:

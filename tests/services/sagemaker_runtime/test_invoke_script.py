@@ -24,7 +24,9 @@ def input_fn(body, content_type):
 def predict_fn(data, model):
     return [value * model["factor"] for value in data]
 
-def output_fn(prediction, accept):
+def output_fn(prediction, accept, context):
+    heard = context.get_request_header(0, "X-Amzn-SageMaker-Custom-Attributes")
+    context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes", f"heard {heard}")
     return json.dumps(prediction), "application/json"
 """
 SLEEPER = """
@@ -57,8 +59,10 @@ def deployed(hosting: Hosting, script: str, **variables: str) -> str:
 def test_the_scripts_functions_answer_and_their_errors_are_model_errors(hosting: Hosting) -> None:
     name = deployed(hosting, SCRIPT)
     assert hosting.described(name)["EndpointStatus"] == "InService", hosting.described(name)
-    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"[1, 2]", ContentType="application/json")
-    assert answer["Body"].read() == b"[3, 6]"
+    answer = hosting.runtime.invoke_endpoint(
+        EndpointName=name, Body=b"[1, 2]", ContentType="application/json", CustomAttributes="trace=1"
+    )
+    assert (answer["Body"].read(), answer["CustomAttributes"]) == (b"[3, 6]", "heard trace=1")
     with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
         hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"1", ContentType="text/plain")
     assert error.value.response["OriginalStatusCode"] >= 400
