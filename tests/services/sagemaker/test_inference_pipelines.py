@@ -124,9 +124,10 @@ def latency(server: Any, endpoint: str, container: str, times: int) -> float:
     if container:
         dimensions.append({"Name": "ContainerName", "Value": container})
     until = time.monotonic() + 60
+    cloudwatch = server.client("cloudwatch")
     while True:
         now = time.time()
-        points = server.client("cloudwatch").get_metric_statistics(
+        points = cloudwatch.get_metric_statistics(
             Namespace="AWS/SageMaker",
             MetricName="ContainerLatency" if container else "ModelLatency",
             Dimensions=dimensions,

@@ -116,8 +116,8 @@ class Tending:
             points = data(counts, which, now, instances, "InvocationsPerInstance")
             self._metrics.put(account, region, NAMESPACE, points)
         for container, samples in counts.container_latencies.items():
-            named = (*dimensions, ("ContainerName", container))
-            point = Datum("ContainerLatency", named, now, 0.0, "Microseconds", statistics=summary(samples))
+            of_container = (*dimensions, ("ContainerName", container))
+            point = Datum("ContainerLatency", of_container, now, 0.0, "Microseconds", statistics=summary(samples))
             self._metrics.put(account, region, NAMESPACE, [point])
 
     def ping(self) -> None:
