@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, Final
 
 import orjson
@@ -18,7 +20,10 @@ from cloche.console.storage import whole_body
 
 EXECUTIONS_SHOWN: Final = 100
 FEATURES_SHOWN: Final = 60
+UNDER_WAY: Final = ("Pending", "InProgress", "Stopping")
 REPORT_BYTES_MAX: Final = 8 << 20
+_COUNTED: Final = re.compile(r"with (\d+) violations?\b")
+"""What the analyzer says as it ends."""
 
 
 class MonitorPages:
@@ -71,13 +76,18 @@ class MonitorPages:
         for each in executions:
             each["Job"] = each.get("ProcessingJobArn", "").rpartition("/")[2]
         wanted = request.query_params.get("job")
-        shown = next((each for each in executions if each["Job"] and wanted in (None, each["Job"])), None)
+        with_jobs = [each for each in executions if each["Job"]]
+        ended = [each for each in with_jobs if each["MonitoringExecutionStatus"] not in UNDER_WAY]
+        chosen = with_jobs if wanted else ended or with_jobs
+        shown = next((each for each in chosen if wanted in (None, each["Job"])), None)
         report = await self._report(shown["Job"]) if shown is not None else {}
         is_fragment = "hx-request" in request.headers
         return self._pages.show(
             "_monitor.html" if is_fragment else "monitor.html",
             schedule=schedule,
             executions=executions,
+            counts=await self._counts(ended),
+            json=json.dumps,
             alerts=alerts["MonitoringAlertSummaries"],
             history=history["MonitoringAlertHistory"],
             shown=shown,
@@ -98,6 +108,30 @@ class MonitorPages:
         except AwsError as error:
             return Response(error.message, error.status, HEADERS)
         return RedirectResponse(f"/_cloche/monitors/{name}", 303, HEADERS)
+
+    async def _counts(self, ended: list[Members]) -> list[Members]:
+        """How many violations each execution found, along time; none where nothing was ever found."""
+        violated = [each for each in ended if each["MonitoringExecutionStatus"] == "CompletedWithViolations"]
+        jobs = await ask_all(
+            *(
+                ask_or(self._ask, "sagemaker", "DescribeProcessingJob", {"ProcessingJobName": each["Job"]}, {})
+                for each in violated
+            )
+        )
+        found = {
+            each["Job"]: _COUNTED.search(job.get("ExitMessage", "")) for each, job in zip(violated, jobs, strict=True)
+        }
+        counted = {job: int(match[1]) for job, match in found.items() if match}
+        if not counted:
+            return []
+        told = [
+            each
+            for each in reversed(ended)
+            if each["MonitoringExecutionStatus"] == "Completed" or each["Job"] in counted
+        ]
+        series = [{"label": "violations", "values": [counted.get(each["Job"], 0) for each in told]}]
+        x = [each["ScheduledTime"].timestamp() for each in told]
+        return [{"title": "violations, execution by execution", "x": x, "x_is": "time", "bars": True, "series": series}]
 
     async def _report(self, job_name: str) -> Members:
         """What an execution has left, as far as it is there."""

@@ -37,7 +37,8 @@ def test_a_schedule_shows_what_its_executions_found(page: Browser, world: Any) -
     violation = {"feature_name": "pay", "constraint_check_type": "baseline_drift_check", "description": "<b>far</b>"}
     files = {"statistics.json": found, "constraint_violations.json": {"violations": [violation]}}
     lines = [f"cat > {OUTPUT}/{name} <<'END'\n{json.dumps(body)}\nEND" for name, body in files.items()]
-    lines = [f"mkdir -p {OUTPUT}", *lines, "printf 'CompletedWithViolations: 1' > /opt/ml/output/message"]
+    ends = "printf 'CompletedWithViolations: Job completed successfully with 1 violations.' > /opt/ml/output/message"
+    lines = [f"mkdir -p {OUTPUT}", *lines, ends]
     put("monitor/rows/a.csv", "1,2\n")
     put(f"monitor/captured/input/{now:%Y/%m/%d/%H}/m.json", [{"prefix": f"s3://{BUCKET}/monitor/rows/"}, "a.csv"])
     sagemaker.create_data_quality_job_definition(
@@ -80,6 +81,8 @@ def test_a_schedule_shows_what_its_executions_found(page: Browser, world: Any) -
     page.click_link(NAME)
     page.wait("the end", lambda: page.run("return document.querySelectorAll('.timeline a.bad').length") == 1)
     page.wait_text("baseline_drift_check")
+    chart = json.loads(page.run("return document.querySelector('[data-chart]').dataset.chart"))
+    assert chart["series"] == [{"label": "violations", "values": [1]}] and chart["bars"]
     page.wait_text("<b>far</b>")  # as text: what a report says is shown, never obeyed
     page.wait("pictures", lambda: page.run("return document.querySelectorAll('.distributions figure').length") == 2)
     assert page.run("return document.querySelector('.distributions figure').dataset.key") == "pay", "worst first"

@@ -38,16 +38,26 @@ function draw(figure) {
   const isTime = chart.x_is === "time";
   const words = chart.x_labels?.length ? { values: (_, ticks) => ticks.map((tick) => chart.x_labels[tick] ?? "") } : {};
   const plot = new uPlot({
-    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1, ...(chart.bars && !isTime ? { range: [-0.6, chart.x.length - 0.4] } : {}) }, ...(chart.bars || chart.stacked ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
+    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1, ...(chart.bars ? { range: aroundBars } : {}) }, ...(chart.bars || chart.stacked ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
     bands: chart.stacked ? chart.series.slice(1).map((_, n) => ({ series: [n + 1, n + 2], fill: `${COLOURS[n % COLOURS.length]}66` })) : [],
     axes: [{ ...axis, ...(isTime ? { values: clock } : words) }, { ...axis, size: 58 }],
-    series: [isTime ? { label: "at", value: (_, v) => (v == null ? "–" : hour(v, true)) } : { label: chart.x_is, ...(words.values ? { value: (_, v) => (v == null ? "–" : chart.x_labels[v] ?? v) } : {}) }, ...series],
+    series: [isTime ? { label: "at", value: (plot, v) => (v == null ? "–" : `${plot.scales.x.max - plot.scales.x.min > 86400 ? `${day(v)} ` : ""}${hour(v, true)}`) } : { label: chart.x_is, ...(words.values ? { value: (_, v) => (v == null ? "–" : chart.x_labels[v] ?? v) } : {}) }, ...series],
   }, lines(chart), figure);
   drawn.set(figure, { plot, labels });
 }
 
+// The first and the last bar are as wide as the others.
+function aroundBars(plot, low, high) {
+  const half = plot.data[0].length > 1 ? ((high - low) / (plot.data[0].length - 1)) * 0.6 : plot.scales.x.time ? 1800 : 0.6;
+  return [low - half, high + half];
+}
+
 function hour(at, seconds) { return new Date(at * 1000).toTimeString().slice(0, seconds ? 8 : 5); }
-function clock(plot, ticks) { return ticks.map((at) => hour(at, plot.scales.x.max - plot.scales.x.min < 300)); }
+function day(at) { return new Date(at * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short" }); }
+function clock(plot, ticks) {
+  const span = plot.scales.x.max - plot.scales.x.min;
+  return ticks.map((at) => (span > 86400 && new Date(at * 1000).getHours() === 0 ? day(at) : hour(at, span < 300)));
+}
 
 function dress(root) {
   root.querySelectorAll("[data-chart]").forEach((figure) => { if (!drawn.has(figure)) draw(figure); });
