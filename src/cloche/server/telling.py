@@ -28,7 +28,7 @@ def topics_of(
 ) -> Topics:
     """``url`` is where this server is reached. Functions may send what they give up to topics from now on."""
     authority = Authority(layout.keys, settings.tls_certificate)
-    to_http = HttpSender(authority.bundle)
+    to_http = HttpSender(authority)
     senders: dict[str, Send] = {"http": to_http, "https": to_http}
     if settings.smtp:
         senders["smtp"] = smtp_sender(settings.smtp)

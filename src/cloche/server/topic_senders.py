@@ -6,7 +6,6 @@ docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html: an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -14,27 +13,33 @@ from cloche.engines.topics.endpoints import loopback_host
 from cloche.foundation.errors import Denied, LimitReached
 
 if TYPE_CHECKING:
-    import http.client
+    import ssl
+
+    from cloche.server.authority import Authority
 
 SECONDS_MAX: Final = 15.0
 _ANSWER_BYTES_MAX: Final = 65_536
+_PORTS: Final = {"http": 80, "https": 443}
 _AGENT: Final = "Amazon Simple Notification Service Agent"
 
 
 class HttpSender:
-    """``bundle``: the certificates that an HTTPS endpoint may have its own from."""
+    """An HTTPS endpoint may have its certificate from Cloche's authority, or from whom ``SSL_CERT_FILE`` or the system
+    trusts."""
 
-    def __init__(self, bundle: Path) -> None:
-        self._bundle = bundle
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
 
     def __call__(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> None:
         import http.client  # at the first delivery: it brings the whole of ``email``
 
         host, parts = loopback_host(endpoint), urlsplit(endpoint)
-        connection = self._connection(parts.scheme, host, parts.port)
+        connection = http.client.HTTPConnection(host, parts.port or _PORTS[parts.scheme], timeout=SECONDS_MAX)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         given = {**headers, "Host": parts.netloc, "User-Agent": _AGENT, "Accept-Encoding": "gzip,deflate"}
         try:
+            if parts.scheme == "https":
+                connection.sock = self._sealed(host, connection.port, parts.hostname or host)
             connection.request("POST", path, body, given)
             answer = connection.getresponse()
             answer.read(_ANSWER_BYTES_MAX)
@@ -47,14 +52,20 @@ class HttpSender:
         if not 200 <= answer.status < 300:
             raise LimitReached(f"{endpoint} answered {answer.status}.")
 
-    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-        import http.client
+    def _sealed(self, host: str, port: int, name: str) -> ssl.SSLSocket:
+        """Connected to ``host``, whose certificate must be for ``name``, the one in the subscription's URL."""
+        import socket
         import ssl
 
-        if scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=SECONDS_MAX)
-        context = ssl.create_default_context(cafile=str(self._bundle) if self._bundle.exists() else None)
-        return http.client.HTTPSConnection(host, port, timeout=SECONDS_MAX, context=context)
+        self._authority.ensure()
+        context = ssl.create_default_context()
+        context.load_verify_locations(self._authority.certificate)
+        connected = socket.create_connection((host, port), SECONDS_MAX)
+        try:
+            return context.wrap_socket(connected, server_hostname=name)
+        except BaseException:
+            connected.close()
+            raise
 
 
 def smtp_sender(server: str) -> Callable[[str, Mapping[str, str], bytes], None]:

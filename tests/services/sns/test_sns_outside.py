@@ -17,6 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 from test_sns_story import is_signed, queue_of, received
 
+from cloche.server.authority import Authority
+
 Clients = Callable[..., Any]
 SECONDS_MAX = 30
 
@@ -101,6 +103,21 @@ def test_an_endpoint_confirms_and_is_told(client: Clients, endpoint: Endpoint) -
     visit(json.loads(body)["UnsubscribeURL"])
     *_, (headers, body) = endpoint.wait(3)
     assert json.loads(body)["Type"] == headers["x-amz-sns-message-type"] == "UnsubscribeConfirmation"
+
+
+def test_an_endpoint_may_speak_tls_with_a_certificate_of_cloches_authority(
+    server: Any, client: Clients, endpoint: Endpoint
+) -> None:
+    authority = Authority(server.data / "keys")
+    endpoint.server.socket = authority.context("localhost").wrap_socket(endpoint.server.socket, server_side=True)
+    sns = client("sns")
+    topic = sns.create_topic(Name="tls")["TopicArn"]
+    address = f"https://localhost:{endpoint.server.server_port}/"
+    sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=address)
+    ((_, body),) = endpoint.wait(1)
+    sns.confirm_subscription(TopicArn=topic, Token=json.loads(body)["Token"])
+    sns.publish(TopicArn=topic, Message="sealed")
+    assert json.loads(endpoint.wait(2)[1][1])["Message"] == "sealed"
 
 
 def test_what_an_endpoint_does_not_take_is_tried_again_and_buried(client: Clients, endpoint: Endpoint) -> None:
