@@ -3,8 +3,8 @@
 Two servers with directories of their own run ``cloche demo drift``: a model that is watched, an alarm, retrainings,
 canaries. Compared are all events of the default bus, the alarms' history, pipelines' executions with their steps,
 monitors' executions and violations, every trial with its hyperparameters and metrics, and the AUC of each day. Masked
-are ids, ports, and names that clients make of the machine's clock; events of one moment are compared as a set, since
-what goes on side by side may come in either order.
+are ids, ports, names that clients make of the machine's clock, and sums of archives, whose files have its dates; events
+of one moment are compared as a set, since what goes on side by side may come in either order.
 
     python benchmarks/determinism.py [--days 7] [--every 12] [--drift 0]
 
@@ -34,7 +34,8 @@ MASKS = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
     (r"pipelines-[a-z0-9]{12}-(\w+)-\w{10}", r"EXECUTION-\1"),
     (r"[a-z0-9]{12}-Tune-\w{10}(-\d{3})?(-[0-9a-f]{8})?", r"EXECUTION-Tune\1"),
-    (r"(?<=execution/)[a-z0-9]{12}|(?<=sagemaker-pipeline-)[a-z0-9]{12}|(?<=/)[a-z0-9]{12}(?=/)", "EXECUTION"),
+    (r"(?<=execution/)[a-z0-9]{12}|(?<=sagemaker-pipeline-)[a-z0-9]{12}|(?<=/)[a-z0-9]{12}(?=[/\"])", "EXECUTION"),
+    (r'(?<="ModelDataETag": ")[^"]+', "ARCHIVE"),
     (r'(?<="TrialName": ")[a-z0-9]{12}|(?<="PrincipalId": ")[^"]+', "EXECUTION"),
     (r"(monitoring|merge)-(\d{12})-[0-9a-f]{24}", r"\1-\2"),
     (r"\d{4}(-\d\d){5}-\d{3}", "STAMP"),

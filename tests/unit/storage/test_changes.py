@@ -86,6 +86,29 @@ def test_all_that_happens_is_told_in_order_and_once(database: Database) -> None:
     assert database.reader.execute("SELECT count(*) FROM changes").fetchone()[0] == 0
 
 
+def test_who_was_added_later_is_never_ahead(database: Database) -> None:
+    """What happens while the first is at work waits for all until the second has had what the first had."""
+    told: list[tuple[str, str]] = []
+    followed = Changes(database)
+
+    def first(tx: sqlite3.Connection, found: Sequence[Change]) -> None:
+        told.extend(("first", each.name) for each in found)
+        if found[0].name == "m0":
+            database.submit(
+                lambda tx: records.insert(
+                    tx, account="0", region="r", kind="k", name="m1", arn="arn:m1", at=1.0, request={}
+                )
+            )
+
+    followed.follow("first", first)
+    followed.follow("second", lambda tx, found: told.extend(("second", each.name) for each in found))
+    followed.start()
+    insert(database, "m0")
+    wait_until(lambda: len(told) == 4)
+    followed.stop()
+    assert told == [("first", "m0"), ("second", "m0"), ("first", "m1"), ("second", "m1")]
+
+
 def test_what_was_undone_did_not_happen(database: Database) -> None:
     followed = Changes(database)
     followed.follow("a", notes("a"))

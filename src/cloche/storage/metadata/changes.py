@@ -7,6 +7,9 @@ is killed when. What all followers have been handed is deleted.
     records ──trigger──► changes ──► follower "lineage"  (cursor 41)
                                 └──► follower "events"   (cursor 42)
 
+Followers are handed the same changes in turn, in the order in which they were added, before any is handed newer ones:
+what lineage makes of a job (its tags) is there when events tell of the job.
+
 A follower that is new begins with what happens from then on. One that fails is tried again, then alone with each
 change; a change it cannot take is logged and passed over, so that one row does not hold up all that follow.
 
@@ -172,11 +175,12 @@ class Changes:
                 log.exception("a listener to changes of records failed")
 
     def _advance_all(self) -> None:
+        until = _last(self._database.reader)
         behind = [follower for follower in self._followers if self._is_behind(follower)]
         for follower in self._followers:
             if follower not in behind:
                 follower.failures = 0
-        handed = [self._begin(follower, along=follower is not behind[-1]) for follower in behind]
+        handed = [self._begin(follower, until, along=follower is not behind[-1]) for follower in behind]
         more = [self._end(follower, each) for follower, each in zip(behind, handed, strict=True)]
         if not behind:
             self._trim()
@@ -190,13 +194,13 @@ class Changes:
         after = "SELECT 1 FROM changes WHERE sequence > ? LIMIT 1"
         return reader.execute(after, (_cursor(reader, follower.name),)).fetchone() is not None
 
-    def _begin(self, follower: _Follower, *, along: bool) -> Future[int]:
-        """Hand over one batch, in one commit with those of the others."""
+    def _begin(self, follower: _Follower, until: int, *, along: bool) -> Future[int]:
+        """Hand over one batch, of no later change than ``until``, in one commit with those of the others."""
         size = _batch(follower)
-        return self._database.submit(lambda tx: self._hand_over(tx, follower, size), along=along)
+        return self._database.submit(lambda tx: self._hand_over(tx, follower, size, until), along=along)
 
-    def _hand_over(self, tx: sqlite3.Connection, follower: _Follower, size: int) -> int:
-        found = _after(tx, _cursor(tx, follower.name), size)
+    def _hand_over(self, tx: sqlite3.Connection, follower: _Follower, size: int, until: int) -> int:
+        found = [each for each in _after(tx, _cursor(tx, follower.name), size) if each.sequence <= until]
         if found:
             follower.handle(tx, found)
             _move(tx, follower.name, found[-1].sequence)
