@@ -108,6 +108,7 @@ ANSWERS: dict[str, Members] = {
     "ListTrainingJobs": {"TrainingJobSummaries": [JOB], "NextToken": "more&more"},
     "DescribeTrainingJob": JOB,
     "ListEndpoints": {"Endpoints": [{"EndpointName": "e", "EndpointStatus": "InService", "CreationTime": AT}]},
+    "DescribeScalableTargets": {"ScalableTargets": []},
     "DescribeEndpoint": {
         "EndpointName": "e",
         "EndpointStatus": "InService",
