@@ -40,6 +40,13 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
     help="How jobs are kept apart.",
 )
 @click.option(
+    "--containers",
+    type=click.Choice(["bubblewrap", "podman", "docker"]),
+    default="bubblewrap",
+    show_default=True,
+    help="What runs container images of your own.",
+)
+@click.option(
     "--standby/--no-standby", default=True, show_default=True, help="Have processes stand by for the images in use."
 )
 @click.option("--tls", is_flag=True, help="Answer https too, with a certificate of Cloche's own authority.")

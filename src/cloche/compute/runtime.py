@@ -68,6 +68,8 @@ class Root:
     """Who the process is, as it sees it."""
     stop_signal: str = ""
     """``SIGQUIT``, say: what asks the process to end, instead of SIGTERM."""
+    stored: str = ""
+    """What the image is called in the store of whoever runs containers, where it is there instead of in ``folder``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from cloche.engines import identity
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus
+from cloche.foundation.errors import Invalid
 from cloche.foundation.settings import Settings
 from cloche.lifecycle import rows as lifecycle_rows
 from cloche.lifecycle.reconciler import Reconciler
@@ -57,6 +58,7 @@ from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
+    from cloche.compute.podman import Podman
     from cloche.server.wiring import Engines
 
 MIGRATIONS: list[Migration] = [
@@ -117,6 +119,7 @@ class _Loader:
     tokens: JobTokens
     api: ApiForEngines
     token: str
+    podman: Podman | None
     loop: asyncio.AbstractEventLoop | None = None
     engines: Engines | None = None
     whole: Parts | None = None
@@ -124,7 +127,7 @@ class _Loader:
     def make(self, early: Parts) -> dict[str, Any]:
         from cloche.server.wiring import Engines
 
-        engines = Engines(self.layout, self.dispatch, self.runtime, self.tokens, self.api, self.token)
+        engines = Engines(self.layout, self.dispatch, self.runtime, self.tokens, self.api, self.token, self.podman)
         made, whole = engines.make(early), Parts()
         vars(whole).update({name: value for name, value in vars(early).items() if name in Parts.__annotations__})
         vars(whole).update(made)
@@ -236,16 +239,33 @@ def build(settings: Settings) -> Wiring:
     return Wiring(parts, chain, perform, authority, loader.token, isolation, loader.runtime, loader.api, loader, tls)
 
 
+def _podman(settings: Settings) -> Podman | None:
+    """Raises ``Invalid`` where what is asked for cannot run containers here."""
+    if settings.containers == "docker":
+        raise Invalid(
+            "Docker is not supported: its daemon keeps files and networks of its own; podman and bubblewrap run the"
+            " same images",
+            field="containers",
+        )
+    if settings.containers == "bubblewrap":
+        return None
+    from cloche.compute import podman
+
+    return podman.found()
+
+
 def _parts(settings: Settings, layout: Layout, dispatch: Dispatch, database: Database) -> tuple[_Loader, LateParts]:
     bus, clock = Bus(), clock_of(layout)
     principals = Identity(database, clock, settings, layout.keys)
+    podman = _podman(settings)
     loader = _Loader(
         layout,
         dispatch,
-        LocalRuntime(layout.processes, settings.sandbox, standby=settings.standby),
+        LocalRuntime(layout.processes, settings.sandbox, standby=settings.standby, podman=podman),
         JobTokens(database, clock, principals, url_for_jobs(settings)),
         ApiForEngines(principals, clock),
         _console_token(layout),
+        podman,
     )
     parts = LateParts(
         loader.make,

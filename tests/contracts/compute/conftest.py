@@ -20,10 +20,24 @@ from cloche.compute.images.store import BlobStore
 from cloche.compute.local import LocalRuntime
 from cloche.compute.local.root import works
 from cloche.compute.local.sandbox import bubblewrap
+from cloche.compute.podman import Podman, found
 from cloche.compute.runtime import Ended, Lost, Mount, Observation, ProcessSpec, Root, Running, Standby
+from cloche.foundation.errors import Invalid
 from cloche_jobs.contract import PACKAGE_ROOT, package_folder
 from made_images import python_image
 
+CONTAINED = frozenset(
+    {
+        "test_a_program_that_is_not_there",
+        "test_the_environment_is_kept_nowhere_once_the_process_runs",
+        "test_stop_gives_time_to_finish",
+        "test_stop_without_a_handler_ends_at_once",
+        "test_a_new_server_can_stop_it",
+        "test_they_find_each_other",
+        "test_nothing_is_left_when_the_runner_is_killed",
+    }
+)
+"""Held by Podman's containers always; with ``PODMAN_TESTS=all`` in the environment the rest is, too (a minute)."""
 PYTHON = str(Path(sys.executable))
 
 
@@ -117,14 +131,17 @@ class Bench:
 
     def beside(self) -> LocalRuntime:
         """The runtime of a server that was started after this one."""
-        return LocalRuntime(self.folder / "run", self.sandbox)
+        return LocalRuntime(self.folder / "run", self.sandbox, podman=self.runtime.podman)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Who tries to get out tries it from an image of his own, too."""
     if "bench" in metafunc.fixturenames:
         escapes = metafunc.module.__name__.rpartition(".")[2] == "test_escapes"
+        held = metafunc.module.__name__.rpartition(".")[2] in ("test_runtime", "test_hosts", "test_companions")
+        contained = held and ("PODMAN_TESTS" in os.environ or metafunc.function.__name__ in CONTAINED)
         kinds = ["bubblewrap", "standby", "process", *(["image"] if escapes else [])]
+        kinds += ["podman"] if contained else []
         metafunc.parametrize("bench", kinds, indirect=True)
 
 
@@ -139,6 +156,25 @@ def python_root(tmp_path_factory: pytest.TempPathFactory) -> OwnImage:
     return OwnImages(store, folder / "rootfs").ready(digest)
 
 
+@pytest.fixture(scope="session")
+def podman() -> Podman:
+    try:
+        return found()
+    except Invalid as error:
+        pytest.skip(f"PODMAN IS NOT TESTED: {error.message}")
+
+
+@pytest.fixture(scope="session")
+def stored_image(tmp_path_factory: pytest.TempPathFactory, podman: Podman) -> Iterator[Root]:
+    """The example's image, in Podman's store."""
+    folder = tmp_path_factory.mktemp("stored")
+    store = BlobStore(folder / "registry")
+    ((_, digest),) = load(store, python_image(folder / "image.tar"))
+    image = OwnImages(store, folder / "rootfs", keeper=podman).ready(digest)
+    yield Root(image.root, image.in_use, stored=image.stored)
+    podman.discard(image.stored)
+
+
 @pytest.fixture
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param != "process" and bubblewrap() is None:
@@ -148,8 +184,15 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "image":
         image: OwnImage = request.getfixturevalue("python_root")
         root = Root(image.root, image.in_use)
+    if request.param == "podman":
+        root = request.getfixturevalue("stored_image")
     sandbox = "process" if request.param == "process" else "bubblewrap"
-    runtime = LocalRuntime(tmp_path / "run", sandbox, standby=stands_by)
+    runtime = LocalRuntime(
+        tmp_path / "run",
+        sandbox,
+        standby=stands_by,
+        podman=request.getfixturevalue("podman") if request.param == "podman" else None,
+    )
     yield Bench(runtime, tmp_path, sandbox, stands_by, root)
     for id in runtime.known():
         runtime.forget(id)

@@ -18,6 +18,7 @@ from cloche.foundation.errors import Invalid
 from .conftest import Bench, is_there, until
 
 WHO = "import os, socket, sys, time\nwho = socket.gethostname()\n"
+SLEEPER = "sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)'"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -25,7 +26,7 @@ def start(bench: Bench, script: str, count: int = 2, id: str = "job", **changes:
     roots = [bench.folder / f"ml-{id}-{number}" for number in range(2, count + 1)]
     for root in roots:
         root.mkdir()
-    more = tuple(Host(f"algo-{number}", root, ENVIRONMENT) for number, root in enumerate(roots, 2))
+    more = tuple(Host(f"algo-{number}", at, ENVIRONMENT, root=bench.root) for number, at in enumerate(roots, 2))
     bench.start(WHO + script, id=id, more_hosts=more, **changes)
 
 
@@ -173,7 +174,7 @@ def test_killing_one_host_from_outside(boxed: Bench) -> None:
     word = f"host-{os.getpid()}-{time.time_ns()}"
     start(
         boxed,
-        f"print('up')\nif who == 'algo-2': os.execv('/bin/sh', ['sh', '-c', 'sleep 600', '{word}'])\ntime.sleep(600)",
+        f"print('up')\nif who == 'algo-2': os.execv({SLEEPER}, '{word}'])\ntime.sleep(600)",
     )
     boxed.says("up", host=1)
     victim = until(lambda: pids(word))[0]
@@ -225,7 +226,7 @@ def test_a_new_server_finds_all_of_them(boxed: Bench) -> None:
 
 def test_nothing_is_left_when_the_runner_is_killed(boxed: Bench) -> None:
     word = f"left-{os.getpid()}-{time.time_ns()}"
-    start(boxed, f"print('up')\nos.execv('/bin/sh', ['sh', '-c', 'sleep 600 & wait', '{word}'])")
+    start(boxed, f"print('up')\nos.execv({SLEEPER}, '{word}'])")
     until(lambda: len(pids(word)) == 2)
     claim = (boxed.folder / "run" / "job" / "runner.json").read_text()
     os.kill(int(claim.partition('"pid": ')[2].partition(",")[0]), signal.SIGKILL)

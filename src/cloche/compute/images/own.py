@@ -21,9 +21,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cloche.compute.images.manifest import Config, Manifest, read_manifest
 from cloche.compute.images.store import BlobStore, hex_of
@@ -53,6 +53,9 @@ class OwnImage:
     """A file to hold shared (flock) while something runs in the image."""
     config: Config
     user: User
+    """Who a program is; where the image is kept elsewhere, that is found out there, and this says nothing."""
+    stored: str = ""
+    """What it is called there."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -69,12 +72,26 @@ class Bounds:
     """What the disk must have left."""
 
 
-class OwnImages:
-    """Thread-safe; several processes may share ``folder``, which is made."""
+class Keeper(Protocol):
+    """Whoever keeps images in a store of his own, and runs them as containers."""
 
-    def __init__(self, store: BlobStore, folder: Path, bounds: Bounds | None = None) -> None:
+    def keep(self, store: BlobStore, digest: str) -> str:
+        """What the image is called there; taken in first if need be. Raises ``ClocheError``."""
+        ...
+
+    def discard(self, name: str) -> None: ...
+
+
+class OwnImages:
+    """Thread-safe; several processes may share ``folder``, which is made. With a ``keeper`` images are not unpacked but
+    handed to that."""
+
+    def __init__(
+        self, store: BlobStore, folder: Path, bounds: Bounds | None = None, *, keeper: Keeper | None = None
+    ) -> None:
         self.store = store
-        self.folder = folder
+        self.keeper = keeper
+        self.folder = folder / ".kept" if keeper else folder
         self._bounds = bounds or Bounds()
         self._ready: dict[str, OwnImage] = {}
         self._guard = threading.Lock()
@@ -88,7 +105,7 @@ class OwnImages:
         """The image, unpacked first if need be (seconds). ``digest`` is its manifest's. Raises ``ImageFailed``."""
         folder = self.folder / hex_of(digest)
         known = self._ready.get(digest)
-        if known is not None and known.root.exists():
+        if known is not None and known.root.exists() and self.keeper is None:
             return known
         with self._guard:
             mutex = self._mutexes.setdefault(digest, threading.Lock())
@@ -96,6 +113,8 @@ class OwnImages:
             if not (folder / _MARKER).exists():
                 self._unpack(digest, folder)
             made = _read(digest, folder)
+            if self.keeper is not None:
+                made = replace(made, stored=self._kept(digest, self.keeper))
         self._ready[digest] = made
         return made
 
@@ -116,7 +135,9 @@ class OwnImages:
         with self._alone(folder.name), self._held(folder) as held:
             if not held:
                 return False
-            self._ready.pop(digest, None)
+            known = self._ready.pop(digest, None)
+            if self.keeper is not None and known is not None:
+                self.keeper.discard(known.stored)
             doomed = folder.with_name(f".{folder.name}.gone-{os.getpid()}")
             folder.rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
@@ -147,8 +168,12 @@ class OwnImages:
             manifest = read_manifest(self.store, digest)
             building.mkdir(mode=0o700)
             started = time.monotonic()
-            told = _run(self._order(manifest, building / "root"))
-            user = find_user(building / "root", manifest.config.user)
+            if self.keeper is not None:
+                (building / "root").mkdir()
+                told, user = {}, User(0, 0, "")
+            else:
+                told = _run(self._order(manifest, building / "root"))
+                user = find_user(building / "root", manifest.config.user)
             (building / _IN_USE).touch(mode=0o600)
             seconds = round(time.monotonic() - started, 3)
             marker = {"config": asdict(manifest.config), "user": asdict(user), "seconds": seconds, **told}
@@ -158,6 +183,12 @@ class OwnImages:
             shutil.rmtree(building, ignore_errors=True)
             reason = error.message if isinstance(error, ClocheError) else str(error)
             raise ImageFailed(f"the image {digest} cannot be used: {reason}") from error
+
+    def _kept(self, digest: str, keeper: Keeper) -> str:
+        try:
+            return keeper.keep(self.store, digest)
+        except ClocheError as error:
+            raise ImageFailed(f"the image {digest} cannot be used: {error.message}") from error
 
     def _order(self, manifest: Manifest, target: Path) -> dict[str, Any]:
         return {

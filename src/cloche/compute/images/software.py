@@ -128,7 +128,9 @@ class OwnSoftware:
     @property
     def root(self) -> Root | None:
         user = self.image.user
-        return Root(self.image.root, self.image.in_use, user.uid, user.gid, self.image.config.stop_signal)
+        return Root(
+            self.image.root, self.image.in_use, user.uid, user.gid, self.image.config.stop_signal, self.image.stored
+        )
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
@@ -163,7 +165,7 @@ class OwnSoftware:
         """The image's own, the platform's, the request's: the later win."""
         return {
             "PATH": _PATH,
-            "HOME": self.image.user.home,
+            **({"HOME": self.image.user.home} if self.image.user.home else {}),
             **dict(self.image.config.environment),
             **dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), given["region"]),
             **named,

@@ -15,6 +15,7 @@ from cloche.compute.local import cgroups, root
 from cloche.compute.local import sandbox as box
 from cloche.compute.local.runner.landlock import VERSION_THAT_SCOPES
 from cloche.compute.local.runner.landlock import version as landlock_version
+from cloche.foundation.errors import Invalid
 
 GIB: Final = 1 << 30
 DISK_BYTES_ENOUGH: Final = 5 * GIB
@@ -42,6 +43,7 @@ def examine(data: Path) -> Iterator[Finding]:
         yield _several_instances()
         yield _sockets()
         yield _own_images()
+    yield from _podman()
     groups = cgroups.found()
     yield _control_groups(groups)
     yield from _limits(groups)
@@ -54,6 +56,18 @@ def _own_images() -> Finding:
         return Finding("containers of your own", "ok", "an image becomes the root of its sandbox")
     advice = "Linux 5.11 or later with overlay file systems (modprobe overlay)"
     return Finding("containers of your own", "limited", "not here: no overlay in a user namespace", advice)
+
+
+def _podman() -> Iterator[Finding]:
+    """Only where it is there: nobody needs it."""
+    if shutil.which("podman") is None:
+        return
+    from cloche.compute.podman import found
+
+    try:
+        yield Finding("podman", "ok", f"{found().version}: cloche up --containers podman runs your images with it")
+    except Invalid as error:
+        yield Finding("podman", "limited", error.message, "not needed: images of your own run in bubblewrap")
 
 
 def _bubblewrap() -> Finding:

@@ -19,9 +19,10 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cloche.compute.local import cgroups, processes, root
 from cloche.compute.local import sandbox as box
@@ -38,6 +39,9 @@ from cloche.foundation.descriptors import is_readable
 from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
 
+if TYPE_CHECKING:
+    from cloche.compute.podman import Podman
+
 log = logging.getLogger(__name__)
 
 CLAIM_SECONDS_MAX: Final = 10.0
@@ -48,7 +52,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 class LocalRuntime:
     """``sandbox`` is ``auto``, ``bubblewrap`` or ``process``. Raises ``Invalid`` where bubblewrap is demanded and
     does not work. ``run_dir`` is made; two runtimes may share one (a new server beside one that is ending). With
-    ``standby`` processes are made ahead (``standby.py``)."""
+    ``standby`` processes are made ahead (``standby.py``). With ``podman`` what has a root of its own is a container."""
 
     def __init__(
         self,
@@ -57,8 +61,10 @@ class LocalRuntime:
         *,
         output_bytes_max: int = LOG_BYTES_PER_JOB_MAX,
         standby: bool = False,
+        podman: Podman | None = None,
     ) -> None:
         self._run_dir = run_dir
+        self.podman = podman
         self._output_bytes_max = output_bytes_max
         self._bwrap = _chosen(sandbox)
         self._etc = run_dir / ".etc"
@@ -69,6 +75,8 @@ class LocalRuntime:
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
+        if podman is not None:
+            self._capabilities = replace(self._capabilities, own_roots=True)
         self._standby: Standby | None = None
         if self._bwrap is not None:
             box.make_etc(self._etc)
@@ -140,7 +148,7 @@ class LocalRuntime:
         outcome = _read(folder / "outcome.json")  # it may have ended between the two looks
         if outcome is not None:
             return Ended(**outcome)
-        self._sweep(runner["token"])
+        self._sweep(runner["token"], folder)
         return Lost(started_at)
 
     def stop(self, id: str, grace_seconds: float | None = None) -> None:
@@ -156,7 +164,14 @@ class LocalRuntime:
         processes.send(runner["pid"], runner["identity"], signal.SIGTERM)
 
     def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
-        return usage_of(self._runners_alive(ids))
+        runners = self._runners_alive(ids)
+        found = usage_of(runners)
+        if self.podman is not None:  # a container is no child of its runner
+            contained = [id for id in runners if (self._folder(id) / "container-0").exists()]
+            for id, hosts in self.usage_on_hosts(contained).items():
+                parts = [found.get(id, Usage(0.0, 0)), *hosts]
+                found[id] = Usage(sum(each.cpu_seconds for each in parts), sum(each.memory_bytes for each in parts))
+        return found
 
     def usage_on_hosts(self, ids: Iterable[str]) -> dict[str, tuple[Usage, ...]]:
         hosts: dict[str, list[int]] = {}
@@ -265,7 +280,15 @@ class LocalRuntime:
         ml_root = os.path.abspath(host.ml_root)  # noqa: PTH100
         written = [ml_root]
         image = None
-        if self._bwrap is not None and host.root is not None:
+        container = None
+        if self.podman is not None and host.root is not None:
+            from cloche.compute.podman import open_to_all
+
+            open_to_all(host)
+            container = self.podman.container(
+                spec, number, mark[processes.MARK], folder, box.addresses(spec), environment
+            )
+        elif self._bwrap is not None and host.root is not None:
             layer = folder.resolve() / f"layer-{number}"
             layer.mkdir(mode=0o700, exist_ok=True)
             written.append(str(layer))
@@ -280,8 +303,11 @@ class LocalRuntime:
             directory = str(_outside(directory, spec))
         return {
             "command": command,
+            "container": container,
             "command_environment": mark,
-            "groups": self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
+            "groups": None
+            if container
+            else self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
             "ml_root": ml_root,
             "written": written,
             "job": {
@@ -292,6 +318,7 @@ class LocalRuntime:
                 "shares_network": spec.network and host.inlet is None,
                 "stands_by": stands_by,
                 "image": image,
+                "stop_signal": root.signal_number(host.root.stop_signal if host.root else ""),
                 "inlet": [str(host.inlet.socket), host.inlet.port] if host.inlet is not None else None,
             },
         }
@@ -323,9 +350,11 @@ class LocalRuntime:
                 break
             time.sleep(0.005)
         if not (self._folder(id) / "outcome.json").exists():
-            self._sweep(runner["token"])
+            self._sweep(runner["token"], self._folder(id))
 
-    def _sweep(self, token: str) -> None:
+    def _sweep(self, token: str, folder: Path) -> None:
+        if self.podman is not None and (containers := list(folder.glob("container-*"))):
+            self.podman.remove(token, len(containers))
         processes.sweep(token)
         self.control_groups.remove(token)
 

@@ -40,6 +40,11 @@ class Sandboxed:
             pass  # the namespace could not be made: ``ended`` tells
         self.descriptors = [self.status]
 
+    @property
+    def job_pid(self) -> int:
+        """Of the process below which all the job's are."""
+        return self.pid
+
     def started(self) -> None:
         """Returns once the job's own process runs. Raises ``NotStartedError``."""
         while not self.told:
@@ -112,6 +117,10 @@ class Plain:
         self.pid = launch(spec["job"], dies_with_parent=True)
         self.root = os.getpid()
         self.known: tuple[int, int] | None = None
+
+    @property
+    def job_pid(self) -> int:
+        return self.pid
 
     def started(self) -> None:
         pass

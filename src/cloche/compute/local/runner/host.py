@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .contained import Contained
+
 
 class Host:
     """``number`` counts from 0; it is what the server knows the host by."""
@@ -20,7 +22,7 @@ class Host:
         self.number = number
         self.spec = spec
         self.room = room
-        self.process: Sandboxed | Plain | None = None
+        self.process: Sandboxed | Plain | Contained | None = None
         self.groups: Groups | None = None
         self.ending: tuple[int, int] | None = None
         self.source: int | None = None
@@ -35,7 +37,12 @@ class Host:
         os.close(sink)
         if self.spec["groups"]:
             self.groups = Groups(self.spec["groups"])
-        self.process = Sandboxed(self.spec, self.groups) if self.spec["command"] else Plain(self.spec)
+        if self.spec["container"]:
+            from .contained import Contained
+
+            self.process = Contained(self.spec)
+        else:
+            self.process = Sandboxed(self.spec, self.groups) if self.spec["command"] else Plain(self.spec)
 
     def look(self) -> None:
         """Note whether it has ended."""

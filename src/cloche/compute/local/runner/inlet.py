@@ -26,14 +26,27 @@ CONNECT_SECONDS = 5.0
 
 def open_inlet(path: str, port: int) -> None:
     """Listen at ``path``; returns at once, while a process of its own passes on. Raises ``OSError``."""
+    listener = listener_at(path)
+    if os.fork():
+        listener.close()
+        return
+    try:
+        pass_on(listener, port)
+    finally:
+        os._exit(1)
+
+
+def listener_at(path: str) -> socket.socket:
     import socket
 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(1024)
-    if os.fork():
-        listener.close()
-        return
+    return listener
+
+
+def pass_on(listener: socket.socket, port: int) -> None:
+    """Until the end of this process, which is no use for anything else."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the program's notice: what it still answers comes through here
         signal.set_wakeup_fd(-1)
@@ -45,8 +58,6 @@ def open_inlet(path: str, port: int) -> None:
         _pass_on(listener, port)
     except BaseException as error:
         os.write(2, f"[cloche] nobody passes requests on any more: {error!r}\n".encode("utf-8", "replace"))
-    finally:
-        os._exit(1)
 
 
 class Side:

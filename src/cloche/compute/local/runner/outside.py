@@ -52,7 +52,8 @@ class Runner:
         """Begin to look at what ``spec`` allows and the system does not hold."""
         self.disk_at = time.monotonic() + DISK_LOOK_SECONDS if self.spec["disk_bytes"] else None
         self.processes_at: float | None = None
-        is_held = all(host["groups"] and host["groups"]["holds_processes"] for host in self.spec["hosts"])
+        hosts = self.spec["hosts"]
+        is_held = all(host["container"] or (host["groups"] and host["groups"]["holds_processes"]) for host in hosts)
         if os.geteuid() == 0 and self.spec["processes"] and not is_held:  # RLIMIT_NPROC does not hold for root
             self.processes_at = time.monotonic() + PROCESSES_LOOK_SECONDS
 
@@ -138,7 +139,7 @@ class Runner:
         self.companions = [Companion(job) for job in self.spec["companions"]]
 
     def _note_started(self) -> None:
-        pids = [host.process.pid for host in self.hosts if host.process is not None]
+        pids = [host.process.job_pid for host in self.hosts if host.process is not None]
         with open("process.part", "w") as file:  # noqa: PTH123
             file.write(f'{{"pid": {pids[0]}, "pids": {pids}, "started_at": {self.started_at!r}}}')
         os.rename("process.part", "process.json")  # noqa: PTH104
