@@ -229,7 +229,7 @@ def test_what_is_handed_over_in_its_own_commit_is_told_to_listeners_too(database
             "INSERT INTO records (account, region, kind, name, arn, status, created_at, modified_at, version, request,"
             " state) VALUES ('1', 'r', 'sagemaker/Model', 'm', 'arn:m', '', 1, 1, 1, '{}', '{}')"
         )
-        followed._hand_over(tx, followed._followers[0], 10)
+        followed._hand_over(tx, followed._followers[0], 10, until=1)
 
     done = database.submit(one_commit)
     gate.set()
