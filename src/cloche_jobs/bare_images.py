@@ -1,4 +1,4 @@
-"""AWS's images that bring a Python and the SDK and no program of their own: what ``@remote`` and ``@step`` run in.
+"""AWS's images that bring a Python and the SDK: what ``@remote``, ``@step`` and notebook jobs run in.
 
 Training and processing jobs run them with the entry point they name. Their Python has AWS's version: another cannot
 read what the caller's has pickled. Sources of which that is: ``sagemaker-base-python-310`` says it; ``RELEASE.md`` of
@@ -14,6 +14,8 @@ from cloche_jobs.image import Image, Mode
 
 SDKS: Final = {"2": "sagemaker 2.257.7", "3": "sagemaker 3.27.0"}
 """Each is installed by the lock ``sagemaker-2`` or ``sagemaker-3``."""
+NOTEBOOKS: Final = (("amazon_sagemaker_scheduler", "cloche_jobs.notebooks"),)
+"""What notebook jobs name; the lock of the older SDK brings the driver that it begins."""
 _CLIENT: Final = "--client_sagemaker_pysdk_version"
 """Source: ``job.py`` in ``remote_function`` of both SDKs."""
 _NOT_ALL: Final = "the SDK and what it needs; what else AWS's has comes by requirements"
@@ -32,6 +34,7 @@ def _bare(name: str, version: str, python: str, note: str) -> tuple[Image, ...]:
             spec=None,
             note=note,
             sdk="" if generation == "2" else generation,
+            programs=NOTEBOOKS if generation == "2" else (),
         )
         for generation, sdk in SDKS.items()
     )
