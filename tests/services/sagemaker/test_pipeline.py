@@ -226,6 +226,21 @@ def test_bad_definitions_are_refused_in_words(bench: PipelineBench, number: int)
     assert len(message) < 1_000
 
 
+def test_conditions_nested_deeply_are_walked_to_the_last(bench: PipelineBench) -> None:
+    held: dict[str, Any] = equals(1, 1)
+    for level in range(60):
+        held = {"Type": "And", "Conditions": [held]} if level % 2 else {"Type": "Or", "Conditions": [held]}
+    steps = _nested(45)
+    steps["Arguments"]["Conditions"] = [held]
+    arn, ended = bench.run_pipeline("deep", steps)
+    assert ended["PipelineExecutionStatus"] == "Succeeded"
+    assert [step["StepName"] for step in bench.steps(arn)] == [f"level-{level}" for level in range(1, 46)]
+    for _ in range(10):
+        held = {"Type": "And", "Conditions": [held]}
+    code, message = refused(lambda: create(bench, "deeper", definition(condition("a", held))))
+    assert code == "ValidationException" and "conditions may not be nested deeper than 64" in message
+
+
 def test_names_at_their_limits(bench: PipelineBench) -> None:
     name = "p" * 256
     step = condition("s" * 64, equals(1, 1))

@@ -18,11 +18,24 @@ def bench(server: Any) -> Bench:
 
 
 ATHENA = {"Catalog": "c", "Database": "d", "QueryString": "q", "OutputS3Uri": "s3://b/x", "OutputFormat": "PARQUET"}
+REDSHIFT = {
+    "ClusterId": "c",
+    "Database": "d",
+    "DbUser": "u",
+    "QueryString": "q",
+    "ClusterRoleArn": "arn:aws:iam::123456789012:role/any",
+    "OutputS3Uri": "s3://b/x",
+    "OutputFormat": "PARQUET",
+}
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"ProcessingInputs": [{"InputName": "q", "DatasetDefinition": {"AthenaDatasetDefinition": ATHENA}}]},
         "ProcessingInputs.2.DatasetDefinition.AthenaDatasetDefinition",
+    ),
+    (
+        {"ProcessingInputs": [{"InputName": "q", "DatasetDefinition": {"RedshiftDatasetDefinition": REDSHIFT}}]},
+        "ProcessingInputs.2.DatasetDefinition.RedshiftDatasetDefinition",
     ),
     (
         {
