@@ -157,12 +157,33 @@ def test_instances_talk_to_each_other(bench: Bench, isolated: bool) -> None:
     assert said(bench, name)["algo-1"] == ["heard algo-2"]
 
 
-def test_each_instance_has_its_own_pipe(bench: Bench) -> None:
-    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/parts/", "S3DataDistributionType": "ShardedByS3Key"}
-    piped = {"ChannelName": "rows", "InputMode": "Pipe", "DataSource": {"S3DataSource": source}}
-    job = bench.run("hosts-pipes", "cat /opt/ml/input/data/rows_0", ResourceConfig=TWO, InputDataConfig=[piped])
-    assert job["TrainingJobStatus"] == "Completed", job
-    assert said(bench, "hosts-pipes") == {"algo-1": ["0,0", "2,0", "4,0"], "algo-2": ["1,0", "3,0"]}
+def test_each_instance_has_its_own_share_whatever_names_the_objects(bench: Bench) -> None:
+    """Dealt out among the hosts that get the channel at all: of one group, or of all."""
+    every = [f"{number}.csv" for number in range(5)]
+    listed = json.dumps([{"prefix": f"s3://{BUCKET}/parts/"}, *every])
+    lines = "\n".join(json.dumps({"row-ref": f"s3://{BUCKET}/parts/{name}", "name": name}) for name in every)
+    for key, content in {"lists/parts": listed, "lists/lines": lines}.items():
+        bench.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+
+    def piped(name: str, key: str, kind: str, **more: Any) -> dict[str, Any]:
+        source = {"S3DataType": kind, "S3Uri": f"s3://{BUCKET}/{key}", "S3DataDistributionType": "ShardedByS3Key"}
+        return {"ChannelName": name, "InputMode": "Pipe", "DataSource": {"S3DataSource": {**source, **more}}}
+
+    channels = [
+        piped("rows", "parts/", "S3Prefix", InstanceGroupNames=["trainers"]),
+        piped("listed", "lists/parts", "ManifestFile"),
+        piped("lines", "lists/lines", "AugmentedManifestFile", AttributeNames=["name", "row-ref"]),
+    ]
+    script = (
+        "cd /opt/ml/input/data; for n in rows listed lines; do [ ! -e ${n}_0 ] || tr '\\n' ' ' < ${n}_0; echo .; done"
+    )
+    job = bench.run("hosts-pipes", script, ResourceConfig=GROUPS, InputDataConfig=channels)
+    assert job["TrainingJobStatus"] == "Completed", (job, said(bench, "hosts-pipes"))
+    assert said(bench, "hosts-pipes") == {
+        "algo-1": [".", "0,0 3,0 .", "0.csv0,0 3.csv3,0 ."],
+        "algo-2": ["0,0 2,0 4,0 .", "1,0 4,0 .", "1.csv1,0 4.csv4,0 ."],
+        "algo-3": ["1,0 3,0 .", "2,0 .", "2.csv2,0 ."],
+    }
 
 
 def test_one_that_fails_fails_the_job_with_its_reason(bench: Bench) -> None:
