@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -15,10 +16,21 @@ log = logging.getLogger("cloche_jobs.serving")
 
 def answer_head(answer: Answer, *, closing: bool) -> bytes:
     """What comes before the body; header values lose whatever would end a line."""
-    head = ""
-    if answer.status != HTTPStatus.NO_CONTENT:
-        head = f"Content-Type: {_clean(answer.content_type)}\r\nContent-Length: {len(answer.body)}\r\n"
-    return _head(answer, head, closing=closing)
+    if not answer.headers and not closing:
+        return _plain_head(answer.status, answer.content_type, len(answer.body))
+    return _head(answer, _framing(answer.status, answer.content_type, len(answer.body)), closing=closing)
+
+
+@lru_cache(maxsize=256)
+def _plain_head(status: int, content_type: str, length: int) -> bytes:
+    """Most answers of a model differ in their length alone."""
+    return _head(Answer(b"", content_type, status), _framing(status, content_type, length), closing=False)
+
+
+def _framing(status: int, content_type: str, length: int) -> str:
+    if status == HTTPStatus.NO_CONTENT:
+        return ""
+    return f"Content-Type: {_clean(content_type)}\r\nContent-Length: {length}\r\n"
 
 
 def stream_head(stream: Stream, *, chunked: bool, closing: bool) -> bytes:

@@ -12,6 +12,7 @@ from cloche_jobs.serving.model import Question
 
 if TYPE_CHECKING:
     from cloche_jobs.serving.http import Connection
+    from cloche_jobs.serving.prompt import PromptSelector
     from cloche_jobs.serving.worker import Worker
 
 
@@ -21,9 +22,14 @@ class Door:
     once = False
     """A connection is closed with its first answer."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, selector: PromptSelector) -> None:
         self.connections: set[Connection] = set()
         self._worker = worker
+        self._selector = selector
+
+    def enter(self, connection: Connection) -> None:
+        """The transport of ``connection`` has begun to read: it is read where the loop waits instead."""
+        self._selector.prompt(connection.descriptor, connection.serve)
 
     def submit(self, question: Question, asker: Connection) -> None:
         """Have ``question`` answered in the worker thread, which tells ``asker`` in the event loop."""
@@ -39,8 +45,10 @@ class NarrowDoor(Door):
 
     once = True
 
-    def __init__(self, worker: Worker, listener: socket.socket, made: Callable[[], Connection]) -> None:
-        super().__init__(worker)
+    def __init__(
+        self, worker: Worker, selector: PromptSelector, listener: socket.socket, made: Callable[[], Connection]
+    ) -> None:
+        super().__init__(worker, selector)
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._made = made

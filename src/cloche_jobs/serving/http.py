@@ -3,24 +3,27 @@
 One object a connection. Requests are answered in the order they came, one at a time: a pipelined request waits in
 the buffer, and the transport is paused when the buffer grows past what one request may hold. Heads are read by hand
 (``heads``): a general parser costs more than predicting a row does. What is doubtful is refused and the connection
-closed.
+closed. Nearly every request comes in one piece; that case is looked at first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from typing import Final
 
 from cloche_jobs.serving.answers import answer_head, answer_to, stream_head
 from cloche_jobs.serving.chunks import ChunkReader
 from cloche_jobs.serving.door import Door
-from cloche_jobs.serving.heads import BadRequest, Head, head_of
+from cloche_jobs.serving.heads import KNOWN_BYTES_MAX, BadRequest, Head, head_of
 from cloche_jobs.serving.model import Answer, Model, Question, Stream
 from cloche_jobs.serving.streaming import Outflow
 
 HEAD_BYTES_MAX: Final = 64 * 1024
+READ_BYTES_MAX: Final = 64 * 1024
+"""At a time, of what may be a request's beginning; of the rest of a long body four times that."""
 LINGER_BYTES_MAX: Final = 256 * 1024 * 1024
 APART_BYTES_MIN: Final = 64 * 1024
 """Bodies from here on are written as they are, not joined to their head first."""
@@ -38,6 +41,7 @@ class Connection(asyncio.Protocol):
         self.model, self.door, self.access_log = model, door, access_log
         self.buffer = bytearray()
         self.transport: asyncio.Transport | None = None
+        self.descriptor = -1
         self.busy = False
         self.draining = False
         self.paused = False
@@ -64,6 +68,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.door.connections.add(self)
+        self.descriptor = transport.get_extra_info("socket").fileno()
+        self.door.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -79,6 +85,25 @@ class Connection(asyncio.Protocol):
         if self.outflow is not None:
             self.outflow.resume()
 
+    def serve(self) -> bool:
+        """Read what has come, and deal with it. ``False``: the transport is to look, or the loop has to do with it."""
+        transport = self.transport
+        if transport is None:
+            return False
+        try:
+            data = os.read(self.descriptor, READ_BYTES_MAX * 4 if self.missing else READ_BYTES_MAX)
+        except OSError:
+            return False
+        if not data:
+            return False
+        try:
+            self.data_received(data)
+        except Exception:
+            log.exception("A request could not be dealt with")
+            transport.abort()
+            return False
+        return self.refused < 0 and not transport.is_closing()
+
     def data_received(self, data: bytes) -> None:
         if self.refused >= 0:
             self.refused += len(data)
@@ -87,6 +112,8 @@ class Connection(asyncio.Protocol):
             return
         if self.missing:
             self.take_piece(data)
+            return
+        if not (self.buffer or self.busy or self.headers is not None) and self.take_whole(data):
             return
         self.buffer += data
         if self.busy:
@@ -124,6 +151,24 @@ class Connection(asyncio.Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self.transport.close)
+
+    def take_whole(self, data: bytes) -> bool:
+        """Dispatch ``data`` if it is one request, head and body; ``False``: it is to be read by and by."""
+        end = data.find(b"\r\n\r\n", 0, KNOWN_BYTES_MAX)
+        if end < 0 or self.transport is None:
+            return False
+        try:
+            head = head_of(data[:end])
+        except BadRequest:
+            return False
+        length = head.length
+        if head.chunked or head.awaits or len(data) != end + 4 + length or length > self.model.body_bytes_max:
+            return False
+        self.began = time.perf_counter()
+        self.method, self.target, self.chunks_go = head.method, head.target, head.chunks_go
+        self.keep_alive = not (head.closes or self.door.once)
+        self.dispatch(Question(data[end + 4 :], dict(head.headers)))
+        return True
 
     def take_piece(self, data: bytes) -> None:
         """More of a long body; what comes behind it waits in the buffer."""
@@ -255,6 +300,7 @@ class Connection(asyncio.Protocol):
         if self.paused and self.transport is not None:
             self.paused = False
             self.transport.resume_reading()
+            self.door.enter(self)
         self.advance()
 
     def write_ping(self) -> None:

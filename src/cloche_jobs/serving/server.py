@@ -23,6 +23,7 @@ from cloche_jobs.contract.failure import PlatformError
 from cloche_jobs.serving.door import Door, NarrowDoor
 from cloche_jobs.serving.http import Connection
 from cloche_jobs.serving.model import Model
+from cloche_jobs.serving.prompt import PromptSelector
 from cloche_jobs.serving.worker import Worker
 from cloche_jobs.serving.workers import run_workers, worker_count
 
@@ -58,10 +59,14 @@ def _answer(model: Model, listener: socket.socket, ready: Callable[[], None], *,
     gc.collect()
     gc.freeze()  # what the model and its libraries hold is looked at no more
     sys.setswitchinterval(SWITCH_SECONDS)
-    asyncio.run(_run(model, listener, ready, alone=alone))
+    selector = PromptSelector()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        runner.run(_run(model, selector, listener, ready, alone=alone))
 
 
-async def _run(model: Model, listener: socket.socket, ready: Callable[[], None], *, alone: bool) -> None:
+async def _run(
+    model: Model, selector: PromptSelector, listener: socket.socket, ready: Callable[[], None], *, alone: bool
+) -> None:
     loop = asyncio.get_running_loop()
     worker = Worker(model, loop)
     ending = asyncio.Event()
@@ -74,10 +79,10 @@ async def _run(model: Model, listener: socket.socket, ready: Callable[[], None],
 
     door: Door
     if not alone:
-        door = NarrowDoor(worker, listener, connection)
+        door = NarrowDoor(worker, selector, listener, connection)
         close = door.close
     else:
-        door = Door(worker)
+        door = Door(worker, selector)
         listen = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
         close = (await listen(connection, sock=listener, backlog=_BACKLOG)).close
     ready()
