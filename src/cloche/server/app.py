@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
@@ -52,8 +52,14 @@ LINKED: Final = frozenset({("sns", "ConfirmSubscription"), ("sns", "Unsubscribe"
 (docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html, API_Unsubscribe.html)."""
 """S3 itself takes documents of that size at most (API_DeleteObjects.html), and from nobody known."""
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
-Authorizer = Callable[[Context, str, Operation, Members], None]
-"""Raises ``AwsError`` where the context's caller may not do this to that service."""
+
+
+class Authorizer(Protocol):
+    """Both raise ``AwsError`` or ``Denied`` where the caller may not do this to that service."""
+
+    def __call__(self, context: Context, service: str, operation: Operation, members: Members) -> None: ...
+
+    def may(self, caller: Caller, region: str, service: str, operation: str) -> None: ...
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cloche.aws.model.load import service_index
-from cloche.aws.operation import Context, Members, Operation
+from cloche.aws.operation import Caller, Context, Members, Operation
 from cloche.engines.identity.authorizer import Asked, decide, denied_message
 from cloche.engines.identity.policy import Decision, Outcome
 from cloche.foundation.errors import Denied
@@ -33,14 +33,17 @@ class Authorization:
             from cloche.services.s3.access.authorizer import authorize
 
             return authorize(context, operation.name, members)
-        caller = context.caller
-        asked = Asked(caller.arn, caller.access_key, caller.anonymous, f"{self._prefix(service)}:{operation.name}")
+        return self.may(context.caller, context.region, service, operation.name)
+
+    def may(self, caller: Caller, region: str, service: str, operation: str) -> None:
+        """The same of a service that leaves it to us: all but S3."""
+        prefix = self._prefixes.get(service) or self._prefix(service)
+        asked = Asked(caller.arn, caller.access_key, caller.anonymous, f"{prefix}:{operation}")
         decision = self._decide(asked)
         if self._used is not None:
-            self._used(caller.access_key, self._prefix(service), context.region)
-        if decision.outcome is Outcome.ALLOWED:
-            return None
-        raise Denied("Access Denied" if service == "s3" else denied_message(asked, decision))
+            self._used(caller.access_key, prefix, region)
+        if decision.outcome is not Outcome.ALLOWED:
+            raise Denied("Access Denied" if service == "s3" else denied_message(asked, decision))
 
     def _prefix(self, service: str) -> str:
         """The service's name in IAM's actions: that of its signature's scope (``sagemaker`` for its runtime)."""

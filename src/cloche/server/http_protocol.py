@@ -17,9 +17,12 @@ from urllib.parse import unquote
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from cloche.foundation.at_once import descriptor_of, read_at_once, write_at_once
 from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, HEADER_SECONDS_MAX, STALLED_SECONDS_MAX
 from cloche.server.arrival import HELD_BYTES_MAX, Cycle
 from cloche.server.crowd import Crowd
+from cloche.server.quick.cycle import is_short
+from cloche.server.quick.heads import KnownHead
 
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE).match
 _CONNECT: Final = b"CONNECT "
@@ -43,11 +46,21 @@ class HttpProtocol(HttpToolsProtocol):
     _heard_at = 0.0
     _unsent = 0
     _unsent_at = 0.0
+    known: KnownHead | None = None
+    """What the last request's head was like: one that is like it needs no parser (``quick/heads``)."""
+    piece: bytes = b""
+    """While it is parsed: what came, if a message begins with it."""
+    _descriptor = -1
+    _owed = 0
+    """Bytes of a body whose head was not parsed."""
+    _between = True
+    """The parser waits for a message to begin."""
     _first: bytes | None = b""
     """What came so far while it may still turn out to be a CONNECT; ``None`` once it is not."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._descriptor = descriptor_of(transport)
         self._stands = True
         self._await_headers()
         self._crowd = self.config.crowd  # type: ignore[attr-defined]
@@ -63,6 +76,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = monotonic()
+        if self._owed:
+            self._take(data)
+            return
+        known = self.known
+        if known is not None and self._between and self.cycle.response_complete and self._begin_known(known, data):
+            return
         if self._first is not None:
             data = self._first + data
             if not self._stands:  # the first bytes of a TLS stream, come before ``connection_made``
@@ -85,12 +104,55 @@ class HttpProtocol(HttpToolsProtocol):
             if self._header_bytes > HEADER_BYTES_MAX * 8:
                 self._refuse(431, "The request's headers are too large.")
                 return
+        self.piece = data if self._between else b""
         try:
             super().data_received(data)
         except CallerLeft:
             return
+        finally:
+            self.piece = b""
         if self._in_headers and self._timer is None:  # most requests come in one piece and need no timer
             self._await_headers()
+
+    # -- heads that are known ------------------------------------------------------------------------------
+
+    def _begin_known(self, known: KnownHead, data: bytes) -> bool:
+        """Whether a request has begun whose head is ``known``. More than one request in ``data`` is the parser's."""
+        found = known.find(data)
+        if found is None or len(self.connections) > self._crowd.most:
+            return False
+        sight, end = found
+        length = sight.values.get("content-length", "")
+        missing = int(length) - (len(data) - end) if is_short(length) else -1
+        if missing < 0:
+            return False
+        self._crowd.busy(self)
+        cycle: Any = known.make(self, sight, None)
+        self.cycle = cycle
+        cycle.body = data[end:]
+        if missing and (more := read_at_once(self._descriptor, missing)):  # boto3 sends a body apart from its head
+            cycle.body += more
+            missing -= len(more)
+        if missing:
+            self._owed = missing
+        else:
+            cycle.more_body = False
+            cycle.set()
+        return True
+
+    def _take(self, data: bytes) -> None:
+        """Some of the body of a request whose head was known, or the rest, and what follows it."""
+        rest = data[self._owed :]
+        if rest:
+            data = data[: self._owed]
+        self._owed -= len(data)
+        cycle: Any = self.cycle
+        cycle.body += data
+        if not self._owed:
+            cycle.more_body = False
+            cycle.message_event.set()
+        if rest:
+            self.data_received(rest)
 
     def _hand_over(self, data: bytes) -> None:
         self._stop_timer()
@@ -155,7 +217,12 @@ class HttpProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._in_headers = True
+        self._between = False
         self._header_bytes = 0
+
+    def on_message_complete(self) -> None:
+        self._between = True
+        super().on_message_complete()
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -250,10 +317,25 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))
 
+    def write_at_once(self, answer: bytes) -> None:
+        """Send a whole answer."""
+        write_at_once(self.transport, self._descriptor, answer)
+
     def on_response_complete(self) -> None:
-        if not self.pipeline and not self.transport.is_closing():
-            self._crowd.waits(self)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._crowd.waits(self)
+        self._heard_at = monotonic()
+        if self.timeout_keep_alive_task is None:
+            self._keep_alive(self.timeout_keep_alive)
+
+    def _keep_alive(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def end_if_stalled(self, now: float) -> None:
         """See ``crowd``. What the server itself is slow with is not held against the client."""
@@ -276,11 +358,19 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(408, "The request's body did not arrive in time.")
 
     def timeout_keep_alive_handler(self) -> None:
-        """A client that has not even read its last answer by now never will: nothing is flushed to it."""
-        if self.transport.get_write_buffer_size():
+        """Nothing is asked any more, or something was meanwhile: one timer lies under many requests. A client that has
+        not even read its last answer by now never will: nothing is flushed to it."""
+        self.timeout_keep_alive_task = None
+        cycle: Any = self.cycle
+        if self.transport.is_closing() or not cycle.response_complete:
+            return
+        left = self._heard_at + self.timeout_keep_alive - monotonic()
+        if left > 0:
+            self._keep_alive(left)
+        elif self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
-            super().timeout_keep_alive_handler()
+            self.transport.close()
 
     def _refuse(self, status: int, text: str) -> None:
         self._stop_timer()

@@ -3,8 +3,8 @@
 Between a request of a lone client and the next the processor does something else, and whatever code the next one needs
 comes from memory again. asyncio's way from a readable socket to ``data_received`` (a list of events, handles, contexts,
 a loop around them) is then longer than predicting a row: an echo of a line over a Unix socket took 90 microseconds more
-than one that reads where it waits. So connections that answer at once are read here, where the loop waits, and only what
-is left over goes to the loop: other descriptors, ends, writers, and a connection that says it has given the loop
+than one that reads where it waits. So connections that answer at once are read here, where the loop waits, and only
+what is left over goes to the loop: other descriptors, ends, writers, and a connection that says it has given the loop
 something to do. A connection that was not taken is read by its transport, as if nobody had looked.
 """
 

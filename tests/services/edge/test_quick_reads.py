@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -135,3 +137,59 @@ def test_a_second_request_of_a_kind_is_asked_for_everything_that_may_have_change
     assert refused[0] == 403
     iam.update_access_key(UserName="reads-quickly", AccessKeyId=made["AccessKeyId"], Status="Active")
     assert ask(server, "DescribeModel", members, quick=True, keys=keys)[0] == 200
+
+
+def raw(server: Any, members: Any) -> bytes:
+    """The head and the body of a signed DescribeModel, as an SDK writes them."""
+    body = json.dumps(members).encode()
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "SageMaker.DescribeModel"}
+    request = AWSRequest("POST", server.url + "/", headers=headers, data=body)
+    keys = Credentials(server.keys["aws_access_key_id"], server.keys["aws_secret_access_key"])
+    SigV4Auth(keys, "sagemaker", "us-east-1").add_auth(request)
+    lines = {**dict(request.headers.items()), "Host": f"127.0.0.1:{server.port}", "Content-Length": str(len(body))}
+    return b"POST / HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()).encode() + b"\r\n" + body
+
+
+def test_one_connection_whose_heads_are_alike(server: Any, configured: str) -> None:
+    """From the third request on a head is held against the last; however the bytes come, all is told apart."""
+
+    def answers(connection: socket.socket, count: int) -> list[tuple[int, Any]]:
+        found = []
+        stream = connection.makefile("rb")
+        for _ in range(count):
+            status = int(stream.readline().split()[1])
+            length = 0
+            while (line := stream.readline()) != b"\r\n":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line[15:])
+            found.append((status, json.loads(stream.read(length))))
+        return found
+
+    def names(found: list[tuple[int, Any]]) -> list[Any]:
+        return [answer.get("ModelName") for _, answer in found]
+
+    good, other = raw(server, {"ModelName": configured}), raw(server, {"ModelName": "quick-reads-2"})
+    cut = good.index(b"\r\n\r\n") + 4
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for data in (good, good, good, other, good):
+            connection.sendall(data)
+            assert names(answers(connection, 1)) == ["quick-reads-2" if data is other else configured]
+        for pieces in (
+            (good[:cut], good[cut:]),
+            (good[: cut + 3], good[cut + 3 : cut + 4], good[cut + 4 :] + other, good),
+            (good[:30], good[30:cut], good[cut:]),
+            (good + other + good[: cut + 2], good[cut + 2 :]),
+        ):
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.02)
+            count = sum(map(len, pieces)) // len(good)
+            assert [status for status, _ in answers(connection, count)] == [200] * count
+        wrong = good.replace(b"Signature=", b"Signature=0", 1)
+        for data, status in ((wrong, 403), (good, 200), (good[:-4] + b"9" + good[-3:], 403), (good, 200)):
+            connection.sendall(data)
+            assert [found for found, _ in answers(connection, 1)] == [status]
+        connection.sendall(good[: cut + 3])
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b"", "half a body is no request"

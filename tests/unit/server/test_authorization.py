@@ -18,6 +18,7 @@ WHO = "arn:aws:iam::123456789012:user/nobody"
 
 class Asking:
     caller = Caller("123456789012", WHO, "AIDA", "AKIA")
+    region = "us-east-1"
 
 
 class Doing:

@@ -25,6 +25,7 @@ class Protocol:
         self.transport = SimpleNamespace(write=self.sent.append, is_closing=lambda: False, close=lambda: None)
         self.server_state = SimpleNamespace(default_headers=[(b"date", b"today")])
         self.answered = 0
+        self.write_at_once = self.sent.append
 
     def on_response_complete(self) -> None:
         self.answered += 1

@@ -15,7 +15,7 @@ from typing import Final
 
 from cloche.aws.http import HttpRequest
 from cloche.aws.signing.canonical import canonical_headers, canonical_path, canonical_query, trimmed
-from cloche.aws.signing.keys import same, sign, signing_key
+from cloche.aws.signing.keys import same, signer, signing_key
 from cloche.aws.signing.scope import ALGORITHM, Malformed, parse_authorization, parse_date
 from cloche.aws.signing.sigv4 import EMPTY_SHA256, UNSIGNED, Verifier
 from cloche.foundation.limits import CLOCK_SKEW_SECONDS_MAX
@@ -27,7 +27,7 @@ class Alike:
     """Made of ``request``, which was verified: no S3 request, without repeated headers, dated by ``x-amz-date``.
     Of further ones the values of the headers ``varying`` and the signature may be others, and the body."""
 
-    __slots__ = ("_access_key", "_credentials", "_day", "_key", "_parts", "_scope", "_unsigned", "_verifier")
+    __slots__ = ("_access_key", "_credentials", "_day", "_parts", "_scope", "_sign", "_unsigned", "_verifier")
 
     def __init__(self, verifier: Verifier, request: HttpRequest, varying: Collection[str]) -> None:
         scope, _ = parse_authorization(request.headers.get("authorization"))
@@ -37,7 +37,7 @@ class Alike:
         self._day = scope.day
         self._scope = f"{scope.text}\n"
         secret = "" if self._credentials is None else self._credentials.secret_key
-        self._key = signing_key(secret, scope.day, scope.region, scope.service)
+        self._sign = signer(signing_key(secret, scope.day, scope.region, scope.service))
         self._unsigned = request.headers.get("x-amz-content-sha256") == UNSIGNED
         self._parts = _parts(request, scope.signed, varying)
 
@@ -58,7 +58,7 @@ class Alike:
                 text += trimmed(values[name])
         payload = UNSIGNED if self._unsigned else sha256(body).hexdigest() if body else EMPTY_SHA256
         digest = sha256((text + payload).encode("latin-1")).hexdigest()
-        if not same(sign(self._key, f"{ALGORITHM}\n{date}\n{self._scope}{digest}"), signature):
+        if not same(self._sign(f"{ALGORITHM}\n{date}\n{self._scope}{digest}"), signature):
             return False
         return credentials.expires_at is None or not verifier.has_expired(credentials, now)
 

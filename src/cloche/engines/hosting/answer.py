@@ -73,9 +73,14 @@ class AnswerReader:
     __slots__ = ("_buffer", "_chunks", "_head", "_headers", "_length", "_pieces", "_status", "_taken", "reusable")
 
     def __init__(self) -> None:
-        self.reset()
+        self._clear()
 
     def reset(self) -> None:
+        if self._head and not self._buffer:
+            return  # the answer came whole: nothing was kept of it
+        self._clear()
+
+    def _clear(self) -> None:
         self._buffer = bytearray()
         self._head = True
         self._status = 0
@@ -93,6 +98,11 @@ class AnswerReader:
         buffer = self._buffer
         if not buffer and self._head:
             end = data.find(b"\r\n\r\n")
+            if 0 < end <= KNOWN_BYTES_MAX:
+                known = _known_head(data[:end])
+                if known is not None and known.length == len(data) - end - 4:
+                    self.reusable = known.reusable
+                    return Answer(known.status, known.headers, data[end + 4 :])
             if end > 0:
                 self._read_head(data[:end])
                 if not self._status:  # an interim answer (1xx): the real one follows

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Final
 
 from cloche.engines.hosting.router import (
+    ANY,
     ComponentWanted,
     ContainerUnknown,
     ContainerWanted,
@@ -85,6 +86,10 @@ class Choosing:
         if route is None:
             raise EndpointUnknown("no endpoint of that name serves")
         wanted = self._wanted
+        if wanted is ANY and route.only is not None:
+            self.variant = route.only
+            self._tried = route.only.choose(self._tried)
+            return self._tried
         stay = route.named(self.variant.name) if self.variant is not None else None
         variant = self.variant = stay or route.find(wanted)  # a second try stays with the variant it was dealt
         if variant is None:

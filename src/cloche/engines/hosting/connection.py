@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cloche.engines.hosting.answer import Answer, AnswerReader, BadAnswer
+from cloche.foundation.at_once import descriptor_of, write_at_once
 from cloche_jobs.contract.sockets import way_to
 
 CONNECTIONS_MAX: Final = 64
@@ -53,21 +54,25 @@ class _Request:
 
 
 class _Connection(asyncio.Protocol):
-    __slots__ = ("pool", "reader", "request", "transport")
+    __slots__ = ("descriptor", "pool", "reader", "request", "transport")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.reader = AnswerReader()
         self.request: _Request | None = None
         self.transport: asyncio.Transport | None = None
+        self.descriptor = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self.descriptor = descriptor_of(transport)
 
     def send(self, request: _Request) -> None:
         self.request = request
+        transport = self.transport
+        assert transport is not None
         for piece in request.data:
-            self.transport.write(piece)  # type: ignore[union-attr]
+            write_at_once(transport, self.descriptor, piece)
 
     def data_received(self, data: bytes) -> None:
         request = self.request

@@ -89,9 +89,9 @@ class _Call:
         pool = target.pool
         if pool is None:
             pool = target.open(self._invoker.loop)
-        if self._choosing.container:
+        if container := self._choosing.container:
             assert isinstance(pool, Relay)
-            pool = pool.named(self._choosing.container)
+            pool = pool.named(container)
         self._sent_at = perf_counter()
         pool.send(self._data, self._invoker.timeout_seconds, self._answered)
 

@@ -150,10 +150,14 @@ ANY: Final = Wanted()
 class Route:
     """Everything the data plane knows of one endpoint."""
 
-    __slots__ = ("by_name", "variants")
+    __slots__ = ("by_name", "only", "variants")
 
     def __init__(self, variants: Sequence[Variant]) -> None:
         self.variants = tuple(variants)
+        first = self.variants[0] if len(self.variants) == 1 else None
+        is_only = first is not None and len(first.targets) == 1 and first.refusal is None
+        self.only = first if is_only else None
+        """Where there is nothing to choose: one variant, of one instance."""
         self.by_name: dict[str, list[Variant]] = {}
         for variant in variants:
             self.by_name.setdefault(variant.name, []).append(variant)

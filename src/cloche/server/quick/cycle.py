@@ -58,6 +58,27 @@ class _Answered:
 _ANSWERED: Final = _Answered()
 
 
+class _Opening:
+    """How answers begin: the status, and the headers that all have for a second or so."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._made: dict[int, bytes] = {}
+
+    def of(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """``headers`` is another list when they have changed."""
+        if headers is not self._headers:
+            self._headers, self._made = headers, {}
+        made = self._made.get(status)
+        if made is None:
+            lines = [b"%b: %b\r\n" % header for header in headers]
+            made = self._made[status] = b"".join((STATUS_LINE[status], *lines))
+        return made
+
+
+_OPENING: Final = _Opening()
+
+
 class QuickCycle:
     """One request and its answer, in the place of uvicorn's own cycle (whose attributes it has).
 
@@ -140,10 +161,7 @@ class QuickCycle:
         self.response_complete = True
         self.message_event = _ANSWERED
         if not self.disconnected and not protocol.transport.is_closing():
-            pieces = [STATUS_LINE[status]]
-            for name, value in protocol.server_state.default_headers:
-                pieces += (name, b": ", value, b"\r\n")
-            pieces.append(block)
+            pieces = [_OPENING.of(status, protocol.server_state.default_headers), block]
             if not tells_length:
                 pieces.append(b"content-length: %d\r\n" % len(body))
             if not self.keep_alive:
@@ -151,7 +169,7 @@ class QuickCycle:
             pieces.append(b"\r\n")
             if self._method != "HEAD":
                 pieces.append(body)
-            protocol.transport.write(b"".join(pieces))
+            protocol.write_at_once(b"".join(pieces))
             if not self.keep_alive:
                 protocol.transport.close()
             protocol.on_response_complete()

@@ -8,13 +8,18 @@ request: that the signature is this request's, that the key still is, and that t
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from cloche.aws.signing.alike import Alike
+
+if TYPE_CHECKING:
+    from cloche.server.quick.heads import KnownHead
 
 VARYING: Final = frozenset((b"x-amz-date", b"amz-sdk-invocation-id", b"amz-sdk-request", b"content-length"))
 """What an SDK sends anew with every request, and the server looks at, if at all, in every one."""
 VARYING_NAMES: Final = frozenset(str(name, "ascii") for name in VARYING)
 _NEVER_ALIKE: Final = b"x-amzn-sagemaker-inference-id"
-_SIGNATURE: Final = b", Signature="
+SIGNATURE: Final = b", Signature="
 FORMS_MAX: Final = 512
 FORM_BYTES_MAX: Final = 4_096
 """Of header lines that are remembered; boto3's are 700 bytes long."""
@@ -44,7 +49,7 @@ def sight_of(target: bytes, lines: list[tuple[bytes, bytes]]) -> Sight | None:
             values[text] = str(value, "latin-1")
             key.append(name)
         elif name == b"authorization":
-            front, _, signed = value.rpartition(_SIGNATURE)
+            front, _, signed = value.rpartition(SIGNATURE)
             signature = str(signed, "latin-1")
             key += (name, front)
         elif name == _NEVER_ALIKE:
@@ -52,6 +57,18 @@ def sight_of(target: bytes, lines: list[tuple[bytes, bytes]]) -> Sight | None:
         else:
             key += (name, value)
     return Sight(tuple(key), values, signature) if signature else None
+
+
+class Form:
+    """What is concluded of alike requests; a kind of request adds what it has to know of its own."""
+
+    __slots__ = ("alike", "known", "tries")
+
+    def __init__(self, alike: Alike) -> None:
+        self.alike = alike
+        self.known: KnownHead | None = None
+        """Their head, cut up, once one was seen that can be."""
+        self.tries = 0
 
 
 F = TypeVar("F")

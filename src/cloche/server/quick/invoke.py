@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cloche.aws.http import Headers, HttpRequest
@@ -16,10 +17,11 @@ from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import Family, family_of
 from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Told, Wanted, request_bytes, request_head
 from cloche.engines.hosting.router import Key
-from cloche.foundation.ids import request_id as new_request_id
 from cloche.server.app import Chain
+from cloche.server.quick.alike import Alikeness, alike_cycle
 from cloche.server.quick.cycle import QuickCycle, headers_of, is_plain, is_short
-from cloche.server.quick.forms import VARYING_NAMES, Forms, Sight, sight_of
+from cloche.server.quick.forms import VARYING_NAMES, Form, Forms, Sight, sight_of
+from cloche.server.quick.heads import Lines
 from cloche.services.sagemaker_runtime.outcomes import refusal
 
 if TYPE_CHECKING:
@@ -43,12 +45,12 @@ NOTHING_TOLD: Final = ("", "", "")
 _PLAIN: Final = frozenset({*_FORWARDED, _TARGET_VARIANT, _INFERENCE_ID, _COMPONENT})
 
 
-class Form:
+class InvokeForm(Form):
     """``request`` is the first of them, without its body. ``head`` begins what the model server is sent; the length of
     the body ends it. ``asked`` is the endpoint, or the component on it, and stands in ``key``, too; ``told`` is for who
     captures the request."""
 
-    __slots__ = ("alike", "asked", "caller", "endpoint", "head", "key", "region", "request", "told", "wanted")
+    __slots__ = ("asked", "caller", "endpoint", "head", "key", "region", "request", "told", "wanted")
 
     def __init__(
         self,
@@ -61,9 +63,9 @@ class Form:
         head: bytes,
         told: Told,
     ) -> None:
+        super().__init__(alike)
         self.request = request
         self.caller = caller
-        self.alike = alike
         self.endpoint = endpoint
         self.key = key
         _, self.region, self.asked = key
@@ -76,14 +78,14 @@ class QuickInvoke:
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
         self.family: Family | None = None
-        self.forms = Forms[Form]()
+        self.forms = Forms[InvokeForm]()
 
     def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
         lines = protocol.headers
         sight = sight_of(target, lines)
         form = None if sight is None else self.forms.find(sight)
         if form is not None and sight is not None and is_short(sight.values.get("content-length", "")):
-            return AlikeCycle(self, protocol, lines, sight, form)
+            return alike_cycle(partial(AlikeCycle, self, form), form, protocol, sight)
         match = _PATH.fullmatch(target)
         if match is None or len(match[1]) > 63 or self.chain.dispatch.ready(SERVICE) is None:
             return None
@@ -150,7 +152,7 @@ class InvokeCycle(QuickCycle):
         self._region = verified.region or chain.settings.region
         key = (verified.caller.account, self._region, self._asked)
         forwarded = [(name.encode(), get(name).encode("latin-1")) for name in _FORWARDED if get(name)]
-        form = Form(
+        form = InvokeForm(
             replace(request, body=b""),
             verified.caller,
             Alike(chain.verifier, request, VARYING_NAMES),
@@ -164,13 +166,10 @@ class InvokeCycle(QuickCycle):
             self._quick.forms.keep(self._sight, form)
         self.act(form, request.body)
 
-    def act(self, form: Form, body: bytes) -> None:
+    def act(self, form: InvokeForm, body: bytes) -> None:
         """Ask whether the caller may, then the model."""
         chain = self.chain
-        context = chain.context(self.exchange.request_id, form.caller, form.region, form.request)
-        offered = chain.dispatch.ready(SERVICE)
-        assert offered is not None
-        chain.authorize(context, SERVICE, offered.operation(OPERATION), {"EndpointName": form.endpoint})
+        chain.authorize.may(form.caller, form.region, SERVICE, OPERATION)
         self._body, self._told = body, form.told
         data = request_bytes(form.head, body)
         chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self._heard)
@@ -196,13 +195,12 @@ class InvokeCycle(QuickCycle):
         self.send(200, block, outcome.body)
 
 
-class AlikeCycle(InvokeCycle):
-    """A request that ``form`` fits. If its signature does not hold by the form, it is judged like any other."""
-
+class AlikeCycle(Alikeness, InvokeCycle):
     __slots__ = ("_form", "_lines")
+    _form: InvokeForm
 
     def __init__(
-        self, quick: QuickInvoke, protocol: HttpProtocol, lines: list[tuple[bytes, bytes]], sight: Sight, form: Form
+        self, quick: QuickInvoke, form: InvokeForm, protocol: HttpProtocol, sight: Sight, lines: Lines | None
     ) -> None:
         super().__init__(quick, protocol, form.request.path, form.endpoint, form.request.headers, sight)
         self._form = form
@@ -210,19 +208,7 @@ class AlikeCycle(InvokeCycle):
         self._asked = form.asked
         self._region = form.region
 
-    def set(self) -> None:
-        if self.more_body or self._begun or self.disconnected:
-            return
-        form, sight, exchange, body = self._form, self._sight, self.exchange, bytes(self.body)
-        assert sight is not None
-        if not form.alike.verify(sight.values, sight.signature, body, self.chain.clock.real()):
-            self.headers = headers_of(self._lines)
-            super().set()
-            return
-        self._begun = True
-        exchange.request_id = new_request_id()
-        exchange.request, exchange.caller, exchange.admitted = form.request, form.caller, True
-        try:
-            self.act(form, body)
-        except Exception as error:
-            self.refuse(error)
+    def begin_alike(self, body: bytes) -> None:
+        form, exchange = self._form, self.exchange
+        exchange.request, exchange.caller = form.request, form.caller
+        self.act(form, body)

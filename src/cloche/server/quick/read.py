@@ -7,6 +7,7 @@ mostly one that has been given before.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cloche.aws.errors import AwsError
@@ -18,27 +19,28 @@ from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import family_of
 from cloche.aws.signing.sigv4 import Verified
 from cloche.aws.validation import validate
-from cloche.foundation.ids import request_id as new_request_id
 from cloche.server.app import Chain
+from cloche.server.quick.alike import Alikeness, alike_cycle
 from cloche.server.quick.cycle import QuickCycle, block_of, headers_of, is_plain, is_short
-from cloche.server.quick.forms import VARYING_NAMES, Forms, Sight, sight_of
+from cloche.server.quick.forms import VARYING_NAMES, Form, Forms, Sight, sight_of
+from cloche.server.quick.heads import Lines
 
 if TYPE_CHECKING:
     from cloche.server.http_protocol import HttpProtocol
 
 
-class ReadForm:
+class ReadForm(Form):
     """What alike requests are concluded to be: see ``forms``. ``headers`` are those of the first."""
 
-    __slots__ = ("alike", "caller", "headers", "operation", "region", "routed")
+    __slots__ = ("caller", "headers", "operation", "region", "routed")
 
     def __init__(
         self, headers: Headers, verified: Verified, alike: Alike, routed: Routed, operation: Operation
     ) -> None:
+        super().__init__(alike)
         self.headers = headers
         self.caller = verified.caller
         self.region = verified.region
-        self.alike = alike
         self.routed = routed
         self.operation = operation
 
@@ -53,7 +55,7 @@ class QuickRead:
         sight = sight_of(target, lines)
         form = None if sight is None else self.forms.find(sight)
         if form is not None and sight is not None and is_short(sight.values.get("content-length", "")):
-            return AlikeReadCycle(self, protocol, lines, sight, form)
+            return alike_cycle(partial(AlikeReadCycle, self, form), form, protocol, sight)
         headers = headers_of(lines)
         if "x-amz-target" not in headers or not is_plain(headers):
             return None
@@ -125,32 +127,19 @@ class ReadCycle(QuickCycle):
         self.send(response.status, block_of(response.headers), response.body)
 
 
-class AlikeReadCycle(ReadCycle):
-    """A request that ``form`` fits. If its signature does not hold by the form, it is judged like any other."""
-
+class AlikeReadCycle(Alikeness, ReadCycle):
     __slots__ = ("_form", "_lines")
+    _form: ReadForm
 
     def __init__(
-        self, quick: QuickRead, protocol: HttpProtocol, lines: list[tuple[bytes, bytes]], sight: Sight, form: ReadForm
+        self, quick: QuickRead, form: ReadForm, protocol: HttpProtocol, sight: Sight, lines: Lines | None
     ) -> None:
         super().__init__(quick, protocol, form.routed, form.operation, form.headers, sight)
         self._form = form
         self._lines = lines
 
-    def set(self) -> None:
-        if self.more_body or self._begun or self.disconnected:
-            return
-        form, sight, exchange, body = self._form, self._sight, self.exchange, bytes(self.body)
-        assert sight is not None
-        if not form.alike.verify(sight.values, sight.signature, body, self.chain.clock.real()):
-            self.headers = headers_of(self._lines)
-            super().set()
-            return
-        self._begun = True
-        exchange.request_id = new_request_id()
+    def begin_alike(self, body: bytes) -> None:
+        form, exchange = self._form, self.exchange
         request = exchange.request = HttpRequest("POST", "/", "", form.headers, body)
-        exchange.admitted, exchange.target = True, form.routed
-        try:
-            self.act(form.caller, form.region, request)
-        except Exception as error:
-            self.refuse(error)
+        exchange.target = form.routed
+        self.act(form.caller, form.region, request)
