@@ -1,49 +1,243 @@
-"""What data capture costs: InvokeEndpoint, one row, signed, of an endpoint that captures everything and of two that
-capture nothing, in turns.
+"""What data capture costs: InvokeEndpoint, one row, signed, of one endpoint that captures everything, and the same
+endpoint while it captures nothing.
 
-All are in one server and serve the same model, each in a process of its own. Each round loads one after the other; the
-figures are the medians of the rounds' ratios to the first: of requests a second, and of the processor time that the
-server takes for a request, delivery to S3 included (which other work on the machine disturbs less). What the second of
-those that capture nothing differs from the first is what two model servers differ by chance. In the end every answer
-must lie in S3, once.
+Two model servers of one model differ by more than what is measured here, and so do two moments of a machine. So there
+is one endpoint, one process of wrk with its connections, and the capture is switched on and off between two requests,
+by signals to a server that was started with a handler for them. Of each span of time wrk's script notes the answers,
+and the processor time of server and model server to the nanosecond (their CPU clocks).
 
-    python benchmarks/data_capture.py [--seconds 1] [--rounds 21] [--clients 1 8 32]
+Short spans, on off off on ..., tell what the way of a request loses: their differences in pairs, the median, and an
+interval that holds the median of 95 of 100 such measurements (bootstrap). In spans so short the delivery to S3 of what
+one of them captured is paid by the next. Long spans, begun when the delivery of the one before is over, have it in
+them; their processor time is the whole of it. In the end every answer that was to be captured must lie in S3, once.
+
+    python benchmarks/data_capture.py [--pairs 75] [--long-pairs 6] [--clients 1 8 32]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
+import sys
+import tarfile
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from invoke import TRAIN, Subject, clients, cloche, peer_python, signed
+from invoke import IMAGE, TRAIN, TRUST, _server, clients, peer_python, signed
 
+SHORT_SECONDS = 0.4
+LONG_SECONDS, SETTLING_SECONDS = 5.0, 2.0
 CAPTURE = {
+    "EnableCapture": True,
     "InitialSamplingPercentage": 100,
     "DestinationS3Uri": "s3://benchmark/captured",
     "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
     "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
 }
 
+SWITCHED = """
+import gc, signal, sys
+from cloche.cli.main import main
 
-def twin(plain: Subject, client: dict[str, Any], keys: dict[str, str], name: str, **capture: Any) -> Subject:
-    """Another endpoint of the same model."""
-    variant = {"VariantName": "AllTraffic", "ModelName": "benchmark", "InstanceType": "ml.m5.large"}
+known = []
+
+def switch(number, frame):
+    from cloche.engines.hosting.router import Variant
+    if not known:
+        known.extend((each, each.recorder) for each in gc.get_objects() if type(each) is Variant and each.recorder)
+    for variant, recorder in known:
+        variant.recorder = recorder if number == signal.SIGUSR1 else None
+
+signal.signal(signal.SIGUSR1, switch)
+signal.signal(signal.SIGUSR2, switch)
+sys.argv[0] = "cloche"
+main()
+"""
+"""A server whose variants capture from SIGUSR1 on, and from SIGUSR2 on have nothing that captures."""
+
+SCRIPT = """
+local ffi, bit = require("ffi"), require("bit")
+ffi.cdef "typedef struct {long s; long n;} span; int clock_gettime(int, span*); int kill(int, int);"
+local found, spans, at, ends, count, text, out = ffi.new("span"), {}, 0, 0, 0, nil, nil
+
+local function clock(id)
+  ffi.C.clock_gettime(id, found)
+  return tonumber(found.s) + tonumber(found.n) * 1e-9
+end
+
+local function used(pid)  -- a process's CPU clock, as clock_getcpuclockid(3) makes it
+  return clock(bit.bor(bit.lshift(bit.bnot(pid), 3), 2))
+end
+
+function init(arguments)
+  out = io.open(arguments[1], "w")
+  for each in io.lines(arguments[2]) do
+    local seconds, captures, counts = each:match("(%S+) (%S+) (%S+)")
+    table.insert(spans, {tonumber(seconds), tonumber(captures), tonumber(counts)})
+  end
+  text = wrk.format("POST", path, headers, body)
+end
+
+function request()
+  count = count + 1
+  local now = clock(1)
+  if now >= ends and at <= #spans then
+    at = at + 1
+    local span = spans[at] or {1e9, 0, 0}
+    out:write(string.format("%d %d %.9f %d %.9f %.9f\\n", span[2], span[3], now, count, used(server), used(model)))
+    out:flush()
+    ffi.C.kill(server, span[2] == 1 and 10 or 12)
+    ends = now + span[1]
+  end
+  return text
+end
+"""
+"""For wrk: goes through the spans of the file that is its second argument; writes to its first."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """``server`` and ``model`` are microseconds of the processor for each answer."""
+
+    captures: bool
+    rate: float
+    server: float
+    model: float
+
+
+class Rig:
+    """A server with an endpoint that captures."""
+
+    def __init__(self, folder: Path, url: str, keys: dict[str, str], row: str, pids: tuple[int, int]) -> None:
+        self.folder = folder
+        self.url = f"{url}/endpoints/captured/invocations"
+        self.keys, self.row, self.pids = keys, row, pids
+        self.captured = 0
+        """Answers that were to be captured, but for those under way at a switch."""
+        self.doubtful = 0
+
+    def run(self, clients_: int, plan: list[tuple[float, bool, bool]]) -> list[Span]:
+        """What the plan's spans (seconds, captures, counts) came to, those that count."""
+        script, spans, out = (self.folder / name for name in ("load.lua", "spans", "found"))
+        headers = signed(self.url, self.row, self.keys)
+        script.write_text(
+            f"server, model = {self.pids[0]}, {self.pids[1]}\nheaders = {{}}\nbody = {json.dumps(self.row)}\n"
+            f"path = {json.dumps('/endpoints/captured/invocations')}\n"
+            + "".join(f"headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in headers.items())
+            + SCRIPT
+        )
+        spans.write_text("".join(f"{seconds} {captures:d} {counts:d}\n" for seconds, captures, counts in plan))
+        seconds = int(sum(span[0] for span in plan)) + 2
+        command = ["wrk", "-t1", f"-c{clients_}", f"-d{seconds}s", "-s", str(script), self.url]
+        said = subprocess.run([*command, "--", str(out), str(spans)], capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in said or "Socket errors" in said:
+            sys.exit(f"failed under load:\n{said}")
+        lines = [[float(each) for each in line.split()] for line in out.read_text().splitlines()]
+        assert len(lines) == len(plan) + 1, said
+        found = []
+        for (captures, counts, *before), (_, _, *after) in pairwise(lines):
+            elapsed, answers, server, model = (late - early for early, late in zip(before, after, strict=True))
+            self.captured += int(answers) if captures else 0
+            if counts:
+                micro = 1e6 / answers
+                found.append(Span(bool(captures), answers / elapsed, server * micro, model * micro))
+        self.doubtful += clients_ * (len(plan) + 1)
+        return found
+
+
+@contextlib.contextmanager
+def rig(folder: Path) -> Iterator[tuple[Rig, dict[str, Any]]]:
+    model, data = folder / "model.ubj", folder / "data"
+    train = [str(peer_python()), "-c", TRAIN, str(model)]
+    row = subprocess.run(train, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+    command = [sys.executable, "-c", SWITCHED, "up", "--port", "0", "--data", str(data)]
+    with (folder / "cloche.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    client: dict[str, Any] = {}
+    try:
+        url = f"http://127.0.0.1:{_server(data, process)['port']}"
+        keys = json.loads((data / "keys" / "root.json").read_text())
+        client = clients(url, keys)
+        deploy(client, model, folder)
+        yield Rig(folder, url, keys, row, (process.pid, model_server(data))), client
+    finally:
+        if client:
+            client["sagemaker"].delete_endpoint(EndpointName="captured")
+            while client["sagemaker"].list_endpoints()["Endpoints"]:
+                time.sleep(0.1)
+        process.terminate()
+        process.wait()
+
+
+def deploy(client: dict[str, Any], model: Path, folder: Path) -> None:
+    archive = folder / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(model, "xgboost-model")
+    client["s3"].create_bucket(Bucket="benchmark")
+    client["s3"].upload_file(str(archive), "benchmark", "model.tar.gz")
+    role = client["iam"].create_role(RoleName="Benchmark", AssumeRolePolicyDocument=json.dumps(TRUST))
     sagemaker = client["sagemaker"]
+    container = {"Image": IMAGE, "ModelDataUrl": "s3://benchmark/model.tar.gz"}
+    sagemaker.create_model(ModelName="m", PrimaryContainer=container, ExecutionRoleArn=role["Role"]["Arn"])
+    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
     sagemaker.create_endpoint_config(
-        EndpointConfigName=name, ProductionVariants=[{**variant, "InitialInstanceCount": 1}], **capture
+        EndpointConfigName="captured", ProductionVariants=[variant], DataCaptureConfig=CAPTURE
     )
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 1})
-    url = plain.url.replace("/benchmark/", f"/{name}/")
-    return Subject(name, url, signed(url, plain.row, keys), plain.row)
+    sagemaker.create_endpoint(EndpointName="captured", EndpointConfigName="captured")
+    waiter = sagemaker.get_waiter("endpoint_in_service")
+    waiter.wait(EndpointName="captured", WaiterConfig={"Delay": 1, "MaxAttempts": 900})
+
+
+def model_server(data: Path) -> int:
+    """The pid of the one process that serves a model of this data directory."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            serves = b"cloche_jobs.entry\0serve\0" in (folder / "cmdline").read_bytes()
+            if serves and str(data) in (folder / "mountinfo").read_text() + (folder / "environ").read_text():
+                found.append(int(folder.name))
+    (pid,) = found
+    return pid
+
+
+def in_turns(pairs: int, seconds: float, settling: float = 0.0) -> list[tuple[float, bool, bool]]:
+    """On off, off on, on off, ...; each begins with a time that does not count."""
+    plan: list[tuple[float, bool, bool]] = []
+    for pair in range(pairs):
+        for captures in (pair % 2 == 0, pair % 2 == 1):
+            plan += [(settling, captures, False)] * bool(settling) + [(seconds, captures, True)]
+    return plan
+
+
+def differences(spans: list[Span], of: Callable[[Span, Span], float]) -> str:
+    """The median of ``of`` a pair (on, off), and its interval."""
+    pairs = [sorted(pair, key=lambda each: not each.captures) for pair in zip(spans[::2], spans[1::2], strict=True)]
+    found = [of(on, off) for on, off in pairs]
+    chance = random.Random(1)
+    medians = sorted(statistics.median(chance.choices(found, k=len(found))) for _ in range(4000))
+    return f"{statistics.median(found):+7.2f} ({medians[100]:+6.2f} to {medians[-101]:+6.2f})"
+
+
+def show(title: str, clients_: int, spans: list[Span]) -> None:
+    off = [span for span in spans if not span.captures]
+    rate, server = (statistics.median(values) for values in ([s.rate for s in off], [s.server for s in off]))
+    ratio = differences(spans, lambda on, off: (on.rate / off.rate - 1) * 100)
+    own = differences(spans, lambda on, off: on.server - off.server)
+    all_ = differences(spans, lambda on, off: on.server + on.model - off.server - off.model)
+    print(
+        f"{clients_:>3} {title:<6} {rate:>8,.0f}/s {ratio} %   {server:>6.1f} µs {own} µs; both {all_} µs", flush=True
+    )
 
 
 def captured_count(s3: Any) -> int:
@@ -62,84 +256,29 @@ def captured_count(s3: Any) -> int:
     return lines
 
 
-def answered_count(client: dict[str, Any]) -> int:
-    """What the endpoint's own metric says: wrk counts no answers that came after its end."""
-    now = time.time()
-    points = client["cloudwatch"].get_metric_statistics(
-        Namespace="AWS/SageMaker",
-        MetricName="Invocations",
-        Dimensions=[{"Name": "EndpointName", "Value": "captured"}, {"Name": "VariantName", "Value": "AllTraffic"}],
-        StartTime=now - 86_400,
-        EndTime=now + 60,
-        Period=86_400,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    return int(sum(point["Sum"] for point in points))
-
-
-def processor_seconds(pid: int) -> float:
-    """What the process has used of all cores."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def measured(subject: Subject, clients_: int, seconds: int, folder: Path) -> tuple[float, float]:
-    """Requests a second, and microseconds of the server for each."""
-    pid = json.loads((folder / "data" / "server.json").read_text())["pid"]
-    before = processor_seconds(pid)
-    rate = subject.measure(clients_, seconds, folder).requests_per_second
-    return rate, (processor_seconds(pid) - before) / (rate * seconds) * 1e6
-
-
-def compare(subjects: tuple[Subject, ...], chosen: argparse.Namespace, folder: Path) -> None:
-    """The first is what the others are held against."""
-    first, *others = subjects
-    for subject in subjects:
-        subject.measure(8, 1.0, folder)
-    print(f"{os.cpu_count()} cores; {chosen.rounds} rounds of {chosen.seconds:g} s each, in turns")
-    print(f"{'clients':>8} {'':>13} {'':>10} {'of them':>10} {'captured none':>14} {'ratio':>7} {'of the rounds':>15}")
-    for clients_ in chosen.clients:
-        rounds: list[dict[str, tuple[float, float]]] = []
-        for number in range(chosen.rounds):
-            order = [subjects[(number + at) % len(subjects)] for at in range(len(subjects))]
-            rounds.append({subject.name: measured(subject, clients_, chosen.seconds, folder) for subject in order})
-        for which, title in enumerate(("requests/s", "µs of server")):
-            for other in others:
-                of_first, of_other = (
-                    statistics.median(found[name][which] for found in rounds) for name in (first.name, other.name)
-                )
-                ratios = sorted(found[other.name][which] / found[first.name][which] for found in rounds)
-                spread = f"{ratios[len(ratios) // 4]:.3f}-{ratios[-1 - len(ratios) // 4]:.3f}"
-                print(
-                    f"{clients_:>8} {title:>13} {other.name:>10} {of_other:>10,.1f} {of_first:>14,.1f} "
-                    f"{statistics.median(ratios):>7.3f} {spread:>15}",
-                    flush=True,
-                )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--pairs", type=int, default=75)
+    parser.add_argument("--long-pairs", type=int, default=6)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = folder / "model.ubj"
-        train = [str(peer_python()), "-c", TRAIN, str(model)]
-        row = subprocess.run(train, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
-        with cloche(folder, model, row) as plain:
-            url = plain.url.partition("/endpoints/")[0]
-            keys = json.loads((folder / "data" / "keys" / "root.json").read_text())
-            client = clients(url, keys)
-            control = twin(plain, client, keys, "control")
-            captured = twin(plain, client, keys, "captured", DataCaptureConfig=CAPTURE)
-            compare((plain, control, captured), chosen, folder)
-            for name in ("control", "captured"):
-                client["sagemaker"].delete_endpoint(EndpointName=name)
-            time.sleep(15)  # what is captured is delivered within ten seconds, and metrics are written every five
-            answers, records = answered_count(client), captured_count(client["s3"])
-            print(f"{answers:,} answers, {records:,} records in S3{'' if answers == records else ': NOT THE SAME'}")
+    with tempfile.TemporaryDirectory() as name, rig(Path(name)) as (subject, client):
+        subject.run(8, [(2.0, True, False)])
+        print(
+            f"{os.cpu_count()} cores; {chosen.pairs} pairs of {SHORT_SECONDS:g} s, {chosen.long_pairs} of "
+            f"{LONG_SECONDS:g} s\nclients, answers while nothing is captured, and by how much fewer while all are; "
+            "of the processor the server's time for each, what capture adds to it, and to it and the model server's"
+        )
+        for clients_ in chosen.clients:
+            if chosen.pairs:
+                show("short", clients_, subject.run(clients_, in_turns(chosen.pairs, SHORT_SECONDS)))
+            if chosen.long_pairs:
+                plan = in_turns(chosen.long_pairs, LONG_SECONDS, SETTLING_SECONDS)
+                show("long", clients_, subject.run(clients_, plan))
+        time.sleep(15)  # what is captured is delivered within ten seconds
+        records = captured_count(client["s3"])
+        is_all = abs(records - subject.captured) <= subject.doubtful
+        print(f"{subject.captured:,} answers to be captured, {records:,} records in S3{'' if is_all else ': TOO FEW'}")
 
 
 if __name__ == "__main__":

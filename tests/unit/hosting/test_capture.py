@@ -8,8 +8,9 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from mmap import PAGESIZE
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,25 @@ class Hands:
     """A clock that is turned by hand."""
 
     def __init__(self) -> None:
-        self.at = NOON
+        self._at = NOON
+        self._turned: list[Callable[[], None]] = []
+
+    def turn(self, at: float) -> None:
+        self._at = at
+        for callback in self._turned:
+            callback()
 
     def time(self) -> float:
-        return self.at
+        return self._at
 
     def now(self) -> datetime:
-        return from_epoch(self.at)
+        return from_epoch(self._at)
+
+    def real(self) -> float:
+        return time.time()
+
+    def when_turned(self, callback: Callable[[], None]) -> None:
+        self._turned.append(callback)
 
 
 class World:
@@ -75,8 +88,10 @@ class World:
         given: list[bytes] = []
         for number, body in enumerate(bodies):
             if at is not None:
-                self.clock.at = at + number
-            recorder.take(heard(body), answer(body), lambda variant, answer: given.append(answer.body))
+                self.clock.turn(at + number)
+            recorder.take(
+                heard(body), answer(body), lambda variant, answer: given.append(answer.body), time.perf_counter()
+            )
         assert given == list(bodies)
 
     def stored(self) -> dict[str, list[str]]:
@@ -104,8 +119,8 @@ def heard(body: bytes) -> Heard:
     return body, "event", ("text/csv", "", "")
 
 
-def answer(body: bytes) -> Answer:
-    return Answer(200, [(b"content-type", b"text/csv")], body)
+def answer(body: bytes, type: bytes = b"text/csv") -> Answer:
+    return Answer(200, [(b"content-type", type)], body)
 
 
 @pytest.fixture
@@ -123,7 +138,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["text/csv", 'TEXT/CSV; x="\\', "b/c", ""]))
 def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     asked = (body, "id", (type, 'an "id"', ""))
-    line = Lines(PLAN).line(asked, b"application/json", body, end_of("2026-05-01T12:00:00Z"))
+    line = Lines(PLAN).line(asked, answer(body, b"application/json"), end_of("2026-05-01T12:00:00Z"))
     assert line.count(b"\n") == 1 and line.endswith(b"}\n")
     for side in json.loads(line)["captureData"].values():
         if side["encoding"] == "BASE64":
@@ -145,7 +160,7 @@ def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     ],
 )
 def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None:
-    line = Lines(PLAN).line((b"1", "id", (type, "", "")), type.encode(), b"", end_of("t"))
+    line = Lines(PLAN).line((b"1", "id", (type, "", "")), answer(b"", type.encode()), end_of("t"))
     sides = json.loads(line)["captureData"]
     assert [side["encoding"] for side in sides.values()] == [encoding, encoding]
     assert [side["observedContentType"] for side in sides.values()] == [type or OCTETS] * 2
@@ -153,7 +168,7 @@ def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None
 
 
 def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
-    line = Lines(PLAN).line((b"1,\xff", "id", ("text/csv", "", "")), b"text/csv", b"1", end_of("t"))
+    line = Lines(PLAN).line((b"1,\xff", "id", ("text/csv", "", "")), answer(b"1"), end_of("t"))
     sides = json.loads(line)["captureData"]
     assert sides["endpointInput"] == {
         "observedContentType": "text/csv",
@@ -177,7 +192,7 @@ def test_records_become_one_object_under_the_time_of_its_first_record(world: Wor
 
 def test_an_hour_has_its_own_files_and_so_has_a_clock_set_back(world: World) -> None:
     world.take(b"1", b"2", b"3", at=NOON + 3598)
-    world.clock.at = NOON - 7200
+    world.clock.turn(NOON - 7200)
     world.take(b"4")
     found = {key[:19]: inputs for key, inputs in world.stored().items()}
     assert found == {"p/e/v/2026/05/01/12": ["1", "2"], "p/e/v/2026/05/01/13": ["3"], "p/e/v/2026/05/01/10": ["4"]}
@@ -186,7 +201,7 @@ def test_an_hour_has_its_own_files_and_so_has_a_clock_set_back(world: World) -> 
 def test_a_full_file_is_delivered_at_once_and_a_longer_record_has_its_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(captures_module, "FILE_BYTES_MAX", 2000)
+    monkeypatch.setattr(captures_module, "FILE_BYTES_MAX", PAGESIZE + 2000)
     monkeypatch.setattr(recorder_module, "QUIET_SECONDS", 60.0)
     monkeypatch.setattr(recorder_module, "FILE_SECONDS_MAX", 60.0)
     world.take(b"1", b"2", b"x" * 3000, b"4")
@@ -202,7 +217,9 @@ def test_a_long_record_is_written_apart_and_answered_after_it(world: World) -> N
 
     async def story() -> None:
         given = asyncio.get_running_loop().create_future()
-        world.recorder().take(heard(body), answer(b"1"), lambda variant, answer: given.set_result(variant))
+        world.recorder().take(
+            heard(body), answer(b"1"), lambda variant, answer: given.set_result(variant), time.perf_counter()
+        )
         assert not given.done()
         assert await given == "v"
         assert world.captures.is_behind() or list(world.objects.iter_prefix("captured")), "written before the answer"
@@ -255,7 +272,7 @@ def killed(world: World, *bodies: bytes) -> Path:
     """The file of a server that was killed after it had captured ``bodies``."""
     world.captures.stop()
     label = Label(ACCOUNT, ARN, "captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl")
-    lines = [Lines(PLAN).line(heard(body), b"text/csv", b"", end_of("t")) for body in bodies]
+    lines = [Lines(PLAN).line(heard(body), answer(b""), end_of("t")) for body in bodies]
     path = world.folder / "captured" / "left.jsonl"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(label.line() + b"".join(lines))

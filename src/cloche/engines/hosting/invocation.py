@@ -110,7 +110,7 @@ class _Call:
                     choosing.variant.traffic.spend(container, microseconds)
             recorder = choosing.variant.recorder
             if recorder is not None and recorder.wants(answer.status):
-                recorder.take(self._heard(), answer, self._done)
+                recorder.take(self._heard(), answer, self._done, now)
             else:
                 self._done(choosing.variant.name, answer)
         elif isinstance(error, Unreachable):

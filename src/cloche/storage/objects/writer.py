@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 from cloche.storage.objects import blobs
 from cloche.storage.objects.blobs import BLOB_BYTES_MAX
 from cloche.storage.objects.checksums import Digest, digest
-from cloche.storage.objects.files import DataFiles, copy_range, start_writing_back, write_all
+from cloche.storage.objects.files import DataFiles, copy_range, start_writing_back, write_all, write_pages
 
 READ_BYTES: Final = 1024 * 1024
 WRITE_BACK_BYTES: Final = 8 * 1024 * 1024
@@ -85,6 +85,9 @@ class ContentWriter:
                 self._held.append(bytes(data))
             else:
                 self._to_file()
+                if isinstance(data, memoryview) and self.size == len(data):
+                    self._written_back = write_pages(self._descriptor, data)
+                    data = data[self._written_back :]
                 write_all(self._descriptor, data)
                 if self.size - self._written_back >= WRITE_BACK_BYTES:
                     start_writing_back(self._descriptor, self._written_back, self.size - self._written_back)

@@ -36,6 +36,8 @@ LOOK_SECONDS: Final = 0.25
 RETRY_SECONDS: Final = 15.0
 ASKED_ANEW_SECONDS: Final = 1.0
 EMPTY_FILES_MAX: Final = 2
+FAST_BYTES: Final = 256 * 1024
+"""Who has filled so much of a file is given all its pages at once."""
 EMPTY_SECONDS: Final = 60.0
 """For how long empty files are kept, with their pages, after something was captured."""
 
@@ -69,6 +71,7 @@ class Captures:
         self._asked_at = float("-inf")
         self._used_at = float("-inf")
         self._thread: threading.Thread | None = None
+        clock.when_turned(self._turned)
 
     # -- recorders -----------------------------------------------------------------------------------------
 
@@ -81,6 +84,10 @@ class Captures:
             known = self._recorders[endpoint, variant, plan] = Recorder(self, plan, account, endpoint, variant)
             self._begin()
         return known
+
+    def _turned(self) -> None:
+        for recorder in list(self._recorders.values()):
+            recorder.turned()
 
     def drop(self, endpoint: str) -> None:
         """The endpoint is gone. What it captured is delivered still."""
@@ -255,10 +262,14 @@ class Captures:
             self._due[spool.path] = now + RETRY_SECONDS
 
     def _keep_empty(self, now: float) -> None:
-        """One ahead of whoever fills his soon, so that he need not wait for the kernel to make one; none when nothing
-        has been captured for a while."""
+        """One ahead of whoever fills his soon, so that he need not wait for the kernel to make one, nor for the pages
+        of the one he has; none when nothing has been captured for a while."""
         with self._lock:
-            is_wanted = not self._empty and any(spool.size > spool.length // 4 for spool in self._open.values())
+            fast = [spool for spool in self._open.values() if spool.size > FAST_BYTES]
+            is_wanted = not self._empty and any(spool.size > spool.length // 4 for spool in fast)
+        with self._delivering:
+            for spool in fast:
+                spool.touch()
         if is_wanted:
             with suppress(OSError):  # whoever fills one will be told himself
                 spool = self.empty(FILE_BYTES_MAX)

@@ -16,6 +16,7 @@ from typing import Final
 
 import orjson
 
+from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture.plan import CapturePlan
 
 OCTETS: Final = "application/octet-stream"
@@ -30,6 +31,8 @@ quoted: Final[Callable[[str], bytes]] = orjson.dumps
 """A JSON string: escaped where JSON demands it and nowhere else, as AWS's writer does."""
 
 
+Frame = tuple[bytes, bytes, bytes, bytes]
+"""What stands before two bodies, between them, behind them, and behind the event's id."""
 Told = tuple[str, str, str]
 """What a request's headers tell: content type, inference id, custom attributes."""
 Heard = tuple[bytes, str, Told]
@@ -68,7 +71,7 @@ class Side:
 
 
 class Lines:
-    """Makes the lines of one plan. What stands around two bodies that are text is made once for their types."""
+    """Makes the lines of one plan. A line ends with its line break, and has no other."""
 
     __slots__ = ("_input", "_known", "_output")
 
@@ -77,36 +80,29 @@ class Lines:
         self._output = Side(plan, b"endpointOutput", b"OUTPUT") if plan.output else None
         self._known: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = {}
 
-    def line(self, heard: Heard, output_type: bytes, output: bytes, end: bytes) -> bytes:
-        """``output_type`` as it came in the answer, ``end`` is ``end_of`` the moment. The line ends with its line
-        break, and has no other."""
-        body, event_id, (input_type, inference_id, attributes) = heard
-        if inference_id or attributes:
-            more = b'"customAttributes":[%b],' % quoted(attributes) if attributes else b""
-            more += b'"inferenceId":%b,' % quoted(inference_id) if inference_id else b""
-            end = more + end
-        types = input_type, output_type
+    def frame(self, told: Told, answer: Answer, end: bytes) -> Frame | None:
+        """Of the lines of such requests and answers (the same ``told``, the same headers), where both bodies are to be
+        captured as text. ``end`` is ``end_of`` the moment. What is made is one ``join`` for each line, with no other
+        call of Python: see ``Recorder.take``."""
+        types = told[0], _type_of(answer)
         try:
             around = self._known[types]
         except KeyError:
             around = self._around(types)
-        id = event_id.encode()
-        if around is not None:
-            before, between, after = around
-            try:
-                asked, answered = quoted(body.decode()), quoted(output.decode())
-                return b"".join((before, asked, between, answered, after, id, AFTER_ID, end))
-            except UnicodeDecodeError:
-                pass
+        return None if around is None else (*around, _more(told) + end)
+
+    def line(self, heard: Heard, answer: Answer, end: bytes) -> bytes:
+        """Any line."""
+        body, event_id, told = heard
         whole = []
         if self._input is not None:
-            whole.append(self._input.whole(input_type, body))
+            whole.append(self._input.whole(told[0], body))
         if self._output is not None:
-            whole.append(self._output.whole(output_type.decode("latin-1"), output))
-        return b"".join((BEGIN, b",".join(whole), MIDDLE, id, AFTER_ID, end))
+            whole.append(self._output.whole(_type_of(answer).decode("latin-1"), answer.body))
+        return b"".join((BEGIN, b",".join(whole), MIDDLE, event_id.encode(), _more(told), end))
 
     def _around(self, types: tuple[str, bytes]) -> tuple[bytes, bytes, bytes] | None:
-        """What stands before, between and after the two bodies, where both are captured as text."""
+        """What stands before, between and after two bodies of those types, where both are captured as text."""
         if len(self._known) >= FORMS_MAX:
             self._known.clear()
         around = None
@@ -117,6 +113,21 @@ class Lines:
                 around = BEGIN + before, middle + b"," + second, after + MIDDLE
         self._known[types] = around
         return around
+
+
+def _type_of(answer: Answer) -> bytes:
+    return answer.header(b"content-type") or b""
+
+
+def _more(told: Told) -> bytes:
+    """What follows the event's id."""
+    _, inference_id, attributes = told
+    more = AFTER_ID
+    if attributes:
+        more += b'"customAttributes":[%b],' % quoted(attributes)
+    if inference_id:
+        more += b'"inferenceId":%b,' % quoted(inference_id)
+    return more
 
 
 def end_of(inference_time: str) -> bytes:

@@ -11,8 +11,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from cloche.engines.hosting.answer import Answer
-from cloche.engines.hosting.capture.lines import Heard, Lines, end_of
+from cloche.engines.hosting.answer import Answer, Headers
+from cloche.engines.hosting.capture.lines import Frame, Heard, Lines, Told, end_of, quoted
 from cloche.engines.hosting.capture.plan import CapturePlan
 from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, write_whole
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SUCCESSES: Final = range(200, 300)
 FILE_SECONDS_MAX: Final = 10.0
 APART_BYTES_MIN: Final = 256 * 1024
 QUIET_SECONDS: Final = 1.0
@@ -29,62 +30,82 @@ seconds, and steady traffic does not make one of every request. AWS's own files 
 
 
 class Recorder:
-    """``endpoint`` is its ARN. On the event loop, but for ``seal``."""
+    """``endpoint`` is its ARN. On the event loop, but for ``seal`` and ``turned``."""
 
     def __init__(self, captures: Captures, plan: CapturePlan, account: str, endpoint: str, variant: str) -> None:
         self.plan = plan
         self.variant = variant
         self._captures = captures
+        self.wants: Callable[[int], bool] = SUCCESSES.__contains__ if plan.percentage >= 100 else self._draws
+        """Whether to capture a request with an answer of that status: a success, and chosen by lot."""
         self._time = captures.clock.time
         self._account = account
         self._endpoint = endpoint
-        self._line = Lines(plan).line
-        self._second = -1
+        self._lines = Lines(plan)
+        self._frame: Frame | None = None
+        self._told: Told | None = None
+        self._headers: Headers | None = None
+        """Of the last request and its answer: what ``_frame`` is good for."""
+        self._turns_at = float("-inf")
+        """When Cloche's clock has another second, by ``perf_counter``."""
+        self._second = 0
         self._end = b""
         """Of the lines of this second."""
         self._hour = ""
         self._lock = Lock()
+        """Held by who begins a file or ends one, but not to add to it: see ``Spool``."""
         self._spool: Spool | None = None
         self._add: Callable[[bytes], object] = nowhere
         """Of that file."""
         self._lost = 0
 
-    def wants(self, status: int) -> bool:
-        """Whether to capture a request with that answer: a success, and chosen by lot."""
-        if not 200 <= status < 300:
-            return False
-        percentage = self.plan.percentage
-        return percentage >= 100 or random.random() * 100 < percentage  # noqa: S311
+    def _draws(self, status: int) -> bool:
+        return status in SUCCESSES and random.random() * 100 < self.plan.percentage  # noqa: S311
 
-    def take(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
-        """Write the record down, then hand ``answer`` on with the variant's name; at once, unless it is a long one."""
-        now = self._time()
-        if int(now) != self._second:
-            self._turn(now)
-        output_type = answer.header(b"content-type") or b""
-        if len(heard[0]) + len(answer.body) > APART_BYTES_MIN:
-            self._take_apart(heard, output_type, answer, self._label(now), given)
+    def turned(self) -> None:
+        """Cloche's clock has been turned. From any thread."""
+        self._turns_at = float("-inf")
+
+    def take(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None], at: float) -> None:
+        """Write the record down, then hand ``answer``, which came ``at`` (by ``perf_counter``), on with the variant's
+        name; at once, unless it is a long one."""
+        if at >= self._turns_at:
+            self._turn(at)
+        body, event_id, told = heard
+        output = answer.body
+        if len(body) + len(output) > APART_BYTES_MIN:
+            self._take_apart(heard, answer, given)
             return
-        data = self._line(heard, output_type, answer.body, self._end)
+        if told is not self._told or answer.headers is not self._headers:
+            self._look(told, answer)
         try:
-            with self._lock:
-                try:
-                    self._add(data)
-                except ValueError:  # there is no file, or no room in it
-                    self._open(data, now)
-        except OSError as error:
-            self._failed(error)
+            if (frame := self._frame) is None:
+                data = self._lines.line(heard, answer, self._end)
+            else:
+                before, between, after, end = frame
+                asked, answered = quoted(body.decode()), quoted(output.decode())
+                data = b"".join((before, asked, between, answered, after, event_id.encode(), end))
+        except UnicodeDecodeError:  # no text, whatever its type says
+            data = self._lines.line(heard, answer, self._end)
+        try:
+            self._add(data)
+        except ValueError:  # there is no file, or no room in it
+            self._open(data)
         given(self.variant, answer)
 
-    def _take_apart(
-        self, heard: Heard, output_type: bytes, answer: Answer, label: Label, given: Callable[[str, Answer], None]
-    ) -> None:
+    def _look(self, told: Told, answer: Answer) -> None:
+        """At a request of another form than the last, or an answer with another head."""
+        self._frame = self._lines.frame(told, answer, self._end)
+        self._told, self._headers = told, answer.headers
+
+    def _take_apart(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
         """The same for a long record, in a thread and as a file of its own: nobody else waits for it."""
-        path, end = self._captures.path(), self._end
+        path, label, end = self._captures.path(), self._label(), self._end
+        line = Lines(self.plan).line
 
         def write() -> None:
             self._captures.reserve()
-            size = write_whole(path, label, self._line(heard, output_type, answer.body, end))
+            size = write_whole(path, label, line(heard, answer, end))
             self._captures.written(path, size)
 
         def written(work: asyncio.Future[None]) -> None:
@@ -96,34 +117,42 @@ class Recorder:
 
         asyncio.get_running_loop().run_in_executor(None, write).add_done_callback(written)
 
-    def _turn(self, now: float) -> None:
+    def _turn(self, at: float) -> None:
         """Another second by Cloche's clock, which may be set: another hour goes into another file."""
-        second = int(now)
-        at = time.gmtime(second)
-        hour = time.strftime("%Y/%m/%d/%H", at)
+        self._turns_at = float("inf")  # and not after the look at the clock, which may be turned right then
+        now = self._time()
+        self._second = int(now)
+        self._turns_at = min(self._turns_at, at + (self._second + 1 - now))
+        moment = time.gmtime(self._second)
+        hour = time.strftime("%Y/%m/%d/%H", moment)
         if hour != self._hour:
             self.seal()
             self._hour = hour
-        self._second = second
-        self._end = end_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", at))
+        self._end = end_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", moment))
+        self._told = None
 
-    def _open(self, data: bytes, now: float) -> None:
-        """With the lock. Raises ``OSError``; the file before is then closed, and there is none."""
-        if self._spool is not None:
-            self._close(self._spool)
-        label = self._label(now)
-        spool = self._captures.empty(len(label.line()) + len(data))
-        spool.begin(label, data)
-        self._spool, self._add = spool, spool.add
-        self._captures.opened(self, spool)
+    def _open(self, data: bytes) -> None:
+        """Begin another file with the record. If there can be none, the record is lost."""
+        label = self._label()
+        with self._lock:
+            if self._spool is not None:
+                self._close(self._spool)
+            try:
+                spool = self._captures.empty(len(label.line()) + len(data))
+            except OSError as error:
+                self._failed(error)
+                return
+            spool.begin(label, data)
+            self._spool, self._add = spool, spool.add
+            self._captures.opened(self, spool)
         if self._lost:
             log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
             self._lost = 0
 
-    def _label(self, now: float) -> Label:
+    def _label(self) -> Label:
         """The key has the time of the file's first record."""
         name = self._endpoint.rpartition("/")[2]
-        at = f"{time.strftime('%M-%S', time.gmtime(now))}-{int(now * 1000) % 1000:03d}"
+        at = f"{time.strftime('%M-%S', time.gmtime(self._second))}-{int(self._time() * 1000) % 1000:03d}"
         start = f"{self.plan.prefix}/" if self.plan.prefix else ""
         key = f"{start}{name}/{self.variant}/{self._hour}/{at}-{uuid4()}.jsonl"
         return Label(self._account, self._endpoint, self.plan.bucket, key)
@@ -146,4 +175,5 @@ class Recorder:
     def _close(self, spool: Spool) -> None:
         """With the lock."""
         self._spool, self._add = None, nowhere
+        spool.seal()
         self._captures.closed(self, spool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import perf_counter
 
 from cloche.engines.hosting.answer import Answer, Headers
 from cloche.engines.hosting.capture.lines import Heard
@@ -40,5 +41,5 @@ class Captured:
             if not written.done():
                 written.set_result(None)
 
-        self._recorder.take(heard, Answer(status, headers, b"".join(self._pieces)), given)
+        self._recorder.take(heard, Answer(status, headers, b"".join(self._pieces)), given, perf_counter())
         await written
