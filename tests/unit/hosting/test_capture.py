@@ -7,11 +7,13 @@ import base64
 import errno
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from mmap import PAGESIZE
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ from cloche.engines.hosting.capture import CapturePlan, Captures, Heard, Recorde
 from cloche.engines.hosting.capture import captures as captures_module
 from cloche.engines.hosting.capture import recorder as recorder_module
 from cloche.engines.hosting.capture.lines import OCTETS, Lines, end_of
-from cloche.engines.hosting.capture.spool import Label
+from cloche.engines.hosting.capture.spool import Label, Spool
 from cloche.foundation.clock import SystemClock, from_epoch
 from cloche.storage import objects
 from cloche.storage.metadata import records
@@ -94,19 +96,22 @@ class World:
             )
         assert given == list(bodies)
 
-    def stored(self) -> dict[str, list[str]]:
-        """Key → the inputs of its records."""
+    def stored_keys(self) -> list[str]:
         self.captures.moved()
         end = time.monotonic() + 10
         while self.captures.is_behind():
             assert time.monotonic() < end
             time.sleep(0.01)
+        return [info.key for info in self.objects.iter_prefix("captured")]
+
+    def stored(self) -> dict[str, list[str]]:
+        """Key → the inputs of its records."""
         found = {}
-        for info in self.objects.iter_prefix("captured"):
-            text = self.objects.read_bytes("captured", info.key, size_max=10**8).decode()
+        for key in self.stored_keys():
+            text = self.objects.read_bytes("captured", key, size_max=10**8).decode()
             assert text.endswith("\n")
             lines = [json.loads(line) for line in text[:-1].split("\n")]
-            found[info.key] = [line["captureData"]["endpointInput"]["data"] for line in lines]
+            found[key] = [line["captureData"]["endpointInput"]["data"] for line in lines]
         return found
 
     def files(self) -> list[Path]:
@@ -210,6 +215,83 @@ def test_a_full_file_is_delivered_at_once_and_a_longer_record_has_its_own(
         assert time.monotonic() < end
         time.sleep(0.01)
     assert sorted(world.stored().values()) == [["1", "2"], ["4"], ["x" * 3000]]
+
+
+def test_each_line_is_about_its_own_request_and_answer(world: World) -> None:
+    """Requests alike share what stands around their bodies, however they are mixed with others."""
+    recorder = world.recorder()
+    forms = [("text/csv", "", ""), ("text/csv", "id-1", ""), ("application/json", "", 'an "x"'), ("b/c", "id-2", "y")]
+    heads = [[(b"content-type", type)] for type in (b"text/csv", b"application/json", b"b/c")]
+    kinds = [(told, headers) for told in forms for headers in heads] * 2
+    wanted = []
+    for number, (told, headers) in enumerate([*kinds, *reversed(kinds)]):
+        body, output = b"%d" % number if number % 5 else b"\xff", b'"%d"' % number
+        made = Answer(200, headers, output)
+        recorder.take((body, f"event-{number}", told), made, lambda variant, answer: None, time.perf_counter())
+        wanted.append(Lines(PLAN).line((body, f"event-{number}", told), made, end_of("2026-05-01T12:00:00Z")))
+    (key,) = world.stored_keys()
+    assert world.objects.read_bytes("captured", key, size_max=10**6) == b"".join(wanted)
+
+
+def test_a_file_that_is_sealed_at_any_moment_has_each_record_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captures_module, "FILE_BYTES_MAX", 64 * 1024)
+    recorder, ending = world.recorder(), threading.Event()
+
+    def seal() -> None:
+        while not ending.is_set():
+            recorder.seal()
+            time.sleep(0.0005)
+
+    sealing = threading.Thread(target=seal)
+    sealing.start()
+    bodies = [b"%d" % number for number in range(4000)]
+    world.take(*bodies)
+    ending.set()
+    sealing.join()
+    found = world.stored()
+    assert len(found) > 1
+    assert sorted(each for inputs in found.values() for each in inputs) == sorted(body.decode() for body in bodies)
+
+
+def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "a.jsonl", 2 * PAGESIZE)
+    label = Label(ACCOUNT, ARN, "captured", "key")
+    spool.begin(label, b"{1}\n")
+
+    class Meanwhile:
+        """The map, to which another thread adds a record as soon as somebody has asked for its end."""
+
+        def __init__(self, mapped: Any) -> None:
+            self.mapped = mapped
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.mapped, name)
+
+        def __len__(self) -> int:
+            return len(self.mapped)
+
+        def tell(self) -> int:
+            known: int = self.mapped.tell()
+            self.mapped.write(b"{2}\n")
+            return known
+
+    mapped = spool._map
+    spool._map = Meanwhile(mapped)  # type: ignore[assignment]
+    spool.seal()
+    spool._map = mapped
+    with pytest.raises(ValueError, match="out of range"):
+        spool.add(b"{3}\n")
+    with spool.records() as records:
+        assert bytes(records) == b"{1}\n{2}\n"
+    spool.clear()
+    with pytest.raises(ValueError, match="out of range"):
+        spool.add(b"{3}\n")
+    spool.begin(label, b"x" * PAGESIZE)
+    spool.seal()
+    assert spool.size == spool.length  # it is full, so no zero ends it
+    spool.remove()
 
 
 def test_a_long_record_is_written_apart_and_answered_after_it(world: World) -> None:
