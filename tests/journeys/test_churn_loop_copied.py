@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from environments import client_python
-from test_clients import EXAMPLES, run
+from example_runs import EXAMPLES, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(300)]
 

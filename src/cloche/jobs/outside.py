@@ -50,8 +50,8 @@ class Gateway:
     ``https://sts.<region>.amazonaws.com`` whatever the endpoint variables say), and where packages come from."""
 
     proxy_url: str
-    certificates: Path
-    """A bundle of authorities that holds Cloche's own beside the public ones."""
+    certificates: Callable[[], Path]
+    """Answers a bundle of authorities that holds Cloche's own beside the public ones."""
     packages: PackageSources
 
     def environment(self, certificates: str, hosts: Sequence[str]) -> dict[str, str]:
@@ -88,10 +88,11 @@ def world(
     mounts: tuple[Mount, ...] = ()
     environment = credentials
     if gateway is not None:
-        inside = CERTIFICATES_INSIDE if capabilities.private_files else str(gateway.certificates)
+        certificates = gateway.certificates()
+        inside = CERTIFICATES_INSIDE if capabilities.private_files else str(certificates)
         offered = gateway.environment(inside, [host.name for host in hosts] if len(hosts) > 1 else [])
         sources = gateway.packages.found(private_files=capabilities.private_files)
         offered |= sources.environment
         environment = {**{name: value for name, value in offered.items() if name not in request}, **credentials}
-        mounts = (Mount(gateway.certificates, CERTIFICATES_INSIDE), *sources.mounts)
+        mounts = (Mount(certificates, CERTIFICATES_INSIDE), *sources.mounts)
     return World(mounts, environment, PACKAGE_ROOT if capabilities.private_files else package_folder().parent)

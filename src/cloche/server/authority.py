@@ -46,9 +46,16 @@ class Authority:
 
         The server and the commands may call it at the same moment: whoever comes first makes it.
         """
-        with (self._folder / "ca.lock").open("a") as held:
+        lock = os.open(self._folder / "ca.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(lock, "a") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             self._ensure()
+
+    def ready_bundle(self) -> Path:
+        """The bundle, made first where it is not there yet: a job may come in a server's first moments."""
+        if not self.bundle.exists():
+            self.ensure()
+        return self.bundle
 
     def _ensure(self) -> None:
         if not (self.certificate.exists() and self.key.exists()):

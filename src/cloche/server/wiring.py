@@ -248,7 +248,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
         credentials=engines.tokens,
         gateway=Gateway(
             url_for_jobs(settings),
-            Authority(layout.keys).bundle,
+            Authority(layout.keys, settings.tls_certificate).ready_bundle,
             PackageSources(layout.run / "packages", [layout.root]),
         ),
         stop_grace_seconds=settings.stop_grace_seconds,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-NOW = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=1)
+"""In the middle of an hour: what is asked for by the hour lies in one."""
 JOB = [{"Name": "TrainingJobName", "Value": "j"}]
 
 

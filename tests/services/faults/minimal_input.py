@@ -43,6 +43,7 @@ ARNS = tuple(
         "arn:aws:sagemaker:us-east-1:{}:pipeline/theirs",
         "arn:aws:sagemaker:us-east-1:{}:pipeline/theirs/execution/abcdefghijkl",
         "arn:aws:sagemaker:us-east-1:{}:model-card/theirs/export-job/theirs",
+        "arn:aws:application-autoscaling:us-east-1:{}:scalable-target/0a1b2c3d4e5f",
         "arn:aws:iam::{}:root",
     )
 )

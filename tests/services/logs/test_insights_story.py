@@ -222,7 +222,7 @@ def test_definitions_are_kept(logs: Any) -> None:
 
 
 def test_fields_of_a_group_are_told(logs: Any, group: str) -> None:
-    put(logs, group, [{"a": 1, "b": {"c": 2}}, {"a": 1}, "text", {"a": 1}], at=NOW - 60)
+    put(logs, group, [{"a": 1, "b": {"c": 2}}, {"a": 1}, "text", {"a": 1}], at=int(time.time()) - 60)
     found = {each["name"]: each["percent"] for each in logs.get_log_group_fields(logGroupName=group)["logGroupFields"]}
     assert found["@message"] == found["@timestamp"] == 100
     assert found["a"] == 75

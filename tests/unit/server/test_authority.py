@@ -109,3 +109,12 @@ def test_the_authoritys_folder_is_not_the_system(tmp_path: Path) -> None:
     other = Authority(tmp_path)
     other.ensure()
     assert other.certificate.read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+
+
+def test_the_bundle_is_made_for_whoever_asks_first(tmp_path: Path) -> None:
+    asked = Authority(tmp_path)
+    assert not asked.bundle.exists()
+    bundle = asked.ready_bundle()
+    assert asked.certificate.read_text() in bundle.read_text()
+    made = bundle.stat().st_mtime_ns
+    assert asked.ready_bundle().stat().st_mtime_ns == made
