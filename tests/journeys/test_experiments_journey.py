@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from environments import client_python
-
-ROOT = Path(__file__).resolve().parents[2]
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
+from example_runs import EXAMPLES, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def run(server: object, *command: str, cwd: Path) -> str:
-    data = str(server.data)  # type: ignore[attr-defined]
-    done = subprocess.run(
-        [CLOCHE, "run", "--data", data, "--", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stdout[-8000:]
-    return done.stdout
-
-
 def test_runs_of_sdk_v2(server: object, tmp_path: Path) -> None:
-    script = str(ROOT / "examples/experiments/main.py")
-    output = run(server, str(client_python("sagemaker2")), "-W", "ignore", script, cwd=tmp_path)
+    script = str(EXAMPLES / "experiments/main.py")
+    output = run(server, [str(client_python("sagemaker2")), "-W", "ignore", script], tmp_path)
     answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
     assert answers["runs"] == 3 and answers["best_rate"] == 1.0 and 0 < answers["loss"] < 0.6
 
@@ -74,9 +56,9 @@ def deployed(server: object) -> tuple[str, str]:
 
 @pytest.mark.parametrize("sdk", ["sagemaker2", "sagemaker3"])
 def test_lineage_of_the_sdks(server: object, deployed: tuple[str, str], sdk: str, tmp_path: Path) -> None:
-    script = str(ROOT / "examples/lineage/main.py")
+    script = str(EXAMPLES / "lineage/main.py")
     job, endpoint = deployed
-    output = run(server, str(client_python(sdk)), "-W", "ignore", script, endpoint, cwd=tmp_path)
+    output = run(server, [str(client_python(sdk)), "-W", "ignore", script, endpoint], tmp_path)
     answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
     assert answers["jobs"] == [job]
     assert answers["data"] == ["s3://lineage-journey/train"]
@@ -84,7 +66,7 @@ def test_lineage_of_the_sdks(server: object, deployed: tuple[str, str], sdk: str
 
 
 def test_runs_of_sdk_v3(server: object, tmp_path: Path) -> None:
-    script = str(ROOT / "examples/experiments/sdk_v3.py")
-    output = run(server, str(client_python("sagemaker3")), "-W", "ignore", script, cwd=tmp_path)
+    script = str(EXAMPLES / "experiments/sdk_v3.py")
+    output = run(server, [str(client_python("sagemaker3")), "-W", "ignore", script], tmp_path)
     answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
     assert answers == {"runs": 2, "rest": [1.0, 8.0]}
