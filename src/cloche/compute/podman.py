@@ -2,7 +2,8 @@
 
 Cloche's runner stays between the server and the container, as for any other process: it starts ``podman run`` and waits
 for it, and knows the container's first process. Images are put into Podman's own store under ``localhost/cloche``. A
-container's environment goes by a file, for a command line can be read by every user of the machine.
+container's environment goes by a file, for a command line can be read by every user of the machine; only values of
+several lines, which such a file cannot hold, are on it.
 
 Podman is root's here. An ordinary user's would leave files in a job's folder that he could neither read nor remove.
 """

@@ -14,8 +14,7 @@ from cloche.storage.metadata import records
 
 def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
     arn = str(request["ResourceARN"])
-    found = records.find_arn(connection, arn)
-    if found is None or found.kind != TARGET or found.account != ctx.account or found.region != ctx.region:
+    if records.find_held(connection, arn, TARGET, ctx.account, ctx.region) is None:
         message = f"Resource {arn} does not exist."
         raise AwsError("ResourceNotFoundException", message, fields={"ResourceName": arn})
     return arn

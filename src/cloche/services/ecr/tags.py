@@ -33,8 +33,7 @@ def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> st
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[2] != "ecr" or not parts[5].startswith("repository/"):
         raise invalid("resourceArn", "Invalid ARN")  # getmoto/moto, moto/ecr/models.py
-    found = records.find_arn(connection, arn)
-    if found is None or found.kind != REPOSITORY or found.account != ctx.account or found.region != ctx.region:
+    if records.find_held(connection, arn, REPOSITORY, ctx.account, ctx.region) is None:
         raise RepositoryUnknown(parts[5].removeprefix("repository/"), parts[4])
     return arn
 

@@ -13,8 +13,7 @@ from cloche.storage.metadata import records
 
 def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> str:
     arn = str(request["resourceArn"])
-    found = records.find_arn(connection, arn)
-    if found is None or found.kind != PIPE or found.account != ctx.account or found.region != ctx.region:
+    if records.find_held(connection, arn, PIPE, ctx.account, ctx.region) is None:
         raise NotFound(f"Resource {arn} does not exist.")
     return arn
 

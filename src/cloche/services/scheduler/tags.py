@@ -16,8 +16,7 @@ def _known(ctx: Context, connection: sqlite3.Connection, request: Members) -> st
     arn = str(request["ResourceArn"])
     if arn == group_arn(ctx, DEFAULT_GROUP):
         return arn
-    found = records.find_arn(connection, arn)
-    if found is None or found.kind != GROUP or found.account != ctx.account or found.region != ctx.region:
+    if records.find_held(connection, arn, GROUP, ctx.account, ctx.region) is None:
         raise NotFound(f"Resource {arn} does not exist.")
     return arn
 

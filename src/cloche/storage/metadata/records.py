@@ -171,6 +171,13 @@ def find_arn(connection: sqlite3.Connection, arn: str) -> Record | None:
     return None if row is None else from_row(row)
 
 
+def find_held(connection: sqlite3.Connection, arn: str, kind: str, account: str, region: str) -> Record | None:
+    """The record of ``arn`` if it is of that kind and lies there: an ARN that a stranger names finds nothing."""
+    found = find_arn(connection, arn)
+    is_held = found is not None and (found.kind, found.account, found.region) == (kind, account, region)
+    return found if is_held else None
+
+
 def find_token(connection: sqlite3.Connection, account: str, region: str, kind: str, token: str) -> Record | None:
     row = connection.execute(
         "SELECT * FROM records WHERE account = ? AND region = ? AND kind = ? AND token = ?",
