@@ -1,32 +1,41 @@
-"""Unmodified clients, each in an environment of its own, started by ``cloche run`` as a user would: the examples."""
+"""Unmodified clients, each in an environment of its own, started by ``cloche run`` as a user would."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from environments import client_python
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 CLOCHE = str(Path(sys.executable).with_name("cloche"))
 
 
-def run(server: object, command: list[str], tmp_path: Path) -> str:
+def by(client: str, *arguments: str) -> list[str]:
+    """A command of Python in the environment of ``client`` (``sagemaker2``, ``sagemaker3``)."""
+    return [str(client_python(client)), "-W", "ignore", *arguments]
+
+
+def run(server: Any, command: list[str], folder: Path, **environment: str) -> str:
     """The output of ``cloche run -- command`` against the test server; fails with all of it if it fails."""
-    data = str(server.data)  # type: ignore[attr-defined]
     done = subprocess.run(
-        [CLOCHE, "run", "--data", data, "--", *command],
+        [CLOCHE, "run", "--data", str(server.data), "--", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=tmp_path,
-        timeout=500,
+        cwd=folder,
+        env={**os.environ, **environment},
+        timeout=800,
     )
     assert done.returncode == 0, done.stdout[-8000:]
     return done.stdout
 
 
-def result(output: str) -> dict[str, float]:
-    answer: dict[str, float] = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
-    return answer
+def result(output: str) -> Any:
+    """What the script printed behind its ``RESULT``."""
+    return json.loads(output.rpartition("RESULT ")[2].splitlines()[0])

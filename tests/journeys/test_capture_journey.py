@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import client_python
+from example_runs import EXAMPLES, by, result, run
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "data_capture"
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
 IMPATIENT = """
 import runpy, sys, time
 whole = time.sleep
@@ -24,27 +19,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def run(server: Any, client: str, *script: str) -> dict[str, Any]:
-    command = [str(client_python(client)), "-W", "ignore", "-c", IMPATIENT, *script]
-    done = subprocess.run(
-        [CLOCHE, "run", "--data", str(server.data), "--", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stdout[-8000:]
-    answer: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT ")[2].splitlines()[0])
-    return answer
-
-
-def test_the_example_of_both_sdks(server: Any) -> None:
-    found = run(server, "sagemaker2", str(EXAMPLES / "main.py"))
+def test_the_example_of_both_sdks(server: Any, tmp_path: Path) -> None:
+    first = by("sagemaker2", "-c", IMPATIENT, str(EXAMPLES / "data_capture/main.py"))
+    found = result(run(server, first, tmp_path))
     assert found["statuses"] == ["Started", "Stopped", "Started"]
     assert found["records"] == ["customer-1", "customer-12", "customer-60", "last"]
     assert found["last"] == ["endpointInput"]
     assert found["answer"] == "0.7500\n"
-    assert run(server, "sagemaker3", str(EXAMPLES / "sdk3.py"), found["model"]) == {
-        "status": "Started",
-        "id": "by SDK 3",
-    }
+    then = by("sagemaker3", "-c", IMPATIENT, str(EXAMPLES / "data_capture/sdk3.py"), found["model"])
+    assert result(run(server, then, tmp_path)) == {"status": "Started", "id": "by SDK 3"}

@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, run
+from example_runs import EXAMPLES, by, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -15,6 +14,6 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(300)]
 def test_its_own_tests_pass_elsewhere(server: object, tmp_path: Path) -> None:
     for folder in ("churn", "churn_loop"):
         shutil.copytree(EXAMPLES / folder, tmp_path / folder)
-    line = [str(client_python("sagemaker2")), "-W", "ignore", "-m", "unittest", "discover"]
+    line = by("sagemaker2", "-m", "unittest", "discover")
     told = run(server, [*line, "--start-directory", str(tmp_path / "churn_loop/tests")], tmp_path)
     assert "Ran 8 tests" in told and told.rstrip().endswith("OK"), told

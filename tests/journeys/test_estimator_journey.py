@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, ROOT, result, run
+from example_runs import EXAMPLES, ROOT, by, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "sagemaker_sdk_v2/main.py")]
+    script = by("sagemaker2", str(EXAMPLES / "sagemaker_sdk_v2/main.py"))
     output = run(server, [*script, str(data), str(ROOT / "examples/train_and_deploy/script")], tmp_path)
     answers = result(output)
     assert answers["xgboost_accuracy"] > 0.85
@@ -23,7 +22,7 @@ def test_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
 
 
 def test_sagemaker_sdk_v3(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "sagemaker_sdk_v3/main.py")]
+    script = by("sagemaker3", str(EXAMPLES / "sagemaker_sdk_v3/main.py"))
     answers = result(run(server, [*script, str(data)], tmp_path))
     assert answers["validation:auc"] > 0.9
     assert answers["accuracy"] > 0.85

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, run
+from example_runs import EXAMPLES, by, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -68,7 +67,7 @@ def test_every_example_is_listed_and_run() -> None:
 
 
 def test_lambda_functions_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "functions/main.py")]
+    script = by("sagemaker2", str(EXAMPLES / "functions/main.py"))
     output = run(server, script, tmp_path)
     assert "at 0.9: deploy False" in output and "at 0.5: deploy True" in output
     assert "model-checker looks at 0.7" in output

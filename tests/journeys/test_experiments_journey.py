@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, run
+from example_runs import EXAMPLES, by, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_runs_of_sdk_v2(server: object, tmp_path: Path) -> None:
     script = str(EXAMPLES / "experiments/main.py")
-    output = run(server, [str(client_python("sagemaker2")), "-W", "ignore", script], tmp_path)
-    answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    output = run(server, by("sagemaker2", script), tmp_path)
+    answers = result(output)
     assert answers["runs"] == 3 and answers["best_rate"] == 1.0 and 0 < answers["loss"] < 0.6
 
 
@@ -58,8 +56,8 @@ def deployed(server: object) -> tuple[str, str]:
 def test_lineage_of_the_sdks(server: object, deployed: tuple[str, str], sdk: str, tmp_path: Path) -> None:
     script = str(EXAMPLES / "lineage/main.py")
     job, endpoint = deployed
-    output = run(server, [str(client_python(sdk)), "-W", "ignore", script, endpoint], tmp_path)
-    answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    output = run(server, by(sdk, script, endpoint), tmp_path)
+    answers = result(output)
     assert answers["jobs"] == [job]
     assert answers["data"] == ["s3://lineage-journey/train"]
     assert answers["table"] == ["DataSet", "DataSetVersion", "Image", "Model"]
@@ -67,6 +65,6 @@ def test_lineage_of_the_sdks(server: object, deployed: tuple[str, str], sdk: str
 
 def test_runs_of_sdk_v3(server: object, tmp_path: Path) -> None:
     script = str(EXAMPLES / "experiments/sdk_v3.py")
-    output = run(server, [str(client_python("sagemaker3")), "-W", "ignore", script], tmp_path)
-    answers = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    output = run(server, by("sagemaker3", script), tmp_path)
+    answers = result(output)
     assert answers == {"runs": 2, "rest": [1.0, 8.0]}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, result, run
+from example_runs import EXAMPLES, by, result, run
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -15,7 +14,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
 def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "several_instances/main.py")]
+    script = by("sagemaker2", str(EXAMPLES / "several_instances/main.py"))
     output = run(server, [*script, str(data)], tmp_path)
     losses = result(output)
     assert losses["loss_of_1"] < 0.3
@@ -26,7 +25,7 @@ def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: P
 
 @pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
 def test_pytorch_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "pytorch/main.py")]
+    script = by("sagemaker2", str(EXAMPLES / "pytorch/main.py"))
     output = run(server, script, tmp_path)
     assert result(output)["accuracy"] > 0.95
     assert "(host 0 of 2)" in output and "(host 1 of 2)" in output

@@ -5,18 +5,14 @@ That of MPI runs as many processes as are asked for on each host, altogether; it
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import client_python
+from example_runs import by, result, run
 
 from cloche.compute.local.sandbox import bubblewrap, networks
 
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
 pytestmark = [
     pytest.mark.journey,
     pytest.mark.slow,
@@ -85,10 +81,7 @@ def test_drivers_of_sdk_v3_on_two_instances(server: Any, tmp_path: Path) -> None
     code.mkdir()
     (code / "sums.py").write_text(SUMS)
     (code / "reduce.py").write_text(REDUCE)
-    command = [CLOCHE, "run", "--data", str(server.data), "--", str(client_python("sagemaker3")), "-W", "ignore"]
-    done = subprocess.run([*command, "-c", LAUNCH], capture_output=True, text=True, cwd=tmp_path, timeout=800)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
-    found = json.loads(done.stdout.rpartition("RESULT ")[2].splitlines()[0])
+    found = result(run(server, by("sagemaker3", "-c", LAUNCH), tmp_path))
     for status, reason, lines in found.values():
         printed = "\n".join(lines)
         assert (status, reason) == ("Completed", ""), printed[-6000:]

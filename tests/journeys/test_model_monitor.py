@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import client_python
-from example_runs import CLOCHE, EXAMPLES, result, run
+from example_runs import CLOCHE, EXAMPLES, by, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,18 +24,11 @@ def turning(start_server: Callable[..., Any], tmp_path: Path) -> tuple[Any, str]
 
 def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_path: Path) -> None:
     server, cloche = turning
-    line = [
-        str(client_python("sagemaker2")),
-        "-W",
-        "ignore",
-        str(EXAMPLES / "model_monitor/main.py"),
-        str(data),
-        cloche,
-    ]
+    line = by("sagemaker2", str(EXAMPLES / "model_monitor/main.py"), str(data), cloche)
     answers = result(run(server, line, tmp_path))
     assert answers["executions"] == 2 and answers["violations"] >= 2 and answers["quality"] >= 5
 
 
 def test_sagemaker_sdk_v3_monitors(server: object, tmp_path: Path) -> None:
-    line = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "model_monitor/sdk3.py")]
+    line = by("sagemaker3", str(EXAMPLES / "model_monitor/sdk3.py"))
     assert result(run(server, line, tmp_path))["violations"] == 2

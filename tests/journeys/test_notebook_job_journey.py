@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, run
+from example_runs import EXAMPLES, by, result, run
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -20,9 +18,9 @@ pytestmark = [
 
 
 def test_a_notebook_runs_and_another_fails(server: object, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "notebook_job/main.py")]
+    script = by("sagemaker2", str(EXAMPLES / "notebook_job/main.py"))
     output = run(server, script, tmp_path)
-    found = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    found = result(output)
     assert found["Few"] == {
         "status": "Succeeded",
         "said": ["[0, 1, 4, 9] metres\n"],

@@ -7,47 +7,44 @@ import sys
 from pathlib import Path
 
 import pytest
-from environments import client_python
+from example_runs import CLOCHE, EXAMPLES, by, run
 
 from server_process import ServerProcess
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "byoc"
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
+EXAMPLE = EXAMPLES / "byoc"
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def run(*command: str) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)
-    assert done.returncode == 0, done.stdout[-8000:]
-    return done.stdout
+def said(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=500).stdout
 
 
 @pytest.fixture(scope="module")
-def loaded(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Into the folder of a server that runs; the answer is where that is."""
+def loaded(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
+    """A server that runs, with the image loaded into its folder."""
     image, data = tmp_path_factory.mktemp("byoc") / "byoc.tar", str(server.data)
-    run(sys.executable, str(EXAMPLE / "build.py"), str(image))
-    assert run(CLOCHE, "images", "load", str(image), "--data", data).startswith("byoc-tree:latest\tsha256:")
-    assert "byoc-tree:latest\ta container of your own\tloaded" in run(CLOCHE, "images", "list", "--data", data)
-    return data
+    said(sys.executable, str(EXAMPLE / "build.py"), str(image))
+    assert said(CLOCHE, "images", "load", str(image), "--data", data).startswith("byoc-tree:latest\tsha256:")
+    assert "byoc-tree:latest\ta container of your own\tloaded" in said(CLOCHE, "images", "list", "--data", data)
+    return server
 
 
-def test_with_boto3(loaded: str) -> None:
-    said = run(CLOCHE, "run", "--data", loaded, "--", sys.executable, str(EXAMPLE / "main.py")).splitlines()
-    assert said == [
+def test_with_boto3(loaded: ServerProcess, tmp_path: Path) -> None:
+    lines = run(loaded, [sys.executable, str(EXAMPLE / "main.py")], tmp_path).splitlines()
+    assert lines == [
         "trained: {'train:accuracy': 1.0}",
         "asked: ['inner', 'outer']",
         "batch: ['inner', 'outer', 'outer']",
         "taken down",
     ]
-    assert "byoc-tree:latest\ta container of your own\tunpacked" in run(CLOCHE, "images", "list", "--data", loaded)
+    images = said(CLOCHE, "images", "list", "--data", str(loaded.data))
+    assert "byoc-tree:latest\ta container of your own\tunpacked" in images
 
 
-def test_with_the_sdk(loaded: str) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLE / "main_v2.py")]
-    said = run(CLOCHE, "run", "--data", loaded, "--", *script)
-    assert "train-accuracy=1.0000;" in said
-    assert "asked: [['inner'], ['outer']]" in said
-    assert "batch: ['inner', 'outer']" in said
-    assert said.splitlines()[-1] == "taken down"
+def test_with_the_sdk(loaded: ServerProcess, tmp_path: Path) -> None:
+    output = run(loaded, by("sagemaker2", str(EXAMPLE / "main_v2.py")), tmp_path)
+    assert "train-accuracy=1.0000;" in output
+    assert "asked: [['inner'], ['outer']]" in output
+    assert "batch: ['inner', 'outer']" in output
+    assert output.splitlines()[-1] == "taken down"

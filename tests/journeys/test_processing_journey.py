@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import client_python
-from example_runs import EXAMPLES, result, run
+from example_runs import EXAMPLES, by, result, run
 
 from cloche.compute.images import EnvironmentBuilder
 from cloche.jobs.java import java_home
@@ -18,7 +16,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_processing_with_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "processing/main_v2.py")]
+    script = by("sagemaker2", str(EXAMPLES / "processing/main_v2.py"))
     output = run(server, [*script, str(data)], tmp_path)
     answers = result(output)
     assert answers["accuracy"] > 0.85
@@ -27,7 +25,7 @@ def test_processing_with_sagemaker_sdk_v2(server: object, data: Path, tmp_path: 
 
 
 def test_processing_with_sagemaker_sdk_v3(server: object, data: Path, tmp_path: Path) -> None:
-    script = [str(client_python("sagemaker3")), "-W", "ignore", str(EXAMPLES / "processing/main_v3.py")]
+    script = by("sagemaker3", str(EXAMPLES / "processing/main_v3.py"))
     output = run(server, [*script, str(data)], tmp_path)
     assert result(output)["accuracy"] > 0.85
     assert "rows to train" in output
@@ -36,9 +34,9 @@ def test_processing_with_sagemaker_sdk_v3(server: object, data: Path, tmp_path: 
 def test_pyspark_processor(server: object, data: Path, tmp_path: Path) -> None:
     if java_home() is None or EnvironmentBuilder().find(catalog.SPARK_ENVIRONMENT) is None:
         pytest.skip("no Java, or `cloche images pull sagemaker-spark-processing:3.5` was not done: NO SPARK IS TESTED")
-    script = [str(client_python("sagemaker2")), "-W", "ignore", str(EXAMPLES / "spark_processing/main.py")]
+    script = by("sagemaker2", str(EXAMPLES / "spark_processing/main.py"))
     output = run(server, [*script, str(data)], tmp_path)
-    found: dict[str, Any] = json.loads(output.rpartition("RESULT ")[2].splitlines()[0])
+    found: dict[str, Any] = result(output)
     assert found["counts"][0] == "_c0,rows,mean"
     assert [line.split(",")[0] for line in found["counts"][1:]] == ["0", "1"]
     assert found["event_logs"] == 1

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from environments import client_python
-from example_runs import run
+from example_runs import by, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -92,7 +91,7 @@ print(json.dumps({
 def test_sagemaker_sdk_v2_checks_data_and_predictions(server: object, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    output = run(server, [str(client_python("sagemaker2")), "-W", "ignore", str(program)], tmp_path)
+    output = run(server, by("sagemaker2", str(program)), tmp_path)
     answers = json.loads(output.splitlines()[-1])
     done = ["Succeeded", "Succeeded"]
     assert answers["steps"] == [done, done, ["Failed", "Failed"]]

@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from environments import client_python
+from example_runs import by, result, run
 
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
 SCRIPT = """
 import json
 from sagemaker.core import image_uris
@@ -63,18 +59,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_versions_approval_and_models_by_sdk_v3(server: object, tmp_path: Path) -> None:
-    data = str(server.data)  # type: ignore[attr-defined]
-    python = str(client_python("sagemaker3"))
-    done = subprocess.run(
-        [CLOCHE, "run", "--data", data, "--", python, "-W", "ignore", "-c", SCRIPT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=tmp_path,
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stdout[-8000:]
-    assert json.loads(done.stdout.rpartition("RESULT ")[2].splitlines()[0]) == {
+    assert result(run(server, by("sagemaker3", "-c", SCRIPT), tmp_path)) == {
         "versions": ["model-package/journey-three/1", "model-package/journey-three/2"],
         "approvals": ["PendingManualApproval", "Approved"],
         "image_is_the_packages": True,

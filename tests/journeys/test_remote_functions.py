@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import example_runs
 import pytest
-from environments import client_python
+from example_runs import EXAMPLES, by, result
 
 from cloche.compute.local.sandbox import bubblewrap
-
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = ROOT / "examples"
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
 
 pytestmark = [
     pytest.mark.journey,
@@ -25,26 +18,16 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(bubblewrap() is None, reason="no bubblewrap here: REMOTE FUNCTIONS ARE NOT TESTED"),
 ]
-Run = Callable[..., tuple[str, dict[str, Any]]]
+Run = Callable[..., tuple[str, Any]]
 
 
 @pytest.fixture
 def run(server: Any, tmp_path: Path) -> Run:
     """``run("sagemaker2", script, **environment)``: what it prints, and its RESULT."""
 
-    def ran(client: str, *arguments: str, **environment: str) -> tuple[str, dict[str, Any]]:
-        command = [CLOCHE, "run", "--data", str(server.data), "--", str(client_python(client)), "-W", "ignore"]
-        done = subprocess.run(
-            [*command, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            timeout=800,
-        )
-        assert done.returncode == 0, done.stdout[-8000:]
-        return done.stdout, json.loads(done.stdout.rpartition("RESULT ")[2].splitlines()[0])
+    def ran(client: str, *arguments: str, **environment: str) -> tuple[str, Any]:
+        output = example_runs.run(server, by(client, *arguments), tmp_path, **environment)
+        return output, result(output)
 
     return ran
 

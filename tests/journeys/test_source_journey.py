@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import client_python
+from example_runs import by, result, run
 
 from cloche.compute.local.sandbox import bubblewrap
 
-CLOCHE = str(Path(sys.executable).with_name("cloche"))
 REPOSITORY = "https://git.example.com/team/scripts.git"
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -130,21 +126,6 @@ print("told", sys.argv[1:])
 """
 
 
-def run(server: Any, client: str, script: str, folder: Path, **environment: str) -> tuple[str, dict[str, Any]]:
-    command = [CLOCHE, "run", "--data", str(server.data), "--", str(client_python(client)), "-W", "ignore"]
-    done = subprocess.run(
-        [*command, "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-        env={**os.environ, **environment},
-        timeout=800,
-    )
-    assert done.returncode == 0, done.stdout[-8000:]
-    return done.stdout, json.loads(done.stdout.rpartition("RESULT ")[2].splitlines()[0])
-
-
 def test_scripts_from_a_git_repository(server: Any, tmp_path: Path) -> None:
     """An estimator at a commit, a processor and a model at a branch. The SDK takes https and ssh addresses alone, so
     git is told that one of these leads to a folder."""
@@ -156,7 +137,7 @@ def test_scripts_from_a_git_repository(server: Any, tmp_path: Path) -> None:
         "GIT_CONFIG_VALUE_0": REPOSITORY,
     }
     script = f"REPOSITORY, COMMIT = {REPOSITORY!r}, {commit!r}\n{SDK2}"
-    _, found = run(server, "sagemaker2", script, tmp_path, **leads)
+    found = result(run(server, by("sagemaker2", "-c", script), tmp_path, **leads))
     assert found == {
         "answer": [21],
         "said": "later",
@@ -172,7 +153,8 @@ def test_the_source_code_protocol_of_sdk_v3(server: Any, tmp_path: Path) -> None
     (code / "fails.py").write_text("raise RuntimeError('on purpose')")
     (code / "requirements.txt").write_text("./tiny-1.0-py3-none-any.whl\n")
     (code / "tiny-1.0-py3-none-any.whl").write_bytes(_wheel({"tiny.py": "WORD = 'a wheel'"}))
-    output, found = run(server, "sagemaker3", SDK3, tmp_path)
+    output = run(server, by("sagemaker3", "-c", SDK3), tmp_path)
+    found = result(output)
     assert found["by-script"] == ["Completed", ""], output[-6000:]
     assert found["by-command"] == ["Completed", ""], output[-6000:]
     status, reason = found["fails"]
