@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from container_programs import Programs, programs
 from server_process import ServerProcess
 
 # Clients in tests sign as most do, without the runtime library that the server brings for its checksums.
@@ -73,6 +74,13 @@ def still_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPro
 def client(server: ServerProcess) -> Callable[..., Any]:
     """``client("s3")``: a boto3 client of the session's server, with the root's key."""
     return server.client
+
+
+@pytest.fixture(scope="session")
+def container_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    """``container_programs.program("docker")``: Docker or Podman, where it works here."""
+    with programs(tmp_path_factory.mktemp("docker")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ import io
 import json
 import platform
 import tarfile
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,11 +132,36 @@ def saved_file(target: Path, layers: Sequence[bytes], config: Mapping[str, Any],
 
 
 def python_image(target: Path) -> Path:
-    """The example's image: this Python, a shell, and the example's programs in ``/opt/program``. Takes a second."""
+    """The example's image: this Python, a shell, and the example's programs in ``/opt/program``."""
+    target.write_bytes(_built())
+    return target
+
+
+@cache
+def _built() -> bytes:
+    """Takes a second or more."""
     spec = importlib.util.spec_from_file_location("byoc_build", EXAMPLE / "build.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.main(target, "byoc-tree:latest")
-    return target
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        module.main(Path(file.name), "byoc-tree:latest")
+        return Path(file.name).read_bytes()
+
+
+def of_root(image: Path) -> Path:
+    """The same image, but for its user, beside it as ``root.tar``, by the name ``of-root:1``."""
+    made = Layout()
+    with tarfile.open(image) as archive:
+        made.files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+
+    def read(descriptor: dict[str, Any]) -> dict[str, Any]:
+        return dict(json.loads(made.files[f"blobs/{descriptor['digest'].replace(':', '/')}"]))
+
+    manifest = read(json.loads(made.files["index.json"])["manifests"][0])
+    config = read(manifest["config"])
+    config["config"]["User"] = "0"
+    manifest["config"] = made.blob(manifest["config"]["mediaType"], json.dumps(config).encode())
+    made.named(made.document(manifest.pop("mediaType"), manifest), "of-root:1")
+    return made.write(image.with_name("root.tar"))

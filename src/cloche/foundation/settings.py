@@ -20,7 +20,7 @@ class Settings:
     sandbox: str = "auto"
     """How jobs are kept apart: ``auto`` (bubblewrap when it works), ``bubblewrap`` or ``process``."""
     containers: str = "bubblewrap"
-    """What runs images of the user's own: ``bubblewrap``, unpacked, or ``podman``."""
+    """What runs images of the user's own: ``bubblewrap``, unpacked, ``podman`` or ``docker``."""
     standby: bool = True
     """Have processes stand by for the images in use, in sandboxes of their own: the next job starts at once."""
     stop_grace_seconds: float = STOP_GRACE_SECONDS

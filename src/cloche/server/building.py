@@ -24,7 +24,6 @@ from cloche.engines import identity
 from cloche.engines.identity import ACCOUNT_NUMBER, Identity
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.bus import Bus
-from cloche.foundation.errors import Invalid
 from cloche.foundation.settings import Settings
 from cloche.lifecycle import rows as lifecycle_rows
 from cloche.lifecycle.reconciler import Reconciler
@@ -58,7 +57,7 @@ from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
-    from cloche.compute.podman import Podman
+    from cloche.compute.containers.program import ContainerProgram
     from cloche.server.wiring import Engines
 
 MIGRATIONS: list[Migration] = [
@@ -119,7 +118,7 @@ class _Loader:
     tokens: JobTokens
     api: ApiForEngines
     token: str
-    podman: Podman | None
+    containers: ContainerProgram | None
     loop: asyncio.AbstractEventLoop | None = None
     engines: Engines | None = None
     whole: Parts | None = None
@@ -127,7 +126,7 @@ class _Loader:
     def make(self, early: Parts) -> dict[str, Any]:
         from cloche.server.wiring import Engines
 
-        engines = Engines(self.layout, self.dispatch, self.runtime, self.tokens, self.api, self.token, self.podman)
+        engines = Engines(self.layout, self.dispatch, self.runtime, self.tokens, self.api, self.token, self.containers)
         made, whole = engines.make(early), Parts()
         vars(whole).update({name: value for name, value in vars(early).items() if name in Parts.__annotations__})
         vars(whole).update(made)
@@ -239,33 +238,27 @@ def build(settings: Settings) -> Wiring:
     return Wiring(parts, chain, perform, authority, loader.token, isolation, loader.runtime, loader.api, loader, tls)
 
 
-def _podman(settings: Settings) -> Podman | None:
+def _containers(settings: Settings) -> ContainerProgram | None:
     """Raises ``Invalid`` where what is asked for cannot run containers here."""
-    if settings.containers == "docker":
-        raise Invalid(
-            "Docker is not supported: its daemon keeps files and networks of its own; podman and bubblewrap run the"
-            " same images",
-            field="containers",
-        )
     if settings.containers == "bubblewrap":
         return None
-    from cloche.compute import podman
+    from cloche.compute.containers.finding import found
 
-    return podman.found()
+    return found(settings.containers)
 
 
 def _parts(settings: Settings, layout: Layout, dispatch: Dispatch, database: Database) -> tuple[_Loader, LateParts]:
     bus, clock = Bus(), clock_of(layout)
     principals = Identity(database, clock, settings, layout.keys)
-    podman = _podman(settings)
+    containers = _containers(settings)
     loader = _Loader(
         layout,
         dispatch,
-        LocalRuntime(layout.processes, settings.sandbox, standby=settings.standby, podman=podman),
+        LocalRuntime(layout.processes, settings.sandbox, standby=settings.standby, containers=containers),
         JobTokens(database, clock, principals, url_for_jobs(settings)),
         ApiForEngines(principals, clock),
         _console_token(layout),
-        podman,
+        containers,
     )
     parts = LateParts(
         loader.make,

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloche.compute.containers.program import ContainerProgram
 from cloche.compute.images import EnvironmentBuilder
 from cloche.compute.images.finding import ImageFinder
 from cloche.compute.images.own import OwnImages
 from cloche.compute.images.store import BlobStore
 from cloche.compute.packages import PackageSources
-from cloche.compute.podman import Podman
 from cloche.compute.runtime import Runtime
 from cloche.engines import alarms as alarms_engine
 from cloche.engines import autoscaling as autoscaling_engine
@@ -141,7 +141,7 @@ class Engines:
     api: ApiForEngines
     token: str
     """Of the owner of the data directory."""
-    podman: Podman | None = None
+    containers: ContainerProgram | None = None
     routes: tuple[OwnRoutes, ...] = ()
     housekeeping: Housekeeping = field(init=False)
     lifecycle: Lifecycle = field(init=False)
@@ -232,7 +232,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
     store, log_store, metric_store = parts.objects, parts.logs, parts.metrics
     principals, changes = parts.identity, parts.changes
     blobs = BlobStore(layout.registry)
-    images = Images(EnvironmentBuilder(), OwnImages(blobs, layout.rootfs, keeper=engines.podman))
+    images = Images(EnvironmentBuilder(), OwnImages(blobs, layout.rootfs, keeper=engines.containers))
     registry = ImageRegistry(blobs, database, clock, settings.account, settings.region)
     own_images = ImageFinder(blobs, settings.account)
     own_images.registry = registry.found

@@ -9,22 +9,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloche.compute.containers.finding import NAMES
 from cloche.compute.images.archives import load
 from cloche.compute.images.own import OwnImage, OwnImages
 from cloche.compute.images.store import BlobStore
 from cloche.compute.local import LocalRuntime
 from cloche.compute.local.root import works
 from cloche.compute.local.sandbox import bubblewrap
-from cloche.compute.podman import Podman, found
 from cloche.compute.runtime import Ended, Lost, Mount, Observation, ProcessSpec, Root, Running, Standby
-from cloche.foundation.errors import Invalid
 from cloche_jobs.contract import PACKAGE_ROOT, package_folder
-from made_images import python_image
+from container_programs import Programs
+from made_images import of_root, python_image
 
 CONTAINED = frozenset(
     {
@@ -37,7 +38,8 @@ CONTAINED = frozenset(
         "test_nothing_is_left_when_the_runner_is_killed",
     }
 )
-"""Held by Podman's containers always; with ``PODMAN_TESTS=all`` in the environment the rest is, too (a minute)."""
+"""Held by Docker's and Podman's containers always, as is all of ``test_escapes``; with ``CONTAINER_TESTS=all`` in the
+environment the rest is, too (two minutes)."""
 PYTHON = str(Path(sys.executable))
 
 
@@ -131,7 +133,7 @@ class Bench:
 
     def beside(self) -> LocalRuntime:
         """The runtime of a server that was started after this one."""
-        return LocalRuntime(self.folder / "run", self.sandbox, podman=self.runtime.podman)
+        return LocalRuntime(self.folder / "run", self.sandbox, containers=self.runtime.containers)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -139,9 +141,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bench" in metafunc.fixturenames:
         escapes = metafunc.module.__name__.rpartition(".")[2] == "test_escapes"
         held = metafunc.module.__name__.rpartition(".")[2] in ("test_runtime", "test_hosts", "test_companions")
-        contained = held and ("PODMAN_TESTS" in os.environ or metafunc.function.__name__ in CONTAINED)
+        contained = held and ("CONTAINER_TESTS" in os.environ or metafunc.function.__name__ in CONTAINED)
         kinds = ["bubblewrap", "standby", "process", *(["image"] if escapes else [])]
-        kinds += ["podman"] if contained else []
+        kinds += NAMES if contained or escapes else []
         metafunc.parametrize("bench", kinds, indirect=True)
 
 
@@ -157,22 +159,19 @@ def python_root(tmp_path_factory: pytest.TempPathFactory) -> OwnImage:
 
 
 @pytest.fixture(scope="session")
-def podman() -> Podman:
-    try:
-        return found()
-    except Invalid as error:
-        pytest.skip(f"PODMAN IS NOT TESTED: {error.message}")
+def stored(tmp_path_factory: pytest.TempPathFactory, container_programs: Programs) -> Callable[[str], Root]:
+    """The example's image, but that root runs it, in the store of Docker or Podman."""
 
+    @cache
+    def stored_by(name: str) -> Root:
+        program = container_programs.program(name)
+        folder = tmp_path_factory.mktemp("stored")
+        store = BlobStore(folder / "registry")
+        ((_, digest),) = load(store, of_root(python_image(folder / "image.tar")))
+        image = OwnImages(store, folder / "rootfs", keeper=program).ready(digest)
+        return Root(image.root, image.in_use, stored=image.stored)
 
-@pytest.fixture(scope="session")
-def stored_image(tmp_path_factory: pytest.TempPathFactory, podman: Podman) -> Iterator[Root]:
-    """The example's image, in Podman's store."""
-    folder = tmp_path_factory.mktemp("stored")
-    store = BlobStore(folder / "registry")
-    ((_, digest),) = load(store, python_image(folder / "image.tar"))
-    image = OwnImages(store, folder / "rootfs", keeper=podman).ready(digest)
-    yield Root(image.root, image.in_use, stored=image.stored)
-    podman.discard(image.stored)
+    return stored_by
 
 
 @pytest.fixture
@@ -180,19 +179,15 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param != "process" and bubblewrap() is None:
         pytest.skip("bubblewrap is not there or cannot make a sandbox here: THE SANDBOX IS NOT TESTED")
     stands_by = request.param == "standby"
-    root = None
+    root, program = None, None
     if request.param == "image":
         image: OwnImage = request.getfixturevalue("python_root")
         root = Root(image.root, image.in_use)
-    if request.param == "podman":
-        root = request.getfixturevalue("stored_image")
+    if request.param in NAMES:
+        program = request.getfixturevalue("container_programs").program(request.param)
+        root = request.getfixturevalue("stored")(request.param)
     sandbox = "process" if request.param == "process" else "bubblewrap"
-    runtime = LocalRuntime(
-        tmp_path / "run",
-        sandbox,
-        standby=stands_by,
-        podman=request.getfixturevalue("podman") if request.param == "podman" else None,
-    )
+    runtime = LocalRuntime(tmp_path / "run", sandbox, standby=stands_by, containers=program)
     yield Bench(runtime, tmp_path, sandbox, stands_by, root)
     for id in runtime.known():
         runtime.forget(id)

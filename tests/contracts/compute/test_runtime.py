@@ -30,14 +30,14 @@ def test_exit_codes_are_told(bench: Bench, code: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
 def test_death_by_a_signal_is_told_as_such(bench: Bench, number: signal.Signals) -> None:
-    if bench.runtime.podman is not None:
+    if bench.runtime.containers is not None:
         pytest.skip("the first process of a container gets no such signal of its own")
     ended = bench.run(f"import os; os.kill(os.getpid(), {int(number)})")
     assert (ended.cause, ended.exit_code, ended.signal) == ("exited", None, int(number))
 
 
 def test_exit_139_is_not_mistaken_for_a_signal(bench: Bench) -> None:
-    if bench.runtime.podman is not None:
+    if bench.runtime.containers is not None:
         pytest.skip("so do containers tell of signals")
     ended = bench.run("raise SystemExit(139)")
     assert (ended.exit_code, ended.signal) == (139, None)
@@ -61,7 +61,7 @@ def test_a_folder_that_is_not_there(bench: Bench) -> None:
 
 def test_output_is_complete_and_in_order(bench: Bench) -> None:
     last = (
-        "stdout" if bench.runtime.podman is not None else "stderr"
+        "stdout" if bench.runtime.containers is not None else "stderr"
     )  # a container's are two ways, and either is in order
     bench.run(f"import sys\nfor n in range(20000): print(n)\nprint('last without newline', end='', file=sys.{last})")
     lines = bench.printed().splitlines()
@@ -69,7 +69,9 @@ def test_output_is_complete_and_in_order(bench: Bench) -> None:
 
 
 def test_output_is_bounded(bench: Bench) -> None:
-    small = LocalRuntime(bench.folder / "run", bench.sandbox, output_bytes_max=1000, podman=bench.runtime.podman)
+    small = LocalRuntime(
+        bench.folder / "run", bench.sandbox, output_bytes_max=1000, containers=bench.runtime.containers
+    )
     small.start(bench.spec("print('x' * 100_000); print('end')"))
     assert bench.ended(runtime=small).exit_code == 0
     printed = bench.printed()
@@ -299,7 +301,7 @@ def test_forget_kills_and_removes(bench: Bench) -> None:
 
 
 def test_memory_limit(bench: Bench) -> None:
-    if bench.runtime.podman is not None:
+    if bench.runtime.containers is not None:
         ended = bench.run("x = b'x' * 1024**3", limits=Limits(memory_bytes=128 * 1024**2))
         assert ended.signal == signal.SIGKILL, "the kernel's, of what a container uses altogether"
         return

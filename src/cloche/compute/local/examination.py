@@ -43,7 +43,7 @@ def examine(data: Path) -> Iterator[Finding]:
         yield _several_instances()
         yield _sockets()
         yield _own_images()
-    yield from _podman()
+    yield from _programs()
     groups = cgroups.found()
     yield _control_groups(groups)
     yield from _limits(groups)
@@ -58,16 +58,18 @@ def _own_images() -> Finding:
     return Finding("containers of your own", "limited", "not here: no overlay in a user namespace", advice)
 
 
-def _podman() -> Iterator[Finding]:
-    """Only where it is there: nobody needs it."""
-    if shutil.which("podman") is None:
-        return
-    from cloche.compute.podman import found
+def _programs() -> Iterator[Finding]:
+    """Only those that are there: nobody needs them."""
+    from cloche.compute.containers.finding import NAMES, found
 
-    try:
-        yield Finding("podman", "ok", f"{found().version}: cloche up --containers podman runs your images with it")
-    except Invalid as error:
-        yield Finding("podman", "limited", error.message, "not needed: images of your own run in bubblewrap")
+    for name in NAMES:
+        if shutil.which(name) is None:
+            continue
+        try:
+            text = f"{found(name).version}: cloche up --containers {name} runs your images with it"
+            yield Finding(name, "ok", text)
+        except Invalid as error:
+            yield Finding(name, "limited", error.message, "not needed: images of your own run in bubblewrap")
 
 
 def _bubblewrap() -> Finding:

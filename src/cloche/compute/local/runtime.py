@@ -40,7 +40,7 @@ from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
 
 if TYPE_CHECKING:
-    from cloche.compute.podman import Podman
+    from cloche.compute.containers.program import ContainerProgram
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 class LocalRuntime:
     """``sandbox`` is ``auto``, ``bubblewrap`` or ``process``. Raises ``Invalid`` where bubblewrap is demanded and
     does not work. ``run_dir`` is made; two runtimes may share one (a new server beside one that is ending). With
-    ``standby`` processes are made ahead (``standby.py``). With ``podman`` what has a root of its own is a container."""
+    ``standby`` processes are made ahead (``standby.py``). With ``containers`` what has a root of its own is one."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class LocalRuntime:
         *,
         output_bytes_max: int = LOG_BYTES_PER_JOB_MAX,
         standby: bool = False,
-        podman: Podman | None = None,
+        containers: ContainerProgram | None = None,
     ) -> None:
         self._run_dir = run_dir
-        self.podman = podman
+        self.containers = containers
         self._output_bytes_max = output_bytes_max
         self._bwrap = _chosen(sandbox)
         self._etc = run_dir / ".etc"
@@ -75,7 +75,7 @@ class LocalRuntime:
         self._listeners: list[Callable[[str], None]] = []
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
-        if podman is not None:
+        if containers is not None:
             self._capabilities = replace(self._capabilities, own_roots=True)
         self._standby: Standby | None = None
         if self._bwrap is not None:
@@ -166,7 +166,7 @@ class LocalRuntime:
     def usage(self, ids: Iterable[str]) -> dict[str, Usage]:
         runners = self._runners_alive(ids)
         found = usage_of(runners)
-        if self.podman is not None:  # a container is no child of its runner
+        if self.containers is not None:  # a container is no child of its runner
             contained = [id for id in runners if (self._folder(id) / "container-0").exists()]
             for id, hosts in self.usage_on_hosts(contained).items():
                 parts = [found.get(id, Usage(0.0, 0)), *hosts]
@@ -281,11 +281,11 @@ class LocalRuntime:
         written = [ml_root]
         image = None
         container = None
-        if self.podman is not None and host.root is not None:
-            from cloche.compute.podman import open_to_all
+        if self.containers is not None and host.root is not None:
+            from cloche.compute.containers.program import open_to_all
 
             open_to_all(host)
-            container = self.podman.container(
+            container = self.containers.container(
                 spec, number, mark[processes.MARK], folder, box.addresses(spec), environment
             )
         elif self._bwrap is not None and host.root is not None:
@@ -353,8 +353,8 @@ class LocalRuntime:
             self._sweep(runner["token"], self._folder(id))
 
     def _sweep(self, token: str, folder: Path) -> None:
-        if self.podman is not None and (containers := list(folder.glob("container-*"))):
-            self.podman.remove(token, len(containers))
+        if self.containers is not None and (hosts := len(list(folder.glob("container-*")))):
+            self.containers.remove(token, hosts)
         processes.sweep(token)
         self.control_groups.remove(token)
 

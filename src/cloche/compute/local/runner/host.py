@@ -26,7 +26,27 @@ class Host:
         self.groups: Groups | None = None
         self.ending: tuple[int, int] | None = None
         self.source: int | None = None
+        self.is_expected = False
         self.output = os.open(output_name(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def network(self) -> int:
+        """A descriptor of the network that is there for it; -1 where one has to be made."""
+        if not self.spec["container"]:
+            return -1
+        from .contained import network_of
+
+        self.is_expected = True
+        return network_of(self.spec["container"])
+
+    def kill(self) -> None:
+        """Its process; or what was made for that, where it came to none."""
+        if self.process is not None:
+            self.process.kill()
+        elif self.is_expected:
+            from .contained import remove
+
+            self.is_expected = False
+            remove(self.spec["container"])
 
     def begin(self) -> None:
         """Start the process; 1 and 2, which it inherits, are the way into its output until the next host's turn."""
@@ -57,7 +77,11 @@ class Host:
 
     @property
     def memory_ran_out(self) -> bool:
-        return self.groups is not None and self.failed and self.groups.memory_ran_out()
+        if not self.failed:
+            return False
+        if self.spec["container"]:
+            return bool(getattr(self.process, "memory_ran_out", False))
+        return self.groups is not None and self.groups.memory_ran_out()
 
     def copy(self) -> None:
         """Move what was printed into the file; once that is full, read on and drop."""

@@ -40,13 +40,15 @@ class Networks:
             make_bridge("hosts")
             self._middle = _here()
 
-    def enter(self, number: int) -> None:
-        """Be where that host (from 0 on) is to be started; only once for each."""
+    def enter(self, number: int, place: int = -1) -> None:
+        """Be where that host (from 0 on) is to be started; only once for each. ``place`` is a network that is there
+        already, which becomes the host's and is closed here."""
         if self._shared:
             return
-        self._unshare(CLONE_NEWNET)
-        set_up("lo")
-        place = _here()
+        if place < 0:
+            self._unshare(CLONE_NEWNET)
+            set_up("lo")
+            place = _here()
         self._go(self._middle)
         make_cable(f"host{number}", "hosts", "eth0", place)
         self._go(place)

@@ -123,7 +123,7 @@ class Runner:
         try:
             for host in self.hosts:
                 if networks is not None:
-                    networks.enter(host.number)
+                    networks.enter(host.number, host.network())
                 host.begin()
         finally:
             if networks is not None:
@@ -209,8 +209,7 @@ class Runner:
 
     def _kill(self) -> None:
         for host in self.hosts:
-            if host.process is not None:
-                host.process.kill()
+            host.kill()
 
     def _look_at_disk(self, now: float) -> None:
         """End what fills the disk. Looking takes a twentieth of the time at most, however many files there are."""
@@ -242,7 +241,7 @@ class Runner:
         """Whether it was the kernel that ended a host: then nobody else could say why."""
         for host in self.hosts:
             if self.cause == "exited" and host.memory_ran_out:
-                most = host.spec["groups"]["memory_bytes"]
+                most = (host.spec["container"] or host.spec["groups"])["memory_bytes"]
                 self.cause, self.culprit = "limit_reached", host
                 self.message = f"Out of memory: {most} bytes are allowed"
 
