@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from cloche.cli.client import Client, Refused
+from cloche.cli.file_systems import told
 from cloche.cli.here import console_link, running_on
 from cloche.cli.jobs import JOB_KINDS
 from cloche.cli.options import data_option
@@ -27,6 +28,8 @@ def command(data: Path) -> None:
     click.echo(f"  console   {console_link(layout, running)}")
     if running.jobs:
         click.echo(f"  isolation {running.jobs}")
+    for line in told(running.file_systems):
+        click.echo(f"  files     {line}")
     if running.secure:
         click.echo(f"  https     {running.secure}")
     if running.fallback:

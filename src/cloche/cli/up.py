@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cloche.cli.file_systems import file_systems_of, told
 from cloche.cli.here import console_link
 from cloche.cli.options import data_option
 from cloche.foundation.errors import ClocheError
@@ -47,6 +48,13 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
     help="What runs container images of your own.",
 )
 @click.option(
+    "--file-system",
+    "file_systems",
+    multiple=True,
+    metavar="ID=DIRECTORY",
+    help="A directory of this machine that stands for a file system (EFS, Lustre) in training jobs. Repeatable.",
+)
+@click.option(
     "--standby/--no-standby", default=True, show_default=True, help="Have processes stand by for the images in use."
 )
 @click.option("--tls", is_flag=True, help="Answer https too, with a certificate of Cloche's own authority.")
@@ -74,6 +82,7 @@ def command(verbose: bool, detach: bool, data: Path, **chosen: Any) -> None:
     account = chosen["account"]
     if not (len(account) == 12 and account.isascii() and account.isdigit()):
         raise click.UsageError("--account is twelve digits")
+    chosen["file_systems"] = file_systems_of(chosen["file_systems"], data)
     chosen["tls"] = chosen["tls"] or chosen["tls_certificate"] is not None or chosen["tls_port"] is not None
     if chosen["tls_key"] is not None and chosen["tls_certificate"] is None:
         raise click.UsageError("--tls-key needs --tls-cert, the certificate of that key")
@@ -115,6 +124,8 @@ def _ready(running: Running, wiring: Wiring) -> None:
         whose = "yours" if running.certificate else f"of Cloche's own authority, {layout.keys / 'ca.pem'}"
         click.echo(f"  https      {running.secure}  (the certificate is {whose})")
     click.echo(f"  jobs       {running.jobs}")
+    for line in told(running.file_systems):
+        click.echo(f"  files      {line}")
     if running.fallback:
         click.echo(f"  fallback   services that Cloche does not speak are passed on to {running.fallback}")
     if wiring.parts.settings.any_credentials:

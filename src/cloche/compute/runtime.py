@@ -39,6 +39,9 @@ class Mount:
     source: Path
     target: str
     writable: bool = False
+    identity: tuple[int, int] | None = None
+    """Device and inode of a folder that is somebody else's: nothing about it is changed, and the process is not begun
+    where another has taken its place since it was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ class ProcessSpec:
     root: Root | None = None
     """Needs ``Capabilities.own_roots``; so does an ``inlet``."""
     inlet: Inlet | None = None
+    notice: str = ""
+    """A line that the output of each host begins with."""
 
     @property
     def hosts(self) -> tuple[Host, ...]:

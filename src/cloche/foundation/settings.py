@@ -21,6 +21,9 @@ class Settings:
     """How jobs are kept apart: ``auto`` (bubblewrap when it works), ``bubblewrap`` or ``process``."""
     containers: str = "bubblewrap"
     """What runs images of the user's own: ``bubblewrap``, unpacked, ``podman`` or ``docker``."""
+    file_systems: tuple[tuple[str, Path], ...] = ()
+    """Which directories of this machine stand for file systems (EFS, FSx for Lustre) that training jobs name by their
+    ids."""
     standby: bool = True
     """Have processes stand by for the images in use, in sandboxes of their own: the next job starts at once."""
     stop_grace_seconds: float = STOP_GRACE_SECONDS

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cloche.compute.runtime import Limits, Runtime
 from cloche.foundation.clock import Clock
 from cloche.foundation.limits import STOP_GRACE_SECONDS
+from cloche.jobs.file_systems import FileSystems
 from cloche.jobs.folders import Folders
 from cloche.jobs.following import Follower
 from cloche.jobs.outside import Gateway, Images, JobCredentials
@@ -37,6 +38,7 @@ class Equipment:
     gateway: Gateway | None = None
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     limits: Limits = field(default_factory=Limits)
+    file_systems: FileSystems = field(default_factory=FileSystems)
     place_count: int | None = None
     """How many processes of jobs run at once; by default as many as the machine has processors, at least two."""
     places: Places = field(init=False)

@@ -23,7 +23,7 @@ import fcntl
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,8 @@ class Running:
     """The file of the certificate that the user gave for it."""
     fallback: str = ""
     """The server that services which Cloche does not speak are passed on to."""
+    file_systems: list[list[str]] = field(default_factory=list)
+    """(id, directory) of each file system that jobs may name."""
 
     @property
     def url(self) -> str:

@@ -177,6 +177,7 @@ def _running(settings: Settings, wiring: Wiring, tls_port: int) -> Running:
         secure="" if tls is None else f"https://{'[' + tls.host + ']' if ':' in tls.host else tls.host}:{tls_port}",
         certificate=str(settings.tls_certificate or ""),
         fallback=settings.fallback,
+        file_systems=[[id, str(folder)] for id, folder in settings.file_systems],
     )
 
 

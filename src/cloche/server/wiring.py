@@ -64,6 +64,7 @@ from cloche.engines.tuning import Tuning
 from cloche.foundation.settings import Settings
 from cloche.jobs import reading
 from cloche.jobs.equipment import Equipment
+from cloche.jobs.file_systems import FileSystems
 from cloche.jobs.outside import Gateway
 from cloche.server import lineage_following
 from cloche.server.accounts import AccountRoutes
@@ -252,6 +253,7 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
             PackageSources(layout.run / "packages", [layout.root]),
         ),
         stop_grace_seconds=settings.stop_grace_seconds,
+        file_systems=FileSystems(dict(settings.file_systems)),
     )
     training = Training(layout.run / "training", equipment)
     transforms = Transforms(layout.run / "transform", socket_folder(layout.root), equipment)

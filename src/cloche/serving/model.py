@@ -40,6 +40,8 @@ class ServedModel:
     """Of the container, where the model has several (``ContainerHostname``)."""
     own: str = ""
     """Of an image of the user's own, its manifest's digest: what the address meant when the model was asked for."""
+    notice: str = ""
+    """What the log of its server begins with."""
 
     @property
     def key(self) -> str:

@@ -85,6 +85,26 @@ def test_what_is_written_is_the_jobs_own_and_goes_with_it(imaged: Bench) -> None
     assert not (imaged.folder / "run" / "one").exists()
 
 
+def test_somebody_elses_folder_is_read_only_or_written_through(imaged: Bench) -> None:
+    theirs = imaged.folder / "theirs"
+    theirs.mkdir()
+    (theirs / "file").write_text("theirs\n")
+    status = theirs.stat()
+    mount = Mount(theirs, "/opt/ml/input/data/fs", True, (status.st_dev, status.st_ino))
+    script = (
+        "print(open('/opt/ml/input/data/fs/file').read()); open('/opt/ml/input/data/fs/new', 'w').write('new')\n"
+        "try: print(open('/opt/ml/input/data/read/other', 'w'))\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    read = replace(mount, target="/opt/ml/input/data/read", writable=False)
+    assert imaged.run(script, "first", mounts=(mount, read)).exit_code == 0, imaged.printed("first")
+    assert imaged.printed("first").split("\n") == ["theirs", "", "Read-only file system", ""]
+    assert (theirs / "new").read_text() == "new"
+    theirs.rename(imaged.folder / "moved")
+    theirs.symlink_to("/etc")
+    assert imaged.run(script, "second", mounts=(mount,)).cause == "not_started"
+
+
 def test_what_is_written_counts_as_its_disk(imaged: Bench) -> None:
     script = (
         "import time\n"

@@ -108,6 +108,17 @@ def test_mounts_are_read_only_unless_they_say_so(boxed: Bench) -> None:
     assert (scratch / "made").read_text() == "yes"
 
 
+def test_no_folder_is_taken_for_the_one_that_was_looked_at(boxed: Bench) -> None:
+    theirs = _made(boxed.folder / "theirs")
+    status = theirs.stat()
+    mount = Mount(theirs, "/opt/ml/input/data/fs", True, (status.st_dev, status.st_ino))
+    theirs.rename(boxed.folder / "moved")
+    theirs.symlink_to("/etc")
+    ended = boxed.run("", mounts=(mount,), notice="[cloche] nothing")
+    assert ended.cause == "not_started"
+    assert "is another folder than the one that was looked at" in ended.message
+
+
 def test_a_file_may_be_mounted_where_a_folder_of_the_system_has_none(boxed: Bench) -> None:
     program = boxed.folder / "program"
     program.write_text("#!/bin/sh\necho here\n")

@@ -7,12 +7,13 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cloche.compute.local import LocalRuntime
-from cloche.compute.runtime import Ended, Limits, Lost, Running
+from cloche.compute.runtime import Ended, Limits, Lost, Mount, Running
 from cloche.foundation.errors import Invalid
 
 from .conftest import Bench, is_there, until
@@ -78,6 +79,31 @@ def test_output_is_bounded(bench: Bench) -> None:
     assert printed.startswith("x" * 1000 + "\n[cloche] the log of this process is full")
     assert len(printed) < 2000
     small.close()
+
+
+def test_somebody_elses_folder_is_left_as_it_is(bench: Bench) -> None:
+    """Nothing is moved, nor given other rights. The output begins with the notice."""
+    if not bench.runtime.capabilities.private_files:
+        pytest.skip("a plain process promises nothing of the kind")
+    theirs = bench.folder / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    (theirs / "file").write_text("theirs\n")
+    (theirs / "file").chmod(0o604)
+    status = theirs.stat()
+    mount = Mount(theirs, "/opt/ml/input/data/fs", True, (status.st_dev, status.st_ino))
+    read = replace(mount, target="/opt/ml/input/data/read", writable=False)
+    script = (
+        "print(open('/opt/ml/input/data/fs/file').read()); open('/opt/ml/input/data/fs/new', 'w')\n"
+        "try: print(open('/opt/ml/input/data/read/new', 'w'))\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    assert bench.run(script, mounts=(mount, read), notice="[cloche] first").exit_code == 0, bench.printed()
+    assert bench.printed().split("\n") == ["[cloche] first", "theirs", "", "Read-only file system", ""]
+    now = theirs.stat()
+    assert (now.st_mode, now.st_ino) == (status.st_mode, status.st_ino)
+    assert (theirs / "file").stat().st_mode & 0o777 == 0o604
+    assert (theirs / "new").exists()
 
 
 def test_environment_is_what_was_given(bench: Bench) -> None:

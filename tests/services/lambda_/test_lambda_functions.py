@@ -65,7 +65,8 @@ def test_names_are_taken_once_and_missing_ones_are_told(client: Client) -> None:
     [
         ({"Runtime": "nodejs22.x"}, "InvalidParameterValueException", "nodejs22.x"),
         ({"PackageType": "Image", "Code": {"ImageUri": "x"}}, "InvalidParameterValueException", "PackageType Image"),
-        ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}}, "InvalidParameterValue", "VpcConfig"),
+        ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}}, "InvalidParameterValue", "must coexist"),
+        ({"VpcConfig": {"SubnetIds": ["sg-1"], "SecurityGroupIds": ["sg-1"]}}, "ValidationException", "subnet-"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException", "SnapStart"),
         ({"Code": {"ZipFile": b"no zip"}}, "InvalidParameterValueException", "Could not unzip uploaded file"),
         ({"Code": {"ZipFile": b""}}, "InvalidParameterValueException", "non-empty zip"),
@@ -84,6 +85,18 @@ def test_what_cannot_be_is_refused(client: Client, members: dict[str, Any], code
     with pytest.raises(ClientError, match=words) as refused:
         make_function(client, "refused", ECHO, **members)
     assert refused.value.response["Error"]["Code"].startswith(code)
+
+
+def test_vpc_settings_are_kept_until_they_are_emptied(client: Client) -> None:
+    wanted = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    made = make_function(client, "in-a-vpc", ECHO, VpcConfig=wanted)
+    assert made["VpcConfig"] == {**wanted, "Ipv6AllowedForDualStack": False}
+    functions = client("lambda")
+    functions.update_function_configuration(FunctionName="in-a-vpc", Timeout=7)
+    assert functions.get_function_configuration(FunctionName="in-a-vpc")["VpcConfig"]["SubnetIds"] == ["subnet-1"]
+    none = {"SubnetIds": [], "SecurityGroupIds": []}
+    functions.update_function_configuration(FunctionName="in-a-vpc", VpcConfig=none)
+    assert "VpcConfig" not in functions.get_function_configuration(FunctionName="in-a-vpc")
 
 
 def test_operations_that_are_not_offered_say_why(client: Client) -> None:

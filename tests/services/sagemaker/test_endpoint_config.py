@@ -95,7 +95,6 @@ CAPTURE = {
         ("AsyncInferenceConfig", {"OutputConfig": {"S3OutputPath": "s3://hosting-models/out"}}),
         ("ExplainerConfig", {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}),
         ("ShadowProductionVariants", [{"VariantName": "Shadow", "ModelName": "none"}]),
-        ("VpcConfig", {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}),
     ],
 )
 def test_what_cloche_does_not_do_is_refused_by_name(

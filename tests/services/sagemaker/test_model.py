@@ -118,7 +118,6 @@ CONTAINER = {"Image": XGBOOST}
 @pytest.mark.parametrize(
     ("member", "request_"),
     [
-        ("VpcConfig", {"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}),
         ("Mode MultiModel", {"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}),
         ("MultiModelConfig", {"PrimaryContainer": {**CONTAINER, "MultiModelConfig": {"ModelCacheSetting": "Enabled"}}}),
         (

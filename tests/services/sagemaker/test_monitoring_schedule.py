@@ -156,8 +156,8 @@ DEFINITIONS: list[tuple[dict[str, Any], str]] = [
     ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
     ({"application": {"ImageUri": "somewhere.org/unknown:1"}}, "unknown"),
     (
-        {"NetworkConfig": {"VpcConfig": {"SecurityGroupIds": ["s"], "Subnets": ["n"]}}},
-        "NetworkConfig.VpcConfig",
+        {"NetworkConfig": {"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["n"]}}},
+        "NetworkConfig.VpcConfig.Subnets has 'n'",
     ),
 ]
 

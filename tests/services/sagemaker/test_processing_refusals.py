@@ -45,7 +45,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         },
         "ProcessingOutputConfig.Outputs.1.FeatureStoreOutput",
     ),
-    ({"NetworkConfig": {"VpcConfig": {"SecurityGroupIds": ["s"], "Subnets": ["n"]}}}, "NetworkConfig.VpcConfig"),
+    ({"NetworkConfig": {"VpcConfig": {"SecurityGroupIds": ["s"], "Subnets": ["n"]}}}, "SecurityGroupIds has 's'"),
     ({"ProcessingInputs": [source("a", "in/refused/", "/opt/ml/model")]}, "must begin with /opt/ml/processing/"),
     ({"ProcessingInputs": [source("a", "in/refused/", "/opt/ml/processing/")]}, "must begin with"),
     ({"ProcessingInputs": [source("a", "in/refused/", f"{ML}/../x")]}, "must begin with"),

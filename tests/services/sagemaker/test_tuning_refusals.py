@@ -132,8 +132,8 @@ def test_what_the_training_jobs_would_be_refused_for(bench: TuningBench) -> None
     )
     nobody = bench.definition(RoleArn="arn:aws:iam::123456789012:role/nobody-here")
     assert words(bench, TrainingJobDefinition=nobody).startswith("Could not assume role")
-    closed = bench.definition(VpcConfig={"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]})
-    assert "VpcConfig" in words(bench, TrainingJobDefinition=closed)
+    swapped = bench.definition(VpcConfig={"SecurityGroupIds": ["subnet-1"], "Subnets": ["sg-1"]})
+    assert "VpcConfig.SecurityGroupIds has 'subnet-1'" in words(bench, TrainingJobDefinition=swapped)
 
 
 def test_names_at_their_limit(bench: TuningBench) -> None:

@@ -212,7 +212,7 @@ def open_to_all(host: Host) -> None:
     folders that nobody else of this machine can enter. So it is with SageMaker's."""
     for folder, more_folder, more_file in (
         (host.ml_root, 0o777, 0o666),
-        *((m.source, 0o555, 0o444) for m in host.mounts),
+        *((m.source, 0o555, 0o444) for m in host.mounts if m.identity is None),
     ):
         for path in [folder, *folder.rglob("*")] if folder.is_dir() else [folder]:
             if path.is_symlink():

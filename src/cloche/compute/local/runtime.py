@@ -97,6 +97,7 @@ class LocalRuntime:
             folder.mkdir(mode=0o700, exist_ok=True)
             token = secrets.token_hex(16)
             _write_spec(folder, token, self._document(spec, token, folder))
+            _announce(folder, spec)
             self._begin(folder)
         runner = _claim_of(folder)
         if runner is None:
@@ -119,6 +120,7 @@ class LocalRuntime:
                 host["groups"] = ready.groups
                 document["order"] = order_of(spec, mounts, host["job"])
                 _write_spec(folder, ready.token, document)
+                _announce(folder, spec)
                 took = ready.take() or _claim_of(folder) is not None
         finally:
             ready.let_go() if took else ready.kill()
@@ -318,6 +320,7 @@ class LocalRuntime:
                 "shares_network": spec.network and host.inlet is None,
                 "stands_by": stands_by,
                 "image": image,
+                "folders": [(each.target, *each.identity) for each in host.mounts if each.identity is not None],
                 "stop_signal": root.signal_number(host.root.stop_signal if host.root else ""),
                 "inlet": [str(host.inlet.socket), host.inlet.port] if host.inlet is not None else None,
             },
@@ -417,6 +420,16 @@ def _write_spec(folder: Path, token: str, document: dict[str, Any]) -> None:
     part = folder / f"spec.{token}"
     part.write_bytes(marshal.dumps(document))
     part.replace(folder / "spec")
+
+
+def _announce(folder: Path, spec: ProcessSpec) -> None:
+    """Begin each host's output with the process's notice, once; whatever prints there only ever appends."""
+    line = f"{spec.notice}\n".encode()
+    for number in range(len(spec.hosts) if spec.notice else 0):
+        with (folder / output_name(number)).open("a+b") as file:
+            file.seek(0)
+            if file.read(len(line)) != line:
+                file.write(line)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

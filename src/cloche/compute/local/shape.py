@@ -37,7 +37,7 @@ def shape_of(spec: ProcessSpec) -> Shape | None:
     wanted = spec.standby
     if wanted is None or spec.more_hosts or spec.companions or spec.socket is not None:
         return None
-    if any(mount.writable for mount in spec.mounts) or not _is_there(spec):
+    if any(mount.writable or mount.identity for mount in spec.mounts) or not _is_there(spec):
         return None
     python = interpreter_of(spec)
     options: tuple[str, ...] = ()

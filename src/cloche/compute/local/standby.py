@@ -213,6 +213,7 @@ class Standby:
             directory="/",
             max_runtime_seconds=None,
             limits=shape.limits,
+            notice="",
         )
         document = self._make(waiting, token, folder)
         groups = document["hosts"][0]["groups"]

@@ -62,6 +62,8 @@ class Configuration:
     architecture: str = "x86_64"
     log_group: str = ""
     kms_key: str = ""
+    vpc: Mapping[str, Any] = field(default_factory=dict)
+    """Kept and shown."""
 
 
 @dataclass(frozen=True, slots=True)

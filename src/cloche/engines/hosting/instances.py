@@ -124,6 +124,7 @@ class Seat:
                 more_hosts=tuple(others),
                 stop_grace_seconds=STOP_GRACE_SECONDS,
                 socket=socket,
+                notice=model.notice,
             )
         )
         self.seen(endpoint, instance)

@@ -50,6 +50,8 @@ class VariantPlan:
     """Each request is for one of the containers, which it names; else it goes through all of them in turn."""
     own: str = ""
     """The digest of an image of the user's own, as the first container's address meant when this was planned."""
+    notice: str = ""
+    """What the log of each instance begins with."""
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -63,6 +65,7 @@ class VariantPlan:
             self.memory_mb,
             self.container,
             self.own,
+            self.notice,
         )
         return (first, *self.further)
 

@@ -56,6 +56,8 @@ class Plan:
     """How much the job may write below ``/opt/ml``, on each host."""
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """What the job is told of itself: ``processingjobconfig.json``."""
+    notice: str = ""
+    """What the job's log begins with."""
 
     @property
     def hosts(self) -> tuple[JobHost, ...]:

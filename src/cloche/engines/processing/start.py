@@ -70,6 +70,7 @@ def process_of(
         limits=limits,
         max_runtime_seconds=plan.max_runtime_seconds,
         stop_grace_seconds=stop_grace_seconds,
+        notice=plan.notice,
         companions=tuple(feeder(place.of_host(host.number)) for host in plan.hosts if staged[host.number].has_pipes),
         standby=software.standby(
             image.imports if is_own else (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -34,8 +34,8 @@ from cloche.engines.training.machine import (
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import publish
 from cloche.engines.training.scraping import Scraper
-from cloche.engines.training.stage_inputs import stage
-from cloche.engines.training.start import process_of
+from cloche.engines.training.stage_inputs import directories_of, stage
+from cloche.engines.training.start import limits_of, process_of
 from cloche.engines.training.warm_pools import WarmPools
 from cloche.foundation.errors import LimitReached, NotFound
 from cloche.jobs.cleaning import Cleaner
@@ -153,6 +153,7 @@ class TrainingDriver:
         able = self.equipment.runtime.capabilities
         alone = len(plan.hosts) == 1
         interface = INTERFACE if alone else self.equipment.runtime.interface(network=plan.network)
+        directories = directories_of(plan, self.equipment.file_systems)
         credentials, wait = self.equipment.credentials.promised(process, plan.role_arn, "SageMaker")
         with self.equipment.readings.of(item.id):
             for host in plan.hosts:
@@ -164,6 +165,7 @@ class TrainingDriver:
                     is_wanted=lambda: self.equipment.reconciler.is_current(item),
                     host=host,
                     interface=interface,
+                    directories=directories,
                 )
         self.processes[process] = item.id
         spec = process_of(
@@ -180,8 +182,9 @@ class TrainingDriver:
                 hosts=plan.hosts,
             ),
             stop_grace_seconds=self.equipment.stop_grace_seconds,
-            limits=replace(self.equipment.limits, disk_bytes=plan.volume_bytes),
+            limits=limits_of(plan, self.equipment.limits),
             caches=self.pools.caches(plan, place, private_files=able.private_files),
+            directories=directories,
         )
         wait()
         self.equipment.runtime.start(spec)

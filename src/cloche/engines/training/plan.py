@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cloche.jobs.file_systems import DirectoryInput
 from cloche.jobs.hosts import Group, JobHost, Share, hosts_of
 from cloche.jobs.inputs import S3Input
 
@@ -92,6 +93,10 @@ class Plan:
     """How long the job's warm pool is kept after its end; 0: it has none."""
     retries: int = 0
     """How often a failure that was Cloche's own starts the job anew."""
+    directories: tuple[DirectoryInput, ...] = ()
+    """Channels that are folders of file systems: of every host, the whole of them."""
+    notice: str = ""
+    """What the job's log begins with."""
 
     @property
     def is_spot(self) -> bool:
@@ -116,6 +121,7 @@ class Plan:
                 **data,
                 "groups": tuple(Group(**group) for group in data["groups"]),
                 "channels": tuple(Channel.from_data(channel) for channel in data["channels"]),
+                "directories": tuple(DirectoryInput(**each) for each in data.get("directories", ())),
                 "metrics": tuple(Metric(**metric) for metric in data["metrics"]),
                 "entrypoint": tuple(data["entrypoint"]),
                 "arguments": tuple(data["arguments"]),

@@ -10,13 +10,14 @@ executable there. What it is given is small, and then copied; else it is links, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cloche.compute.runtime import Mount
 from cloche.engines.training.checkpoints import restore
 from cloche.engines.training.plan import Plan
-from cloche.foundation.errors import NotFound
+from cloche.foundation.errors import Invalid, NotFound
+from cloche.jobs.file_systems import FileSystems
 from cloche.jobs.hosts import JobHost
 from cloche.jobs.pipes import Pipe, stage_pipes
 from cloche.jobs.place import Place
@@ -37,10 +38,11 @@ def stage(
     is_wanted: Callable[[], bool],
     host: JobHost,
     interface: str,
+    directories: Sequence[Mount] = (),
 ) -> None:
     """Lay out everything below one host's ML root, from nothing; ``place`` is that host's, ``interface`` what it is
-    told to reach the others by (a library that is told one that is not there finds no way). Raises ``Unfit`` and
-    ``GivenUp``."""
+    told to reach the others by (a library that is told one that is not there finds no way). ``directories`` are the
+    folders of file systems; where nothing can be bound, links lead there. Raises ``Unfit`` and ``GivenUp``."""
     layout = place.make_afresh().make()
     if host.number == 0 and len(plan.hosts) > 1:
         layout.meeting.mkdir()
@@ -52,6 +54,8 @@ def stage(
                 continue
             folder = links if private_files else own
             fetch(channel, share, folder, objects, link=private_files, is_wanted=is_wanted)
+    for directory in directories if not private_files else ():
+        (layout.root / Path(directory.target).relative_to(ML_ROOT)).symlink_to(directory.source)
     stage_pipes(pipes_of(plan, place, host), place, objects)
     restore(plan, place, objects)
     _fetch_bundle(plan, place, objects)
@@ -68,11 +72,20 @@ def stage(
             )
             for channel in plan.channels
             if plan.share(channel, host) is not None
-        ],
+        ]
+        + [configuration.Channel(each.name, each.content_type) for each in plan.directories],
         _cluster(plan, host, interface),
     )
     if plan.checkpoints is not None:
         configuration.write_checkpoint_config(layout, plan.checkpoints.uri, plan.checkpoints.local_path)
+
+
+def directories_of(plan: Plan, file_systems: FileSystems) -> tuple[Mount, ...]:
+    """The folders of file systems that are channels of the job, on each of its hosts. Raises ``Unfit``."""
+    try:
+        return tuple(file_systems.mount(each, str(ML_ROOT / "input" / "data" / each.name)) for each in plan.directories)
+    except Invalid as error:
+        raise failed(error.message) from None
 
 
 def pipes_of(plan: Plan, place: Place, host: JobHost) -> list[Pipe]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from cloche.compute.images.software import Software
 from cloche.compute.runtime import Capabilities, Host, Limits, Mount, ProcessSpec
@@ -18,6 +20,9 @@ from cloche_jobs import catalog
 from cloche_jobs.contract.layout import ML_ROOT, Layout
 from cloche_jobs.contract.own_environment import ENVIRONMENT
 
+FILE_BYTES_UNBOUNDED: Final = (1 << 63) - 1
+"""The largest size of a file that the kernel knows."""
+
 
 def process_of(
     plan: Plan,
@@ -30,9 +35,11 @@ def process_of(
     stop_grace_seconds: float,
     limits: Limits,
     caches: Mapping[int, Path],
+    directories: tuple[Mount, ...] = (),
 ) -> ProcessSpec:
-    """``caches`` are the hosts' parts of a warm pool's cache. A job with an entry point of its own has an environment
-    of its own, too, as what it runs may install packages (the SDKs' ``@step`` and ``@remote`` do)."""
+    """``caches`` are the hosts' parts of a warm pool's cache, ``directories`` folders of file systems. A job with an
+    entry point of its own has an environment of its own, too, as what it runs may install packages (the SDKs' ``@step``
+    and ``@remote`` do)."""
 
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number)
@@ -55,7 +62,7 @@ def process_of(
         if host.number in caches and capabilities.private_files:
             mounts = (*mounts, Mount(caches[host.number], CACHE, writable=True))
         if capabilities.private_files:
-            mounts = (*mounts, *_of_the_system(its.layout))
+            mounts = (*mounts, *directories, *_of_the_system(its.layout))
             if host.number and software.root is None:
                 mounts = (*mounts, Mount(place.layout.meeting, str(Layout(ML_ROOT).meeting), writable=True))
         return Host(
@@ -77,6 +84,7 @@ def process_of(
         limits=limits,
         max_runtime_seconds=plan.max_runtime_seconds,
         stop_grace_seconds=stop_grace_seconds,
+        notice=plan.notice,
         companions=tuple(
             feeder(place.of_host(host.number))
             for host in plan.hosts
@@ -89,6 +97,13 @@ def process_of(
             str(ML_ROOT),
         ),
     )
+
+
+def limits_of(plan: Plan, limits: Limits) -> Limits:
+    """What the job writes below ``/opt/ml`` is bounded, and a single file at once; but a file of a file system that it
+    writes to may be of any size, and which of both a file is the kernel does not ask."""
+    unbounded = FILE_BYTES_UNBOUNDED if any(each.writable for each in plan.directories) else limits.file_bytes
+    return replace(limits, disk_bytes=plan.volume_bytes, file_bytes=unbounded)
 
 
 def _of_the_system(layout: Layout) -> tuple[Mount, ...]:

@@ -63,6 +63,7 @@ def process_of(
         more_hosts=tuple(others),
         limits=limits_of(plan.model),
         stop_grace_seconds=STOP_GRACE_SECONDS,
+        notice=plan.model.notice,
         socket=sockets[0],
         companions=(_feeder(orders),),
     )

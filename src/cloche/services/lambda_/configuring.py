@@ -52,9 +52,6 @@ def check_refused(operation: str, request: Members) -> None:
         raise NotSupported(f"{operation} does not support PackageType Image in Cloche: container images cannot run")
     if (request.get("SnapStart") or {}).get("ApplyOn", "None") != "None":
         raise NotSupported(f"{operation} does not support SnapStart in Cloche")
-    vpc = request.get("VpcConfig") or {}
-    if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
-        raise NotSupported(f"{operation} does not support VpcConfig in Cloche: there are no networks of one's own")
     logging = request.get("LoggingConfig") or {}
     for member in ("ApplicationLogLevel", "SystemLogLevel"):
         if logging.get(member):
@@ -92,6 +89,7 @@ def changes_of(ctx: Context, operation: str, request: Members, code: Code) -> di
         "TracingConfig": ("tracing", lambda given: given.get("Mode", "PassThrough")),
         "Architectures": ("architecture", lambda given: given[0]),
         "LoggingConfig": ("log_group", lambda given: given.get("LogGroup", "")),
+        "VpcConfig": ("vpc", _vpc),
     }
     return {name: read(request[member]) for member, (name, read) in readers.items() if member in request}
 
@@ -113,6 +111,17 @@ def _role(ctx: Context, role: str) -> str:
         # aws/amazon-sagemaker-examples and many others quote it.
         raise Invalid("The role defined for the function cannot be assumed by Lambda.", field="Role")
     return role
+
+
+def _vpc(given: Members) -> Members:
+    """Kept and shown, and nothing more (decision 40); without subnets and groups there is none. Raises ``Invalid``."""
+    found = {member: list(given.get(member) or ()) for member in ("SubnetIds", "SecurityGroupIds")}
+    if not any(found.values()):
+        return {}
+    if not all(found.values()):
+        # AWS's own words, which many quote: without a field, whose name it would add.
+        raise Invalid("SubnetIds and SecurityIds must coexist or be both empty list.")
+    return {**found, "Ipv6AllowedForDualStack": bool(given.get("Ipv6AllowedForDualStack"))}
 
 
 def _at_most(value: int, most: int, member: str) -> int:

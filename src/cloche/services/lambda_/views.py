@@ -64,6 +64,8 @@ def configuration(ctx: Context, version: Version, *, qualified: bool) -> Members
         shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.zipped_bytes} for layer in held.layers]
     if held.kms_key:
         shown["KMSKeyArn"] = held.kms_key
+    if held.vpc:
+        shown["VpcConfig"] = dict(held.vpc)
     return shown
 
 

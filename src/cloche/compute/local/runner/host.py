@@ -28,6 +28,8 @@ class Host:
         self.source: int | None = None
         self.is_expected = False
         self.output = os.open(output_name(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.before = os.fstat(self.output).st_size
+        """How much is there that no process has printed."""
 
     def network(self) -> int:
         """A descriptor of the network that is there for it; -1 where one has to be made."""
@@ -110,6 +112,7 @@ class Host:
 
     def printed(self) -> str:
         with open(output_name(self.number), "rb") as file:  # noqa: PTH123
+            file.seek(self.before)
             return file.read(4096).decode("utf-8", "replace").strip()
 
 

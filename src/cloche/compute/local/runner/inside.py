@@ -72,6 +72,10 @@ def _begun(document: dict[str, Any], control: int, status: int, wake: int) -> in
         from .image import enter
 
         enter(document["image"])
+    for folder, device, inode in document["folders"]:
+        found = os.stat(folder)  # noqa: PTH116 - lean
+        if (found.st_dev, found.st_ino) != (device, inode):
+            raise NotStartedError(f"{folder} is another folder than the one that was looked at")
     if document["shares_network"]:
         from .landlock import keep_to_own_sockets
 

@@ -13,6 +13,7 @@ from cloche.services.sagemaker.hosting.capturing import capture_plan
 from cloche.services.sagemaker.hosting.instance_types import capacity_of
 from cloche.services.sagemaker.hosting.model import find_model
 from cloche.services.sagemaker.hosting.refusing import is_set, not_supported, refuse
+from cloche.services.sagemaker.vpc import check_vpc
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -27,7 +28,6 @@ _REFUSED: Final = {
     "AsyncInferenceConfig": "asynchronous inference",
     "ExplainerConfig": "explanations beside predictions",
     "ShadowProductionVariants": "shadow variants",
-    "VpcConfig": "an endpoint in your network",
     "MetricsConfig": "enhanced metrics",
     "CrossRegionTrafficConfig": "traffic across regions",
 }
@@ -71,6 +71,7 @@ class EndpointConfig(Resource):
 
     def check(self, ctx: Context, request: Members) -> None:
         refuse(request, _REFUSED)
+        check_vpc(request.get("VpcConfig"))
         capture = capture_plan(request.get("DataCaptureConfig"))
         variants = request["ProductionVariants"]
         names = [variant["VariantName"] for variant in variants]

@@ -23,6 +23,7 @@ from cloche.services.sagemaker.hosting.model import (
 )
 from cloche.services.sagemaker.hosting.placing import COMPONENT_KIND, Need, components_on, fits
 from cloche.services.sagemaker.hosting.refusing import refuse
+from cloche.services.sagemaker.vpc import notice_of
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
 
@@ -173,7 +174,8 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
         )
     _check_room(ctx, connection, endpoint, variants[name], request)
     specification = request["Specification"]
-    container, network = _container(ctx, connection, specification)
+    container, network, vpc = _container(ctx, connection, specification)
+    network = network and not configuration.request.get("EnableNetworkIsolation", False)
     role = configuration.request["ExecutionRoleArn"]
     own = own_digest(ctx, container["Image"])
     url = container.get("ArtifactUrl")
@@ -191,21 +193,25 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
         instance_count=request["RuntimeConfig"]["CopyCount"],
         startup_seconds=None if seconds is None else float(seconds),
         memory_mb=memory_of(variants[name]["InstanceType"]),
-        network=network and not configuration.request.get("EnableNetworkIsolation", False),
+        network=network,
         own=own,
+        notice=notice_of(vpc or configuration.request.get("VpcConfig"), network=network),
     )
 
 
-def _container(ctx: Context, connection: sqlite3.Connection, specification: Members) -> tuple[Members, bool]:
-    """Image, artefact and variables, and whether they may have a network."""
+def _container(
+    ctx: Context, connection: sqlite3.Connection, specification: Members
+) -> tuple[Members, bool, Members | None]:
+    """Image, artefact and variables, whether they may have a network, and the model's ``VpcConfig``."""
     if specification.get("ModelName"):
         model = find_model(ctx, connection, specification["ModelName"])
-        return container_of(model.request), not model.request.get("EnableNetworkIsolation", False)
+        isolated = model.request.get("EnableNetworkIsolation", False)
+        return container_of(model.request), not isolated, model.request.get("VpcConfig")
     container: Members = specification["Container"]
     refuse(container, {"ContainerMetricsConfig": "metrics of the container's own"}, "Specification.Container.")
     if not container.get("Image"):
         raise Invalid("Specification.Container.Image must be given.", field="Image")
-    return container, True
+    return container, True, None
 
 
 def _check_room(

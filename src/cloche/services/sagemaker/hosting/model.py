@@ -14,6 +14,7 @@ from cloche.services.sagemaker.hosting.refusing import not_supported, refuse
 from cloche.services.sagemaker.images import find_image
 from cloche.services.sagemaker.model_data import object_at
 from cloche.services.sagemaker.registry.deployable import containers_of_package
+from cloche.services.sagemaker.vpc import check_vpc
 from cloche.serving.model import ModelData
 from cloche.storage.metadata import records
 from cloche.storage.metadata.records import Record
@@ -38,7 +39,6 @@ MISSING: Final = fact(
 
 CONTAINERS_MAX: Final = 15
 """docs.aws.amazon.com/sagemaker/latest/dg/inference-pipelines.html"""
-_REFUSED: Final = {"VpcConfig": "a model in your network"}
 _REFUSED_OF_CONTAINER: Final = {
     "AdditionalModelDataSources": "further artefacts",
     "MultiModelConfig": "several models behind one endpoint",
@@ -60,7 +60,7 @@ class Model(Resource):
     )
 
     def check(self, ctx: Context, request: Members) -> None:
-        refuse(request, _REFUSED)
+        check_vpc(request.get("VpcConfig"))
         containers = _resolved(ctx, ctx.parts.database.reader, request)
         _check_together(ctx, request, containers)
         role = request.get("ExecutionRoleArn", "")

@@ -17,6 +17,7 @@ from cloche.services.sagemaker.hosting.model import (
     names_of,
     own_digest,
 )
+from cloche.services.sagemaker.vpc import notice_of
 from cloche.serving.model import ServedModel
 from cloche.storage.metadata.records import Record
 
@@ -45,15 +46,17 @@ def plan_model(ctx: Context, model: Record, instance_type: str) -> list[ServedMo
 
 def _served(ctx: Context, model: Record, container: Members, name: str, instance_type: str) -> ServedModel:
     artefact = artefact_of(container)
+    network = not model.request.get("EnableNetworkIsolation", False)
     return ServedModel(
         image=container["Image"],
         model_data=artefact.data if artefact else None,
         environment=container.get("Environment") or {},
         role_arn=model.request.get("ExecutionRoleArn", ""),
-        network=not model.request.get("EnableNetworkIsolation", False),
+        network=network,
         memory_mb=memory_of(instance_type),
         name=name,
         own=own_digest(ctx, container["Image"]),
+        notice=notice_of(model.request.get("VpcConfig"), network=network),
     )
 
 
@@ -91,4 +94,5 @@ def _plan(ctx: Context, variant: Members, model: Record) -> VariantPlan:
         further=tuple(further),
         direct=is_direct(model.request),
         own=served.own,
+        notice=served.notice,
     )

@@ -30,6 +30,7 @@ ARTIFACTS_MAX: Final = 60
 
 def training_job(tx: sqlite3.Connection, job: Record) -> Iterator[Entity | Link]:
     request, resources = job.request, job.request.get("ResourceConfig") or {}
+    channels = [each for each in request.get("InputDataConfig") or () if each["DataSource"].get("S3DataSource")]
     image = request["AlgorithmSpecification"].get("TrainingImage", "")
     parameters = {name: _parameter(value) for name, value in (request.get("HyperParameters") or {}).items()}
     model = job.state.get("model_artifacts")
@@ -41,12 +42,12 @@ def training_job(tx: sqlite3.Connection, job: Record) -> Iterator[Entity | Link]
         job,
         "training",
         {**parameters, **_cluster(resources), "SageMaker.ImageUri": {"StringValue": image}},
-        {channel["ChannelName"]: _artifact(_uri(channel), channel) for channel in request.get("InputDataConfig") or ()},
+        {channel["ChannelName"]: _artifact(_uri(channel), channel) for channel in channels},
         {name: {"Value": value} for name, value in outputs.items()},
         secondary,
     )
     yield component
-    yield from _read(tx, job, component, [_uri(channel) for channel in request.get("InputDataConfig") or ()])
+    yield from _read(tx, job, component, [_uri(channel) for channel in channels])
     if image:
         yield Link(Artifact(image, "Image"), component, "ContributedTo")
     if model:

@@ -21,6 +21,7 @@ from cloche.services.sagemaker.processing.local_paths import check_apart, plan_l
 from cloche.services.sagemaker.processing.refusals import refuse_what_is_not_done
 from cloche.services.sagemaker.training.channels import address
 from cloche.services.sagemaker.training.outputs import check_bucket
+from cloche.services.sagemaker.vpc import check_vpc, notice_of
 from cloche_jobs import catalog
 
 MAX_RUNTIME_SECONDS_DEFAULT: Final = 86_400
@@ -49,6 +50,9 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
     outputs = _outputs((request.get("ProcessingOutputConfig") or {}).get("Outputs") or ())
     check_apart(inputs, outputs)
     max_runtime = (request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", MAX_RUNTIME_SECONDS_DEFAULT)
+    networking = request.get("NetworkConfig") or {}
+    network, vpc = not networking.get("EnableNetworkIsolation"), networking.get("VpcConfig")
+    check_vpc(vpc, "NetworkConfig.VpcConfig")
     return Plan(
         arn=arn,
         name=request["ProcessingJobName"],
@@ -63,9 +67,10 @@ def plan_processing_job(ctx: Context, arn: str, request: Members) -> Plan:
         inputs=inputs,
         outputs=outputs,
         environment=request.get("Environment") or {},
-        network=not (request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"),
+        network=network,
         volume_bytes=cluster["VolumeSizeInGB"] * GIB,
         configuration=_configuration(arn, request, max_runtime),
+        notice=notice_of(vpc, network=network),
     )
 
 

@@ -2,7 +2,7 @@
 
 Kept and shown without being acted on, because they change nothing a job here could see: ``KmsKeyId`` of outputs and
 ``VolumeKmsKeyId`` (all of it stays on this machine) and ``EnableInterContainerTrafficEncryption`` (what a job's hosts
-say to each other never leaves it).
+say to each other never leaves it). So is ``NetworkConfig.VpcConfig``, and the job's log says so (decision 40).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from cloche.services.sagemaker.training.refusals import Test, given, refuse
 
 REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ProcessingResources.ClusterConfig.InstancePreferences", given, "a choice among instance types"),
-    ("NetworkConfig.VpcConfig", given, "virtual private clouds"),
 )
 REFUSED_IN_INPUT: Final[tuple[tuple[str, Test, str], ...]] = (
     ("DatasetDefinition.AthenaDatasetDefinition", given, "queries of Athena as an input"),

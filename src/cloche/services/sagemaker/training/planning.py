@@ -21,6 +21,7 @@ from cloche.services.sagemaker.training.channels import address, plan_channels
 from cloche.services.sagemaker.training.cluster import check_groups_of_channels, plan_groups
 from cloche.services.sagemaker.training.outputs import check_bucket, check_local_path_outside, plan_checkpoints
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
+from cloche.services.sagemaker.vpc import check_vpc, notice_of
 from cloche_jobs import catalog
 from cloche_jobs.algorithms.declarations import metric_definitions as declared_metrics
 from cloche_jobs.contract.sources import program
@@ -39,6 +40,12 @@ WAIT_TOO_SHORT: Final = fact(
     source="rule: docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html; words: Cloche's own",
 )
 
+NO_VPC: Final = fact(
+    "ValidationException",
+    "Channel {channel} is a file system, which is reached through a VPC: VpcConfig is required.",
+    source="rule: docs.aws.amazon.com/sagemaker/latest/dg/model-access-training-data.html; words: Cloche's own",
+)
+
 
 def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
     """Raises what AWS answers for a role, bucket or prefix that is not there; reads only."""
@@ -55,6 +62,13 @@ def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
     ctx.parts.training.check(plan)
     for channel in plan.channels:
         check_objects(ctx, channel, plan.role_arn)
+    for directory in plan.directories:
+        ctx.parts.equipment.file_systems.mount(directory, "")
+        if not directory.writable and not ctx.parts.training.runtime.capabilities.private_files:
+            raise NotSupported(
+                f"FileSystemAccessMode ro (channel {directory.name}) needs a sandbox, and bubblewrap (bwrap) is not "
+                "there or does not work here: nothing would keep the job from writing. rw can be had."
+            )
     check_bucket(ctx, plan.output_bucket, "OutputDataConfig.S3OutputPath")
     if plan.checkpoints is not None:
         check_bucket(ctx, plan.checkpoints.bucket, "CheckpointConfig.S3Uri")
@@ -70,8 +84,12 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
     if not algorithm.get("TrainingImage"):
         raise Invalid("AlgorithmSpecification.TrainingImage is required.", field="TrainingImage")
     groups = plan_groups(resources)
-    channels = plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode"))
+    channels, directories = plan_channels(request.get("InputDataConfig") or (), algorithm.get("TrainingInputMode"))
     check_groups_of_channels(channels, groups)
+    vpc = request.get("VpcConfig")
+    check_vpc(vpc)
+    if directories and not vpc:
+        raise NO_VPC.error(channel=directories[0].name)
     arguments = tuple(algorithm.get("ContainerArguments") or ())
     found = find_image(ctx, algorithm["TrainingImage"], "TrainingImage", role=request["RoleArn"], bare=True)
     image = catalog.for_client(found, arguments)
@@ -94,6 +112,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         hyperparameters=request.get("HyperParameters") or {},
         environment=request.get("Environment") or {},
         channels=channels,
+        directories=directories,
         metrics=_metrics(image, request),
         network=not request.get("EnableNetworkIsolation"),
         entrypoint=tuple(algorithm.get("ContainerEntrypoint") or ()),
@@ -104,6 +123,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         max_wait_seconds=_max_wait(request, max_runtime),
         keep_alive_seconds=resources.get("KeepAlivePeriodInSeconds") or 0,
         retries=(request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0),
+        notice=notice_of(vpc, network=not request.get("EnableNetworkIsolation")),
     )
 
 

@@ -1,8 +1,9 @@
 """What a CreateTrainingJob may ask for that Cloche does not do: each by name, none passed over in silence.
 
-Three things are kept and shown without being acted on, because the SDKs send them unasked: ``DebugHookConfig`` (no
-tensors are collected; the description's ``ProfilingStatus`` says ``Disabled``), ``ProfilerConfig`` without rules, and
+Kept and shown without being acted on, because the SDKs send them unasked: ``DebugHookConfig`` (no tensors are
+collected; the description's ``ProfilingStatus`` says ``Disabled``), ``ProfilerConfig`` without rules, and
 ``EnableInterContainerTrafficEncryption`` (what a job's hosts say to each other never leaves this machine).
+``VpcConfig`` is kept as well, and the job's log says so (decision 40).
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ResourceConfig.InstancePlacementConfig", given, "placement of instances"),
     ("ResourceConfig.TrainingPlanArn", given, "training plans"),
     ("ResourceConfig.VolumeKmsKeyId", given, "encryption of the training volume with a KMS key"),
-    ("VpcConfig", given, "virtual private clouds"),
     ("DebugRuleConfigurations", given, "Debugger rules"),
     ("ProfilerRuleConfigurations", given, "profiler rules"),
     ("TensorBoardOutputConfig", given, "synchronised TensorBoard output"),
@@ -48,7 +48,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ModelPackageConfig", given, "model packages"),
 )
 REFUSED_IN_CHANNEL: Final[tuple[tuple[str, Test, str], ...]] = (
-    ("DataSource.FileSystemDataSource", given, "file systems as a data source"),
     ("DataSource.DatasetSource", given, "data sets as a data source"),
     ("DataSource.S3DataSource.S3DataType", lambda value: value == "Converse", "data in the Converse format"),
     ("DataSource.S3DataSource.ModelAccessConfig", given, "gated models"),

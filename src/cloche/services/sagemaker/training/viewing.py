@@ -96,10 +96,7 @@ def _algorithm(request: Members) -> Members:
 
 
 def _channel(channel: Members) -> Members:
-    source = channel["DataSource"]["S3DataSource"]
-    return {
-        "CompressionType": "None",
-        "RecordWrapperType": "None",
-        **channel,
-        "DataSource": {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **source}},
-    }
+    shown = {"CompressionType": "None", "RecordWrapperType": "None", **channel}
+    if source := channel["DataSource"].get("S3DataSource"):
+        shown["DataSource"] = {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **source}}
+    return shown
