@@ -74,7 +74,14 @@ class Programs:
             del os.environ["DOCKER_HOST"]
             self._daemon.terminate()
             self._daemon.wait(30)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._unmount()
+            shutil.rmtree(self._folder)
+
+    def _unmount(self) -> None:
+        """A daemon leaves the mount by which it knows this machine's network."""
+        targets = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for target in reversed([each for each in targets if each.startswith(f"{self._folder}/")]):
+            subprocess.run(["umount", target], check=True)
 
 
 @contextmanager

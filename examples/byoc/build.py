@@ -28,15 +28,15 @@ PATH = "/opt/program:/usr/local/bin:/usr/bin:/bin"
 
 
 class Layer:
-    """A tar in which everything is root's. Files keep their times: by these Python knows whether what it has compiled
-    is still good."""
+    """A tar in which everything is root's, unless an owner is given. Files keep their times: by these Python knows
+    whether what it has compiled is still good."""
 
     def __init__(self) -> None:
         self.raw = io.BytesIO()
         self.tar = tarfile.TarFile(fileobj=self.raw, mode="w")
         self.names: set[str] = set()
 
-    def add(self, name: str, content: bytes | None, mode: int = 0o644, modified: int = 0) -> None:
+    def add(self, name: str, content: bytes | None, mode: int = 0, modified: int = 0, owner: int = 0) -> None:
         """A file, or a folder where there is no content; the folders above it too."""
         name = name.strip("/")
         if name in self.names:
@@ -46,7 +46,8 @@ class Layer:
             self.add(parent, None)
         self.names.add(name)
         member = tarfile.TarInfo(name)
-        member.mode = mode if content is not None else 0o755
+        member.mode = mode or (0o755 if content is None else 0o644)
+        member.uid = member.gid = owner
         member.type = tarfile.REGTYPE if content is not None else tarfile.DIRTYPE
         member.size, member.mtime = len(content or b""), modified
         self.tar.addfile(member, io.BytesIO(content or b""))
@@ -84,10 +85,10 @@ def base() -> Layer:
     layer.copy(binaries[2], "usr/bin/env")
     for name, source in libraries(binaries):
         layer.copy(source, name)
-    layer.add("tmp", None)
+    layer.add("tmp", None, 0o1777)
     layer.add("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nmodel:x:1000:1000::/var/model:/bin/sh\n")
     layer.add("etc/group", b"root:x:0:\nmodel:x:1000:\n")
-    layer.add("var/model", None)
+    layer.add("var/model", None, owner=1000)
     return layer
 
 

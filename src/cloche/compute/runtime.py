@@ -73,6 +73,8 @@ class Root:
     """``SIGQUIT``, say: what asks the process to end, instead of SIGTERM."""
     stored: str = ""
     """What the image is called in the store of whoever runs containers, where it is there instead of in ``folder``."""
+    groups: tuple[int, ...] = ()
+    """To which it belongs besides, where there is more than one user."""
 
 
 @dataclass(frozen=True, slots=True)

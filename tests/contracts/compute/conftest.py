@@ -149,14 +149,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def python_root(tmp_path_factory: pytest.TempPathFactory) -> OwnImage:
-    """The example's image, unpacked."""
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], OwnImage]:
+    """The example's image, unpacked for ``many`` users or for ``one``."""
     if bubblewrap() is None or not works():
         pytest.skip("images cannot be run here: IMAGES OF ONE'S OWN ARE NOT TESTED")
-    folder = tmp_path_factory.mktemp("image")
-    store = BlobStore(folder / "registry")
-    ((_, digest),) = load(store, python_image(folder / "image.tar"))
-    return OwnImages(store, folder / "rootfs").ready(digest)
+
+    @cache
+    def unpacked_for(users: str) -> OwnImage:
+        folder = tmp_path_factory.mktemp("image")
+        store = BlobStore(folder / "registry")
+        ((_, digest),) = load(store, python_image(folder / "image.tar"))
+        with pytest.MonkeyPatch.context() as patch:
+            if users == "one":
+                patch.setattr("cloche.compute.images.own.many", lambda: None)
+            return OwnImages(store, folder / "rootfs").ready(digest)
+
+    return unpacked_for
+
+
+@pytest.fixture(scope="session")
+def python_root(unpacked: Callable[[str], OwnImage]) -> OwnImage:
+    """The example's image, unpacked."""
+    return unpacked("many")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,18 +15,30 @@ import pytest
 
 from cloche.compute.images.own import OwnImage
 from cloche.compute.local import LocalRuntime
-from cloche.compute.local.root import signal_number
+from cloche.compute.local.root import signal_number, users_of
+from cloche.compute.local.users import FIRST, many
 from cloche.compute.runtime import Host, Inlet, Limits, Mount, Root
 from cloche.foundation.errors import Invalid
 
 from .conftest import Bench, until
 
 
-@pytest.fixture
-def imaged(python_root: OwnImage, tmp_path: Path) -> Iterator[Bench]:
-    user = python_root.user
+@pytest.fixture(params=["many", "one"])
+def imaged(
+    request: pytest.FixtureRequest,
+    unpacked: Callable[[str], OwnImage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Bench]:
+    """The image has many users, or one."""
+    if request.param == "one":
+        monkeypatch.setattr("cloche.compute.local.root.many", lambda: None)
+    elif many() is None:
+        pytest.skip("MANY USERS ARE NOT TESTED: they are not to be had here")
+    image = unpacked(request.param)
     runtime = LocalRuntime(tmp_path / "run", "bubblewrap")
-    yield Bench(runtime, tmp_path, "bubblewrap", root=Root(python_root.root, python_root.in_use, user.uid, user.gid))
+    root = Root(image.root, image.in_use, image.user.uid, image.user.gid, groups=image.user.groups)
+    yield Bench(runtime, tmp_path, "bubblewrap", root=root)
     for id in runtime.known():
         runtime.forget(id)
     runtime.close()
@@ -46,12 +58,16 @@ def test_the_image_is_all_there_is(imaged: Bench) -> None:
         f"print([each for each in os.listdir('/proc/self/fd') if int(each) > 3 and each not in {_inherited()}])\n"
     )
     mounts = (Mount(given, "/srv/in"),)
-    assert imaged.run(script, directory="/opt/program", mounts=mounts).exit_code == 0, imaged.printed()
+    root = replace(imaged.root, uid=0, gid=0)  # nobody but root may look into process 1
+    assert imaged.run(script, directory="/opt/program", mounts=mounts, root=root).exit_code == 0, imaged.printed()
     names, identity, left, descriptors = imaged.printed().splitlines()
     seen = sorted(of_image | {"proc", "dev", "srv", "opt", "etc"})
     assert names == f"{seen} {seen}"
-    assert identity == "1000 1000 /opt/program given"
+    assert identity == "0 0 /opt/program given"
     assert (left, descriptors) == ("[]", "[]")
+    script = "import os; print(os.getuid(), os.getgid(), open('/srv/in/file').read())"
+    imaged.run(script, "user", mounts=mounts)
+    assert imaged.printed("user") == "1000 1000 given\n"
 
 
 def _inherited() -> list[str]:
@@ -75,8 +91,9 @@ def test_what_is_written_is_the_jobs_own_and_goes_with_it(imaged: Bench) -> None
         "os.unlink('/bin/sh'); shutil.rmtree('/var'); os.mkdir('/var'); os.chmod('/usr/bin/env', 0o600)\n"
         "print(os.listdir('/var'), os.path.exists('/bin/sh'))\n"
     )
+    root = replace(imaged.root, uid=0, gid=0)
     for id in ("one", "two"):
-        assert imaged.run(script, id).exit_code == 0, imaged.printed(id)
+        assert imaged.run(script, id, root=root).exit_code == 0, imaged.printed(id)
         assert imaged.printed(id) == "False 0\n[] False\n"
     assert (imaged.root.folder / "bin" / "sh").exists()
     assert "mine" not in (imaged.root.folder / "etc" / "passwd").read_text()
@@ -86,6 +103,8 @@ def test_what_is_written_is_the_jobs_own_and_goes_with_it(imaged: Bench) -> None
 
 
 def test_somebody_elses_folder_is_read_only_or_written_through(imaged: Bench) -> None:
+    assert imaged.root is not None
+    root = replace(imaged.root, uid=0, gid=0)  # what another may there is for its owner to say
     theirs = imaged.folder / "theirs"
     theirs.mkdir()
     (theirs / "file").write_text("theirs\n")
@@ -97,12 +116,49 @@ def test_somebody_elses_folder_is_read_only_or_written_through(imaged: Bench) ->
         "except OSError as error: print(error.strerror)"
     )
     read = replace(mount, target="/opt/ml/input/data/read", writable=False)
-    assert imaged.run(script, "first", mounts=(mount, read)).exit_code == 0, imaged.printed("first")
+    assert imaged.run(script, "first", mounts=(mount, read), root=root).exit_code == 0, imaged.printed("first")
     assert imaged.printed("first").split("\n") == ["theirs", "", "Read-only file system", ""]
     assert (theirs / "new").read_text() == "new"
     theirs.rename(imaged.folder / "moved")
     theirs.symlink_to("/etc")
     assert imaged.run(script, "second", mounts=(mount,)).cause == "not_started"
+
+
+BECOMING = """
+import os, pathlib, signal, sys, time
+def may(what, act):
+    try: act(); print('may', what)
+    except OSError as error: print('may not', what, error.strerror)
+os.chown('/opt/ml/model', 7, 7); os.setgroups([9]); os.setgid(7); os.setuid(7)
+print(os.getresuid(), os.getgroups(), [l.split()[1] for l in open('/proc/self/status') if l.startswith('CapPrm')])
+pathlib.Path('/opt/ml/model/mine').write_text('x'); os.mkdir('/opt/ml/model/hidden', 0o700)
+may('be root', lambda: os.setuid(0)); may('write', lambda: open('/etc/passwd', 'a'))
+may('own', lambda: os.chown('/opt/ml/model/mine', 0, 0))
+signal.signal(signal.SIGTERM, lambda *_: (print('told', flush=True), os._exit(0)))
+print('up', flush=True); time.sleep(600)
+"""
+
+
+def test_root_becomes_another_user(imaged: Bench) -> None:
+    """As servers do that are started by root, and apt; it can be asked to end, and what it leaves can be read."""
+    assert imaged.root is not None
+    if users_of(imaged.root) is None:
+        pytest.skip("the image has one user")
+    model = imaged.folder / "becoming" / "model"
+    model.mkdir(parents=True)
+    imaged.start(BECOMING, root=replace(imaged.root, uid=0, gid=0), ml_root=model.parent)
+    imaged.says("up")
+    imaged.runtime.stop("job", 20)
+    assert imaged.ended().cause == "stopped"
+    assert imaged.printed().splitlines() == [
+        "(7, 7, 7) [9] ['0000000000000000']",
+        "may not be root Operation not permitted",
+        "may not write Permission denied",
+        "may not own Operation not permitted",
+        "up",
+        "told",
+    ]
+    assert (model / "mine").stat().st_uid == FIRST + 7
 
 
 def test_what_is_written_counts_as_its_disk(imaged: Bench) -> None:

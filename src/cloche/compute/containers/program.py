@@ -18,7 +18,6 @@ import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -205,23 +204,6 @@ def container_name(token: str, number: int) -> str:
 def network_name(container: str) -> str:
     """Of the container that holds another's network."""
     return f"{container}-network"
-
-
-def open_to_all(host: Host) -> None:
-    """Whoever a container runs as finds in ``/opt/ml`` what root finds there, and may write where root may: it lies in
-    folders that nobody else of this machine can enter. So it is with SageMaker's."""
-    for folder, more_folder, more_file in (
-        (host.ml_root, 0o777, 0o666),
-        *((m.source, 0o555, 0o444) for m in host.mounts if m.identity is None),
-    ):
-        for path in [folder, *folder.rglob("*")] if folder.is_dir() else [folder]:
-            if path.is_symlink():
-                continue
-            with suppress(FileNotFoundError):
-                mode = path.stat().st_mode
-                more = more_folder if path.is_dir() else more_file
-                if mode & more != more:
-                    path.chmod(mode & 0o7777 | more)
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

@@ -5,11 +5,13 @@ members, memory, room on the disk), and what a reader of archives may have wrong
 
 The rules are those of OCI's ``layer.md``: later layers win, ``.wh.NAME`` hides what lower layers have by that name,
 ``.wh..wh..opq`` all they have in a folder. A name is followed through the image's own links as the image sees them,
-so none leads out of the folder. Devices are left out (a job has its own), and so are setuid bits and owners: all of an
-image belongs to the one user a job has.
+so none leads out of the folder. Devices are left out (a job has its own), and so are setuid bits. All of an image
+belongs to the one user a job has, unless it has many: then each has what is his, by the number that is his on this
+machine.
 
 ``ORDER`` is JSON: ``layers`` (``path``, ``compression``, ``diff``), ``target`` (a folder that is made), ``bytes_max``,
-``members_max``, ``free_bytes_min``. The answer is one line of JSON: ``bytes`` and ``members``, or ``error``.
+``members_max``, ``free_bytes_min``, ``users`` (``first`` and ``count``, or null). The answer is one line of JSON:
+``bytes`` and ``members``, or ``error``.
 """
 
 from __future__ import annotations
@@ -93,6 +95,7 @@ class Tree:
         self.root = order["target"]
         self.order = order
         self.bytes = self.members = self.unlooked = 0
+        self.users: dict[str, int] | None = order["users"]
         self.folders: dict[str, tuple[int, float]] = {}
         """Modes and times that folders get at last: until then they can be written in."""
         self.known: dict[str, str] = {"": self.root}
@@ -126,7 +129,8 @@ class Tree:
         parts = _parts(member.name)
         if not parts:
             if member.isdir():
-                self.folders[self.root] = (_mode(member, 0o700), member.mtime)
+                self.folders[self.root] = (self._mode(member, 0o700), member.mtime)
+                self._give(member, self.root)
             return
         name, folder = parts[-1], self._folder(parts[:-1], made)
         if name.startswith(HIDDEN):
@@ -139,6 +143,8 @@ class Tree:
             self._make(archive, member, path, made)
         else:
             return
+        if not member.islnk():
+            self._give(member, path)
         made.add(path)
 
     def _make(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, made: set[str]) -> None:
@@ -157,7 +163,7 @@ class Tree:
                     f"{_shown(member.name)} is a link to {_shown(member.linkname)}: {error.strerror}"
                 ) from None
         elif member.isfifo():
-            os.mkfifo(path, _mode(member, 0o600))
+            os.mkfifo(path, self._mode(member, 0o600))
         else:
             self._write(archive, member, path)
 
@@ -175,7 +181,7 @@ class Tree:
                     raise Refused(f"{_shown(member.name)} ends early")
                 _write_all(descriptor, data)
                 left -= len(data)
-            os.fchmod(descriptor, _mode(member, 0o600))
+            os.fchmod(descriptor, self._mode(member, 0o600))
             os.utime(descriptor, (member.mtime, member.mtime))
         finally:
             os.close(descriptor)
@@ -191,7 +197,7 @@ class Tree:
         if not _is_folder(path):
             self._clear(path)
             os.mkdir(path, 0o700)  # noqa: PTH102
-        self.folders[path] = (_mode(member, 0o700), member.mtime)
+        self.folders[path] = (self._mode(member, 0o700), member.mtime)
 
     def _hide(self, folder: str, name: str, made: set[str]) -> None:
         """Whiteouts are of lower layers alone: what this layer has brought stays."""
@@ -211,6 +217,23 @@ class Tree:
         elif _is_folder(path):
             for each in os.listdir(path):  # noqa: PTH208
                 self._hide_below(f"{path}/{each}", made)
+
+    # -- owners ------------------------------------------------------------------------------------------
+
+    def _give(self, member: tarfile.TarInfo, path: str) -> None:
+        """To whom it belongs; whom no job can be has the last number there is, which is nobody's."""
+        if self.users is not None:
+            os.chown(path, self._number(member.uid), self._number(member.gid), follow_symlinks=False)
+
+    def _number(self, known_as: int) -> int:
+        assert self.users is not None
+        if known_as == 0:
+            return 0
+        return self.users["first"] + (known_as if 0 < known_as < self.users["count"] else self.users["count"] - 2)
+
+    def _mode(self, member: tarfile.TarInfo, least: int) -> int:
+        """Where all of an image is its one user's, he may do with his own what root may with everybody's."""
+        return member.mode & 0o1777 if self.users is not None else (member.mode & 0o777) | least
 
     # -- names -------------------------------------------------------------------------------------------
 
@@ -298,11 +321,6 @@ def _parts(name: str) -> list[str]:
     if ".." in parts:
         raise Refused(f"the name {_shown(name)} leads out of it")
     return parts
-
-
-def _mode(member: tarfile.TarInfo, least: int) -> int:
-    """All of an image is its one user's, who may do with his own what root may with everybody's."""
-    return (member.mode & 0o777) | least
 
 
 def _is_folder(path: str) -> bool:

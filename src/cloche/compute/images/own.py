@@ -28,6 +28,7 @@ from typing import Any, Final, Protocol
 from cloche.compute.images.manifest import Config, Manifest, read_manifest
 from cloche.compute.images.store import BlobStore, hex_of
 from cloche.compute.images.users import User, find_user
+from cloche.compute.local.users import many
 from cloche.foundation.durable import replace_file
 from cloche.foundation.errors import ClocheError
 from cloche.foundation.limits import GIB, IMAGE_BYTES_MAX, IMAGE_MEMBERS_MAX
@@ -200,6 +201,7 @@ class OwnImages:
             "bytes_max": self._bounds.bytes,
             "members_max": self._bounds.members,
             "free_bytes_min": self._bounds.free_bytes,
+            "users": asdict(users) if (users := many()) else None,
         }
 
     @contextmanager
@@ -219,9 +221,8 @@ def _read(digest: str, folder: Path) -> OwnImage:
     config = marker["config"]
     pairs = {name: tuple((key, value) for key, value in config[name]) for name in ("environment", "labels")}
     lists = {name: tuple(config[name]) for name in ("entrypoint", "command", "volumes")}
-    return OwnImage(
-        digest, folder / "root", folder / _IN_USE, Config(**{**config, **pairs, **lists}), User(**marker["user"])
-    )
+    user = User(**{**marker["user"], "groups": tuple(marker["user"].get("groups", ()))})
+    return OwnImage(digest, folder / "root", folder / _IN_USE, Config(**{**config, **pairs, **lists}), user)
 
 
 def _run(order: dict[str, Any]) -> dict[str, Any]:

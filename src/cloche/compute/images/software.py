@@ -129,7 +129,13 @@ class OwnSoftware:
     def root(self) -> Root | None:
         user = self.image.user
         return Root(
-            self.image.root, self.image.in_use, user.uid, user.gid, self.image.config.stop_signal, self.image.stored
+            self.image.root,
+            self.image.in_use,
+            user.uid,
+            user.gid,
+            self.image.config.stop_signal,
+            self.image.stored,
+            user.groups,
         )
 
     @property

@@ -18,29 +18,31 @@ ID_MAX: Final = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """As the image sees him. On this machine he is whoever runs Cloche."""
+    """As the image sees him. On this machine he is whoever runs Cloche, unless the image has many users."""
 
     uid: int = 0
     gid: int = 0
     home: str = "/"
+    groups: tuple[int, ...] = ()
+    """To which he belongs besides."""
 
 
 def find_user(root: Path, text: str) -> User:
     """``text`` is ``USER`` as written. Raises ``Invalid`` for one whom the image does not know."""
     who, colon, group = text.partition(":")
-    uid, gid, home = _user(root, who or "0")
+    name, uid, gid, home = _user(root, who or "0")
     if colon and group:
-        gid = _group(root, group)
-    return User(uid, gid, home)
+        return User(uid, _group(root, group), home)
+    return User(uid, gid, home, _groups(root, name))
 
 
-def _user(root: Path, who: str) -> tuple[int, int, str]:
+def _user(root: Path, who: str) -> tuple[str, int, int, str]:
     for fields in _lines(root, "passwd", 6):
         if who in (fields[0], fields[2]) and fields[2].isdecimal() and fields[3].isdecimal():
-            return _id(fields[2]), _id(fields[3]), fields[5] or "/"
+            return fields[0], _id(fields[2]), _id(fields[3]), fields[5] or "/"
     if not who.isdecimal():
         raise Invalid(f"unable to find user {who[:100]}: no matching entries in passwd file", field="User")
-    return _id(who), 0, "/"
+    return "", _id(who), 0, "/"
 
 
 def _group(root: Path, group: str) -> int:
@@ -50,6 +52,12 @@ def _group(root: Path, group: str) -> int:
     if not group.isdecimal():
         raise Invalid(f"unable to find group {group[:100]}: no matching entries in group file", field="User")
     return _id(group)
+
+
+def _groups(root: Path, name: str) -> tuple[int, ...]:
+    """Those that name him; a group given with the user is his only one, as with Docker."""
+    lines = (fields for fields in _lines(root, "group", 4) if name and name in fields[3].split(","))
+    return tuple(_id(fields[2]) for fields in lines if fields[2].isdecimal())
 
 
 def _lines(root: Path, name: str, count: int) -> Iterator[list[str]]:

@@ -15,6 +15,7 @@ from cloche.compute.local import cgroups, root
 from cloche.compute.local import sandbox as box
 from cloche.compute.local.runner.landlock import VERSION_THAT_SCOPES
 from cloche.compute.local.runner.landlock import version as landlock_version
+from cloche.compute.local.users import COUNT, many
 from cloche.foundation.errors import Invalid
 
 GIB: Final = 1 << 30
@@ -53,7 +54,11 @@ def examine(data: Path) -> Iterator[Finding]:
 
 def _own_images() -> Finding:
     if root.works():
-        return Finding("containers of your own", "ok", "an image becomes the root of its sandbox")
+        text = "an image becomes the root of its sandbox"
+        if many() is not None:
+            return Finding("containers of your own", "ok", f"{text}, with {COUNT} users")
+        advice = "start Cloche as root, where an image's programs change their user"
+        return Finding("containers of your own", "limited", f"{text}, with one user", advice)
     advice = "Linux 5.11 or later with overlay file systems (modprobe overlay)"
     return Finding("containers of your own", "limited", "not here: no overlay in a user namespace", advice)
 

@@ -282,17 +282,19 @@ class LocalRuntime:
         ml_root = os.path.abspath(host.ml_root)  # noqa: PTH100
         written = [ml_root]
         image = None
-        container = None
+        container = users = None
         if self.containers is not None and host.root is not None:
-            from cloche.compute.containers.program import open_to_all
-
-            open_to_all(host)
+            root.open_to_all(host)
             container = self.containers.container(
                 spec, number, mark[processes.MARK], folder, box.addresses(spec), environment
             )
         elif self._bwrap is not None and host.root is not None:
             layer = folder.resolve() / f"layer-{number}"
             layer.mkdir(mode=0o700, exist_ok=True)
+            users = root.users_of(host.root)
+            if users is not None:
+                (folder / "hosts").chmod(0o644)
+                root.open_to_all(host)
             written.append(str(layer))
             command, mounts = root.command(self._bwrap, spec, host, self._runner, folder / "hosts", layer)
             image = {"mounts": mounts, "directory": directory, "stop_signal": root.signal_number(host.root.stop_signal)}
@@ -307,6 +309,7 @@ class LocalRuntime:
             "command": command,
             "container": container,
             "command_environment": mark,
+            "users": users.lines if users else None,
             "groups": None
             if container
             else self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
@@ -321,6 +324,7 @@ class LocalRuntime:
                 "stands_by": stands_by,
                 "image": image,
                 "folders": [(each.target, *each.identity) for each in host.mounts if each.identity is not None],
+                "user": root.user(host.root) if image and host.root else None,
                 "stop_signal": root.signal_number(host.root.stop_signal if host.root else ""),
                 "inlet": [str(host.inlet.socket), host.inlet.port] if host.inlet is not None else None,
             },

@@ -150,8 +150,13 @@ def networks() -> Literal["each", "shared"] | None:
 
 def made_networks(*, shared: bool) -> bool:
     """Does it work?"""
-    program = f"import sys; sys.path.insert(0, {str(_RUNNER.parent)!r}); from runner.network import attempt"
-    line = [str(interpreter()), "-I", "-S", "-c", f"{program}; attempt(shared={shared})"]
+    return attempted("network", f"shared={shared}")
+
+
+def attempted(part: str, given: str) -> bool:
+    """Whether what a part of the runner does can be done here; tried in a process of its own."""
+    program = f"import sys; sys.path.insert(0, {str(_RUNNER.parent)!r}); from runner.{part} import attempt"
+    line = [str(interpreter()), "-I", "-S", "-c", f"{program}; attempt({given})"]
     with suppress(OSError, subprocess.TimeoutExpired):
         return subprocess.run(line, capture_output=True, timeout=10, check=False).returncode == 0
     return False

@@ -22,20 +22,28 @@ class Sandboxed:
     """The job behind ``command``, which sets up a namespace and runs ``init`` in it."""
 
     def __init__(self, spec: dict[str, Any], groups: Groups | None) -> None:
-        job = marshal.dumps(spec["job"])
+        line, job = list(spec["command"]), spec["job"]
+        users = -1
+        if spec["users"]:
+            from .users import namespace
+
+            users = namespace(spec["users"])
+            line[1:1] = ["--userns", str(users)]
+            job = {**job, "user": {**job["user"], "namespace": users}}
         inner, self.control = os.pipe()
         self.status, teller = os.pipe()
         self.told = b""
         self.gone = False
         os.set_inheritable(inner, True)
         os.set_inheritable(teller, True)
-        self.pid = self.root = _spawned(
-            [*spec["command"], str(inner), str(teller)], spec["command_environment"], groups
-        )
+        line += [str(inner), str(teller)]
+        self.pid = self.root = _spawned(line, spec["command_environment"], groups)
+        if users >= 0:
+            os.close(users)
         os.close(inner)
         os.close(teller)
         try:
-            write_all(self.control, sized(job))
+            write_all(self.control, sized(marshal.dumps(job)))
         except BrokenPipeError:
             pass  # the namespace could not be made: ``ended`` tells
         self.descriptors = [self.status]

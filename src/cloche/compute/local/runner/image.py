@@ -45,6 +45,7 @@ def enter(image: dict[str, Any]) -> None:
             raise NotStartedError(f"{what}: {os.strerror(ctypes.get_errno())}")
         return answer
 
+    os.umask(0o022)  # as in any container, for the job too
     done(libc.unshare(CLONE_NEWNS), "no mounts of its own")
     _lay_over(libc, ctypes.get_errno)
     trees = []
@@ -71,6 +72,7 @@ def _lay_over(libc: Any, errno: Any) -> None:
         upper, work = f"{FOLDER}/{layer}/upper", f"{FOLDER}/{layer}/work"
         for folder in (upper, work):
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        os.chmod(upper, os.stat(f"{FOLDER}/lower").st_mode & 0o7777)  # noqa: PTH101, PTH116 - it is the job's "/"
         options = f"lowerdir={FOLDER}/lower,upperdir={upper},workdir={work},userxattr"
         target = f"{FOLDER}/root".encode()
         if libc.mount(b"overlay", target, b"overlay", MS_NOSUID | MS_NODEV, options.encode()) == 0:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
+CAP_KILL = 5
+"""To pass signals on to whoever the job has become."""
+
 
 def main() -> None:
     """``CONTROL STATUS``, two descriptors."""
@@ -64,6 +67,8 @@ def init(control: int, status: int) -> None:
 
 def _begun(document: dict[str, Any], control: int, status: int, wake: int) -> int:
     """The pid of the job, or of who has become it. Raises ``NotStartedError``, ``OSError``."""
+    if document["user"]:
+        os.close(document["user"]["namespace"])  # bubblewrap hands it down
     if document["inlet"]:
         from .inlet import open_inlet
 
@@ -86,7 +91,7 @@ def _begun(document: dict[str, Any], control: int, status: int, wake: int) -> in
         return stand_by(document, control, status, wake)
     pid = launch(document, dies_with_parent=False, privileges=not document["image"])
     if document["image"]:
-        drop_privileges()
+        drop_privileges([CAP_KILL] if document["user"] else None)
     os.write(status, b"S\n")
     return pid
 

@@ -26,7 +26,7 @@ class NotStartedError(Exception):
 
 def launch(job: dict[str, Any], *, dies_with_parent: bool, privileges: bool = True) -> int:
     """Start the job's own process as the head of a session; the answer is its pid once it is really running. Without
-    ``privileges`` it loses those its parent has."""
+    ``privileges`` it loses those its parent has, but for what a job with many users needs to be one of them."""
     told, tell = os.pipe()
     parent = os.getpid()
     pid = os.fork()
@@ -34,7 +34,7 @@ def launch(job: dict[str, Any], *, dies_with_parent: bool, privileges: bool = Tr
         try:
             os.close(told)
             if not privileges:
-                drop_privileges()
+                become_user(job["user"]) if job.get("user") else drop_privileges()
             _become(job, parent if dies_with_parent else None)
         except BaseException as error:
             os.write(tell, f"{job['argv'][0]}: {error}".encode("utf-8", "replace")[:4096])
@@ -89,16 +89,29 @@ def prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def drop_privileges() -> None:
-    """For good: none is left that could be taken up again, by executing a program of root's either. Numbers:
-    ``linux/capability.h``."""
+def become_user(user: dict[str, Any]) -> None:
+    """One of the namespace's many. Root keeps what lets him be any of them, and own what is theirs; what was given him
+    to print to is his, as it would be elsewhere."""
+    uid, gid = user["uid"], user["gid"]
+    for descriptor in (1, 2):
+        os.fchown(descriptor, uid, gid)
+    os.setgroups(user["groups"])
+    os.setresgid(gid, gid, gid)
+    drop_privileges(user["kept"])
+    os.setresuid(uid, uid, uid)
+
+
+def drop_privileges(kept: list[int] | None = None) -> None:
+    """For good, but for those that are ``kept``: none is left that could be taken up again, by executing a program of
+    root's either. Numbers: ``linux/capability.h``."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     for number in range(64):
-        libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
-    header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
-    if libc.capset(header, none) != 0:
+        if number not in (kept or ()):
+            libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    header, mask = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), sum(1 << number for number in kept or ())
+    if libc.capset(header, (ctypes.c_uint32 * 6)(mask, mask)) != 0:
         raise NotStartedError(f"privileges could not be dropped: {os.strerror(ctypes.get_errno())}")
 
 
