@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloche.cli.listing import print_table
-from cloche.cli.options import data_option
+from cloche.cli.options import data_option, image_bounds_options
 from cloche.server.directory import Layout
 
 if TYPE_CHECKING:
@@ -114,8 +114,9 @@ def save(images: tuple[str, ...], output: Path) -> None:
 @command.command("load")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", help="What to call an image of your own: NAME or NAME:TAG, instead of what the file says.")
+@image_bounds_options
 @data_option
-def load(file: Path, name: str | None, data: Path) -> None:
+def load(file: Path, name: str | None, data: Path, **bounds: int) -> None:
     """Load a container image of your own: an OCI image layout (a folder or a tar) or what docker save writes. Jobs and
     models name it as NAME:TAG, or as ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG.
 
@@ -123,32 +124,37 @@ def load(file: Path, name: str | None, data: Path) -> None:
     from cloche.compute.images import EnvironmentBuilder, bundles
 
     if file.is_dir() or not bundles.is_bundle(file):
-        _load_image(file, name, data)
+        _load_image(file, name, data, **bounds)
         return
     with _failures():
         for key in bundles.load(EnvironmentBuilder(), file, _tell):
             click.echo(f"{key} is ready")
 
 
-def _load_image(file: Path, name: str | None, data: Path) -> None:
+def _load_image(
+    file: Path, name: str | None, data: Path, image_gib_max: int, image_members_max: int, image_layers_max: int
+) -> None:
     """Everything of it is on the disk when this returns; it is named last."""
     from cloche.compute.images.archives import load as load_archive
+    from cloche.compute.images.bounds import Bounds
     from cloche.compute.images.loaded import LoadedImages, parse_name
     from cloche.compute.images.manifest import read_manifest
     from cloche.compute.images.store import BlobStore
     from cloche.foundation.errors import ClocheError
+    from cloche.foundation.limits import GIB
 
     try:
         given = [parse_name(name)] if name is not None else None
         store = BlobStore(Layout(data).registry)
-        found = load_archive(store, file)
+        bounds = Bounds(image_gib_max * GIB, image_members_max, image_layers_max)
+        found = load_archive(store, file, bounds)
         if given is not None and len({digest for _, digest in found}) > 1:
             raise click.ClickException(f"{file} has {len(found)} images; --name can name one")
         named = [(*(given[0] if given else parse_name(said)), digest) for said, digest in found if given or said]
         if not named:
             raise click.ClickException(f"{file} does not say what the image is called: give it a name with --name")
         for each, tag, digest in named:
-            read_manifest(store, digest)
+            read_manifest(store, digest, bounds.layers)
             made = LoadedImages(store).put(each, tag, digest)
             click.echo(f"{made.reference}\t{digest}")
     except ClocheError as error:

@@ -13,7 +13,7 @@ import click
 
 from cloche.cli.file_systems import file_systems_of, told
 from cloche.cli.here import console_link
-from cloche.cli.options import data_option
+from cloche.cli.options import data_option, image_bounds_options
 from cloche.foundation.errors import ClocheError
 from cloche.foundation.settings import Settings
 
@@ -54,6 +54,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, resolve_pa
     metavar="ID=DIRECTORY",
     help="A directory of this machine that stands for a file system (EFS, Lustre) in training jobs. Repeatable.",
 )
+@image_bounds_options
 @click.option(
     "--standby/--no-standby", default=True, show_default=True, help="Have processes stand by for the images in use."
 )

@@ -59,7 +59,8 @@ CAPTURED_BYTES_MAX: Final = 1 * GIB  # captured requests that wait because their
 MODEL_SERVER_DISK_BYTES_MAX: Final = 32 * GIB  # below its /opt/ml, model included; a training job has VolumeSizeInGB
 
 # Images of the user's own, that jobs run in
-IMAGE_BYTES_MAX: Final = 64 * GIB  # unpacked, all layers together
-IMAGE_MEMBERS_MAX: Final = 1_000_000  # files, folders and links in all layers
+IMAGE_BYTES_MAX: Final = 64 * GIB  # unpacked, all layers together; this and the next two unless chosen otherwise
+IMAGE_MEMBERS_MAX: Final = 500_000  # files, folders and links in all layers
 IMAGE_LAYERS_MAX: Final = 127  # as many as Docker's overlay driver takes
+IMAGE_ARCHIVE_MEMBERS_MAX: Final = 20_000  # of the file that images come in: a few for each layer
 IMAGE_DOCUMENT_BYTES_MAX: Final = 4 * MIB  # a manifest, an index or a configuration

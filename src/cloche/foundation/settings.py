@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloche.foundation.limits import STOP_GRACE_SECONDS
+from cloche.foundation.limits import (
+    GIB,
+    IMAGE_BYTES_MAX,
+    IMAGE_LAYERS_MAX,
+    IMAGE_MEMBERS_MAX,
+    STOP_GRACE_SECONDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,11 @@ class Settings:
     file_systems: tuple[tuple[str, Path], ...] = ()
     """Which directories of this machine stand for file systems (EFS, FSx for Lustre) that training jobs name by their
     ids."""
+    image_gib_max: int = IMAGE_BYTES_MAX // GIB
+    """How much an image of the user's own may unpack to."""
+    image_members_max: int = IMAGE_MEMBERS_MAX
+    """How many files, folders and links it may have. One of too many small ones is refused before the first is made."""
+    image_layers_max: int = IMAGE_LAYERS_MAX
     standby: bool = True
     """Have processes stand by for the images in use, in sandboxes of their own: the next job starts at once."""
     stop_grace_seconds: float = STOP_GRACE_SECONDS

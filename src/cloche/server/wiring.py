@@ -13,6 +13,7 @@ from typing import Any
 
 from cloche.compute.containers.program import ContainerProgram
 from cloche.compute.images import EnvironmentBuilder
+from cloche.compute.images.bounds import Bounds
 from cloche.compute.images.finding import ImageFinder
 from cloche.compute.images.own import OwnImages
 from cloche.compute.images.store import BlobStore
@@ -61,6 +62,7 @@ from cloche.engines.tagging import BucketOwner, LogGroupOwner, RecordOwner, Tagg
 from cloche.engines.training import Training
 from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
+from cloche.foundation.limits import GIB
 from cloche.foundation.settings import Settings
 from cloche.jobs import reading
 from cloche.jobs.equipment import Equipment
@@ -233,9 +235,10 @@ def _made(engines: Engines, parts: Parts) -> dict[str, Any]:
     store, log_store, metric_store = parts.objects, parts.logs, parts.metrics
     principals, changes = parts.identity, parts.changes
     blobs = BlobStore(layout.registry)
-    images = Images(EnvironmentBuilder(), OwnImages(blobs, layout.rootfs, keeper=engines.containers))
+    bounds = Bounds(settings.image_gib_max * GIB, settings.image_members_max, settings.image_layers_max)
+    images = Images(EnvironmentBuilder(), OwnImages(blobs, layout.rootfs, bounds, keeper=engines.containers))
     registry = ImageRegistry(blobs, database, clock, settings.account, settings.region)
-    own_images = ImageFinder(blobs, settings.account)
+    own_images = ImageFinder(blobs, settings.account, bounds)
     own_images.registry = registry.found
     equipment = Equipment(
         database=database,

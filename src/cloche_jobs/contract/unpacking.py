@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
 from cloche_jobs.contract.failure import UserError
+from cloche_jobs.contract.members import has_too_many
 
 _CHUNK: Final = 1 << 20
 _NAME_BYTES_MAX: Final = 4_096
@@ -57,6 +58,8 @@ def unpack(archive: Path, folder: Path, *, limits: Limits | None = None, label: 
     name = label or archive.name
     folder.mkdir(parents=True, exist_ok=True)
     work = _Unpacking(name, folder, limits, max(1, archive.stat().st_size))
+    if has_too_many(archive, limits.members):
+        raise ArchiveRefused(f"{name} has more than {limits.members} members")
     try:
         header = _bounded_header(name)
         with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*", tarinfo=header) as tar:

@@ -308,6 +308,8 @@ def test_an_image_is_bounded(bench: Bench) -> None:
     bench.own = OwnImages(bench.store, bench.path / "rootfs", Bounds(bytes=1 << 19, members=40))
     bench.refused(many, match="more than 40 files")
     bench.refused(zeros, match="more than 524288 bytes")
+    bench.own = OwnImages(bench.store, bench.path / "rootfs", Bounds(layers=1))
+    bench.refused(layer([file("a")]), layer([file("b")]), match="has 2 layers; 1 are taken")
     bench.own = OwnImages(bench.store, bench.path / "rootfs", Bounds(free_bytes=1 << 62))
     bench.refused(zeros, match="No space left on device")
 

@@ -17,14 +17,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Final, cast
 
+from cloche.compute.images.bounds import Bounds
 from cloche.compute.images.manifest import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, digests_in, is_index, parse_document
 from cloche.compute.images.store import BlobStore
 from cloche.foundation.errors import Invalid, NotFound
 from cloche.foundation.limits import (
-    IMAGE_BYTES_MAX,
+    IMAGE_ARCHIVE_MEMBERS_MAX,
     IMAGE_DOCUMENT_BYTES_MAX,
-    IMAGE_LAYERS_MAX,
-    IMAGE_MEMBERS_MAX,
 )
 
 REFERENCE: Final = "org.opencontainers.image.ref.name"
@@ -70,8 +69,8 @@ def opened(path: Path) -> Iterator[Archive]:
             archive = stack.enter_context(tarfile.open(path, "r:*"))
             members: dict[str, tarfile.TarInfo] = {}
             for number, member in enumerate(archive):
-                if number >= IMAGE_MEMBERS_MAX:
-                    raise Invalid(f"{path} has more than {IMAGE_MEMBERS_MAX} members")
+                if number >= IMAGE_ARCHIVE_MEMBERS_MAX:
+                    raise Invalid(f"{path} has more than {IMAGE_ARCHIVE_MEMBERS_MAX} members")
                 members[str(PurePosixPath(member.name))] = member
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise Invalid(f"{path} is not an image: {error}") from None
@@ -110,15 +109,15 @@ def _joined(folder: str, name: str) -> str:
     return "/".join(parts)
 
 
-def load(store: BlobStore, path: Path) -> list[tuple[str, str]]:
+def load(store: BlobStore, path: Path, bounds: Bounds | None = None) -> list[tuple[str, str]]:
     """Keep every image of the file or folder at ``path``: (name or nothing, digest of its manifest or index). Raises
     ``Invalid`` with a sentence for what is no image or not whole."""
     try:
         with opened(path) as archive:
             if archive.has("index.json"):
-                return list(_load_layout(store, archive))
+                return list(_load_layout(store, archive, bounds or Bounds()))
             if archive.has("manifest.json"):
-                return list(_load_saved(store, archive))
+                return list(_load_saved(store, archive, bounds or Bounds()))
     except NotFound as error:
         raise Invalid(f"{path} is not a whole image: {error.message}") from None
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
@@ -131,7 +130,7 @@ def load(store: BlobStore, path: Path) -> list[tuple[str, str]]:
 # -- OCI image layouts ---------------------------------------------------------------------------------------
 
 
-def _load_layout(store: BlobStore, archive: Archive) -> Iterator[tuple[str, str]]:
+def _load_layout(store: BlobStore, archive: Archive, bounds: Bounds) -> Iterator[tuple[str, str]]:
     index = archive.document("index.json")
     if not isinstance(index, dict) or not isinstance(index.get("manifests"), list) or not index["manifests"]:
         raise Invalid("index.json names no image")
@@ -140,11 +139,11 @@ def _load_layout(store: BlobStore, archive: Archive) -> Iterator[tuple[str, str]
             raise Invalid("index.json names an image without a digest")
         annotations = entry.get("annotations")
         names = annotations if isinstance(annotations, dict) else {}
-        _copy(store, archive, entry["digest"], depth=0)
+        _copy(store, archive, entry["digest"], bounds, depth=0)
         yield str(names.get(CONTAINERD_NAME) or names.get(REFERENCE) or ""), entry["digest"]
 
 
-def _copy(store: BlobStore, archive: Archive, digest: str, depth: int) -> None:
+def _copy(store: BlobStore, archive: Archive, digest: str, bounds: Bounds, depth: int) -> None:
     """A manifest or index with all it refers to. What an index refers to and the layout does not have stays away: a
     layout may hold one platform of many (``docker save`` writes such)."""
     if depth > 4:
@@ -154,9 +153,9 @@ def _copy(store: BlobStore, archive: Archive, digest: str, depth: int) -> None:
     found = digests_in(document)
     for each in found:
         if not is_index(document):
-            _take(store, archive, each, IMAGE_BYTES_MAX)
+            _take(store, archive, each, bounds.bytes)
         elif len(found) == 1 or archive.has(_blob(each)):
-            _copy(store, archive, each, depth + 1)
+            _copy(store, archive, each, bounds, depth + 1)
 
 
 def _take(store: BlobStore, archive: Archive, digest: str, limit: int) -> None:
@@ -173,21 +172,23 @@ def _blob(digest: str) -> str:
 # -- what docker save writes ---------------------------------------------------------------------------------
 
 
-def _load_saved(store: BlobStore, archive: Archive) -> Iterator[tuple[str, str]]:
+def _load_saved(store: BlobStore, archive: Archive, bounds: Bounds) -> Iterator[tuple[str, str]]:
     """The older kind: a list of images, each with the names of its files (moby's ``image/spec``)."""
     images = archive.document("manifest.json")
     if not isinstance(images, list) or not all(isinstance(each, dict) for each in images) or not images:
         raise Invalid("manifest.json names no image")
     for image in images:
         layers, names = image.get("Layers"), image.get("RepoTags") or [""]
-        if not isinstance(layers, list) or not isinstance(names, list) or len(layers) > IMAGE_LAYERS_MAX:
+        if not isinstance(layers, list) or not isinstance(names, list):
             raise Invalid("an image of manifest.json has no list of layers")
+        if len(layers) > bounds.layers:
+            raise Invalid(f"an image of manifest.json has {len(layers)} layers; {bounds.layers} are taken")
         with archive.open(str(image.get("Config"))) as file:
             config = store.write(cast(BinaryIO, file), None, IMAGE_DOCUMENT_BYTES_MAX)
         kept = []
         for name in layers:
             with archive.open(str(name)) as file:
-                kept.append(store.write(cast(BinaryIO, _unzipped(file)), None, IMAGE_BYTES_MAX))
+                kept.append(store.write(cast(BinaryIO, _unzipped(file)), None, bounds.bytes))
         document = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from cloche.compute.images.bounds import Bounds
 from cloche.compute.images.loaded import LATEST, LoadedImages, parse_name
 from cloche.compute.images.manifest import digests_in, is_index, parse_document, read_manifest
 from cloche.compute.images.store import BlobStore
@@ -64,8 +65,9 @@ def parse_address(uri: str) -> Address | None:
 class ImageFinder:
     """``account`` is the one that loaded images belong to. ``registry`` is set once there is one."""
 
-    def __init__(self, store: BlobStore, account: str) -> None:
+    def __init__(self, store: BlobStore, account: str, bounds: Bounds | None = None) -> None:
         self.store = store
+        self._layers_max = (bounds or Bounds()).layers
         self.loaded = LoadedImages(store)
         self.account = account
         self.registry: Registry = lambda account, region, repository, reference: None
@@ -79,7 +81,9 @@ class ImageFinder:
             digest = loaded.digest if loaded is not None else None
         if digest is None:
             return None
-        return catalog.own_image(read_manifest(self.store, digest).digest, address.name, address.reference)
+        return catalog.own_image(
+            read_manifest(self.store, digest, self._layers_max).digest, address.name, address.reference
+        )
 
     def _pushed(self, address: Address) -> str | None:
         """Manifests are the registry's rows; those of an image that is to run are put beside its blobs."""

@@ -1,7 +1,8 @@
 """A program: ``python -I layers.py ORDER`` lays the layers of an image over each other into one folder.
 
 It runs in a process of its own, because an image is somebody else's file: what it costs is bounded here (bytes,
-members, memory, room on the disk), and what a reader of archives may have wrong stays here. The standard library alone.
+members, memory, room on the disk), and what a reader of archives may have wrong stays here. The standard library, and
+the job contract's look at headers, alone.
 
 The rules are those of OCI's ``layer.md``: later layers win, ``.wh.NAME`` hides what lower layers have by that name,
 ``.wh..wh..opq`` all they have in a folder. A name is followed through the image's own links as the image sees them,
@@ -29,6 +30,8 @@ import tarfile
 import zlib
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
+
+from cloche_jobs.contract.members import has_more_members
 
 HIDDEN, OPAQUE = ".wh.", ".wh..wh..opq"
 COPY_BYTES = 1 << 20
@@ -104,6 +107,9 @@ class Tree:
 
     def lay(self, layer: dict[str, str]) -> None:
         made: set[str] = set()
+        with opened(layer["path"], layer["compression"]) as source:
+            if has_more_members(source.read, self.order["members_max"] - self.members):
+                raise self._too_many()
         with opened(layer["path"], layer["compression"]) as source:
             stream = Stream(source)
             with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
@@ -274,7 +280,10 @@ class Tree:
     def _count(self) -> None:
         self.members += 1
         if self.members > self.order["members_max"]:
-            raise Refused(f"it has more than {self.order['members_max']} files, folders and links")
+            raise self._too_many()
+
+    def _too_many(self) -> Refused:
+        return Refused(f"it has more than {self.order['members_max']} files, folders and links")
 
     def _room(self, size: int) -> None:
         self.bytes += size

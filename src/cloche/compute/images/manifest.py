@@ -66,7 +66,7 @@ def this_platform() -> str:
     return f"linux/{_MACHINES.get(machine, machine)}"
 
 
-def read_manifest(store: BlobStore, digest: str) -> Manifest:
+def read_manifest(store: BlobStore, digest: str, layers_max: int = IMAGE_LAYERS_MAX) -> Manifest:
     """The image that ``digest`` means on this machine. Raises ``NotFound`` where a blob is not there, ``Invalid`` where
     a document is none, and ``NotSupported`` for another platform or form."""
     document = read_document(store, digest)
@@ -75,7 +75,7 @@ def read_manifest(store: BlobStore, digest: str) -> Manifest:
             break
         digest = _for_this_platform(document, digest)
         document = read_document(store, digest)
-    return _manifest(store, digest, document)
+    return _manifest(store, digest, document, layers_max)
 
 
 def read_document(store: BlobStore, digest: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _platform(document: Any) -> str:
     return "/".join(str(document[part]) for part in ("os", "architecture", "variant") if document.get(part))
 
 
-def _manifest(store: BlobStore, digest: str, document: Mapping[str, Any]) -> Manifest:
+def _manifest(store: BlobStore, digest: str, document: Mapping[str, Any], layers_max: int) -> Manifest:
     if is_index(document):
         raise Invalid(f"{digest} is an index of indexes of indexes")
     config_digest, *digests = digests_in(document)
@@ -136,8 +136,8 @@ def _manifest(store: BlobStore, digest: str, document: Mapping[str, Any]) -> Man
     name = _platform(found)
     if name and not (name == this_platform() or name.startswith(f"{this_platform()}/")):
         raise NotSupported(f"The image {digest} is made for {name}, and this machine is {this_platform()}.")
-    if len(digests) > IMAGE_LAYERS_MAX:
-        raise Invalid(f"{digest} has {len(digests)} layers; {IMAGE_LAYERS_MAX} are taken")
+    if len(digests) > layers_max:
+        raise Invalid(f"{digest} has {len(digests)} layers; {layers_max} are taken")
     rootfs = found.get("rootfs")
     diffs = _texts(rootfs.get("diff_ids") if isinstance(rootfs, dict) else None, "rootfs.diff_ids")
     if len(diffs) != len(digests):

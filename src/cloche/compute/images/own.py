@@ -25,13 +25,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from cloche.compute.images.bounds import Bounds
 from cloche.compute.images.manifest import Config, Manifest, read_manifest
 from cloche.compute.images.store import BlobStore, hex_of
 from cloche.compute.images.users import User, find_user
 from cloche.compute.local.users import many
 from cloche.foundation.durable import replace_file
 from cloche.foundation.errors import ClocheError
-from cloche.foundation.limits import GIB, IMAGE_BYTES_MAX, IMAGE_MEMBERS_MAX
 
 PROGRAM: Final = Path(__file__).with_name("layers.py")
 UNPACK_SECONDS_MAX: Final = 3600.0
@@ -63,16 +63,6 @@ class OwnImage:
         return dict(self.config.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an image may unpack to."""
-
-    bytes: int = IMAGE_BYTES_MAX
-    members: int = IMAGE_MEMBERS_MAX
-    free_bytes: int = GIB
-    """What the disk must have left."""
-
-
 class Keeper(Protocol):
     """Whoever keeps images in a store of his own, and runs them as containers."""
 
@@ -100,7 +90,7 @@ class OwnImages:
 
     def manifest(self, digest: str) -> Manifest:
         """Of the image that ``digest`` means on this machine. Raises ``NotFound``, ``Invalid``, ``NotSupported``."""
-        return read_manifest(self.store, digest)
+        return read_manifest(self.store, digest, self._bounds.layers)
 
     def ready(self, digest: str) -> OwnImage:
         """The image, unpacked first if need be (seconds). ``digest`` is its manifest's. Raises ``ImageFailed``."""
@@ -166,7 +156,7 @@ class OwnImages:
             shutil.rmtree(rest, ignore_errors=True)
         building = folder.with_name(f".{folder.name}.building-{os.getpid()}")
         try:
-            manifest = read_manifest(self.store, digest)
+            manifest = read_manifest(self.store, digest, self._bounds.layers)
             building.mkdir(mode=0o700)
             started = time.monotonic()
             if self.keeper is not None:
