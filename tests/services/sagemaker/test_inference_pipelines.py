@@ -120,6 +120,12 @@ def test_a_row_of_containers_answers_as_one(server: Any, hosting: Hosting, pipel
 
 def latency(server: Any, endpoint: str, container: str, times: int) -> float:
     """What one container took for so many requests, or all of them as the model they are, once it is told."""
+    metric = "ContainerLatency" if container else "ModelLatency"
+    return measured(server, endpoint, metric, container, times, Unit="Microseconds")
+
+
+def measured(server: Any, endpoint: str, metric: str, container: str, times: int, **which: Any) -> float:
+    """The sum of a metric once it has so many values."""
     dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
     if container:
         dimensions.append({"Name": "ContainerName", "Value": container})
@@ -129,13 +135,13 @@ def latency(server: Any, endpoint: str, container: str, times: int) -> float:
         now = time.time()
         points = cloudwatch.get_metric_statistics(
             Namespace="AWS/SageMaker",
-            MetricName="ContainerLatency" if container else "ModelLatency",
+            MetricName=metric,
             Dimensions=dimensions,
             StartTime=now - 3600,
             EndTime=now + 3600,
             Period=7200,
             Statistics=["SampleCount", "Sum"],
-            Unit="Microseconds",
+            **which,
         )["Datapoints"]
         if sum(point["SampleCount"] for point in points) == times:
             return float(sum(point["Sum"] for point in points))
@@ -154,7 +160,10 @@ def test_a_batch_passes_through_the_row(server: Any, hosting: Hosting, pipeline:
     assert answers == pytest.approx([trained(1)[1]] * 2, abs=1e-6)
 
 
-def test_each_container_for_itself(hosting: Hosting, containers: list[dict[str, Any]]) -> None:
+COUNTED = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors")
+
+
+def test_each_container_for_itself(server: Any, hosting: Hosting, containers: list[dict[str, Any]]) -> None:
     named = [{**each, "ContainerHostname": name} for each, name in zip(containers, ("first", "second"), strict=True)]
     model = unique("direct")
     hosting.sagemaker.create_model(
@@ -173,6 +182,16 @@ def test_each_container_for_itself(hosting: Hosting, containers: list[dict[str, 
         with pytest.raises(ClientError) as error:
             hosting.ask(endpoint, **others)
         assert refused(error)[0] == "ValidationError" and words in refused(error)[1]
+
+    with pytest.raises(hosting.runtime.exceptions.ModelError):
+        hosting.ask(endpoint, b"tell", TargetContainerHostname="second")
+    assert 0 < latency(server, endpoint, "second", 2) <= latency(server, endpoint, "", 3)
+    told = {
+        name: [measured(server, endpoint, metric, name, times) for metric in COUNTED]
+        for name, times in (("first", 1), ("second", 2), ("", 3))
+    }
+    assert told == {"first": [1, 0, 0], "second": [2, 1, 0], "": [3, 1, 0]}
+    assert measured(server, endpoint, "OverheadLatency", "second", 2) > 0
 
     with pytest.raises(ClientError):
         hosting.ask(endpoint, "die", TargetContainerHostname="first")

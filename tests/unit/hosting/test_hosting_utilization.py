@@ -10,6 +10,7 @@ import pytest
 
 from cloche.compute.runtime import Usage
 from cloche.engines.hosting import utilization
+from cloche.engines.hosting.relay import Way
 from cloche.engines.hosting.router import Route, Router, Target, Variant
 from cloche.engines.hosting.routes import Routes
 from cloche.engines.hosting.traffic import Traffic
@@ -25,10 +26,15 @@ class Machine:
 
     def __init__(self) -> None:
         self.used: dict[str, Usage] = {}
+        self.parts: dict[str, tuple[Usage, ...]] = {}
         self.written: list[tuple[str, float]] = []
+        self.of_containers: list[tuple[str, str, float]] = []
 
     def usage(self, ids: list[str]) -> dict[str, Usage]:
         return {id: self.used[id] for id in ids if id in self.used}
+
+    def usage_on_hosts(self, ids: list[str]) -> dict[str, tuple[Usage, ...]]:
+        return {id: self.parts[id] for id in ids if id in self.parts}
 
     def disk_bytes(self, folder: Path) -> int:
         return 8 * GIB
@@ -36,8 +42,12 @@ class Machine:
     def put(self, account: str, region: str, namespace: str, data: list[Any]) -> None:
         assert (account, region, namespace) == ("1", "r", "/aws/sagemaker/Endpoints")
         for datum in data:
-            assert (datum.dimensions, datum.unit) == (DIMENSIONS, "Percent")
-            self.written.append((datum.name, datum.value))
+            assert (datum.dimensions[:2], datum.unit) == (DIMENSIONS, "Percent")
+            if datum.dimensions[2:]:
+                ((_, container),) = datum.dimensions[2:]
+                self.of_containers.append((container, datum.name, datum.value))
+            else:
+                self.written.append((datum.name, datum.value))
 
 
 def test_the_share_of_time_memory_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +72,26 @@ def test_the_share_of_time_memory_and_disk(monkeypatch: pytest.MonkeyPatch) -> N
     look()
     by_name = [value for name, value in machine.written if name == "CPUUtilization"]
     assert by_name == [0.0, 10.0], "a process that was replaced under its name has no negative share"
+
+
+def test_each_of_several_containers_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine: Any = Machine()
+    now = [100.0]
+    monkeypatch.setattr(utilization.time, "monotonic", lambda: now[0])
+    router = Router()
+    target = Target("a", "a", [Way("first", "a"), Way("second", "b")])
+    router.put(("1", "r", "e"), Route([Variant("v", 1.0, [target], Traffic())]))
+    look = Utilization(Routes(router, str, machine), machine, machine, SystemClock(), Path).look
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for seconds in (0.0, 5.0):
+        machine.used = {"a": Usage(seconds * 2, memory)}
+        machine.parts = {"a": (Usage(seconds, memory // 2), Usage(seconds / 2, memory // 4))}
+        look()
+        now[0] += 10.0
+    assert dict(machine.written)["CPUUtilization"] == 100.0
+    assert machine.of_containers == [
+        ("first", "CPUUtilization", 50.0),
+        ("first", "MemoryUtilization", 50.0),
+        ("second", "CPUUtilization", 25.0),
+        ("second", "MemoryUtilization", 25.0),
+    ]

@@ -239,7 +239,9 @@ class Tree:
 
     def _mode(self, member: tarfile.TarInfo, least: int) -> int:
         """Where all of an image is its one user's, he may do with his own what root may with everybody's."""
-        return member.mode & 0o1777 if self.users is not None else (member.mode & 0o777) | least
+        if self.users is None:
+            return (member.mode & 0o777) | least
+        return member.mode & (0o3777 if member.isdir() else 0o777)
 
     # -- names -------------------------------------------------------------------------------------------
 

@@ -102,10 +102,8 @@ class _Call:
             answer.instance = self._target.instance
             now = perf_counter()
             model, overhead = (now - self._sent_at) * 1e6, (self._sent_at - choosing.started_at) * 1e6
-            choosing.variant.traffic.count(answer.status, model, overhead)
-            if choosing.container:
-                choosing.variant.traffic.spend(choosing.container, model)
-            elif answer.containers is not None:
+            choosing.variant.traffic.count(answer.status, model, overhead, choosing.container)
+            if answer.containers is not None:
                 for container, microseconds in answer.containers:
                     choosing.variant.traffic.spend(container, microseconds)
             recorder = choosing.variant.recorder
@@ -140,7 +138,8 @@ def count_failure(choosing: Choosing, outcome: Exception) -> None:
     """Of a request that got no answer."""
     assert choosing.variant is not None
     is_models = not isinstance(outcome, (Full, NothingServes))
-    choosing.variant.traffic.fail(503 if isinstance(outcome, Full) else 500, is_models=is_models)
+    status = 503 if isinstance(outcome, Full) else 500
+    choosing.variant.traffic.fail(status, is_models=is_models, container=choosing.container)
 
 
 class Invoker:

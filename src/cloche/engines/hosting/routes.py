@@ -37,6 +37,8 @@ class Member(NamedTuple):
     endpoint: str
     variant: str
     process: str
+    containers: tuple[str, ...] = ()
+    """Their names in their order, where it has several."""
 
 
 class Counted(NamedTuple):
@@ -166,7 +168,7 @@ class Routes:
 
     def members(self) -> list[Member]:
         return [
-            Member(*key, variant.name, target.instance)
+            Member(*key, variant.name, target.instance, tuple(way.name for way in target.ways))
             for key, route in self.router.items()
             for variant in route.variants
             for target in variant.targets

@@ -106,9 +106,8 @@ class AnswerStream:
             self._counted = True
             assert self._choosing.variant is not None
             model, overhead = perf_counter() - self._sent_at, self._sent_at - self._choosing.started_at
-            self._choosing.variant.traffic.count(self.status, model * 1e6, overhead * 1e6)
-            if self._choosing.container:
-                self._choosing.variant.traffic.spend(self._choosing.container, model * 1e6)
+            container = self._choosing.container
+            self._choosing.variant.traffic.count(self.status, model * 1e6, overhead * 1e6, container)
         if self._connection.close():
             self._target.streams -= 1
 

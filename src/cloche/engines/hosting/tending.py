@@ -99,7 +99,7 @@ class Tending:
     def _write(self, counted: Counted, counts: Counts, now: float) -> None:
         """An endpoint's requests count twice, as in AWS: for their variant, and for it under its configuration
         (docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html). Of several containers each
-        one's share of the time is told (inference-pipeline-logs-metrics.html, multi-container-metrics.html)."""
+        one's part is told besides."""
         _, _, _, region, account, resource = counted.arn.split(":", 5)
         kind, _, name = resource.partition("/")
         if kind != "endpoint":
@@ -115,10 +115,9 @@ class Tending:
             instances = max(1, self._routes.instance_count(counted, of_configuration=of_configuration))
             points = data(counts, which, now, instances, "InvocationsPerInstance")
             self._metrics.put(account, region, NAMESPACE, points)
-        for container, samples in counts.container_latencies.items():
-            of_container = (*dimensions, ("ContainerName", container))
-            point = Datum("ContainerLatency", of_container, now, 0.0, "Microseconds", statistics=summary(samples))
-            self._metrics.put(account, region, NAMESPACE, [point])
+        for container, part in counts.containers.items():
+            points = data_of_container(part, (*dimensions, ("ContainerName", container)), now)
+            self._metrics.put(account, region, NAMESPACE, points)
 
     def ping(self) -> None:
         """Find servers that hang."""
@@ -147,19 +146,36 @@ def data(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, ins
     if not total:
         return found
     found += [
-        _times("Invocations", dimensions, at, total, total, 1.0),
+        *_requests(counts, dimensions, at),
         _times(share, dimensions, at, total, total, 1.0 / instances),
-        _times("Invocation4XXErrors", dimensions, at, total, counts.errors_4xx, 1.0),
-        _times("Invocation5XXErrors", dimensions, at, total, counts.errors_5xx, 1.0),
         _times("InvocationModelErrors", dimensions, at, total, counts.model_errors, 1.0),
     ]
-    for name, samples in (
-        ("ModelLatency", counts.model_latencies),
-        ("OverheadLatency", counts.overhead_latencies),
-    ):
-        if samples:
-            found.append(Datum(name, dimensions, at, 0.0, "Microseconds", statistics=summary(samples)))
-    return found
+    return found + _latencies(counts, dimensions, at, "ModelLatency")
+
+
+def data_of_container(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float) -> list[Datum]:
+    """Of one of several: what requests that name it came to (multi-container-metrics.html), and its share of the time
+    of all that pass through it (inference-pipeline-logs-metrics.html)."""
+    requests = _requests(counts, dimensions, at) if counts.invocations else []
+    return requests + _latencies(counts, dimensions, at, "ContainerLatency")
+
+
+def _requests(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float) -> list[Datum]:
+    total = counts.invocations
+    return [
+        _times("Invocations", dimensions, at, total, total, 1.0),
+        _times("Invocation4XXErrors", dimensions, at, total, counts.errors_4xx, 1.0),
+        _times("Invocation5XXErrors", dimensions, at, total, counts.errors_5xx, 1.0),
+    ]
+
+
+def _latencies(counts: Counts, dimensions: tuple[tuple[str, str], ...], at: float, models: str) -> list[Datum]:
+    named = ((models, counts.model_latencies), ("OverheadLatency", counts.overhead_latencies))
+    return [
+        Datum(name, dimensions, at, 0.0, "Microseconds", statistics=summary(samples))
+        for name, samples in named
+        if samples
+    ]
 
 
 def _times(name: str, dimensions: tuple[tuple[str, str], ...], at: float, total: int, ones: int, value: float) -> Datum:

@@ -28,8 +28,26 @@ class Counts:
     model_latencies: list[int] = field(default_factory=list)
     overhead_latencies: list[int] = field(default_factory=list)
     """Whole microseconds, so that a flush can count equal ones without a loop of its own."""
-    container_latencies: dict[str, list[int]] = field(default_factory=dict)
-    """By the container's name, where an instance has several."""
+    containers: dict[str, Counts] = field(default_factory=dict)
+    """By the container's name, where an instance has several: of those in a row the latencies alone."""
+
+    def count(self, status: int, model_microseconds: float, overhead_microseconds: float) -> None:
+        self.invocations += 1
+        if status >= 300:
+            self.model_errors += 1
+            self.errors_5xx += status >= 500
+            self.errors_4xx += 400 <= status < 500
+        if len(self.model_latencies) < SAMPLES_MAX:
+            self.model_latencies.append(int(model_microseconds))
+            self.overhead_latencies.append(int(overhead_microseconds))
+
+    def fail(self, status: int, *, is_models: bool) -> None:
+        self.invocations += 1
+        self.model_errors += is_models
+        self.errors_5xx += status >= 500
+
+    def of(self, container: str) -> Counts:
+        return self.containers.setdefault(container, Counts())
 
 
 class Traffic:
@@ -40,30 +58,23 @@ class Traffic:
     def __init__(self) -> None:
         self._counts = Counts()
 
-    def count(self, status: int, model_microseconds: float, overhead_microseconds: float) -> None:
-        """A request that the model answered."""
-        counts = self._counts
-        counts.invocations += 1
-        if status >= 300:
-            counts.model_errors += 1
-            counts.errors_5xx += status >= 500
-            counts.errors_4xx += 400 <= status < 500
-        if len(counts.model_latencies) < SAMPLES_MAX:
-            counts.model_latencies.append(int(model_microseconds))
-            counts.overhead_latencies.append(int(overhead_microseconds))
+    def count(self, status: int, model_microseconds: float, overhead_microseconds: float, container: str = "") -> None:
+        """A request that the model answered, or that one of its containers which the request named."""
+        self._counts.count(status, model_microseconds, overhead_microseconds)
+        if container:
+            self._counts.of(container).count(status, model_microseconds, overhead_microseconds)
 
     def spend(self, container: str, microseconds: float) -> None:
-        """What one of an instance's containers took for its part of an answer."""
-        latencies = self._counts.container_latencies.setdefault(container, [])
+        """What one of those that answer in a row took for its part of an answer."""
+        latencies = self._counts.of(container).model_latencies
         if len(latencies) < SAMPLES_MAX:
             latencies.append(int(microseconds))
 
-    def fail(self, status: int, *, is_models: bool) -> None:
+    def fail(self, status: int, *, is_models: bool, container: str = "") -> None:
         """A request that got no answer: the model was asked and gave none, or (``is_models`` false) was not asked."""
-        counts = self._counts
-        counts.invocations += 1
-        counts.model_errors += is_models
-        counts.errors_5xx += status >= 500
+        self._counts.fail(status, is_models=is_models)
+        if container:
+            self._counts.of(container).fail(status, is_models=is_models)
 
     def miss(self) -> None:
         """A request for what has no copies."""

@@ -1,9 +1,11 @@
 """CPU, memory and disk of the instances that serve, measured and written as AWS's metrics of the same names.
 
 Every instance is a data point of its own, so a metric's average is that of the variant's instances and its sum their
-total. ``CPUUtilization`` counts every core as 100 percent, as AWS's does. An instance's memory is this machine's, since
+total. Where an instance has several containers, each has processor and memory told of its own besides.
+``CPUUtilization`` counts every core as 100 percent, as AWS's does. An instance's memory is this machine's, since
 nothing smaller is promised to it; its disk is the bound that Cloche sets for a model server.
-Source: docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html ("SageMaker AI endpoint metrics")
+Source: docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html ("SageMaker AI endpoint metrics") and
+multi-container-metrics.html
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Utilization:
         self._folder_of = folder_of
         self._memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._before: dict[str, Usage] = {}
+        self._parts_before: dict[str, tuple[Usage, ...]] = {}
         self._looked_at = 0.0
 
     def look(self) -> None:
@@ -46,22 +49,39 @@ class Utilization:
         now = time.monotonic()
         seconds, self._looked_at = now - self._looked_at, now
         before, self._before = self._before, self._runtime.usage([member.process for member in members])
+        several = [member.process for member in members if member.containers]
+        parts_before, self._parts_before = self._parts_before, self._runtime.usage_on_hosts(several)
         found: dict[tuple[str, str], list[Datum]] = defaultdict(list)
         for member in members:
             after = self._before.get(member.process)
             if after is not None and (start := before.get(member.process)) is not None:
-                spent = max(0.0, after.cpu_seconds - start.cpu_seconds)
-                found[member.account, member.region] += self._data(member, 100.0 * spent / seconds, after.memory_bytes)
+                percents = self._percents(start, after, seconds)
+                disk_bytes = self._runtime.disk_bytes(self._folder_of(member.process))
+                percents.append(("DiskUtilization", 100.0 * disk_bytes / MODEL_SERVER_DISK_BYTES_MAX))
+                found[member.account, member.region] += self._data(member, percents)
+            parts = zip(
+                member.containers,
+                parts_before.get(member.process, ()),
+                self._parts_before.get(member.process, ()),
+                strict=False,
+            )
+            for container, start, part in parts:
+                percents = self._percents(start, part, seconds)
+                found[member.account, member.region] += self._data(member, percents, container)
         for (account, region), data in found.items():
             self._metrics.put(account, region, NAMESPACE, data)
 
-    def _data(self, member: Member, cpu_percent: float, memory_bytes: int) -> list[Datum]:
+    def _percents(self, before: Usage, after: Usage, seconds: float) -> list[tuple[str, float]]:
+        spent = max(0.0, after.cpu_seconds - before.cpu_seconds)
+        return [
+            ("CPUUtilization", 100.0 * spent / seconds),
+            ("MemoryUtilization", 100.0 * after.memory_bytes / self._memory_bytes),
+        ]
+
+    def _data(self, member: Member, percents: list[tuple[str, float]], container: str = "") -> list[Datum]:
+        dimensions: tuple[tuple[str, str], ...]
         dimensions = (("EndpointName", member.endpoint), ("VariantName", member.variant))
-        disk_bytes = self._runtime.disk_bytes(self._folder_of(member.process))
-        percents = (
-            ("CPUUtilization", cpu_percent),
-            ("MemoryUtilization", 100.0 * memory_bytes / self._memory_bytes),
-            ("DiskUtilization", 100.0 * disk_bytes / MODEL_SERVER_DISK_BYTES_MAX),
-        )
+        if container:
+            dimensions += (("ContainerName", container),)
         at = self._clock.time()
         return [Datum(name, dimensions, at, percent, "Percent") for name, percent in percents]
