@@ -7,11 +7,17 @@ by signals to a server that was started with a handler for them. Of each span of
 and the processor time of server and model server to the nanosecond (their CPU clocks).
 
 Short spans, on off off on ..., tell what the way of a request loses: their differences in pairs, the median, and an
-interval that holds the median of 95 of 100 such measurements (bootstrap). In spans so short the delivery to S3 of what
-one of them captured is paid by the next. Long spans, begun when the delivery of the one before is over, have it in
-them; their processor time is the whole of it. In the end every answer that was to be captured must lie in S3, once.
+interval that holds the median of 95 of 100 such measurements (bootstrap). They are so short because what else a machine
+does comes in longer waves; of their answers those under way at a switch, as many as there are clients, count for the
+wrong side. The delivery to S3 of what one of them captured is paid by the next.
 
-    python benchmarks/data_capture.py [--pairs 75] [--long-pairs 6] [--clients 1 8 32]
+Long spans have in them what of the delivery is done while requests are served, and that is not the whole: files wait
+for an idle processor, for ten seconds or up to 64 MiB. So there is an endurance as well, at the greatest number of
+clients: once as long without capture and with it, beyond those bounds, with the files that waited at its end, the time
+until all was in S3, and the processor time of the press, the process that makes objects of files, for each record. In
+the end every answer that was to be captured must lie in S3, once.
+
+    python benchmarks/data_capture.py [--pairs 250] [--long-pairs 6] [--endurance 30] [--clients 1 8 32]
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,7 +43,7 @@ from typing import Any
 
 from invoke import IMAGE, TRAIN, TRUST, _server, clients, peer_python, signed
 
-SHORT_SECONDS = 0.4
+SHORT_SECONDS = 0.1
 LONG_SECONDS, SETTLING_SECONDS = 5.0, 2.0
 CAPTURE = {
     "EnableCapture": True,
@@ -126,6 +133,8 @@ class Rig:
         self.captured = 0
         """Answers that were to be captured, but for those under way at a switch."""
         self.doubtful = 0
+        self.ended_at = 0.0
+        """The last span that counts, by the machine's monotonic clock."""
 
     def run(self, clients_: int, plan: list[tuple[float, bool, bool]]) -> list[Span]:
         """What the plan's spans (seconds, captures, counts) came to, those that count."""
@@ -150,6 +159,7 @@ class Rig:
             elapsed, answers, server, model = (late - early for early, late in zip(before, after, strict=True))
             self.captured += int(answers) if captures else 0
             if counts:
+                self.ended_at = after[0]
                 micro = 1e6 / answers
                 found.append(Span(bool(captures), answers / elapsed, server * micro, model * micro))
         self.doubtful += clients_ * (len(plan) + 1)
@@ -240,6 +250,59 @@ def show(title: str, clients_: int, spans: list[Span]) -> None:
     )
 
 
+class Watch(threading.Thread):
+    """Looks at what waits to be delivered, and at the processor time of the press, until ``end`` and nothing waits."""
+
+    def __init__(self, subject: Rig) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.server = subject.folder / "data" / "captured", subject.pids[0]
+        self.ending = False
+        self.seen: list[tuple[float, int, float]] = []
+        """When, how many files hold something, seconds of the press's processor."""
+
+    def run(self) -> None:
+        while not self.ending or self.seen[-1][1]:
+            waiting = 0
+            for file in self.folder.glob("*.jsonl"):
+                with contextlib.suppress(OSError), file.open("rb") as opened:
+                    waiting += opened.read(1) not in (b"", b"\0")
+            self.seen.append((time.monotonic(), waiting, self.used()))
+            time.sleep(0.1)
+
+    def used(self) -> float:
+        """Of the one that lives, and of the server's children that have ended: it has no others here."""
+        ticks = sum(map(int, stat_of(self.server)[13:15]))
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, IndexError):
+                if b"press.py" in (folder / "cmdline").read_bytes():
+                    found = stat_of(int(folder.name))
+                    ticks += sum(map(int, found[11:13])) if int(found[1]) == self.server else 0
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def stat_of(pid: int) -> list[str]:
+    """From the state on: proc(5) counts it as the third."""
+    return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+
+
+def endure(subject: Rig, clients_: int, seconds: float) -> None:
+    watch = Watch(subject)
+    watch.start()
+    before, began = subject.captured, watch.used()
+    off, on = subject.run(clients_, [(SETTLING_SECONDS, False, False), (seconds, False, True), (seconds, True, True)])
+    watch.ending = True
+    watch.join()
+    ended = subject.ended_at
+    waiting = max(files for at, files, _ in watch.seen if at <= ended)
+    left = next(files for at, files, _ in watch.seen if at >= ended)
+    done = next(at for at, files, _ in watch.seen if at >= ended and not files)
+    press = (watch.seen[-1][2] - began) / (subject.captured - before) * 1e6
+    rates = f"{off.rate:,.0f} and {on.rate:,.0f}/s, {on.rate / off.rate - 1:+.1%}"
+    server = f"server {off.server:.1f} and {on.server:.1f} µs, press {press:.1f} µs a record"
+    print(f"{clients_:>3} {seconds:g} s without and with: {rates}; {server}")
+    print(f"{waiting} files waited at most, {left} at the end, all in S3 {done - ended:.1f} s later", flush=True)
+
+
 def captured_count(s3: Any) -> int:
     """Records in S3; each line must be one, and no event may be there twice."""
     found: set[str] = set()
@@ -258,8 +321,9 @@ def captured_count(s3: Any) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=75)
+    parser.add_argument("--pairs", type=int, default=250)
     parser.add_argument("--long-pairs", type=int, default=6)
+    parser.add_argument("--endurance", type=float, default=30.0, help="seconds; 0 leaves it out")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, rig(Path(name)) as (subject, client):
@@ -275,7 +339,9 @@ def main() -> None:
             if chosen.long_pairs:
                 plan = in_turns(chosen.long_pairs, LONG_SECONDS, SETTLING_SECONDS)
                 show("long", clients_, subject.run(clients_, plan))
-        time.sleep(15)  # what is captured is delivered within ten seconds
+        if chosen.endurance:
+            endure(subject, max(chosen.clients), chosen.endurance)
+        time.sleep(25)  # a file is closed within ten seconds, and waits for ten more
         records = captured_count(client["s3"])
         is_all = abs(records - subject.captured) <= subject.doubtful
         print(f"{subject.captured:,} answers to be captured, {records:,} records in S3{'' if is_all else ': TOO FEW'}")

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 KILLS = int(os.environ.get("CLOCHE_KILLS", "30")) // 5
 SEED = int(os.environ.get("CLOCHE_KILLS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 ASKING = 4
+ROWS = 1000
 CAPTURE = {
     "InitialSamplingPercentage": 100,
     "DestinationS3Uri": "s3://hosting-models/captured",
@@ -35,7 +36,8 @@ CAPTURE = {
 
 
 class Asking(threading.Thread):
-    """Asks on and on, each time under another inference id; ``answered`` are those whose answer came."""
+    """Asks on and on, each time under another inference id; ``answered`` are those whose answer came. Every other lane
+    asks with many rows: files of those are many enough for the press, which is killed at its work, too."""
 
     def __init__(self, server: Any, endpoint: str, lane: int, ending: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -44,13 +46,13 @@ class Asking(threading.Thread):
 
     def run(self) -> None:
         runtime = self.server.client("sagemaker-runtime")
-        number = 0
+        number, body = 0, "\n".join([ROW] * (ROWS if self.lane % 2 else 1))
         while not self.ending.is_set():
             number += 1
             id = f"{self.lane}-{number}"
             try:
                 answer = runtime.invoke_endpoint(
-                    EndpointName=self.endpoint, Body=ROW, ContentType="text/csv", InferenceId=id
+                    EndpointName=self.endpoint, Body=body, ContentType="text/csv", InferenceId=id
                 )
                 self.answered[id] = answer["Body"].read().decode()
             except (BotoCoreError, ClientError):

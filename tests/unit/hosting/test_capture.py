@@ -9,123 +9,23 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any
 
 import pytest
+from capture_world import ACCOUNT, ARN, NOON, PLAN, World, answer, heard, line
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.engines.hosting.answer import Answer
-from cloche.engines.hosting.capture import CapturePlan, Captures, Heard, Recorder
+from cloche.engines.hosting.capture import CapturePlan
 from cloche.engines.hosting.capture import captures as captures_module
 from cloche.engines.hosting.capture import recorder as recorder_module
-from cloche.engines.hosting.capture.lines import OCTETS, Lines, end_of
+from cloche.engines.hosting.capture.lines import MARK, OCTETS, Lines, facts_entry, request_entry
 from cloche.engines.hosting.capture.spool import Label, Spool
-from cloche.foundation.clock import SystemClock, from_epoch
-from cloche.storage import objects
-from cloche.storage.metadata import records
-from cloche.storage.metadata.database import Database
-from cloche.storage.metadata.migrations import migrate
-from cloche.storage.objects import ObjectStore
-
-ACCOUNT = "123456789012"
-ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/e"
-PLAN = CapturePlan(
-    True, 100, "s3://captured/p", "captured", "p", "", True, True, ("text/csv",), ("application/json", "a/b+json")
-)
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
-
-
-class Hands:
-    """A clock that is turned by hand."""
-
-    def __init__(self) -> None:
-        self._at = NOON
-        self._turned: list[Callable[[], None]] = []
-
-    def turn(self, at: float) -> None:
-        self._at = at
-        for callback in self._turned:
-            callback()
-
-    def time(self) -> float:
-        return self._at
-
-    def now(self) -> datetime:
-        return from_epoch(self._at)
-
-    def real(self) -> float:
-        return time.time()
-
-    def when_turned(self, callback: Callable[[], None]) -> None:
-        self._turned.append(callback)
-
-
-class World:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.database = Database(folder / "cloche.db")
-        migrate(self.database, [*records.MIGRATIONS, *objects.MIGRATIONS])
-        self.objects = ObjectStore(folder / "objects", self.database, SystemClock())
-        self.objects.buckets.create("captured", ACCOUNT, "us-east-1")
-        self.clock = Hands()
-        self.open()
-
-    def open(self) -> None:
-        self.captures = Captures(self.folder / "captured", self.objects, self.clock)
-        self.captures.start()
-
-    def recorder(self, plan: CapturePlan = PLAN) -> Recorder:
-        made = self.captures.recorder(plan, ACCOUNT, ARN, "v")
-        assert made is not None
-        return made
-
-    def take(self, *bodies: bytes, plan: CapturePlan = PLAN, at: float | None = None) -> None:
-        """One after another; every one of them is handed on."""
-        recorder = self.recorder(plan)
-        given: list[bytes] = []
-        for number, body in enumerate(bodies):
-            if at is not None:
-                self.clock.turn(at + number)
-            recorder.take(
-                heard(body), answer(body), lambda variant, answer: given.append(answer.body), time.perf_counter()
-            )
-        assert given == list(bodies)
-
-    def stored_keys(self) -> list[str]:
-        self.captures.moved()
-        end = time.monotonic() + 10
-        while self.captures.is_behind():
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        return [info.key for info in self.objects.iter_prefix("captured")]
-
-    def stored(self) -> dict[str, list[str]]:
-        """Key → the inputs of its records."""
-        found = {}
-        for key in self.stored_keys():
-            text = self.objects.read_bytes("captured", key, size_max=10**8).decode()
-            assert text.endswith("\n")
-            lines = [json.loads(line) for line in text[:-1].split("\n")]
-            found[key] = [line["captureData"]["endpointInput"]["data"] for line in lines]
-        return found
-
-    def files(self) -> list[Path]:
-        """Those that hold something."""
-        found = (path for path in (self.folder / "captured").iterdir())
-        return [path for path in found if path.read_bytes()[:1] not in (b"", b"\0")]
-
-
-def heard(body: bytes) -> Heard:
-    return body, "event", ("text/csv", "", "")
-
-
-def answer(body: bytes, type: bytes = b"text/csv") -> Answer:
-    return Answer(200, [(b"content-type", type)], body)
+from cloche.foundation.ids import request_id
 
 
 @pytest.fixture
@@ -142,10 +42,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(["text/csv", 'TEXT/CSV; x="\\', "b/c", ""]))
 def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
-    asked = (body, "id", (type, 'an "id"', ""))
-    line = Lines(PLAN).line(asked, answer(body, b"application/json"), end_of("2026-05-01T12:00:00Z"))
-    assert line.count(b"\n") == 1 and line.endswith(b"}\n")
-    for side in json.loads(line)["captureData"].values():
+    made = line(body, (type, 'an "id"', ""), body, "application/json")
+    assert made.count(b"\n") == 1 and made.endswith(b"}\n")
+    for side in json.loads(made)["captureData"].values():
         if side["encoding"] == "BASE64":
             assert base64.b64decode(side["data"], validate=True) == body
         else:
@@ -165,16 +64,14 @@ def test_a_line_gives_back_every_byte(body: bytes, type: str) -> None:
     ],
 )
 def test_the_content_type_chooses_the_encoding(type: str, encoding: str) -> None:
-    line = Lines(PLAN).line((b"1", "id", (type, "", "")), answer(b"", type.encode()), end_of("t"))
-    sides = json.loads(line)["captureData"]
+    sides = json.loads(line(b"1", (type, "", ""), b"", type))["captureData"]
     assert [side["encoding"] for side in sides.values()] == [encoding, encoding]
     assert [side["observedContentType"] for side in sides.values()] == [type or OCTETS] * 2
     assert sides["endpointOutput"]["data"] == ""
 
 
 def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
-    line = Lines(PLAN).line((b"1,\xff", "id", ("text/csv", "", "")), answer(b"1"), end_of("t"))
-    sides = json.loads(line)["captureData"]
+    sides = json.loads(line(b"1,\xff", ("text/csv", "", ""), b"1"))["captureData"]
     assert sides["endpointInput"] == {
         "observedContentType": "text/csv",
         "mode": "INPUT",
@@ -227,8 +124,9 @@ def test_each_line_is_about_its_own_request_and_answer(world: World) -> None:
     for number, (told, headers) in enumerate([*kinds, *reversed(kinds)]):
         body, output = b"%d" % number if number % 5 else b"\xff", b'"%d"' % number
         made = Answer(200, headers, output)
-        recorder.take((body, f"event-{number}", told), made, lambda variant, answer: None, time.perf_counter())
-        wanted.append(Lines(PLAN).line((body, f"event-{number}", told), made, end_of("2026-05-01T12:00:00Z")))
+        id = request_id()
+        recorder.take((body, id, told), made, lambda variant, answer: None, time.perf_counter())
+        wanted.append(line(body, told, output, headers[0][1].decode(), id, "2026-05-01T12:00:00Z"))
     (key,) = world.stored_keys()
     assert world.objects.read_bytes("captured", key, size_max=10**6) == b"".join(wanted)
 
@@ -255,13 +153,21 @@ def test_a_file_that_is_sealed_at_any_moment_has_each_record_once(
     assert sorted(each for inputs in found.values() for each in inputs) == sorted(body.decode() for body in bodies)
 
 
-def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path) -> None:
+FACTS = facts_entry(("text/csv", "", ""), "text/csv", "t")
+
+
+def entry(body: bytes, output: bytes = b"") -> bytes:
+    return request_entry(request_id(), body, output) + MARK
+
+
+@pytest.mark.parametrize("late", [FACTS + entry(b"2"), FACTS, entry(b"2") + entry(b"3"), entry(b"2")[:-1], b""])
+def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path, late: bytes) -> None:
     spool = Spool(tmp_path / "a.jsonl", 2 * PAGESIZE)
-    label = Label(ACCOUNT, ARN, "captured", "key")
-    spool.begin(label, b"{1}\n")
+    label = Label(ACCOUNT, ARN, "captured", "key", PLAN.form())
+    spool.begin(label, FACTS + entry(b"1")[:-1])
 
     class Meanwhile:
-        """The map, to which another thread adds a record as soon as somebody has asked for its end."""
+        """The map, to which another thread adds as soon as somebody has asked for its end."""
 
         def __init__(self, mapped: Any) -> None:
             self.mapped = mapped
@@ -269,12 +175,15 @@ def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self.mapped, name)
 
+        def __getitem__(self, at: Any) -> Any:
+            return self.mapped[at]
+
         def __len__(self) -> int:
             return len(self.mapped)
 
         def tell(self) -> int:
             known: int = self.mapped.tell()
-            self.mapped.write(b"{2}\n")
+            self.mapped.write(MARK + late)
             return known
 
     mapped = spool._map
@@ -282,13 +191,16 @@ def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path) -> None:
     spool.seal()
     spool._map = mapped
     with pytest.raises(ValueError, match="out of range"):
-        spool.add(b"{3}\n")
-    with spool.records() as records:
-        assert bytes(records) == b"{1}\n{2}\n"
+        spool.add(MARK)
+    data, begin = spool.data()
+    assert data.endswith(MARK + late) and len(list(Lines(PLAN.form()).of(data, begin))) == 1 + late.count(
+        MARK
+    ) - late.count(FACTS)
     spool.clear()
+    assert not mapped[:].strip(b"\0")
     with pytest.raises(ValueError, match="out of range"):
-        spool.add(b"{3}\n")
-    spool.begin(label, b"x" * PAGESIZE)
+        spool.add(MARK)
+    spool.begin(label, FACTS + b"x" * (PAGESIZE - len(FACTS)))
     spool.seal()
     assert spool.size == spool.length  # it is full, so no zero ends it
     spool.remove()
@@ -353,17 +265,16 @@ def test_time_waits_for_what_was_captured_before_it_wants_to_pass_and_not_for_mo
 def killed(world: World, *bodies: bytes) -> Path:
     """The file of a server that was killed after it had captured ``bodies``."""
     world.captures.stop()
-    label = Label(ACCOUNT, ARN, "captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl")
-    lines = [Lines(PLAN).line(heard(body), answer(b""), end_of("t")) for body in bodies]
+    label = Label(ACCOUNT, ARN, "captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl", PLAN.form())
     path = world.folder / "captured" / "left.jsonl"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(label.line() + b"".join(lines))
+    path.write_bytes(label.line() + FACTS + b"".join(map(entry, bodies)))
     return path
 
 
 def test_what_a_kill_leaves_ends_in_zeros(world: World) -> None:
     path = killed(world, b"1")
-    path.write_bytes(path.read_bytes() + b'{"captureData":{' + bytes(100_000))
+    path.write_bytes(path.read_bytes() + entry(b"2")[:-20] + bytes(100_000))
     world.open()
     assert list(world.stored().values()) == [["1"]]
 
@@ -403,7 +314,7 @@ def test_a_file_is_filled_again_and_holds_nothing_of_what_it_held(world: World) 
     (path,) = (world.folder / "captured").iterdir()
     assert not path.read_bytes().strip(b"\0")
     world.take(b"3")
-    assert path.read_bytes().rstrip(b"\0").endswith(b'"eventVersion":"0"}\n')
+    assert path.read_bytes().rstrip(b"\0").endswith(MARK)
     assert sorted(world.stored().values()) == [["1" * 5000, "2"], ["3"]]
     assert list((world.folder / "captured").iterdir()) == [path]
     world.captures.drop(ARN)
@@ -413,13 +324,23 @@ def test_a_file_is_filled_again_and_holds_nothing_of_what_it_held(world: World) 
         time.sleep(0.01)
 
 
-def test_blocks_that_a_power_failure_emptied_go_and_the_rest_stays(world: World) -> None:
-    path = killed(world, b"1", b"2", b"3")
-    lines = path.read_bytes().splitlines(keepends=True)
-    lines[2] = b"\0" * (len(lines[2]) - 1) + b"\n"
-    path.write_bytes(b"".join(lines))
+def test_blocks_that_a_power_failure_emptied_go_and_what_stands_before_them_stays(world: World) -> None:
+    path = killed(world, b"1", b"2" * 3 * PAGESIZE, b"3")
+    content = path.read_bytes()
+    assert len(content) > 4 * PAGESIZE
+    path.write_bytes(content[: 2 * PAGESIZE] + bytes(PAGESIZE) + content[3 * PAGESIZE :])
     world.open()
-    assert list(world.stored().values()) == [["1", "3"]]
+    assert list(world.stored().values()) == [["1"]]
+
+
+def test_lines_that_an_older_server_left_are_delivered_as_they_are(world: World) -> None:
+    path = killed(world)
+    label = Label(ACCOUNT, ARN, "captured", "old.jsonl").line().partition(b',"form":')[0] + b"}"
+    made = line(b"1", ("text/csv", "", ""), b"2") + line(b"3", ("", "", ""), b"4")
+    path.write_bytes(label.ljust(PAGESIZE - 1) + MARK + made)
+    world.open()
+    assert world.stored_keys() == ["old.jsonl"]
+    assert world.objects.read_bytes("captured", "old.jsonl", size_max=10**6) == made
 
 
 def test_what_was_stored_before_the_kill_is_not_stored_again(world: World) -> None:

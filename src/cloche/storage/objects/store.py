@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -27,11 +27,11 @@ from cloche.storage.objects.errors import BucketNotFound, KeyNotFound, StoreErro
 from cloche.storage.objects.files import DataFiles, link_or_copy, write_copy
 from cloche.storage.objects.happened import NOTIFICATION, PUT, REMOVED, Cause, Listener
 from cloche.storage.objects.listing import Page, iterate_objects, list_objects
-from cloche.storage.objects.records import Bucket, Deletion, Details, ObjectInfo, WriteCondition
+from cloche.storage.objects.records import Bucket, Deletion, Details, ObjectInfo, ObjectPart, WriteCondition
 from cloche.storage.objects.removal import Removal
 from cloche.storage.objects.uploads import Uploads
 from cloche.storage.objects.version_listing import VersionsPage, list_versions
-from cloche.storage.objects.writer import ContentWriter, Written, finish_temporary, opened
+from cloche.storage.objects.writer import ContentWriter, Written, finish_hashed, finish_temporary, opened
 
 T = TypeVar("T")
 ATTEMPTS: Final = 3
@@ -318,6 +318,25 @@ class ObjectStore:
         if moves and blobs.is_blob(info.file):
             path.unlink()
         return info
+
+    def take_part(
+        self,
+        bucket: str,
+        key: str,
+        path: Path,
+        size: int,
+        etag: str,
+        checksums: Mapping[str, str],
+        *,
+        condition: WriteCondition | None = None,
+    ) -> ObjectInfo:
+        """Take in by rename, durably, the file at ``path``, which nobody writes to and whose ``checksums`` its maker
+        has told, as an upload of this one part: nothing is read. Raises ``OSError`` from another file system."""
+        self.buckets.get(bucket)
+        file = self.files.adopt(path)
+        finish_hashed(self.files, file)
+        details = Details(checksums=checksums, checksum_type="FULL_OBJECT", parts=(ObjectPart(1, size, checksums),))
+        return self.commit(bucket, key, Written(file, size, etag, checksums), details, condition=condition)
 
     def _take(self, path: Path) -> Written | None:
         if path.stat().st_size <= blobs.BLOB_BYTES_MAX:

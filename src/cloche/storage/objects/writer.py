@@ -208,6 +208,17 @@ def finish_temporary(files: DataFiles, file: str, algorithms: Iterable[str] = ()
     return Written(file, size, md5.hexdigest(), {name: made.base64() for name, made in digests.items()})
 
 
+def finish_hashed(files: DataFiles, file: str) -> None:
+    """The same for one whose hashes are known."""
+    descriptor = os.open(files.temporary(file), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o400)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    files.publish(file)
+
+
 def opened(content: bytes | Path) -> BinaryIO:
     """A content to be read as a stream."""
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")

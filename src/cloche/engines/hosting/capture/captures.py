@@ -5,8 +5,10 @@ filled again: killed in between, it is found at the next start and stored once. 
 bucket is missing say, the file is kept and tried again; such files have a bound, beyond which nothing more is captured
 until they are gone.
 
-The thread shares the interpreter with the event loop, so what takes time is done in few calls that let go of it: hash
-eight megabytes, write eight megabytes, wait for the disk.
+The thread shares the interpreter with the event loop, so the lines of a file that holds much are made by the press, a
+process that gets what nobody else wants of the processor. Such files wait while requests are served, for some seconds
+and up to some megabytes; beyond that the press has the server's own priority. Whoever wants to let time pass, or to end
+the server, has what is there delivered by the thread itself.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from cloche.engines.hosting.capture.delivery import Delivery
+from cloche.engines.hosting.capture.pressing import Press
 from cloche.engines.hosting.capture.recorder import Recorder
 from cloche.engines.hosting.capture.spool import FILE_BYTES_MAX, SUFFIX, Spool, mend, read_label
 from cloche.foundation.clock import Clock
-from cloche.foundation.limits import CAPTURED_BYTES_MAX
+from cloche.foundation.limits import CAPTURED_BYTES_MAX, MIB
 from cloche.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
@@ -42,6 +45,14 @@ EMPTY_SECONDS: Final = 60.0
 """For how long empty files are kept, with their pages, after something was captured."""
 
 
+PRESS_BYTES_MIN: Final = 256 * 1024
+"""The lines of less are made at once: it takes no longer than to ask somebody else."""
+BACKLOG_BYTES_MAX: Final = 64 * MIB
+BACKLOG_SECONDS_MAX: Final = 10.0
+"""So much waits for an idle processor, and for so long."""
+PRESSED: Final = ".lines"
+
+
 class Captures:
     """``folder`` holds the files; it may be made here."""
 
@@ -54,8 +65,8 @@ class Captures:
         self._recorders: dict[tuple[str, str, CapturePlan], Recorder] = {}
         self._open: dict[Recorder, Spool] = {}
         """Who has a file that is being filled."""
-        self._full: list[Spool] = []
-        """Files to which nothing is added any more, and which are to be delivered."""
+        self._full: dict[Spool, float] = {}
+        """Files to which nothing is added any more, and which are to be delivered, and since when (monotonic)."""
         self._empty: list[Spool] = []
         self._due: dict[Path, float] = {}
         """Files of the folder that are not mapped, and when to deliver them: by the machine's monotonic clock."""
@@ -65,6 +76,9 @@ class Captures:
         """Files of a server before this one, which are still to be mended."""
         self._held_bytes = 0
         self._wake = threading.Event()
+        self._press = Press(self._wake.set)
+        self._pressed: Spool | None = None
+        """Which of the full ones the press is at. With ``_delivering``."""
         self._ending = False
         self._mark = float("-inf")
         """A file that was begun before is delivered without delay."""
@@ -124,7 +138,7 @@ class Captures:
         """Nothing is added to it any more."""
         with self._lock:
             self._open.pop(recorder, None)
-            self._full.append(spool)
+            self._full[spool] = time.monotonic()
             self._held_bytes += spool.size
         self._wake.set()
 
@@ -142,8 +156,8 @@ class Captures:
         """Take up what a server before this one left."""
         if not self._folder.is_dir():
             return
-        for part in self._folder.glob("*.part"):
-            part.unlink()
+        for made in self._folder.glob("*" + PRESSED):
+            made.unlink()
         for path in sorted(self._folder.glob("*" + SUFFIX)):
             self._due[path] = 0.0
             self._held_bytes += path.stat().st_size
@@ -189,6 +203,7 @@ class Captures:
         """Forget what the account captured and has not yet been delivered."""
         self._seal(float("inf"))
         with self._delivering:
+            self._interrupt()
             for spool in self._filled():
                 if spool.label.account == account:
                     self._delivered(spool)
@@ -204,7 +219,8 @@ class Captures:
 
     def _run(self) -> None:
         while not self._ending:
-            self._wake.wait(LOOK_SECONDS if self._open else RETRY_SECONDS if self._due or self._empty else None)
+            looks = self._open or self._full
+            self._wake.wait(LOOK_SECONDS if looks else RETRY_SECONDS if self._due or self._empty else None)
             self._wake.clear()
             now = time.monotonic()
             try:
@@ -223,11 +239,12 @@ class Captures:
 
     def _deliver(self, now: float) -> None:
         with self._delivering:
+            self._take_pressed(now)
             for spool in self._filled():
-                if self._delivery.store(spool):
-                    self._delivered(spool)
-                else:
-                    self._set_aside(spool, now)
+                if spool.size < PRESS_BYTES_MIN or self._is_wanted(spool):
+                    self._store(spool, now)
+                elif self._pressed is None:
+                    self._have_pressed(spool, now)
             for path in self._waiting(now):
                 try:
                     if self._is_whole(path) and self._delivery.store(path):
@@ -239,14 +256,67 @@ class Captures:
     # -- files that are mapped -----------------------------------------------------------------------------
 
     def _filled(self) -> list[Spool]:
+        """Those that the press is not at."""
         with self._lock:
-            return list(self._full)
+            return [spool for spool in self._full if spool is not self._pressed]
+
+    def _is_wanted(self, spool: Spool) -> bool:
+        """Whether somebody waits for it."""
+        return self._ending or spool.opened_at <= self._mark
+
+    def _is_behind_hand(self, now: float) -> bool:
+        """Whether too much waits, or too long."""
+        with self._lock:
+            size, since = sum(spool.size for spool in self._full), min(self._full.values(), default=now)
+        return size > BACKLOG_BYTES_MAX or now - since > BACKLOG_SECONDS_MAX
+
+    def _store(self, spool: Spool, now: float) -> None:
+        if self._delivery.store(spool):
+            self._delivered(spool)
+        else:
+            self._set_aside(spool, now)
+
+    def _have_pressed(self, spool: Spool, now: float) -> None:
+        if not self._delivery.may(spool.label):
+            self._set_aside(spool, now)
+            return
+        target = self._folder / (uuid4().hex + PRESSED)
+        is_brisk = self._is_behind_hand(now) or (self._press.is_brisk and len(self._full) > 1)
+        try:
+            self._press.begin(spool.path, spool.size, target, brisk=is_brisk)
+        except OSError as error:
+            log.warning("there can be no process for captured requests: %s", error)
+            self._store(spool, now)
+        else:
+            self._pressed = spool
+
+    def _take_pressed(self, now: float) -> None:
+        """What the press has made, if it has; what it is at is taken from it where that cannot wait."""
+        spool = self._pressed
+        if spool is None:
+            return
+        made = self._press.made()
+        if made is True:
+            if self._is_wanted(spool) or (not self._press.is_brisk and self._is_behind_hand(now)):
+                self._interrupt()
+            return
+        self._pressed = None
+        if made is False:
+            self._store(spool, now)
+        elif self._delivery.take(spool.label, made):
+            self._delivered(spool)
+        else:
+            self._set_aside(spool, now)
+
+    def _interrupt(self) -> None:
+        self._press.stop()
+        self._pressed = None
 
     def _delivered(self, spool: Spool) -> None:
         size = spool.size
         spool.clear()
         with self._lock:
-            self._full.remove(spool)
+            del self._full[spool]
             self._held_bytes -= size
             keeps = len(self._empty) < EMPTY_FILES_MAX
             if keeps:
@@ -258,7 +328,7 @@ class Captures:
         """It waits as a file that is cut to its size."""
         spool.close()
         with self._lock:
-            self._full.remove(spool)
+            del self._full[spool]
             self._due[spool.path] = now + RETRY_SECONDS
 
     def _keep_empty(self, now: float) -> None:
@@ -282,6 +352,8 @@ class Captures:
     def _let_go(self) -> None:
         with self._lock:
             unused, self._empty = self._empty, []
+        if self._pressed is None:
+            self._press.stop()
         for spool in unused:
             spool.remove()
 

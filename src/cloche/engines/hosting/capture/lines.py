@@ -1,4 +1,4 @@
-"""One captured request as a line of JSON, byte for byte as AWS writes it.
+"""Captured requests as lines of JSON, byte for byte as AWS writes them, made of what the event loop has kept of them.
 
 Form, key order and times: the lines of real endpoints in aws/amazon-sagemaker-examples (model_quality_churn_sdk.ipynb,
 sm-model_monitor_introduction.ipynb). Which bodies are text: the model's words on ``CaptureContentTypeHeader`` ("if no
@@ -6,52 +6,78 @@ headers are specified SageMaker AI will by default base64 encode when capturing 
 its parameters, since those lines have ``text/csv; charset=utf-8`` as CSV under a list that says ``text/csv``.
 
 A body that is called text and is not UTF-8 has no form in JSON; it is kept as BASE64, so that no byte is lost.
+
+What is kept is a row of entries, each of which ends with a line break. Facts (``facts_entry``) hold for the requests
+behind them. A request is its id, its body, the id, the answer's body, the id: nobody could know the id when he wrote
+the body, so it divides them whatever they are. A whole line, as an older server left it, is an entry, too.
+
+This module is what the press runs (``press``), so it imports nothing else of the server.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cloche.engines.hosting.answer import Answer
-from cloche.engines.hosting.capture.plan import CapturePlan
+if TYPE_CHECKING:
+    from mmap import mmap
 
 OCTETS: Final = "application/octet-stream"
 """What a body without a content type is said to be, as in the answer to the caller."""
-FORMS_MAX: Final = 256
-"""Pairs of content types whose frames are remembered; they are the callers' to choose."""
+ID_BYTES: Final = 36
+"""Of a request's id, a UUID."""
+EMPTY: Final = b""
+BEGINNINGS: Final = b"[{"
+"""Of facts, and of a whole line."""
+LINE_BEGIN: Final = BEGINNINGS[1]
+MARK: Final = b"\n"
+"""Added behind a request's entry: what is marked is whole."""
 
-BEGIN: Final = b'{"captureData":{'
-MIDDLE: Final = b'},"eventMetadata":{"eventId":"'
-AFTER_ID: Final = b'",'
-quoted: Final[Callable[[str], bytes]] = orjson.dumps
-"""A JSON string: escaped where JSON demands it and nowhere else, as AWS's writer does."""
-
-
-Frame = tuple[bytes, bytes, bytes, bytes]
-"""What stands before two bodies, between them, behind them, and behind the event's id."""
 Told = tuple[str, str, str]
 """What a request's headers tell: content type, inference id, custom attributes."""
 Heard = tuple[bytes, str, Told]
 """What of a request a record has: its body, its id, its headers. Plain tuples: one with names takes five times as long
-to make, a fifth of what a record takes."""
+to make."""
+
+quoted: Final[Callable[[str], bytes]] = orjson.dumps
+"""A JSON string: escaped where JSON demands it and nowhere else, as AWS's writer does."""
+
+
+def facts_entry(told: Told, answered: str, at: str) -> bytes:
+    """``answered`` is the answer's content type, ``at`` the time."""
+    return orjson.dumps((*told, answered, at)) + MARK
+
+
+def request_entry(event_id: str, body: bytes, output: bytes) -> bytes:
+    """Without its mark. The event loop does the same by itself."""
+    return event_id.encode().join((EMPTY, body, output, EMPTY))
+
+
+def end_of_entry(data: bytes | mmap, at: int) -> int:
+    """Of the whole entry that begins there; -1 where none does."""
+    first = data[at : at + 1]
+    if first == b"[" or first == b"{":
+        return data.find(MARK, at) + 1 or -1
+    id = data[at : at + ID_BYTES]
+    if first == b"\0" or len(id) < ID_BYTES:
+        return -1
+    second = data.find(id, at + ID_BYTES)
+    third = data.find(id, second + ID_BYTES) if second > 0 else -1
+    end = third + ID_BYTES
+    return end + 1 if third > 0 and data[end : end + 1] == MARK else -1
 
 
 class Side:
     """What stands around the bodies of one side, by content type."""
 
-    __slots__ = ("_csv", "_json", "_mode", "_name")
+    def __init__(self, name: bytes, mode: bytes, csv: frozenset[str], json: frozenset[str]) -> None:
+        self._name, self._mode = name, mode
+        self._csv, self._json = csv, json
 
-    def __init__(self, plan: CapturePlan, name: bytes, mode: bytes) -> None:
-        self._name = name
-        self._mode = mode
-        self._csv = frozenset(plan.csv_types)
-        self._json = frozenset(plan.json_types)
-
-    def frame(self, content_type: str) -> tuple[bytes, bytes]:
+    def around(self, content_type: str) -> tuple[bytes, bytes]:
         """What comes before the data, and after it: nothing, where that is to be BASE64."""
         media_type = content_type.partition(";")[0].strip().lower()
         encoding = b"CSV" if media_type in self._csv else b"JSON" if media_type in self._json else b""
@@ -59,77 +85,78 @@ class Side:
         before = start % (self._name, quoted(content_type or OCTETS), self._mode)
         return before, b',"encoding":"%b"}' % encoding if encoding else b""
 
-    def whole(self, content_type: str, body: bytes) -> bytes:
-        """``"endpointInput":{…}`` or its counterpart."""
-        before, after = self.frame(content_type)
-        if after:
-            try:
-                return before + quoted(body.decode()) + after
-            except UnicodeDecodeError:
-                pass
-        return b'%b"%b","encoding":"BASE64"}' % (before, b64encode(body))
+
+def _whole(around: tuple[bytes, bytes], body: bytes) -> bytes:
+    """``"endpointInput":{…}`` or its counterpart."""
+    before, after = around
+    if after:
+        try:
+            return before + quoted(body.decode()) + after
+        except UnicodeDecodeError:
+            pass
+    return b'%b"%b","encoding":"BASE64"}' % (before, b64encode(body))
 
 
 class Lines:
-    """Makes the lines of one plan. A line ends with its line break, and has no other."""
+    """Makes the lines of one plan; ``form`` is what of it they depend on: ``CapturePlan.form``."""
 
-    __slots__ = ("_input", "_known", "_output")
+    def __init__(self, form: Mapping[str, Any]) -> None:
+        types = frozenset(form["csv_types"]), frozenset(form["json_types"])
+        self._input = Side(b"endpointInput", b"INPUT", *types) if form["input"] else None
+        self._output = Side(b"endpointOutput", b"OUTPUT", *types) if form["output"] else None
 
-    def __init__(self, plan: CapturePlan) -> None:
-        self._input = Side(plan, b"endpointInput", b"INPUT") if plan.input else None
-        self._output = Side(plan, b"endpointOutput", b"OUTPUT") if plan.output else None
-        self._known: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = {}
+    def maker(self, told: Told, answered: str, at: str) -> Callable[[bytes, bytes, bytes], bytes]:
+        """What makes the lines, each with its line break, of requests with those facts: of id, body, answer's body."""
+        _, inference_id, attributes = told
+        begin, middle, end = b'{"captureData":{', b'},"eventMetadata":{"eventId":"', b'",'
+        if attributes:
+            end += b'"customAttributes":[%b],' % quoted(attributes)
+        if inference_id:
+            end += b'"inferenceId":%b,' % quoted(inference_id)
+        end += b'"inferenceTime":"%b"},"eventVersion":"0"}\n' % at.encode()
+        asked = self._input.around(told[0]) if self._input is not None else None
+        given = self._output.around(answered) if self._output is not None else None
 
-    def frame(self, told: Told, answer: Answer, end: bytes) -> Frame | None:
-        """Of the lines of such requests and answers (the same ``told``, the same headers), where both bodies are to be
-        captured as text. ``end`` is ``end_of`` the moment. What is made is one ``join`` for each line, with no other
-        call of Python: see ``Recorder.take``."""
-        types = told[0], _type_of(answer)
-        try:
-            around = self._known[types]
-        except KeyError:
-            around = self._around(types)
-        return None if around is None else (*around, _more(told) + end)
+        def any(id: bytes, body: bytes, output: bytes) -> bytes:
+            sides = [_whole(around, data) for around, data in ((asked, body), (given, output)) if around is not None]
+            return b"".join((begin, b",".join(sides), middle, id, end))
 
-    def line(self, heard: Heard, answer: Answer, end: bytes) -> bytes:
-        """Any line."""
-        body, event_id, told = heard
-        whole = []
-        if self._input is not None:
-            whole.append(self._input.whole(told[0], body))
-        if self._output is not None:
-            whole.append(self._output.whole(_type_of(answer).decode("latin-1"), answer.body))
-        return b"".join((BEGIN, b",".join(whole), MIDDLE, event_id.encode(), _more(told), end))
+        if asked is None or given is None or not asked[1] or not given[1]:
+            return any
+        before, between, after = begin + asked[0], asked[1] + b"," + given[0], given[1] + middle
 
-    def _around(self, types: tuple[str, bytes]) -> tuple[bytes, bytes, bytes] | None:
-        """What stands before, between and after two bodies of those types, where both are captured as text."""
-        if len(self._known) >= FORMS_MAX:
-            self._known.clear()
-        around = None
-        if self._input is not None and self._output is not None:
-            before, middle = self._input.frame(types[0])
-            second, after = self._output.frame(types[1].decode("latin-1"))
-            if middle and after:
-                around = BEGIN + before, middle + b"," + second, after + MIDDLE
-        self._known[types] = around
-        return around
+        def text(id: bytes, body: bytes, output: bytes) -> bytes:
+            """The same, and sooner, where both are captured as text."""
+            try:
+                return b"".join((before, quoted(body.decode()), between, quoted(output.decode()), after, id, end))
+            except UnicodeDecodeError:
+                return any(id, body, output)
 
+        return text
 
-def _type_of(answer: Answer) -> bytes:
-    return answer.header(b"content-type") or b""
-
-
-def _more(told: Told) -> bytes:
-    """What follows the event's id."""
-    _, inference_id, attributes = told
-    more = AFTER_ID
-    if attributes:
-        more += b'"customAttributes":[%b],' % quoted(attributes)
-    if inference_id:
-        more += b'"inferenceId":%b,' % quoted(inference_id)
-    return more
-
-
-def end_of(inference_time: str) -> bytes:
-    """How the lines of a second end."""
-    return b'"inferenceTime":"%b"},"eventVersion":"0"}\n' % inference_time.encode()
+    def of(self, data: bytes, at: int) -> Iterator[bytes]:
+        """The lines of the entries from ``at`` on, up to what is not whole."""
+        make: Callable[[bytes, bytes, bytes], bytes] | None = None
+        find, size = data.find, len(data)
+        while at < size:
+            first = data[at]
+            if first in BEGINNINGS:
+                end = find(MARK, at) + 1
+                if not end:
+                    return
+                entry = data[at:end]
+                if first == LINE_BEGIN:
+                    yield entry
+                else:
+                    content_type, inference_id, attributes, answered, moment = orjson.loads(entry)
+                    make = self.maker((content_type, inference_id, attributes), answered, moment)
+                at = end
+                continue
+            body = at + ID_BYTES  # as ``end_of_entry``, which would cost a call for each
+            id = data[at:body]
+            second = find(id, body)
+            third = find(id, second + ID_BYTES) if second > 0 else -1
+            at = third + ID_BYTES + 1
+            if third < 0 or make is None or not data.startswith(MARK, at - 1):
+                return
+            yield make(id, data[body:second], data[second + ID_BYTES : third])

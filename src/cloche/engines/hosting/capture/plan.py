@@ -28,6 +28,10 @@ class CapturePlan:
     def document(self) -> dict[str, Any]:
         return asdict(self)
 
+    def form(self) -> dict[str, Any]:
+        """What the form of a record depends on: a label says it, so that who makes the lines needs no plan."""
+        return {"input": self.input, "output": self.output, "csv_types": self.csv_types, "json_types": self.json_types}
+
     @staticmethod
     def of(document: Mapping[str, Any]) -> CapturePlan:
         types = {name: tuple(document[name]) for name in ("csv_types", "json_types")}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from cloche.engines.hosting.answer import Answer, Headers
-from cloche.engines.hosting.capture.lines import Frame, Heard, Lines, Told, end_of, quoted
+from cloche.engines.hosting.capture.lines import EMPTY, MARK, Heard, Told, facts_entry, request_entry
 from cloche.engines.hosting.capture.plan import CapturePlan
 from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, write_whole
 
@@ -41,16 +41,16 @@ class Recorder:
         self._time = captures.clock.time
         self._account = account
         self._endpoint = endpoint
-        self._lines = Lines(plan)
-        self._frame: Frame | None = None
+        self._takes_both = plan.input and plan.output
+        self._facts = b""
         self._told: Told | None = None
         self._headers: Headers | None = None
-        """Of the last request and its answer: what ``_frame`` is good for."""
+        """Of the last request and its answer: what ``_facts`` hold for."""
         self._turns_at = float("-inf")
         """When Cloche's clock has another second, by ``perf_counter``."""
         self._second = 0
-        self._end = b""
-        """Of the lines of this second."""
+        self._moment = ""
+        """That second, as the records of its requests have it."""
         self._hour = ""
         self._lock = Lock()
         """Held by who begins a file or ends one, but not to add to it: see ``Spool``."""
@@ -76,36 +76,37 @@ class Recorder:
         if len(body) + len(output) > APART_BYTES_MIN:
             self._take_apart(heard, answer, given)
             return
-        if told is not self._told or answer.headers is not self._headers:
-            self._look(told, answer)
+        if not self._takes_both:
+            body, output = body if self.plan.input else EMPTY, output if self.plan.output else EMPTY
         try:
-            if (frame := self._frame) is None:
-                data = self._lines.line(heard, answer, self._end)
-            else:
-                before, between, after, end = frame
-                asked, answered = quoted(body.decode()), quoted(output.decode())
-                data = b"".join((before, asked, between, answered, after, event_id.encode(), end))
-        except UnicodeDecodeError:  # no text, whatever its type says
-            data = self._lines.line(heard, answer, self._end)
-        try:
-            self._add(data)
+            add = self._add
+            if told is not self._told or answer.headers is not self._headers:
+                self._look(told, answer)
+                add(self._facts)
+            add(event_id.encode().join((EMPTY, body, output, EMPTY)))
+            add(MARK)
         except ValueError:  # there is no file, or no room in it
-            self._open(data)
+            self._open(request_entry(event_id, body, output) + MARK)
         given(self.variant, answer)
 
     def _look(self, told: Told, answer: Answer) -> None:
         """At a request of another form than the last, or an answer with another head."""
-        self._frame = self._lines.frame(told, answer, self._end)
+        self._facts = self._facts_of(told, answer)
         self._told, self._headers = told, answer.headers
+
+    def _facts_of(self, told: Told, answer: Answer) -> bytes:
+        return facts_entry(told, (answer.header(b"content-type") or b"").decode("latin-1"), self._moment)
 
     def _take_apart(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
         """The same for a long record, in a thread and as a file of its own: nobody else waits for it."""
-        path, label, end = self._captures.path(), self._label(), self._end
-        line = Lines(self.plan).line
+        path, label = self._captures.path(), self._label()
+        body, event_id, told = heard
+        facts = self._facts_of(told, answer)
+        kept = body if self.plan.input else EMPTY, answer.body if self.plan.output else EMPTY
 
         def write() -> None:
             self._captures.reserve()
-            size = write_whole(path, label, line(heard, answer, end))
+            size = write_whole(path, label, facts + request_entry(event_id, *kept) + MARK)
             self._captures.written(path, size)
 
         def written(work: asyncio.Future[None]) -> None:
@@ -128,12 +129,12 @@ class Recorder:
         if hour != self._hour:
             self.seal()
             self._hour = hour
-        self._end = end_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", moment))
+        self._moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
         self._told = None
 
-    def _open(self, data: bytes) -> None:
-        """Begin another file with the record. If there can be none, the record is lost."""
-        label = self._label()
+    def _open(self, entry: bytes) -> None:
+        """Begin another file with the request. If there can be none, its record is lost."""
+        label, data = self._label(), self._facts + entry
         with self._lock:
             if self._spool is not None:
                 self._close(self._spool)
@@ -155,7 +156,7 @@ class Recorder:
         at = f"{time.strftime('%M-%S', time.gmtime(self._second))}-{int(self._time() * 1000) % 1000:03d}"
         start = f"{self.plan.prefix}/" if self.plan.prefix else ""
         key = f"{start}{name}/{self.variant}/{self._hour}/{at}-{uuid4()}.jsonl"
-        return Label(self._account, self._endpoint, self.plan.bucket, key)
+        return Label(self._account, self._endpoint, self.plan.bucket, key, self.plan.form())
 
     def _failed(self, error: OSError) -> None:
         if not self._lost:

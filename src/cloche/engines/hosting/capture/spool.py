@@ -1,7 +1,7 @@
-"""A file of captured lines that is still being written, and the way to read one again.
+"""A file of captured requests that is still being written, and the way to read one again.
 
-The first line says where the rest belongs (``Label``). It is written together with the first record, so a file
-whose first line is not whole holds nothing that anybody was answered.
+The first line says where the rest belongs (``Label``), and entries follow (``lines``). It is written together with the
+first of them, so a file whose first line is not whole holds nothing that anybody was answered.
 """
 
 from __future__ import annotations
@@ -9,21 +9,29 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from mmap import PAGESIZE, mmap
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
+
+from cloche.engines.hosting.capture.lines import ID_BYTES, MARK, end_of_entry
 
 SUFFIX: Final = ".jsonl"
 LABEL_BYTES_MAX: Final = 4 * PAGESIZE
 _MADV_POPULATE_WRITE: Final = 23  # linux/mman.h, since 5.14
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Of a file with more than one record."""
+"""Of a file with more than one request."""
+ENTRY_BYTES_MAX: Final = 1024 * 1024
+"""More than any that is added."""
+
+
+_FORMLESS: Final = {"input": True, "output": True, "csv_types": (), "json_types": ()}
+_EMPTIED: Final = bytes(PAGESIZE)
+"""What a power failure makes of a page that was not on the disk yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,8 @@ class Label:
     """Its ARN."""
     bucket: str
     key: str
+    form: Mapping[str, Any] = field(default_factory=lambda: {**_FORMLESS})
+    """``CapturePlan.form``. Files of older servers have none: their entries are whole lines."""
 
     def line(self) -> bytes:
         """It fills whole pages, for the records to begin with one: so the disk can take them from where they lie."""
@@ -47,8 +57,8 @@ class Spool:
     of this process. Behind the last record there are zeros. Its blocks are reserved when it is made, so that a disk
     that gets full is told then and not by a signal.
 
-    It is used again and again: the first touch of a page costs as much as to copy eight records to it, and one page
-    has room for five. ``begin``, ``add`` what follows, ``seal``, deliver ``records``, ``clear``.
+    It is used again and again, for the first touch of a page costs more than all the records that one has room for.
+    ``begin``, ``add`` what follows, ``seal``, deliver what ``data`` holds, ``clear``.
 
     It is sealed by another thread than the one that begins and adds, without a lock, which would cost a third of what
     a record costs. To add, to learn the end and to move it are each one call that keeps the interpreter's lock, and a
@@ -76,7 +86,7 @@ class Spool:
         """Raises ``ValueError``, and nothing is added, where there is no room, or it is sealed."""
 
     def begin(self, label: Label, data: bytes) -> None:
-        """With the first record. ``ValueError`` as ``add``."""
+        """With the first entries. ``ValueError`` as ``add``."""
         first = label.line()
         self._map.seek(0)
         self._sealed_at = -1
@@ -88,12 +98,17 @@ class Spool:
         self._seen = 0, self.opened_at
 
     def seal(self) -> None:
-        """Nothing is added any more. What was added since the first look at its end lies behind that, before the zeros:
-        no line has one in it."""
-        known = self._map.tell()
+        """Nothing is added any more. What was added since the first look at its end lies behind that: the mark of a
+        request that had none yet, entries, and perhaps a last one, whose mark is refused now."""
+        end = self._map.tell()
         self._map.seek(0, os.SEEK_END)
-        end = self._map.find(b"\0", known)
-        self._sealed_at = self.length if end < 0 else end
+        if self._map[end : end + 1] == MARK:
+            end += 1
+        while (stop := end_of_entry(self._map, end)) > 0:
+            end = stop
+        if self._map[end : end + 1] not in (b"", b"\0"):
+            end = self._map.rfind(self._map[end : end + ID_BYTES], end, end + ENTRY_BYTES_MAX) + ID_BYTES
+        self._sealed_at = end
 
     @property
     def size(self) -> int:
@@ -110,11 +125,9 @@ class Spool:
             self._seen = size, since = self.size, now
         return now - since
 
-    @contextmanager
-    def records(self) -> Iterator[memoryview]:
-        """All that was added, where it lies. It is sealed."""
-        with memoryview(self._map) as whole, whole[self._begin : self.size] as records:
-            yield records
+    def data(self) -> tuple[bytes, int]:
+        """All that it holds, and where the entries begin. It is sealed."""
+        return self._map[: self.size], self._begin
 
     def clear(self) -> None:
         """Make it empty. The label goes first: a kill on the way leaves a file that holds nothing."""
@@ -162,38 +175,39 @@ def nowhere(data: bytes) -> None:
     raise ValueError("there is no file to add to")
 
 
-def write_whole(path: Path, label: Label, record: bytes) -> int:
-    """A file of one record, closed; its size. Raises ``OSError``, and then there is none."""
+def write_whole(path: Path, label: Label, entries: bytes) -> int:
+    """A file of one request, closed; its size. Raises ``OSError``, and then there is none."""
     first = label.line()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(first)
-            file.write(record)
+            file.write(entries)
     except OSError:
         path.unlink(missing_ok=True)
         raise
-    return len(first) + len(record)
+    return len(first) + len(entries)
 
 
 def mend(path: Path) -> bool:
-    """Cut off what a server that was killed had not written whole; ``False`` where nothing is left. Only whole lines
-    of JSON stay: what a power failure left in between goes, too."""
-    found = path.read_bytes()
-    lines = found.split(b"\n")[:-1]
-    kept = [line for line in lines if _is_whole(line)]
-    if len(kept) < 2 or kept[0] != lines[0] or _label(kept[0]) is None:
+    """Cut off what a server that was killed had not written whole; ``False`` where nothing is left. What follows a
+    block that a power failure emptied goes, too: the facts about it may be missing."""
+    data = path.read_bytes()
+    begin = data.find(b"\n") + 1
+    end, requests = begin, 0
+    if begin and _label(data[:begin]) is not None:
+        while (stop := end_of_entry(data, end)) > 0 and _is_sound(data[end:stop]):
+            requests += data[end : end + 1] != b"["
+            end = stop
+    if not requests:
         path.unlink()
-        return False
-    if (whole := b"\n".join(kept) + b"\n") != found:
-        part = path.with_suffix(".part")
-        part.write_bytes(whole)
-        part.replace(path)
-    return True
+    elif end < len(data):
+        os.truncate(path, end)
+    return requests > 0
 
 
 def read_label(path: Path) -> tuple[Label, int]:
-    """The label of a file that was closed, or mended, and where its records begin."""
+    """The label of a file that was closed, or mended, and where its entries begin."""
     with path.open("rb") as file:
         line = file.readline(LABEL_BYTES_MAX)
     label = _label(line)
@@ -201,9 +215,11 @@ def read_label(path: Path) -> tuple[Label, int]:
     return label, len(line)
 
 
-def _is_whole(line: bytes) -> bool:
+def _is_sound(entry: bytes) -> bool:
+    if entry[:1] not in (b"[", b"{"):
+        return _EMPTIED not in entry
     try:
-        return isinstance(orjson.loads(line), dict)
+        return isinstance(orjson.loads(entry), dict if entry[:1] == b"{" else list)
     except ValueError:
         return False
 
