@@ -190,7 +190,7 @@ class Captures:
             self._asked_at = now
             is_filling = any(spool.opened_at <= self._mark for spool in self._open.values())
             is_full = any(spool.opened_at <= self._mark for spool in self._full)
-        if is_filling:
+        if is_filling or is_full:
             self._wake.set()
         return is_filling or is_full or bool(self._untried)
 

@@ -61,6 +61,7 @@ class Delivery:
         return True
 
     def _put(self, source: Spool | Path, label: Label) -> None:
+        self._objects.buckets.get(label.bucket)  # before anything is made for one that is not there
         if isinstance(source, Spool):
             data, begin = source.data()
         else:
