@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,66 @@ def test_every_changed_definition_is_a_version(bench: PipelineBench) -> None:
     assert listed[1]["LastExecutionPipelineExecutionArn"] == execution
     code, _ = refused(lambda: bench.sagemaker.describe_pipeline(PipelineName="versions", PipelineVersionId=9))
     assert code == "ResourceNotFound"
+
+
+def test_versions_are_searched_for(bench: PipelineBench) -> None:
+    began = time.time()
+    arn = create(bench, "sought", TRIVIAL)["PipelineArn"]
+    for number in range(2, 5):
+        more = definition(condition(f"step-{number}", equals(1, 1)))
+        bench.sagemaker.update_pipeline(PipelineName="sought", PipelineDefinition=more)
+    bench.sagemaker.update_pipeline_version(
+        PipelineArn=arn,
+        PipelineVersionId=2,
+        PipelineVersionDisplayName="second",
+        PipelineVersionDescription="the one with one more step",
+        PipelineVersionAliasOperations={"Add": ["prod", "stable"]},
+    )
+    execution = bench.start("sought", PipelineVersionId=2, PipelineExecutionDisplayName="run-of-two")
+    bench.execution_ended(execution)
+
+    def found(*filters: tuple[str, str, str], **members: Any) -> list[dict[str, Any]]:
+        mine = [("PipelineArn", "Equals", arn), *filters]
+        expression = {"Filters": [dict(zip(("Name", "Operator", "Value"), each, strict=True)) for each in mine]}
+        pages = bench.sagemaker.get_paginator("search").paginate(
+            Resource="PipelineVersion", SearchExpression=expression, **members
+        )
+        return [each["PipelineVersion"] for page in pages for each in page["Results"]]
+
+    def numbers(*filters: tuple[str, str, str], **members: Any) -> list[int]:
+        members = {"SortBy": "PipelineVersionId", "SortOrder": "Ascending", **members}
+        return [each["PipelineVersionId"] for each in found(*filters, **members)]
+
+    assert numbers(PaginationConfig={"PageSize": 2}) == [1, 2, 3, 4]
+    assert numbers(("PipelineVersionId", "GreaterThan", "2"), SortOrder="Descending") == [4, 3]
+    assert numbers(("PipelineVersionDisplayName", "Contains", "sec")) == [2]
+    assert numbers(("PipelineVersionAliases", "Equals", "stable")) == [2]
+    assert numbers(("LastExecutedPipelineExecutionStatus", "Equals", "Succeeded")) == [2]
+    assert numbers(("LastExecutedPipelineExecutionStatus", "NotEquals", "Succeeded")) == [1, 3, 4]
+    assert [each["PipelineVersionId"] for each in found()][0] == 2, "it was changed last"
+    second, plain = found(("PipelineVersionId", "Equals", "2"))[0], found(("PipelineVersionId", "Equals", "1"))[0]
+    person = {"IamIdentity": bench.sagemaker.describe_pipeline(PipelineName=arn)["CreatedBy"]["IamIdentity"]}
+    assert began - 1 < second.pop("CreationTime").timestamp() <= second.pop("LastModifiedTime").timestamp()
+    assert second == {
+        "PipelineArn": arn,
+        "PipelineVersionId": 2,
+        "PipelineVersionDisplayName": "second",
+        "PipelineVersionDescription": "the one with one more step",
+        "PipelineVersionAliases": ["prod", "stable"],
+        "CreatedBy": person,
+        "LastModifiedBy": person,
+        "LastExecutedPipelineExecutionArn": execution,
+        "LastExecutedPipelineExecutionDisplayName": "run-of-two",
+        "LastExecutedPipelineExecutionStatus": "Succeeded",
+    }
+    assert set(plain) == {
+        *("PipelineArn", "PipelineVersionId", "CreationTime", "LastModifiedTime", "CreatedBy", "LastModifiedBy")
+    }
+    assert plain["CreationTime"] == plain["LastModifiedTime"]
+    with pytest.raises(ClientError, match="Unknown property name"):
+        numbers(("PipelineVersionColour", "Equals", "red"))
+    bench.sagemaker.delete_pipeline(PipelineName="sought")
+    assert numbers() == []
 
 
 def test_what_sdks_look_for_when_a_pipeline_is_there_already(bench: PipelineBench) -> None:

@@ -14,9 +14,12 @@ from cloche.engines.pipelines.schema import (
     MIGRATIONS,
     PIPELINE,
     STEP,
+    VERSION,
+    VERSIONS_AS_RECORDS,
     Version,
     add_version,
     set_aliases,
+    touch_version,
     versions_of,
 )
 from cloche.engines.pipelines.steprows import executions_of, name_of
@@ -26,6 +29,8 @@ __all__ = [
     "MIGRATIONS",
     "PIPELINE",
     "STEP",
+    "VERSION",
+    "VERSIONS_AS_RECORDS",
     "Graph",
     "Pipelines",
     "Start",
@@ -36,5 +41,6 @@ __all__ = [
     "name_of",
     "set_aliases",
     "shown",
+    "touch_version",
     "versions_of",
 ]

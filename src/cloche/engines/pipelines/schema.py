@@ -14,6 +14,8 @@ from cloche.foundation.errors import NotFound
 PIPELINE: Final = "sagemaker/Pipeline"
 EXECUTION: Final = "sagemaker/PipelineExecution"
 """Records named ``<pipeline>/execution/<id>``."""
+VERSION: Final = "sagemaker/PipelineVersion"
+"""Versions are no records; this is what they are called where they are shown as such."""
 STEP: Final = "sagemaker/PipelineExecutionStep"
 """Records named ``<pipeline>/execution/<id>/step/<step>``: one for every step that has begun."""
 
@@ -33,7 +35,33 @@ MIGRATIONS: Final[list[tuple[str, str]]] = [
         CREATE INDEX pipeline_callbacks_of ON pipeline_callbacks (execution);
         """,
     ),
+    # Who made and changed a version, and when it was changed: NULL of versions of before.
+    (
+        "pipelines-2",
+        """
+        ALTER TABLE pipeline_versions ADD COLUMN created_by TEXT;
+        ALTER TABLE pipeline_versions ADD COLUMN modified_by TEXT;
+        ALTER TABLE pipeline_versions ADD COLUMN modified_at REAL;
+        """,
+    ),
 ]
+VERSIONS_AS_RECORDS: Final = f"""(
+    SELECT v.rowid AS id, p.account, p.region, '{VERSION}' AS kind, p.name || '/version/' || v.version AS name,
+        v.pipeline || '/version/' || v.version AS arn, '' AS status, v.created_at AS created_at,
+        coalesce(v.modified_at, v.created_at) AS modified_at, v.version AS version, NULL AS token,
+        json_patch('{{}}', json_object(
+            'PipelineArn', v.pipeline, 'PipelineVersionId', v.version,
+            'PipelineVersionDisplayName', nullif(v.display_name, ''),
+            'PipelineVersionDescription', nullif(v.description, ''),
+            'PipelineVersionAliases', json(nullif(v.aliases, '[]')),
+            'CreatedBy', json(v.created_by), 'LastModifiedBy', json(coalesce(v.modified_by, v.created_by)),
+            'LastExecutedPipelineExecutionArn', e.arn, 'LastExecutedPipelineExecutionStatus', e.status,
+            'LastExecutedPipelineExecutionDisplayName', json_extract(e.request, '$.PipelineExecutionDisplayName')
+        )) AS request, '{{}}' AS state
+    FROM pipeline_versions v JOIN records p ON p.arn = v.pipeline LEFT JOIN records e ON e.arn = v.last_execution
+)"""
+"""Versions with the columns of ``records``, so that they are found as those are; what is not there is left out of the
+request's document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,10 @@ class Version:
     description: str
     aliases: tuple[str, ...]
     last_execution: str | None
+    created_by: str | None = None
+    """As JSON: who signed the request; so the next."""
+    modified_by: str | None = None
+    modified_at: float | None = None
 
 
 def version_from(row: sqlite3.Row) -> Version:
@@ -55,16 +87,31 @@ def version_from(row: sqlite3.Row) -> Version:
 
 
 def add_version(
-    tx: sqlite3.Connection, account: str, pipeline: str, definition: str, now: float, aliases: list[str]
+    tx: sqlite3.Connection,
+    account: str,
+    pipeline: str,
+    definition: str,
+    now: float,
+    aliases: list[str],
+    who: Mapping[str, Any] | None = None,
 ) -> int:
     row = tx.execute("SELECT max(version) FROM pipeline_versions WHERE pipeline = ?", (pipeline,)).fetchone()
     number = (row[0] or 0) + 1
     tx.execute(
-        "INSERT INTO pipeline_versions (account, pipeline, version, definition, created_at) VALUES (?, ?, ?, ?, ?)",
-        (account, pipeline, number, definition, now),
+        "INSERT INTO pipeline_versions (account, pipeline, version, definition, created_at, created_by)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (account, pipeline, number, definition, now, None if who is None else orjson.dumps(who).decode()),
     )
     set_aliases(tx, pipeline, number, aliases)
     return number
+
+
+def touch_version(tx: sqlite3.Connection, pipeline: str, version: int, now: float, who: Mapping[str, Any]) -> None:
+    """It was changed now, by ``who``."""
+    tx.execute(
+        "UPDATE pipeline_versions SET modified_at = ?, modified_by = ? WHERE pipeline = ? AND version = ?",
+        (now, orjson.dumps(who).decode(), pipeline, version),
+    )
 
 
 def set_aliases(tx: sqlite3.Connection, pipeline: str, version: int, aliases: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from cloche.aws.operation import Context, Kept, Members
 from cloche.aws.resource import Fact, Resource, fact
-from cloche.engines.pipelines import add_version, executions_of, set_aliases
+from cloche.engines.pipelines import add_version, executions_of, set_aliases, touch_version
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Conflict, Invalid, NotFound
 from cloche.services.sagemaker.pipelines.arguments import check_arguments
@@ -60,8 +60,8 @@ class Pipeline(Resource):
 
     def created(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> None:
         aliases = request.get("PipelineVersionAliases") or []
-        number = add_version(tx, record.account, record.arn, request[TEXT], record.created_at, aliases)
         who = user_context(ctx)
+        number = add_version(tx, record.account, record.arn, request[TEXT], record.created_at, aliases, who)
         state = {"version": number, "created_by": who, "modified_by": who}
         records.set_status(tx, record.arn, ACTIVE, state=state)
 
@@ -74,14 +74,14 @@ class Pipeline(Resource):
         return {**answer, "PipelineVersionId": record.state.get("version", 1)}
 
     def updated(self, ctx: Context, tx: sqlite3.Connection, record: Record, request: Members) -> Members:
-        state: dict[str, Any] = {**record.state, "modified_by": user_context(ctx)}
+        who, now = user_context(ctx), ctx.now.timestamp()
+        state: dict[str, Any] = {**record.state, "modified_by": who}
         aliases = request.get("PipelineVersionAliases")
         if request.get(TEXT) and request[TEXT] != record.request[TEXT]:
-            state["version"] = add_version(
-                tx, record.account, record.arn, request[TEXT], ctx.now.timestamp(), aliases or []
-            )
+            state["version"] = add_version(tx, record.account, record.arn, request[TEXT], now, aliases or [], who)
         elif aliases is not None:
             set_aliases(tx, record.arn, state["version"], aliases)
+            touch_version(tx, record.arn, state["version"], now, who)
         records.set_status(tx, record.arn, state=state)
         return super().updated(ctx, tx, record, request)
 

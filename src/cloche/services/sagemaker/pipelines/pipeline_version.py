@@ -8,11 +8,12 @@ from typing import Final
 import orjson
 
 from cloche.aws.operation import Context, Members, operation
-from cloche.engines.pipelines import PIPELINE, Version, set_aliases, versions_of
+from cloche.engines.pipelines import PIPELINE, Version, set_aliases, touch_version, versions_of
 from cloche.foundation.clock import from_epoch
 from cloche.foundation.errors import Invalid
 from cloche.services.sagemaker.paging import page_of
 from cloche.services.sagemaker.pipelines.finding import pipeline_named
+from cloche.services.sagemaker.pipelines.people import user_context
 from cloche.services.sagemaker.pipelines.pipeline import MISSING, NO_VERSION
 from cloche.storage.metadata import records
 from cloche.storage.metadata.keyset import Walk
@@ -71,6 +72,7 @@ def update_pipeline_version(ctx: Context, request: Members) -> Members:
                 number,
             ),
         )
+        touch_version(tx, arn, number, ctx.now.timestamp(), user_context(ctx))
         _change_aliases(tx, version, request.get("PipelineVersionAliasOperations") or {})
 
     ctx.parts.database.write(change)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from cloche.engines.pipelines import EXECUTION
+from cloche.aws.model.load import service_model
+from cloche.engines.pipelines import EXECUTION, VERSION, VERSIONS_AS_RECORDS
+from cloche.foundation.clock import from_epoch
 from cloche.services.sagemaker.experiments.experiment import Experiment
 from cloche.services.sagemaker.experiments.trial import Trial
 from cloche.services.sagemaker.experiments.trial_component import TrialComponent
@@ -169,5 +171,16 @@ def _pipelines() -> dict[str, Searched]:
                 "PipelineExecutionStatus": column("status"),
                 "FailureReason": in_state("failure_reason"),
             },
+        ),
+        "PipelineVersion": Searched(
+            VERSION,
+            "PipelineVersion",
+            lambda ctx, record: {
+                **record.request,
+                "CreationTime": from_epoch(record.created_at),
+                "LastModifiedTime": from_epoch(record.modified_at),
+            },
+            frozenset(service_model("sagemaker").shape_for("PipelineVersion").members),
+            source=VERSIONS_AS_RECORDS,
         ),
     }

@@ -27,23 +27,22 @@ SORTED_BY: Final = ("LastModifiedTime", "Descending")
 def search(ctx: Context, request: Members) -> Members:
     if request.get("CrossAccountFilterOption") == "CrossAccount":
         raise NotSupported("Cloche does not support CrossAccountFilterOption CrossAccount: accounts share nothing here")
-    if request["Resource"] == "PipelineVersion":
-        raise NotSupported("Cloche does not search for PipelineVersion: ListPipelineVersions lists them")
     searched = resources().get(request["Resource"])
     if searched is None:
         return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
     reader = ctx.parts.database.reader
     condition, arguments = _condition(ctx, request, searched.resolver, searched.kind)
-    total = reader.execute(f"SELECT count(*) FROM records WHERE {condition}", arguments).fetchone()[0]  # noqa: S608
+    found = f"{searched.source} AS records WHERE {condition}"
+    total = reader.execute(f"SELECT count(*) FROM {found}", arguments).fetchone()[0]  # noqa: S608 - constants
     secret = records.page_secret(reader)
     question = _question(ctx, request)
     token = request.get("NextToken")
     after = tokens.unseal(secret, question, token) if token else None
-    walk = _walk(request, searched.resolver, condition, arguments)
+    walk = _walk(request, searched.resolver, found, arguments)
     page = read_page(reader, walk, after=after, size=request.get("MaxResults", PAGE_DEFAULT))
-    found = (records.read_by_id(reader, row["id"]) for row in page.rows)
+    shown = (searched.read(reader, row["id"]) for row in page.rows)
     answer: Members = {
-        "Results": [searched.shown(ctx, reader, record) for record in found if record is not None],
+        "Results": [searched.shown(ctx, reader, record) for record in shown if record is not None],
         "TotalHits": {"Value": total, "Relation": "EqualTo"},
     }
     if page.last is not None:
@@ -60,7 +59,7 @@ def _condition(ctx: Context, request: Members, resolver: Resolver, kind: str) ->
     return " AND ".join(sql for sql, _ in parts), tuple(argument for _, some in parts for argument in some)
 
 
-def _walk(request: Members, resolver: Resolver, condition: str, arguments: tuple[Any, ...]) -> Walk:
+def _walk(request: Members, resolver: Resolver, source: str, arguments: tuple[Any, ...]) -> Walk:
     """The order is by the property's value; records that have none come last, whichever way it goes."""
     sort_by, sort_order = request.get("SortBy", SORTED_BY[0]), request.get("SortOrder", SORTED_BY[1])
     found = resolver.resolve(sort_by)
@@ -71,7 +70,7 @@ def _walk(request: Members, resolver: Resolver, condition: str, arguments: tuple
     # A column of parameters would be asked for twice; so it is computed once, in the innermost selection.
     table = (
         f"(SELECT id, value {last} AS place, coalesce(value, 0) AS value FROM"  # noqa: S608 - made of constants
-        f" (SELECT records.id AS id, {found.sql} AS value FROM records WHERE {condition}))"
+        f" (SELECT records.id AS id, {found.sql} AS value FROM {source}))"
     )
     return Walk(table, ("place", "value", "id"), descending, (), (*found.arguments, *arguments), "id, place, value")
 

@@ -14,7 +14,7 @@ from cloche.aws.resource import Resource, tagging
 from cloche.aws.resource.projection import Projector, projector
 from cloche.services.sagemaker.search.properties import Keyed, Place, Property, Resolver
 from cloche.storage.metadata import tags
-from cloche.storage.metadata.records import Record
+from cloche.storage.metadata.records import Record, from_row
 
 More = Callable[[Context, sqlite3.Connection, Record], Members]
 """What is shown of a record beyond its own members."""
@@ -61,6 +61,12 @@ class Searched:
     more: More = nothing
     wrapped: str = ""
     """The member of the answer's structure that the noun's own members are in, where it is not that structure."""
+    source: str = "records"
+    """Another table with the columns of records, where these are none."""
+
+    def read(self, reader: sqlite3.Connection, row_id: int) -> Record | None:
+        row = reader.execute(f"SELECT * FROM {self.source} AS records WHERE id = ?", (row_id,)).fetchone()  # noqa: S608
+        return None if row is None else from_row(row)
 
     @cached_property
     def shape(self) -> Any:
