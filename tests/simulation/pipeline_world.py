@@ -40,6 +40,7 @@ JOBS = {
 RUNNING = ("TrainingJob", "ProcessingJob")
 DEATH = 0.03
 THROTTLED = Refused("ThrottlingException", "Rate exceeded")
+FAULT = Refused("InternalFailure", "The request processing has failed because of an unknown error.")
 LIMIT = Refused("ResourceLimitExceeded", "The account-level service limit is 0 Instances")
 
 

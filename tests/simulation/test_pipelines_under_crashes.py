@@ -12,7 +12,7 @@ import pytest
 from cloche.engines.pipelines.steprows import rows_of
 from cloche.storage.metadata import records
 
-from .pipeline_world import JOBS, LIMIT, PREFIX, THROTTLED, PipelineWorld, fails
+from .pipeline_world import FAULT, JOBS, LIMIT, PREFIX, THROTTLED, PipelineWorld, fails
 from .world import ACCOUNT, REGION
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (9, 20, 21))]
@@ -174,14 +174,21 @@ def test_a_throttled_create_is_tried_again_after_growing_pauses(folder: Path) ->
         {"Name": "patient", "Type": "Training", "Arguments": {"Step": "patient"}},
         {"Name": "short", "Type": "Training", "Arguments": {"Step": "short"}, "RetryPolicies": [policy]},
         {"Name": "limited", "Type": "Training", "Arguments": {"Step": "limited"}},
+        {"Name": "faulty", "Type": "Training", "Arguments": {"Step": "faulty"}},
     ]
-    world.api.refusals = {"patient": [THROTTLED] * 4, "short": [THROTTLED] * 3, "limited": [LIMIT]}
+    world.api.refusals = {
+        "patient": [THROTTLED] * 4,
+        "short": [THROTTLED] * 3,
+        "limited": [LIMIT],
+        "faulty": [FAULT] * 5,
+    }
     arn = world.start({"Version": "2020-12-01", "Steps": steps}, limited=False)
     began = world.clock.seconds
     world.settle()
     held = {row.request["StepName"]: row for row in rows_of(world.database.reader, ACCOUNT, REGION, arn)}
     assert held["patient"].status == "Succeeded" and held["patient"].state["attempt"] == 4
     assert held["patient"].state["child"].endswith("-4")
+    assert held["faulty"].status == "Succeeded" and held["faulty"].state["attempt"] == 5
     assert held["short"].status == "Failed" and held["short"].state["attempt"] == 2
     assert held["short"].state["ended_at"] - began >= 7 + 21
     assert (

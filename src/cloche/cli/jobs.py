@@ -1,4 +1,4 @@
-"""``cloche jobs``: jobs of a kind, listed; managed spot training, interrupted."""
+"""``cloche jobs``: jobs of a kind, listed; managed spot training, interrupted; capacity, withheld."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JOB_KINDS: Final = ("Training", "Processing", "Transform")
 @click.option("--count", default=50, show_default=True, type=click.IntRange(1), help="At most so many, newest first.")
 @click.pass_context
 def command(ctx: click.Context, data: Path, kind: str, status: str | None, count: int) -> None:
-    """List jobs, newest first; interrupt a training job."""
+    """List jobs, newest first; interrupt a training job; withhold capacity."""
     if ctx.invoked_subcommand is None:
         _list(data, kind.capitalize(), status, count)
 
@@ -47,6 +47,22 @@ def interrupt(name: str, away: float, data: Path) -> None:
     job = Client(layout, running).call("sagemaker", "DescribeTrainingJob", TrainingJobName=name)
     ask(layout, running, "POST", "/_cloche/interruptions", {"job": job["TrainingJobArn"], "away_seconds": away})
     click.echo(f"{name} has been given notice")
+
+
+@command.command()
+@click.argument("instance_type")
+@click.option("--seconds", default=600.0, show_default=True, type=click.FloatRange(0), help="For so long; 0 ends it.")
+@data_option
+def shortage(instance_type: str, seconds: float, data: Path) -> None:
+    """Let there be no capacity of INSTANCE_TYPE (ml.m5.large) for a while.
+
+    Jobs that would start on it fail with AWS's CapacityError, which retry policies of pipelines may catch.
+    """
+    layout, running = running_on(data)
+    said = ask(layout, running, "POST", "/_cloche/shortages", {"instance_type": instance_type, "seconds": seconds})
+    click.echo(
+        f"no capacity of {instance_type} until {said['until']}" if seconds else f"{instance_type} is there again"
+    )
 
 
 def _list(data: Path, kind: str, status: str | None, count: int) -> None:

@@ -22,7 +22,7 @@ DRAWN_MAX: Final = 400
 """Steps; beyond that a list tells more than a picture."""
 BENDS_MAX: Final = 5_000
 """Of all lines together, one for each rank that a line comes to."""
-LABEL_CHARACTERS: Final = 27
+LABEL_CHARACTERS: Final = 26
 
 Place = str | tuple[str, int]
 """A step's name; or the lane that lines of that step have in the rank of that number."""

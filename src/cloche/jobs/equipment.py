@@ -14,6 +14,7 @@ from cloche.jobs.following import Follower
 from cloche.jobs.outside import Gateway, Images, JobCredentials
 from cloche.jobs.places import Places
 from cloche.jobs.reading import Readings
+from cloche.jobs.shortages import Shortages
 from cloche.jobs.utilization import Utilization
 from cloche.lifecycle.reconciler import Reconciler
 from cloche.storage.logs import LogStore
@@ -46,6 +47,7 @@ class Equipment:
     folders: Folders = field(init=False)
     utilization: Utilization = field(init=False)
     readings: Readings = field(init=False)
+    shortages: Shortages = field(init=False)
 
     def __post_init__(self) -> None:
         made = {
@@ -54,6 +56,7 @@ class Equipment:
             "folders": Folders(self.objects),
             "utilization": Utilization(self.runtime, self.metrics, self.clock),
             "readings": Readings(self.database),
+            "shortages": Shortages(self.database, self.clock),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)

@@ -72,7 +72,7 @@ MIGRATIONS: list[Migration] = [
 ]
 """By floor, lowest first; within a floor in the order the parts came to be. Only ever appended to."""
 
-SCHEMA: Final = 47
+SCHEMA: Final = 48
 """How many migrations there are, those of the engines included: a directory that has seen more is of a newer Cloche."""
 
 

@@ -64,7 +64,7 @@ from cloche.engines.transform import Transforms
 from cloche.engines.tuning import Tuning
 from cloche.foundation.limits import GIB
 from cloche.foundation.settings import Settings
-from cloche.jobs import reading
+from cloche.jobs import reading, shortages
 from cloche.jobs.equipment import Equipment
 from cloche.jobs.file_systems import FileSystems
 from cloche.jobs.outside import Gateway
@@ -93,6 +93,7 @@ from cloche.server.package_routes import PackageRoutes, package_links
 from cloche.server.registry.layer_routes import LayerRoutes, layer_links
 from cloche.server.scaling_events import ScalingEvents
 from cloche.server.scaling_ports import HostedCapacities, ScalingAlarms, ScalingFollower
+from cloche.server.shortages import ShortageRoutes
 from cloche.server.telling import log_subscriptions_of, object_events_of, topics_of
 from cloche.server.topic_signing import CertificateRoute, TopicSigner
 from cloche.services.parts import Parts
@@ -126,6 +127,7 @@ MIGRATIONS: list[Migration] = [
     *alarms_engine.MIGRATIONS,
     *image_registry.MIGRATIONS,
     *autoscaling_engine.MIGRATIONS,
+    *shortages.MIGRATIONS,
 ]
 """In the order the parts came to be. Only ever appended to; ``building.SCHEMA`` is their number."""
 
@@ -390,5 +392,6 @@ def _owners_routes(engines: Engines, parts: Parts) -> tuple[OwnRoutes, ...]:
         PackageRoutes(package_links(url_for_jobs(settings), parts.database, parts.clock), parts.functions.packages),
         LayerRoutes(layers, parts.image_registry.store),
         InterruptionRoutes(parts.training, parts.database, token),
+        ShortageRoutes(parts.equipment.shortages, token),
         ClockRoutes(parts.agenda, token),
     )

@@ -160,6 +160,17 @@ def test_the_log_says_what_stands_in(train: Train) -> None:
     assert "sagemaker-xgboost:1.2-1 runs on xgboost 1.7.6: 1.7.6 stands in for 1.2" in ended.log
 
 
+def test_older_images_pickle_their_models(train: Train, served: Serve, python_of: Callable[[str], Path]) -> None:
+    """Up to 1.2-2; the evaluation of AWS's public pipelines, all on 1.0-1, unpickles them."""
+    image, read = "sagemaker-xgboost:1.0-1", "import pickle, sys; print(type(pickle.load(open(sys.argv[1], 'rb'))))"
+    ended = train(HYPERPARAMETERS, {"train": {"d": "1,2\n0,3\n"}}, image=image)
+    model = ended.layout.model / "xgboost-model"
+    shown = subprocess.run([python_of(image), "-c", read, model], check=True, capture_output=True, text=True).stdout
+    assert shown == "<class 'xgboost.core.Booster'>\n"
+    with served(ended.layout, image) as server:
+        assert server.ask(b"2")[0] == 200
+
+
 def test_the_same_file_in_both_channels_is_warned_of(train: Train) -> None:
     files = {"d.csv": "1,2\n0,3\n"}
     ended = train(HYPERPARAMETERS, {"train": files, "validation": files})

@@ -101,7 +101,7 @@ def test_versions_are_searched_for(bench: PipelineBench) -> None:
     assert numbers(("PipelineVersionAliases", "Equals", "stable")) == [2]
     assert numbers(("LastExecutedPipelineExecutionStatus", "Equals", "Succeeded")) == [2]
     assert numbers(("LastExecutedPipelineExecutionStatus", "NotEquals", "Succeeded")) == [1, 3, 4]
-    assert [each["PipelineVersionId"] for each in found()][0] == 2, "it was changed last"
+    assert found()[0]["PipelineVersionId"] == 2, "it was changed last"
     second, plain = found(("PipelineVersionId", "Equals", "2"))[0], found(("PipelineVersionId", "Equals", "1"))[0]
     person = {"IamIdentity": bench.sagemaker.describe_pipeline(PipelineName=arn)["CreatedBy"]["IamIdentity"]}
     assert began - 1 < second.pop("CreationTime").timestamp() <= second.pop("LastModifiedTime").timestamp()
@@ -257,7 +257,7 @@ BAD: list[tuple[str, str]] = [
     (definition({**TRAIN, "RetryPolicies": [{"ExceptionType": ["Bad.LUCK"]}]}), "'Bad.LUCK' is none of"),
     (
         definition({**TRAIN, "RetryPolicies": [{"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": 21}]}),
-        "MaxAttempts must be a number from 1 to 20",
+        "MaxAttempts must be an integer from 0 to 20",
     ),
     (
         definition(

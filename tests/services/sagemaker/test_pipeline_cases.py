@@ -46,12 +46,12 @@ for name, part in zip(("train", "validation", "test"), parts):
     np.savetxt(folder / f"{name}.csv", part, delimiter=",")
 """
 EVALUATE = """
-import json, pathlib, tarfile
+import json, pathlib, pickle, tarfile
 import numpy as np, xgboost
 root = pathlib.Path("/opt/ml/processing")
 with tarfile.open(root / "model" / "model.tar.gz") as archive:
     archive.extractall("/tmp/model")
-model = xgboost.Booster(model_file="/tmp/model/xgboost-model")
+model = pickle.loads(pathlib.Path("/tmp/model/xgboost-model").read_bytes())
 test = next(path for path in (root / "test", root / "output" / "test") if path.is_dir())
 rows = np.loadtxt(test / "test.csv", delimiter=",")
 errors = rows[:, 0] - model.predict(xgboost.DMatrix(rows[:, 1:]))

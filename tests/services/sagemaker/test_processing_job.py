@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from typing import Any
 
@@ -71,6 +72,41 @@ def test_a_job_is_told_of_itself(bench: Bench) -> None:
     assert config["ProcessingInputs"][1]["S3Input"]["S3CompressionType"] == "None"
     assert config["ProcessingOutputConfig"] == {"KmsKeyId": None, "Outputs": []}
     assert config["StoppingCondition"] == {"MaxRuntimeInSeconds": 300}
+
+
+def test_what_each_host_uses_is_in_cloudwatch(bench: Bench) -> None:
+    """Namespace, names and dimension: docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html, "Processing
+    Job Metrics"."""
+    names = ("CPUUtilization", "DiskUtilization", "MemoryUtilization")
+    hosts = ("measured/algo-1", "measured/algo-2")
+    bench.create("measured", "while :; do sleep 0.02; done", count=2)
+
+    def measured(host: str, name: str) -> float | None:
+        now = time.time()
+        points = bench.cloudwatch.get_metric_statistics(
+            Namespace="/aws/sagemaker/ProcessingJobs",
+            MetricName=name,
+            Dimensions=[{"Name": "Host", "Value": host}],
+            StartTime=now - 900,
+            EndTime=now + 60,
+            Period=900,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        assert all(point["Unit"] == "Percent" for point in points)
+        return points[0]["Maximum"] if points else None
+
+    deadline = time.monotonic() + 40
+    while any(measured(host, name) is None for host in hosts for name in names):
+        assert time.monotonic() < deadline, "every host has every metric"
+        time.sleep(0.2)
+    listed = bench.cloudwatch.list_metrics(Namespace="/aws/sagemaker/ProcessingJobs")["Metrics"]
+    mine = {(each["Dimensions"][0]["Value"], each["MetricName"]) for each in listed}
+    assert mine >= {(host, name) for host in hosts for name in names}
+    bench.sagemaker.stop_processing_job(ProcessingJobName="measured")
+    bench.ended("measured")
+    for host in hosts:
+        assert (measured(host, "CPUUtilization") or 0) > 0
+        assert 0 < (measured(host, "MemoryUtilization") or 0) < 100
 
 
 def test_a_job_that_fails_says_why_and_leaves_no_outputs_of_its_end(bench: Bench) -> None:

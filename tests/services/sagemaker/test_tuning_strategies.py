@@ -103,17 +103,6 @@ def test_a_target_ends_the_job(bench: TuningBench) -> None:
     assert len(bench.trials("target")) < 8
 
 
-def test_no_improvement_ends_the_job(bench: TuningBench) -> None:
-    criteria = {"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 3}}
-    config = bench.config("Grid", None, TuningJobCompletionCriteria=criteria)
-    values = ("0.3", *(f"0.{digit}" for digit in range(40, 60)))
-    config["ParameterRanges"] = {"CategoricalParameterRanges": [choices("place", *values)]}
-    job = bench.run("tired", config)
-    assert job["HyperParameterTuningJobStatus"] == "Completed"
-    assert job["TuningJobCompletionDetails"]["NumberOfTrainingJobsObjectiveNotImproving"] >= 3
-    assert len(bench.trials("tired")) < 10
-
-
 def test_several_definitions_take_turns(bench: TuningBench) -> None:
     config = bench.config(jobs=4)
     del config["HyperParameterTuningJobObjective"], config["ParameterRanges"]

@@ -36,6 +36,10 @@ from cloche.aws.patterns import analysis, automaton, compiled, java
         (r"(arn:[a-z:-]*/)?([a-z]([a-z-]){0,62})(?<!-)(\/[0-9]{1,9})?", "arn:" + "a" * 70 + "/group/12", True),
         (r"(arn:[a-z:-]*/)?([a-z]([a-z-]){0,62})(?<!-)(\/[0-9]{1,9})?", "arn:" + "a" * 70 + "/group-/12", False),
         (r"\S", "  a  ", True),  # one character: found somewhere
+        (r".*(?:[ \r\n\t].*)*", '{"Steps": [\n\t1 ]}\r\n', True),
+        (r".*(?:[ \r\n\t].*)*", '{"Steps": []}\n' * 80_000, True),  # a definition of a megabyte
+        (r".*(?:[ \r\n\t].*)*", "a\u2028b", False),
+        (r".*(?:[ \r\n\t].*)*.*", "a\x85b", False),
     ],
 )
 def test_the_dialect(source: str, text: str, fits: bool) -> None:

@@ -130,7 +130,21 @@ def test_pauses_grow_until_attempts_or_time_are_up() -> None:
     )
     assert [policy.pause(number, 0) for number in range(4)] == [2, 6, 18, None]
     policy = retrying.policy_of({"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "ExpireAfterMin": 1})
-    assert [policy.pause(number, 30) for number in range(6)] == [1, 2, 4, 8, 16, None]
+    assert [policy.pause(number, 59) for number in range(6)] == [1, 2, 4, 8, 16, 32]
+    assert policy.pause(0, 60) is None, "an error after a minute is the last"
+    for never in ({"MaxAttempts": 0}, {"ExpireAfterMin": 0}):
+        assert retrying.policy_of({"ExceptionType": ["Step.THROTTLING"], **never}).pause(0, 0) is None
+    for wrong in (
+        {"IntervalSeconds": 43_201},
+        {"IntervalSeconds": 0.5},
+        {"IntervalSeconds": "1"},
+        {"BackoffRate": -1},
+        {"MaxAttempts": 21},
+        {"MaxAttempts": True},
+        {"ExpireAfterMin": 14_401},
+    ):
+        with pytest.raises(Invalid, match=next(iter(wrong))):
+            retrying.policy_of({"ExceptionType": ["Step.THROTTLING"], **wrong})
     for code, exception in (
         ("ThrottlingException", "Step.THROTTLING"),
         ("ResourceLimitExceeded", "SageMaker.RESOURCE_LIMIT"),

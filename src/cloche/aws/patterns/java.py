@@ -50,8 +50,15 @@ _COUNTED_END: Final = re.compile(r"(?<!\\)\$\{\d+,\d+\}$")  # "$" so many times,
 _POSIX_CLASS: Final = re.compile(r"\[:(\^?)(\w+):\]")
 
 
+_LINES: Final = re.compile(r"\.\*\(\?:\[ \\r\\n\\t\]\.\*\)\*(?:\.\*)?")
+"""Any text in lines, as AWS writes it for documents of up to a megabyte: its parts may share a text in so many ways that
+it would have to be walked. It is the same as every character but the line ends that are named in neither part."""
+
+
 def translate(pattern: str) -> str:
     """Raises ``ValueError`` for what Python cannot say."""
+    if _LINES.fullmatch(pattern):
+        return r"[^\x85\u2028\u2029]*"
     pattern = _COUNTED_END.sub("$", pattern)
     any_character = _ANY
     if flags := re.match(r"\^?\(\?([a-z]+)\)", pattern):

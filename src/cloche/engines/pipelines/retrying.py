@@ -1,7 +1,9 @@
 """Retry policies: which failures are worth another attempt, when, and how often.
 
-Exceptions and the defaults of a policy: docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html. Two of
-them, of the services that a step calls, are retried without being asked to.
+Exceptions, and a policy's members with their defaults and bounds:
+docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html; that all but ``BackoffRate`` are whole numbers: the
+schema of definitions (aws-sagemaker-mlops/sagemaker-model-building-pipeline-definition-JSON-schema). Two of the
+exceptions, of the services that a step calls, are retried without being asked to.
 """
 
 from __future__ import annotations
@@ -19,9 +21,12 @@ CAPACITY_ERROR: Final = "SageMaker.CAPACITY_ERROR"
 RESOURCE_LIMIT: Final = "SageMaker.RESOURCE_LIMIT"
 EXCEPTIONS: Final = (SERVICE_FAULT, THROTTLING, JOB_INTERNAL_ERROR, CAPACITY_ERROR, RESOURCE_LIMIT)
 
-# workflow/retry.py of the SDKs: MAX_ATTEMPTS_CAP, MAX_EXPIRE_AFTER_MIN.
+INTERVAL_SECONDS_MAX: Final = 43_200
+# workflow/retry.py of the SDKs, too: MAX_ATTEMPTS_CAP, MAX_EXPIRE_AFTER_MIN.
 ATTEMPTS_MAX: Final = 20
 EXPIRE_MINUTES_MAX: Final = 14_400
+BACKOFF_RATE_MAX: Final = 100
+"""Cloche's own bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +35,18 @@ class RetryPolicy:
     interval_seconds: float = 1.0
     backoff_rate: float = 2.0
     attempts_max: int | None = 5
-    """Of retries; the first attempt is none."""
+    """Of retries; the first attempt is none. With 0 there are none."""
     expire_minutes: float | None = None
+    """Since the step began: an error after that is the last."""
 
     def pause(self, retries: int, since_seconds: float) -> float | None:
-        """Seconds until the next attempt after ``retries`` of this policy, ``since_seconds`` after the first
-        failure; ``None``: there is none."""
+        """Seconds until the next attempt after ``retries`` of this policy, ``since_seconds`` after the step began;
+        ``None``: there is none."""
         if self.attempts_max is not None and retries >= self.attempts_max:
             return None
-        pause = self.interval_seconds * self.backoff_rate**retries
-        if self.expire_minutes is not None and since_seconds + pause > self.expire_minutes * 60:
+        if self.expire_minutes is not None and since_seconds >= self.expire_minutes * 60:
             return None
-        return pause
+        return self.interval_seconds * self.backoff_rate**retries
 
 
 DEFAULT: Final = RetryPolicy((SERVICE_FAULT, THROTTLING))
@@ -68,17 +73,19 @@ def policy_of(given: Any) -> RetryPolicy:
         raise Invalid("a retry policy has MaxAttempts or ExpireAfterMin, not both", field="MaxAttempts")
     return RetryPolicy(
         tuple(exceptions),
-        _number(given, "IntervalSeconds", 1.0, 0, 86_400),
-        _number(given, "BackoffRate", 2.0, 0, 100),
-        None if minutes is not None else int(_number(given, "MaxAttempts", 5, 1, ATTEMPTS_MAX)),
-        None if minutes is None else _number(given, "ExpireAfterMin", 0, 0, EXPIRE_MINUTES_MAX),
+        _number(given, "IntervalSeconds", 1, INTERVAL_SECONDS_MAX),
+        _number(given, "BackoffRate", 2.0, BACKOFF_RATE_MAX, whole=False),
+        None if minutes is not None else int(_number(given, "MaxAttempts", 5, ATTEMPTS_MAX)),
+        None if minutes is None else _number(given, "ExpireAfterMin", 0, EXPIRE_MINUTES_MAX),
     )
 
 
-def _number(given: dict[str, Any], member: str, default: float, least: float, most: float) -> float:
+def _number(given: dict[str, Any], member: str, default: float, most: float, *, whole: bool = True) -> float:
+    """From 0 on."""
     value = given.get(member, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise Invalid(f"{member} must be a number from {least} to {most}", field=member)
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= most:
+        raise Invalid(f"{member} must be {'an integer' if whole else 'a number'} from 0 to {most:,}", field=member)
     return value
 
 

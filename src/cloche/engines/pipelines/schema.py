@@ -59,7 +59,7 @@ VERSIONS_AS_RECORDS: Final = f"""(
             'LastExecutedPipelineExecutionDisplayName', json_extract(e.request, '$.PipelineExecutionDisplayName')
         )) AS request, '{{}}' AS state
     FROM pipeline_versions v JOIN records p ON p.arn = v.pipeline LEFT JOIN records e ON e.arn = v.last_execution
-)"""
+)"""  # noqa: S608 - made of a constant
 """Versions with the columns of ``records``, so that they are found as those are; what is not there is left out of the
 request's document."""
 

@@ -232,8 +232,7 @@ class Starting:
             run.end(row, FAILED, now, reason=reason)
             return
         counts = dict(row.state.get("retries", {}))
-        since = row.state.setdefault("first_failed_at", now)
-        pause = policy.pause(counts.get(exception, 0), now - since)
+        pause = policy.pause(counts.get(exception, 0), now - row.state["started_at"])
         if pause is None:
             run.end(row, FAILED, now, reason=reason)
             return

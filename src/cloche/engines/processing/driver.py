@@ -39,6 +39,7 @@ from cloche.jobs.following import Stream
 from cloche.jobs.hosts import JobHost
 from cloche.jobs.outside import world
 from cloche.jobs.place import Place
+from cloche.jobs.shortages import CAPACITY
 from cloche.jobs.sources import Unfit
 from cloche.jobs.staging import GivenUp
 from cloche.jobs.utilization import Measured
@@ -105,6 +106,8 @@ class ProcessingDriver:
     def _start(self, item: Item, plan: Plan) -> Outcome:
         runtime, process = self.equipment.runtime, item.data["process"]
         if runtime.observe(process) is None:
+            if self.equipment.shortages.is_short((plan.instances.instance_type,)):
+                return _failed(CAPACITY)
             try:
                 software = self.equipment.images.software(catalog.by_key(plan.image))
                 self._stage_and_start(item, plan, software)

@@ -45,6 +45,7 @@ from cloche.jobs.following import Metrics, Stream, last_of
 from cloche.jobs.hosts import JobHost
 from cloche.jobs.outside import world
 from cloche.jobs.place import Place
+from cloche.jobs.shortages import CAPACITY
 from cloche.jobs.sources import Unfit
 from cloche.jobs.staging import GivenUp
 from cloche.jobs.utilization import Measured
@@ -127,6 +128,8 @@ class TrainingDriver:
         return Wait(until=back_at) if now < back_at else self._admit(item, plan)
 
     def _ready_environment(self, item: Item, plan: Plan) -> Outcome:
+        if self.equipment.shortages.is_short(group.instance_type for group in plan.groups):
+            return self._gave_up(item, plan, CAPACITY)
         try:
             self.equipment.images.software(catalog.by_key(plan.image))
         except EnvironmentFailed as error:

@@ -38,6 +38,7 @@ from cloche.jobs.following import Stream
 from cloche.jobs.hosts import JobHost
 from cloche.jobs.outside import world
 from cloche.jobs.place import Place
+from cloche.jobs.shortages import CAPACITY
 from cloche.jobs.sources import Unfit
 from cloche.jobs.staging import GivenUp
 from cloche.jobs.utilization import Measured
@@ -101,6 +102,8 @@ class TransformDriver:
 
     def _stage_and_start(self, item: Item, plan: Plan) -> Outcome:
         if self.equipment.runtime.observe(runs.process(item.data)) is None:
+            if self.equipment.shortages.is_short((plan.instance_type,)):
+                return _gave_up(CAPACITY)
             try:
                 self._start(item, plan)
             except (Unfit, laying_out.Unfit) as error:

@@ -53,8 +53,8 @@ def matrix(rows: Any, **about: Any) -> Any:
         return xgboost.DMatrix(rows, **about)
 
 
-def save(booster: Any, path: Path) -> None:
-    """Write ``booster`` as UBJSON, whole or not at all.
+def save(booster: Any, path: Path, *, pickled: bool = False) -> None:
+    """Write ``booster`` as UBJSON, or as a pickled ``Booster``; whole or not at all.
 
     A file without extension in that form is read by ``Booster().load_model`` of every version from 1.6 on, which
     the binary form that AWS's 1.7-1 writes is not (3.1 has dropped it).
@@ -62,7 +62,7 @@ def save(booster: Any, path: Path) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(booster.save_raw(raw_format="ubj"))
+            stream.write(_pickle_of(booster) if pickled else booster.save_raw(raw_format="ubj"))
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)
@@ -70,6 +70,13 @@ def save(booster: Any, path: Path) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _pickle_of(booster: Any) -> bytes:
+    import pickle
+
+    with _hidden(_HEAVY):
+        return pickle.dumps(booster)
 
 
 def load(path: Path) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from cloche_jobs.algorithms.declarations import Values
 from cloche_jobs.algorithms.xgboost.boosting import Boosting, Matrices
 from cloche_jobs.algorithms.xgboost.engine import Array, numpy, save
+from cloche_jobs.algorithms.xgboost.older import pickles_models
 from cloche_jobs.algorithms.xgboost.spec import MODEL_FILE
 from cloche_jobs.contract import configuration
 from cloche_jobs.contract.failure import UserError
@@ -41,7 +42,7 @@ def cross_validate(values: Values, matrices: Matrices, whole: Any, layout: Layou
         boosting = Boosting(values, matrices, checkpoints)
         result: dict[str, Any] = {}
         booster = boosting.run(whole.slice(inside), result)
-        save(booster, layout.model / f"{MODEL_FILE}-{number}")
+        save(booster, layout.model / f"{MODEL_FILE}-{number}", pickled=pickles_models())
         if boosting.was_stopped:
             return
         results.append(result)

@@ -5,6 +5,8 @@
   7eefe63, "upgrade to Python 3.12, remove MLIO dependency").
 - ``silent``: taken up to 1.0-1, unknown from 1.2 on (the same's ``hyperparameter_validation.py`` of both; a failed job
   of 1.2 in aws/amazon-sagemaker-examples#1740).
+- Models: a pickled ``Booster`` up to 1.2, ``save_model`` from 1.3-1 on
+  (docs.aws.amazon.com/sagemaker/latest/dg/xgboost.html, "Input/Output Interface").
 - Numbers: in AWS's log of 1.2-1 with 601 rows, 32/601 appears as 0.05325 and 27/601 as 0.04492: they were rounded to
   six decimals first, then to five. Before 1.0 six significant digits were printed (``train-rmse:19.374``).
 """
@@ -51,6 +53,11 @@ def number_format() -> Callable[[float], str]:
     if version < (1, 3):
         return lambda value: f"{float(f'{value:.6f}'):.5f}"
     return lambda value: f"{value:.5f}"
+
+
+def pickles_models() -> bool:
+    """Whether scripts unpickle this image's models, as the evaluation of nearly every public pipeline does."""
+    return _version() < (1, 3)
 
 
 def check_pipes(form: Form, input_mode: str) -> None:

@@ -14,7 +14,7 @@ from cloche_jobs.algorithms.xgboost.boosting import Boosting, Matrices
 from cloche_jobs.algorithms.xgboost.content import accepted_form
 from cloche_jobs.algorithms.xgboost.engine import first_paragraph, matrix, save, xgboost
 from cloche_jobs.algorithms.xgboost.folds import cross_validate
-from cloche_jobs.algorithms.xgboost.older import check_pipes, without_silent
+from cloche_jobs.algorithms.xgboost.older import check_pipes, pickles_models, without_silent
 from cloche_jobs.algorithms.xgboost.spec import CHANNELS, HYPERPARAMETERS, MODEL_FILE
 from cloche_jobs.contract import configuration
 from cloche_jobs.contract.failure import UserError
@@ -52,7 +52,7 @@ def main(layout: Layout) -> None:
         folder = configuration.checkpoint_folder(layout)
         booster = Boosting(values, Matrices(train, validation), folder, tells=tells).run()
         if tells:
-            save(booster, layout.model / MODEL_FILE)
+            save(booster, layout.model / MODEL_FILE, pickled=pickles_models())
 
     if len(hosts) > 1:
         from cloche_jobs.algorithms.xgboost.cluster import train_together

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from cloche.aws.model.load import service_model
 from cloche.engines.pipelines import EXECUTION, VERSION, VERSIONS_AS_RECORDS
@@ -159,6 +159,7 @@ def _pipelines() -> dict[str, Searched]:
         *("PipelineArn", "PipelineExecutionDisplayName", "PipelineExecutionDescription", "PipelineExperimentConfig"),
         *("ParallelismConfiguration", "SelectiveExecutionConfig", "PipelineVersionId"),
     )
+    version: Any = service_model("sagemaker").shape_for("PipelineVersion")
     return {
         "Pipeline": searched(Pipeline, "Pipeline", {"LastRunTime": in_state("last_run_at")}),
         "PipelineExecution": Searched(
@@ -180,7 +181,7 @@ def _pipelines() -> dict[str, Searched]:
                 "CreationTime": from_epoch(record.created_at),
                 "LastModifiedTime": from_epoch(record.modified_at),
             },
-            frozenset(service_model("sagemaker").shape_for("PipelineVersion").members),
+            frozenset(version.members),
             source=VERSIONS_AS_RECORDS,
         ),
     }
