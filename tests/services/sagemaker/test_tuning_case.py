@@ -1,6 +1,6 @@
 """Case tune-01 (a random search of 20 trials over a logarithmic learning rate) in its form, on built-in XGBoost.
 
-The case is a recorded notebook of aws/amazon-sagemaker-examples; Linear Learner, which it tunes, is not built in yet, so
+The case is a recorded notebook of aws/amazon-sagemaker-examples; Linear Learner, which it tunes, is not built in yet:
 its accuracies are not compared. What is, is what a client sees: names, order, columns, statuses, where the learning
 rates lie; and that every trial has the trial component which the notebook looks for. The order of the table's columns
 is held by ``examples/tuning``, where SDK 2 makes it.

@@ -51,8 +51,8 @@ _POSIX_CLASS: Final = re.compile(r"\[:(\^?)(\w+):\]")
 
 
 _LINES: Final = re.compile(r"\.\*\(\?:\[ \\r\\n\\t\]\.\*\)\*(?:\.\*)?")
-"""Any text in lines, as AWS writes it for documents of up to a megabyte: its parts may share a text in so many ways that
-it would have to be walked. It is the same as every character but the line ends that are named in neither part."""
+"""Any text in lines, as AWS writes it for documents of up to a megabyte: its parts may share a text in so many ways
+that it would have to be walked. It is the same as every character but the line ends that neither part names."""
 
 
 def translate(pattern: str) -> str:
