@@ -173,8 +173,8 @@ def test_a_throttled_create_is_tried_again_after_growing_pauses(folder: Path) ->
     steps = [
         {"Name": "patient", "Type": "Training", "Arguments": {"Step": "patient"}},
         {"Name": "short", "Type": "Training", "Arguments": {"Step": "short"}, "RetryPolicies": [policy]},
-        {"Name": "limited", "Type": "Training", "Arguments": {"Step": "limited"}},
         {"Name": "faulty", "Type": "Training", "Arguments": {"Step": "faulty"}},
+        {"Name": "limited", "Type": "Training", "Arguments": {"Step": "limited"}},
     ]
     world.api.refusals = {
         "patient": [THROTTLED] * 4,

@@ -20,7 +20,7 @@ from cloche.engines.transform import Capture, Plan, Transforms
 from cloche.engines.transform.machine import KIND
 from cloche.foundation.bus import Bus
 from cloche.foundation.errors import Conflict
-from cloche.jobs import reading
+from cloche.jobs import reading, shortages
 from cloche.jobs.equipment import Equipment
 from cloche.jobs.inputs import S3Input
 from cloche.lifecycle import rows
@@ -44,6 +44,7 @@ MIGRATIONS = [
     *metrics.MIGRATIONS,
     *rows.MIGRATIONS,
     *reading.MIGRATIONS,
+    *shortages.MIGRATIONS,
 ]
 DEATH = 0.06
 

@@ -22,6 +22,7 @@ from cloche.engines.training import Channel, Metric, Plan, Training
 from cloche.engines.training.driver import LOG_GROUP
 from cloche.foundation.bus import Bus
 from cloche.foundation.errors import Conflict
+from cloche.jobs import shortages
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.equipment import Equipment
 from cloche.jobs.hosts import Group
@@ -42,6 +43,7 @@ MIGRATIONS = [
     *logs.MIGRATIONS,
     *metrics.MIGRATIONS,
     *rows.MIGRATIONS,
+    *shortages.MIGRATIONS,
 ]
 
 

@@ -17,7 +17,7 @@ from cloche.engines.training import Channel, Plan, Training, TrainingState
 from cloche.engines.training.machine import State
 from cloche.foundation.bus import Bus
 from cloche.foundation.clock import SystemClock
-from cloche.jobs import reading
+from cloche.jobs import reading, shortages
 from cloche.jobs.equipment import Equipment
 from cloche.lifecycle import rows
 from cloche.lifecycle.reconciler import Reconciler
@@ -38,6 +38,7 @@ MIGRATIONS = [
     *metrics.MIGRATIONS,
     *rows.MIGRATIONS,
     *reading.MIGRATIONS,
+    *shortages.MIGRATIONS,
 ]
 
 
