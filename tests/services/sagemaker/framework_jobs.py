@@ -13,7 +13,14 @@ PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.8.0-c
 
 
 def trained(
-    bench: Bench, name: str, image: str, script: str, count: int, settings: dict[str, Any], **changes: Any
+    bench: Bench,
+    name: str,
+    image: str,
+    script: str,
+    count: int,
+    settings: dict[str, Any],
+    resources: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Any:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
@@ -31,7 +38,7 @@ def trained(
         AlgorithmSpecification={"TrainingImage": image, "TrainingInputMode": "File"},
         HyperParameters={key: json.dumps(value) for key, value in parameters.items()},
         StoppingCondition={"MaxRuntimeInSeconds": 1800},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1},
+        ResourceConfig=resources or {"InstanceType": "ml.m5.large", "InstanceCount": count, "VolumeSizeInGB": 1},
         Environment={"OMP_NUM_THREADS": "1"},  # threads that wait for each other on a busy machine take minutes
         **changes,
     )

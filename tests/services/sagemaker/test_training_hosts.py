@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from framework_jobs import trained
 from training_requests import BUCKET, LOG_GROUP, Bench, channel
 
 from cloche.compute.local.sandbox import bubblewrap
@@ -128,6 +129,62 @@ def test_groups_of_instances(bench: Bench) -> None:
         "algo-2": ["all"],
         "algo-3": ["all"],
     }
+
+
+SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+TOLD = """
+import json, os
+names = ("HOSTS", "CURRENT_HOST", "CURRENT_INSTANCE_TYPE", "CURRENT_INSTANCE_GROUP", "CURRENT_INSTANCE_GROUP_HOSTS",
+         "INSTANCE_GROUPS", "INSTANCE_GROUPS_DICT", "DISTRIBUTION_INSTANCE_GROUPS", "IS_HETERO", "CHANNELS",
+         "RESOURCE_CONFIG", "TRAINING_ENV")
+print("TOLD", json.dumps({name: os.environ["SM_" + name] for name in names}))
+"""
+
+
+def test_a_script_on_groups_is_told_of_them(bench: Bench) -> None:
+    """As ``environment.py`` of aws/sagemaker-training-toolkit makes the variables of a heterogeneous cluster."""
+    for_readers = channel("rows", "parts/")
+    for_readers["DataSource"]["S3DataSource"]["InstanceGroupNames"] = ["readers"]
+    settings = {"sagemaker_distribution_instance_groups": ["trainers"], "sagemaker_mpi_enabled": False}
+    trained(
+        bench,
+        "hosts-script",
+        SKLEARN,
+        TOLD,
+        1,
+        settings,
+        resources=GROUPS,
+        InputDataConfig=[for_readers, channel("all", "parts/")],
+    )
+    assert bench.ended("hosts-script")["TrainingJobStatus"] == "Completed", said(bench, "hosts-script")
+    told = {
+        host: json.loads(next(line for line in lines if line.startswith("TOLD ")).removeprefix("TOLD "))
+        for host, lines in said(bench, "hosts-script").items()
+    }
+    groups = {
+        "readers": {"instance_group_name": "readers", "instance_type": "ml.c5.xlarge", "hosts": ["algo-1"]},
+        "trainers": {"instance_group_name": "trainers", "instance_type": "ml.m5.large", "hosts": ["algo-2", "algo-3"]},
+    }
+    for host, group in (("algo-1", "readers"), ("algo-2", "trainers"), ("algo-3", "trainers")):
+        plain = {
+            name: value for name, value in told[host].items() if name.startswith("CURRENT_") or name == "IS_HETERO"
+        }
+        assert plain.pop("CURRENT_INSTANCE_GROUP_HOSTS") == json.dumps(groups[group]["hosts"]).replace(" ", "")
+        assert plain == {
+            "CURRENT_HOST": host,
+            "CURRENT_INSTANCE_TYPE": groups[group]["instance_type"],
+            "CURRENT_INSTANCE_GROUP": group,
+            "IS_HETERO": "true",
+        }
+        found = {name: json.loads(value) for name, value in told[host].items() if name not in plain}
+        assert found["HOSTS"] == ["algo-1", "algo-2", "algo-3"]
+        assert found["INSTANCE_GROUPS"] == ["readers", "trainers"]
+        assert found["INSTANCE_GROUPS_DICT"] == groups
+        assert found["DISTRIBUTION_INSTANCE_GROUPS"] == ["trainers"]
+        assert found["CHANNELS"] == (["all", "rows"] if group == "readers" else ["all"])
+        assert found["RESOURCE_CONFIG"]["instance_groups"] == list(groups.values())
+        master = found["TRAINING_ENV"]["master_hostname"], found["TRAINING_ENV"]["is_master"]
+        assert master == ("algo-2", host == "algo-2"), "the first of those that train together"
 
 
 MEET = (
