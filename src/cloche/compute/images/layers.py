@@ -86,8 +86,8 @@ def _zstd(path: str) -> BinaryIO:
         return cast(BinaryIO, zstandard.open(path, "rb"))
     except ImportError:
         raise Refused(
-            "a layer is compressed with zstd, which this Python cannot read: use Python 3.14, or install the package "
-            "zstandard beside Cloche, or push the image with gzip layers"
+            "a layer is compressed with zstd, which this Python cannot read: pip install 'cloche[zstd]', or use Python "
+            "3.14, or push the image with gzip layers"
         ) from None
 
 
