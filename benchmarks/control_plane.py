@@ -5,8 +5,10 @@ them at most), each request signed for its own.
 
 Both run on this machine and are loaded in turns by the same wrk with one signed request; answers other than 2xx void
 the run. moto's jobs are made through its API. Cloche's are written to its store as finished records, for no job could
-be run 10,000 times in a benchmark's patience; they are read the same way as any other. The echo is a process of a few
-lines on the same event loop library that gives back each request's body, unsigned and unread (``invoke_clients``).
+be run 10,000 times in a benchmark's patience; they are read the same way as any other. A server that finds 10,000 new
+jobs tells those who follow (lineage: some seconds of a core), once, so it is waited for until it rests. The echo is a
+process of a few lines on the same event loop library that gives back each request's body, unsigned and unread
+(``invoke_clients``).
 
     python benchmarks/control_plane.py [--seconds 4] [--rounds 3] [--clients 8] [--jobs 10 10000]
 """
@@ -33,6 +35,8 @@ from invoke_clients import echo
 PACKAGES = ["moto[server]==5.2.5"]
 REGION, ACCOUNT = "us-east-1", "123456789012"
 DIFFERENT_MAX = 4_000
+RESTS_BELOW = 0.05
+"""Of a core."""
 
 
 def questions(jobs: int) -> dict[str, tuple[str, list[dict[str, Any]]]]:
@@ -119,8 +123,23 @@ def cloche(folder: Path, jobs: int) -> Iterator[dict[str, Subject]]:
     fill(data, jobs)
     with _running(command, folder / "cloche.log") as process:
         said = _server(data, process)
+        _rested(process.pid)
         keys = json.loads((data / "keys" / "root.json").read_text())
         yield subjects("cloche", f"http://127.0.0.1:{said['port']}/", keys, jobs)
+
+
+def _rested(pid: int) -> None:
+    """Waits until the process has nothing of its own to do any more."""
+    while True:
+        before = _cpu_seconds(pid)
+        time.sleep(1)
+        if _cpu_seconds(pid) - before < RESTS_BELOW:
+            return
+
+
+def _cpu_seconds(pid: int) -> float:
+    spent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager

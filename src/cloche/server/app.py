@@ -39,7 +39,7 @@ from cloche.server.guard import Guard
 from cloche.server.receiving import Arriving, Disconnected, head_of, streaming, unless_gone, with_body
 from cloche.server.registry.door import is_for_registry
 from cloche.server.running import Runner
-from cloche.server.sending import send_response
+from cloche.server.sending import ZERO_COPY, send_response
 
 if TYPE_CHECKING:
     from cloche.server.registry.registry import Registry
@@ -129,7 +129,9 @@ class Chain:
             return
         response.headers.extend(exchange.crossing)
         unread = exchange.arriving is not None and not exchange.arriving.ended
-        await send_response(response, scope["method"], send, self.runner.pool, close=unread, receive=receive)
+        straight = ZERO_COPY in scope.get("extensions", ())
+        pool = self.runner.pool
+        await send_response(response, scope["method"], send, pool, close=unread, receive=receive, straight=straight)
         self._record(exchange, response.status, perf_counter() - started)
 
     async def answer(self, exchange: Exchange, scope: Any, receive: Any) -> HttpResponse | None:

@@ -1,4 +1,5 @@
-"""A request's body between the connection and whoever reads it: uvicorn's cycle, without its copies.
+"""A request's body between the connection and whoever reads it: uvicorn's cycle, without its copies. And files on
+their way out (``straight``).
 
 uvicorn gathers what arrives in one buffer, copies that for each message, and stops reading at 64 KiB, so that a large
 upload stands still at every turn of the loop. Here large pieces are handed on as they came, and reading goes on while
@@ -7,12 +8,16 @@ some more of them wait. Small ones are put together, for each alone would cost m
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from cloche.foundation.at_once import descriptor_of
 from cloche.foundation.limits import KIB, MIB
+from cloche.server.sending import ZERO_COPY
+from cloche.server.straight import sent_from
 
 HELD_BYTES_MAX: Final = MIB
 """Reading pauses beyond this, a connection."""
@@ -86,12 +91,17 @@ class Cycle(RequestResponseCycle):
         self.body = Pieces()  # type: ignore[assignment]
         self._has_told_end = False
         self._head: Any = None
+        self.unsent = 0
+        """Bytes of a file that the client has still to take (``straight``)."""
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start" and any(
             name == b"content-length" for name, _ in message["headers"]
         ):
             self._head = message
+            return
+        if message["type"] == ZERO_COPY:
+            await self._send_file(message)
             return
         if self._head is None:
             await super().send(message)
@@ -106,6 +116,36 @@ class Cycle(RequestResponseCycle):
         finally:
             self.transport = transport
             written.flush()
+
+    async def _send_file(self, message: Any) -> None:
+        """The whole body from ``file``, once nothing written before it waits in the transport."""
+        head, self._head = self._head, None
+        transport = self.transport
+        transport.set_write_buffer_limits(high=0)
+        await super().send(head)
+        await self.flow.drain()
+        transport.set_write_buffer_limits()
+        if self._has_left():
+            return
+        count = message["count"]
+        if count != self.expected_content_length:
+            raise RuntimeError("a file of another length than Content-Length")
+        file, offset = message["file"].fileno(), message["offset"]
+        sending = sent_from(descriptor_of(transport), file, offset, count, self.message_event)
+        try:
+            async with contextlib.aclosing(sending):
+                async for self.unsent in sending:
+                    if self._has_left():
+                        return
+        except (ConnectionError, TimeoutError):
+            transport.abort()
+            self.disconnected = True
+            return
+        self.expected_content_length = 0
+        await super().send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _has_left(self) -> bool:
+        return self.disconnected
 
     async def receive(self) -> Any:
         pieces: Any = self.body

@@ -23,9 +23,11 @@ from cloche.server.arrival import HELD_BYTES_MAX, Cycle
 from cloche.server.crowd import Crowd
 from cloche.server.quick.cycle import is_short
 from cloche.server.quick.heads import KnownHead
+from cloche.server.sending import ZERO_COPY
 
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE).match
 _CONNECT: Final = b"CONNECT "
+_OF_PLAIN: Final[dict[str, Any]] = {ZERO_COPY: {}}
 _HANDSHAKE: Final = 0x16
 """The first byte of a TLS connection (RFC 8446, 5.1); no method begins with it."""
 
@@ -265,6 +267,7 @@ class HttpProtocol(HttpToolsProtocol):
             "raw_path": raw_path,
             "query_string": query,
             "headers": self.headers,
+            "extensions": _OF_PLAIN if self._descriptor >= 0 else {},
         }
         self.scope = scope  # type: ignore[assignment]
         self._begin(http_version)
@@ -339,13 +342,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def end_if_stalled(self, now: float) -> None:
         """See ``crowd``. What the server itself is slow with is not held against the client."""
-        unsent = self.transport.get_write_buffer_size()
+        cycle: Any = self.cycle
+        unsent = self.transport.get_write_buffer_size() + getattr(cycle, "unsent", 0)
         if unsent != self._unsent or not unsent:
             self._unsent, self._unsent_at = unsent, now
         elif now - self._unsent_at > STALLED_SECONDS_MAX:
             self.transport.abort()
             return
-        cycle: Any = self.cycle
         if cycle is None or cycle.response_complete or not cycle.more_body:
             return
         if self.flow.read_paused or getattr(cycle, "waiting_for_100_continue", False):

@@ -1,4 +1,5 @@
-"""From an ``HttpResponse`` to ASGI: bytes at once, files in pieces read by threads, streams as they come."""
+"""From an ``HttpResponse`` to ASGI: bytes at once, streams as they come, files as they are where the connection takes
+them (ASGI's extension ``zerocopysend``) and in pieces read by threads where not."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from cloche.foundation.limits import KIB
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+ZERO_COPY: Final = "http.response.zerocopysend"
+"""asgi.readthedocs.io/en/latest/extensions.html, "Zero Copy Send"."""
 _PIECE_BYTES: Final = 256 * KIB
 _BODILESS: Final = frozenset({204, 304})
 
@@ -24,9 +27,11 @@ async def send_response(
     *,
     close: bool = False,
     receive: Receive | None = None,
+    straight: bool = False,
 ) -> None:
     """Send it. ``close`` ends the connection after it (the request's body was not read to its end). With ``receive`` a
-    stream ends when its client goes away, also while it waits for its next piece."""
+    stream ends when its client goes away, also while it waits for its next piece. ``straight``: the connection takes
+    files."""
     body = response.body
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     if response.status not in _BODILESS and not any(name == b"content-length" for name, _ in headers):
@@ -43,20 +48,23 @@ async def send_response(
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
     elif isinstance(body, FileSlice):
-        await _send_file(body, response.status, headers, send, pool)
+        await _send_file(body, response.status, headers, send, pool, straight)
     else:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await _send_stream(body, send, receive)
 
 
 async def _send_file(
-    body: FileSlice, status: int, headers: list[tuple[bytes, bytes]], send: Send, pool: Executor
+    body: FileSlice, status: int, headers: list[tuple[bytes, bytes]], send: Send, pool: Executor, straight: bool
 ) -> None:
     loop = asyncio.get_running_loop()
     file = await loop.run_in_executor(pool, _open, body)
     try:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         left = body.length
+        if straight and left:
+            await send({"type": ZERO_COPY, "file": file, "offset": body.offset, "count": left})
+            return
         while left:
             piece = await loop.run_in_executor(pool, file.read, min(left, _PIECE_BYTES))
             if not piece:
