@@ -49,6 +49,13 @@ class Subject:
         url = urlsplit(self.s3.generate_presigned_url(operation, Params=members))
         return f"{url.path}?{url.query}"
 
+    def upload_links(self, key: str, parts: int) -> tuple[list[str], str]:
+        """Of an upload that is begun: for each part, and for its completion."""
+        upload = self.s3.create_multipart_upload(Bucket="bench", Key=key)["UploadId"]
+        numbers = range(1, parts + 1)
+        sent = [self.link("upload_part", key, UploadId=upload, PartNumber=number) for number in numbers]
+        return sent, self.link("complete_multipart_upload", key, UploadId=upload)
+
     def pages(self, bucket: str) -> list[bytes]:
         """What it answers to a client that lists the bucket."""
         bodies: list[bytes] = []
