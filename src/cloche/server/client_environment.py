@@ -2,8 +2,10 @@
 
 The endpoint variable is enough for boto3. The SageMaker SDKs ask ``https://sts.<region>.amazonaws.com`` all the
 same, so https goes through Cloche's CONNECT (``HTTPS_PROXY``), with a bundle that adds Cloche's authority to the
-public ones. The SDKs' telemetry is switched off by a configuration file of the lowest rank, below the user's own:
-``SAGEMAKER_ADMIN_CONFIG_OVERRIDE`` and ``SageMaker.PythonSDK.Modules.TelemetryOptOut``
+public ones. S3 Control puts the account's number before any endpoint's host: ``123456789012.127.0.0.1`` is none,
+``123456789012.s3-control.<region>.amazonaws.com`` goes the same way as STS's. The SDKs' telemetry is switched off by a
+configuration file of the lowest rank, below the user's own: ``SAGEMAKER_ADMIN_CONFIG_OVERRIDE`` and
+``SageMaker.PythonSDK.Modules.TelemetryOptOut``
 (sagemaker.readthedocs.io/en/stable/overview.html#configuring-and-using-defaults-with-the-sagemaker-python-sdk).
 """
 
@@ -56,6 +58,7 @@ def client_environment(layout: Layout, running: Running, account: str = "") -> M
     bundle = str(authority.bundle)
     return {
         "AWS_ENDPOINT_URL": running.secure or running.url,
+        "AWS_ENDPOINT_URL_S3_CONTROL": f"https://s3-control.{running.region}.amazonaws.com",
         "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": running.region,

@@ -230,6 +230,20 @@ def test_run_gives_a_script_all_it_needs(server: Any) -> None:
     assert "cannot run no-such-program" in cloche("run", "--data", str(server.data), "--", "no-such-program").stderr
 
 
+def test_clients_whose_hosts_carry_the_account(server: Any) -> None:
+    """S3 Control puts the account's number before whatever host it is given."""
+    script = (
+        "import boto3\n"
+        "control = boto3.client('s3control')\n"
+        "try:\n"
+        "    control.get_public_access_block(AccountId='123456789012')\n"
+        "except control.exceptions.NoSuchPublicAccessBlockConfiguration as refusal:\n"
+        "    print(refusal.response['Error']['Code'])\n"
+    )
+    ran = cloche("run", "--data", str(server.data), "--", sys.executable, "-c", script)
+    assert ran.stdout == "NoSuchPublicAccessBlockConfiguration\n", ran.stderr
+
+
 def test_commands_say_what_there_is(server: Any) -> None:
     data = ("--data", str(server.data))
     status = cloche("status", *data)

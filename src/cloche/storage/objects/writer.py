@@ -89,9 +89,12 @@ class ContentWriter:
                     self._written_back = write_pages(self._descriptor, data)
                     data = data[self._written_back :]
                 write_all(self._descriptor, data)
-                if self.size - self._written_back >= WRITE_BACK_BYTES:
-                    start_writing_back(self._descriptor, self._written_back, self.size - self._written_back)
-                    self._written_back = self.size
+                self._write_back()
+
+    def _write_back(self) -> None:
+        if self.size - self._written_back >= WRITE_BACK_BYTES:
+            start_writing_back(self._descriptor, self._written_back, self.size - self._written_back)
+            self._written_back = self.size
 
     def _fits(self) -> bool:
         return not self._file and self.size <= BLOB_BYTES_MAX
@@ -131,6 +134,7 @@ class ContentWriter:
                 self.size += length
                 self._to_file()
                 copy_range(descriptor, self._descriptor, 0, length)
+                self._write_back()
             finally:
                 os.close(descriptor)
 
