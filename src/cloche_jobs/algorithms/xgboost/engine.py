@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,11 @@ def _predict_function(proxy: ctypes.c_void_p) -> Any:
     return call
 
 
+def _described(address: int, count: int, columns: int) -> bytes:
+    """Rows of float32 at ``address``, as numpy's array interface has them."""
+    return b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}' % (address, count, columns)
+
+
 class Predictor:
     """Predictions of one booster, equal to ``Booster.predict`` and quicker for few rows.
 
@@ -160,17 +165,20 @@ class Predictor:
         self._values = ctypes.POINTER(ctypes.c_float)()
         self._out = tuple(ctypes.addressof(each) for each in (self._shape, self._dimensions, self._values))
         self._proxy = ctypes.c_void_p()
+        self._row = array("f", bytes(4 * self.features))
+        """Rows that come alone are put there, so that what describes them is always the same."""
+        self._row_described = _described(self._row.buffer_info()[0], 1, self.features)
         self._call = _predict_function(self._proxy)
         if not self._agrees():
             self._call = None
 
-    def predict_row(self, values: list[float]) -> list[Any]:
+    def predict_row(self, values: Sequence[float]) -> list[Any]:
         """The same as ``predict(…).tolist()`` for one row, without arrays on the way where that is possible."""
         if self._call is None or len(values) != self.features:
             answer: list[Any] = self.predict(numpy.array([values], dtype=numpy.float32)).tolist()
             return answer
-        packed = array("f", values)
-        self._run(packed.buffer_info()[0], 1, self.features)
+        self._row[:] = array("f", values)
+        self._ask(self._row_described)
         if self._dimensions.value == 1:
             return self._values[: self._shape[0]]
         return [self._values[: self._shape[1]]]
@@ -210,8 +218,10 @@ class Predictor:
 
     def _run(self, address: int, count: int, columns: int) -> None:
         """Predict for ``count`` rows of float32 at ``address``; the answer lies in ``_shape`` and ``_values``."""
+        self._ask(_described(address, count, columns))
+
+    def _ask(self, described: bytes) -> None:
         assert self._call is not None
-        described = b'{"data":[%d,true],"shape":[%d,%d],"typestr":"<f4","version":3}' % (address, count, columns)
         if self._call(self.booster.handle, described, self._options, self._proxy, *self._out) != 0:
             raise xgboost.core.XGBoostError(xgboost.core._LIB.XGBGetLastError().decode("utf-8", "replace"))
 

@@ -17,7 +17,10 @@ _FLOAT_MAX: Final = 3.4028234663852886e38
 
 def parse_csv(body: bytes) -> Rows:
     """Empty cells are missing values. Raises ``ValueError`` (``UnicodeDecodeError`` is one)."""
-    lines = body.decode("utf-8").strip().split("\n")
+    text = body.decode("utf-8").strip()
+    if "\n" not in text and (row := _plain_row(text)) is not None:
+        return [row]
+    lines = text.split("\n")
     delimiter = "," if "," in lines[0] else _sniffed(lines[0])
     rows = [[float(cell or "nan") for cell in line.strip("\r").split(delimiter)] for line in lines]
     for number, row in enumerate(rows, 1):
@@ -27,6 +30,16 @@ def parse_csv(body: bytes) -> Rows:
         if total - total != 0 and any(abs(value) > _FLOAT_MAX for value in row):
             raise ValueError("Input data contains `inf` or a value too large")
     return rows
+
+
+def _plain_row(text: str) -> list[float] | None:
+    """One line of finite numbers with commas between; ``None`` for anything else, which is to be read with care."""
+    try:
+        row = [*map(float, text.split(","))]
+    except ValueError:
+        return None
+    total = sum(row)
+    return row if total - total == 0 else None
 
 
 def _sniffed(line: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ BODY_BYTES_MAX: Final = 6_291_456
 """``MAX_CONTENT_LENGTH`` of AWS's container, which its environment variable of that name changes."""
 INLINE_BYTES_MAX: Final = 16_384
 """A body of this length is parsed and predicted within about a millisecond."""
+ACCEPTS_MAX: Final = 64
+"""Values of Accept whose meaning is remembered."""
 _VOTING: Final = ("multi:softmax", "binary:hinge")
 _PLAIN: Final = ("text/csv", "application/json")
 _PARSERS: Final = {"csv": parse_csv, "libsvm": parse_libsvm, "recordio-protobuf": parse_protobuf}
@@ -46,6 +49,7 @@ class XGBoostModel(OneByOne):
     """The boosters of a model folder; several are an ensemble, as in AWS's container."""
 
     inline_bytes_max = INLINE_BYTES_MAX
+    is_silent = True
 
     def __init__(self, folder: Path) -> None:
         self.body_bytes_max = int(os.environ.get("MAX_CONTENT_LENGTH") or BODY_BYTES_MAX)
@@ -58,6 +62,7 @@ class XGBoostModel(OneByOne):
         keys = selected_keys()
         classes = int(config["learner"]["learner_model_param"].get("num_class") or 0)
         self.selection = Selection(keys, self.objective, classes) if keys else None
+        self._accept = lru_cache(maxsize=ACCEPTS_MAX)(self._accepted)
 
     def answer(self, question: Question) -> Answer:
         if not question.body:
@@ -102,13 +107,13 @@ class XGBoostModel(OneByOne):
     def _predict(self, rows: Rows | Array) -> list[Any] | Array:
         if len(self.predictors) == 1:
             if len(rows) == 1:
-                return self.predictors[0].predict_row(list(rows[0]))
+                return self.predictors[0].predict_row(rows[0])
             return self.predictors[0].predict(numpy.asarray(rows, dtype=numpy.float32))
         table = numpy.asarray(rows, dtype=numpy.float32)
         answers = numpy.array([predictor.predict(table) for predictor in self.predictors])
         return _most_frequent(answers) if self.objective in _VOTING else answers.mean(axis=0)
 
-    def _accept(self, accept: str | None) -> str:
+    def _accepted(self, accept: str | None) -> str:
         if accept == "text/csv":
             return accept
         kind = media_type(accept or "")[0]
