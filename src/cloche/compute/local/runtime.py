@@ -278,6 +278,7 @@ class LocalRuntime:
         host = spec.hosts[number]
         environment = {**host.environment, processes.MARK: mark[processes.MARK]}
         command: list[str] = []
+        enclosed: list[str] = []
         directory = host.directory or spec.directory
         ml_root = os.path.abspath(host.ml_root)  # noqa: PTH100
         written = [ml_root]
@@ -299,14 +300,17 @@ class LocalRuntime:
             command, mounts = root.command(self._bwrap, spec, host, self._runner, folder / "hosts", layer)
             image = {"mounts": mounts, "directory": directory, "stop_signal": root.signal_number(host.root.stop_signal)}
         elif self._bwrap is not None:
-            command = box.command(
-                self._bwrap, spec, host, self._runner, self._etc, folder / "hosts", stands_by=stands_by
-            )
+            options = box.options(spec, host, self._runner, self._etc, folder / "hosts", stands_by=stands_by)
+            if stands_by and box.encloses(self._runner):
+                enclosed = options
+            else:
+                command = box.command(self._bwrap, options)
         else:
             environment["CLOCHE_ML_ROOT"] = str(host.ml_root)
             directory = str(_outside(directory, spec))
         return {
             "command": command,
+            "enclosed": enclosed,
             "container": container,
             "command_environment": mark,
             "users": users.lines if users else None,

@@ -177,12 +177,17 @@ def hosts_file(spec: ProcessSpec) -> str:
     return "\n".join([*lines, *(f"{address} {host.name}" for address, host in named)]) + "\n"
 
 
-def command(
-    bwrap: str, spec: ProcessSpec, host: Host, runner: Path, etc: Path, hosts: Path, *, stands_by: bool = False
+def command(bwrap: str, options: list[str]) -> list[str]:
+    """The command line up to ``init``'s descriptors."""
+    return [bwrap, *options, *runner_command(RUNNER_INSIDE, "inside")]
+
+
+def options(
+    spec: ProcessSpec, host: Host, runner: Path, etc: Path, hosts: Path, *, stands_by: bool = False
 ) -> list[str]:
-    """The command line up to ``init``'s descriptors. ``hosts`` becomes ``/etc/hosts``. Process 1 of one that
-    ``stands_by`` keeps, within its own namespace, what it takes to bind folders and to drop the rest."""
-    line = [bwrap, *system(), *(users() or ()), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
+    """The sandbox, as bubblewrap's options. ``hosts`` becomes ``/etc/hosts``. Process 1 of one that ``stands_by``
+    keeps, within its own namespace, what it takes to bind folders and to drop the rest."""
+    line = [*system(), *(users() or ()), *APART, "--hostname", host.name, "--die-with-parent", "--new-session"]
     line += ["--as-pid-1", "--cap-drop", "ALL"]
     if stands_by:
         line += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
@@ -205,8 +210,20 @@ def command(
         line += ["--remount-ro", str(folder)]
     if spec.socket is not None:
         line += bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
-    line += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    return [*line, *runner_command(RUNNER_INSIDE, "inside")]
+    return [*line, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+@cache
+def encloses(runner: Path) -> bool:
+    """Whether ``runner`` can make a sandbox without bubblewrap (``runner/enclosing``); tried once."""
+    if users() != USERS[0]:
+        return False
+    trial = [*system(), *USERS[0], *APART, "--hostname", "algo-1", "--unshare-net", *PROC, "--dev", "/dev"]
+    program = f"import sys; sys.path.insert(0, {str(runner)!r}); from {_RUNNER_NAME}.enclosing import attempt"
+    line = [str(interpreter()), "-I", "-S", "-c", f"{program}; attempt(sys.argv[1:])", *trial]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        return subprocess.run(line, capture_output=True, timeout=10, check=False).returncode == 0
+    return False
 
 
 def _lacking(mounts: Iterable[Mount]) -> list[Path]:

@@ -19,27 +19,23 @@ else:
 
 
 class Sandboxed:
-    """The job behind ``command``, which sets up a namespace and runs ``init`` in it."""
+    """The job behind ``command``, which sets up a namespace and runs ``inside`` in it; or in a namespace as
+    ``enclosed`` describes it."""
 
     def __init__(self, spec: dict[str, Any], groups: Groups | None) -> None:
-        line, job = list(spec["command"]), spec["job"]
-        users = -1
-        if spec["users"]:
-            from .users import namespace
-
-            users = namespace(spec["users"])
-            line[1:1] = ["--userns", str(users)]
-            job = {**job, "user": {**job["user"], "namespace": users}}
+        job = spec["job"]
         inner, self.control = os.pipe()
         self.status, teller = os.pipe()
         self.told = b""
         self.gone = False
-        os.set_inheritable(inner, True)
-        os.set_inheritable(teller, True)
-        line += [str(inner), str(teller)]
-        self.pid = self.root = _spawned(line, spec["command_environment"], groups)
-        if users >= 0:
-            os.close(users)
+        if spec["enclosed"]:
+            from .enclosing import forked
+            from .inside import begin
+
+            self.pid = forked(spec["enclosed"], groups, (inner, teller), lambda: begin(inner, teller))
+        else:
+            self.pid, job = _boxed(spec, job, groups, inner, teller)
+        self.root = self.pid
         os.close(inner)
         os.close(teller)
         try:
@@ -98,6 +94,26 @@ class Sandboxed:
             os.kill(self.pid, signal.SIGKILL)  # the namespace's first process dies with it, and all others with that
         except ProcessLookupError:
             pass
+
+
+def _boxed(
+    spec: dict[str, Any], job: dict[str, Any], groups: Groups | None, inner: int, teller: int
+) -> tuple[int, dict[str, Any]]:
+    """The pid of the sandbox's front, and what process 1 is to do."""
+    line = list(spec["command"])
+    users = -1
+    if spec["users"]:
+        from .users import namespace
+
+        users = namespace(spec["users"])
+        line[1:1] = ["--userns", str(users)]
+        job = {**job, "user": {**job["user"], "namespace": users}}
+    os.set_inheritable(inner, True)
+    os.set_inheritable(teller, True)
+    pid = _spawned([*line, str(inner), str(teller)], spec["command_environment"], groups)
+    if users >= 0:
+        os.close(users)
+    return pid, job
 
 
 def _spawned(line: list[str], environment: dict[str, str], groups: Groups | None) -> int:

@@ -64,7 +64,8 @@ class Host:
 
             self.process = Contained(self.spec)
         else:
-            self.process = Sandboxed(self.spec, self.groups) if self.spec["command"] else Plain(self.spec)
+            is_boxed = self.spec["command"] or self.spec["enclosed"]
+            self.process = Sandboxed(self.spec, self.groups) if is_boxed else Plain(self.spec)
 
     def look(self) -> None:
         """Note whether it has ended."""

@@ -28,8 +28,13 @@ CAP_KILL = 5
 
 def main() -> None:
     """``CONTROL STATUS``, two descriptors."""
+    begin(int(sys.argv[1]), int(sys.argv[2]))
+
+
+def begin(control: int, status: int) -> None:
+    """Be process 1, to the end of this process."""
     gc.disable()
-    init(int(sys.argv[1]), int(sys.argv[2]))
+    init(control, status)
     os._exit(0)  # nothing is left to do: whoever waits for this process need not wait for the interpreter's own end
 
 

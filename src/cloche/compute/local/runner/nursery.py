@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import gc
 import os
+import resource  # noqa: F401 - as all that has no other use here, so that no runner has to load it
 import socket
 import sys
+import warnings  # noqa: F401 - for os.execvpe
 
-from . import standing_by  # noqa: F401 - so that no runner has to load it
+from . import enclosing, inside, landlock, ready, standing_by  # noqa: F401
 from .outside import begin
 
 TYPE_CHECKING = False
@@ -37,6 +39,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's, meant for the server
     channel = socket.socket(fileno=CHANNEL)
     gc.disable()  # a runner makes little, and what it looks at it would have to copy
+    gc.freeze()
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES_MAX, 2)
         if not message:
