@@ -1,7 +1,8 @@
 """When a job has ended: its process, its folder and its credentials go.
 
-That is done after the end is on the disk, by a thread that nobody waits for. If the server is killed before, the
-next start does it: whatever bears the engine's mark and belongs to no active job is removed.
+That is done after the end is on the disk, by a thread that nobody waits for: credentials at once, files a moment later,
+when what follows from the end is no longer in need of the processor. If the server is killed before, the next start does
+it: whatever bears the engine's mark and belongs to no active job is removed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +22,8 @@ from cloche.jobs.place import Place
 
 log = logging.getLogger(__name__)
 
+REST_SECONDS: Final = 1.0
+"""Between the end of a job and the removal of its files."""
 _STOP: Final = ""
 
 
@@ -49,9 +55,12 @@ class Cleaner:
             self.remove(process)
 
     def remove(self, process: str) -> None:
+        self._remove_files(process)
+        self._forget_credentials(process)
+
+    def _remove_files(self, process: str) -> None:
         self._runtime.forget(process)
         Place(self._root / process).remove()
-        self._forget_credentials(process)
 
     def close(self) -> None:
         """Finish what was asked for."""
@@ -62,8 +71,24 @@ class Cleaner:
             thread.join()
 
     def _run(self) -> None:
-        while (process := self._queue.get()) != _STOP:
-            try:
-                self.remove(process)
-            except Exception:
-                log.exception("what %s left could not be removed; the next start does it", process)
+        waiting: deque[tuple[float, str]] = deque()
+        while (process := self._next(waiting)) != _STOP:
+            if process is not None:
+                self._done(process, self._forget_credentials)
+                waiting.append((time.monotonic() + REST_SECONDS, process))
+            while waiting and waiting[0][0] <= time.monotonic():
+                self._done(waiting.popleft()[1], self._remove_files)
+        for _, process in waiting:
+            self._done(process, self._remove_files)
+
+    def _next(self, waiting: deque[tuple[float, str]]) -> str | None:
+        """What has ended next; ``None`` once it is time for the first that waits."""
+        with suppress(queue.Empty):
+            return self._queue.get(timeout=max(0.0, waiting[0][0] - time.monotonic()) if waiting else None)
+        return None
+
+    def _done(self, process: str, what: Callable[[str], None]) -> None:
+        try:
+            what(process)
+        except Exception:
+            log.exception("what %s left could not be removed; the next start does it", process)

@@ -122,6 +122,9 @@ class Changes:
         self._closing = threading.Event()
         self._seen = 0
         """The newest change that listeners were told of. The writer's own."""
+        self._read: tuple[tuple[int, int], list[Change]] = ((0, 0), [])
+        """What was read last, behind which change and up to which: all followers are handed the same in turn. The
+        writer's own."""
         self._since = _last(database.reader)
         """Where a follower that is new begins: with what happens from now on, though it is added later."""
 
@@ -200,7 +203,7 @@ class Changes:
         return self._database.submit(lambda tx: self._hand_over(tx, follower, size, until), along=along)
 
     def _hand_over(self, tx: sqlite3.Connection, follower: _Follower, size: int, until: int) -> int:
-        found = [each for each in _after(tx, _cursor(tx, follower.name), size) if each.sequence <= until]
+        found = self._changes_after(tx, _cursor(tx, follower.name), until)[:size]
         if found:
             follower.handle(tx, found)
             _move(tx, follower.name, found[-1].sequence)
@@ -208,6 +211,13 @@ class Changes:
             all_have = tx.execute("SELECT min(sequence) FROM change_followers").fetchone()[0]
             _delete(tx, min(all_have, self._seen))
         return len(found)
+
+    def _changes_after(self, tx: sqlite3.Connection, cursor: int, until: int) -> list[Change]:
+        """At most ``BATCH`` of those up to ``until``. Nobody alters what he is handed."""
+        if self._read[0] != (cursor, until):
+            found = [each for each in _after(tx, cursor, BATCH) if each.sequence <= until]
+            self._read = ((cursor, until), found)
+        return self._read[1]
 
     def _end(self, follower: _Follower, handed: Future[int]) -> bool:
         """Whether there is more to hand over."""

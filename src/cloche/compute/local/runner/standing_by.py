@@ -2,7 +2,8 @@
 
 Making a sandbox, an interpreter and its imports takes many times what starting costs otherwise. So one is made ahead:
 this runner starts it, says ``+`` and waits for its standard input. A byte there means that the folder it works in has
-become a process's: ``spec`` is read, the folder claimed as by any runner, and the one who stands by is told its job.
+become a process's: ``spec`` is read, the folder claimed as by any runner, ``+`` said to that, and the one who stands by
+is told its job.
 The end of the input means that the server has gone; then this goes too, and nobody will have noticed.
 
 One serves one process, and what it serves is exactly as isolated, limited and watched as any other. Where it cannot
@@ -68,6 +69,9 @@ class StandingBy(Runner):
         if not self._claim():
             self._end_all()
             return
+        is_told = not self.spec["order"]["mounts"]  # whose folders have to be bound waits until they are
+        if is_told:
+            self._tell()
         self._bound()
         self.started_at, self.began = time.time(), time.monotonic()
         host = self.hosts[0]
@@ -77,13 +81,15 @@ class StandingBy(Runner):
             assert isinstance(host.process, Sandboxed)
             host.process.assign(self.spec["order"])
         except (NotStartedError, OSError):
-            self._tell()
+            if not is_told:
+                self._tell()
             self._end_all()
             self.hosts = [Host(0, self.spec["hosts"][0], host.room)]
             self._run()
             return
+        if not is_told:
+            self._tell()
         self._note_started()
-        self._tell()
         self._go_on()
 
     def _tell(self) -> None:
