@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloche.compute.local.cgroups import GROUP, LEAF, end_group, found, memory_bytes_of_all
+from cloche.compute.local.cgroups import GROUP, LEAF, ControlGroups, end_group, found, memory_bytes_of_all
+from cloche.compute.local.runner.groups import Groups
 from cloche.compute.runtime import Limits
 
 LIMITS = Limits(memory_bytes=1 << 30, processes=100)
@@ -81,6 +82,18 @@ def test_version_2(tmp_path: Path) -> None:
             "cpu.weight": "25",
         }
     }
+    assert document["share"] == {}
+
+
+def test_what_is_made_ahead_has_its_share_later(tmp_path: Path) -> None:
+    groups = ControlGroups(1, {"cpu": tmp_path})
+    document = groups.document("token-0", LIMITS, yields=True)
+    assert document is not None
+    assert document["files"] == {f"{tmp_path}/token-0": {"cpu.shares": "64"}}
+    made = Groups(document)  # a folder that is none of the kernel's has no files yet: what may lack is passed over
+    (tmp_path / "token-0" / "cpu.shares").touch()
+    made.take_share()
+    assert (tmp_path / "token-0" / "cpu.shares").read_text() == "256"
 
 
 def test_none(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from cloche.compute.runtime import Limits
 GROUP: Final = "cloche"
 LEAF: Final = "cloche-server"
 CONTROLLERS: Final = ("memory", "pids", "cpu")
+SHARES: Final = {1: ("cpu.shares", "256", "64"), 2: ("cpu.weight", "25", "6")}
+"""By version: a process's share of processors when there is not enough for all, a quarter of the server's; and a quarter
+of that for what is made ahead, as long as it is."""
 END_SECONDS_MAX: Final = 3.0
 
 
@@ -35,16 +38,23 @@ class ControlGroups:
     folders: dict[str, Path] = field(default_factory=dict)
     why_not: str = ""
 
-    def document(self, name: str, limits: Limits) -> dict[str, Any] | None:
-        """What the runner needs to make a group called ``name`` in each folder; ``None`` without control groups."""
+    def document(self, name: str, limits: Limits, *, yields: bool = False) -> dict[str, Any] | None:
+        """What the runner needs to make a group called ``name`` in each folder; ``None`` without control groups. What
+        ``yields`` gets its share of processors later."""
         if not self.folders:
             return None
         files: dict[str, dict[str, str]] = {}
         for controller, folder in self.folders.items():
             files.setdefault(str(folder / name), {}).update(self._files(controller, limits))
+        share = {}
+        if yields and "cpu" in self.folders:
+            file, usual, least = SHARES[self.version]
+            files[str(self.folders["cpu"] / name)][file] = least
+            share = {str(self.folders["cpu"] / name / file): usual}
         memory = str(self.folders["memory"] / name) if "memory" in self.folders else ""
         return {
             "files": files,
+            "share": share,
             "killed": f"{memory}/{'memory.oom_control' if self.version == 1 else 'memory.events'}" if memory else "",
             "holds_processes": "pids" in self.folders,
             "memory_bytes": _used_bytes_max(limits) or memory_bytes_of_all(),
@@ -58,8 +68,9 @@ class ControlGroups:
             return {"memory.max": str(most), "memory.swap.max": "0", "memory.oom.group": "1"}
         if controller == "pids" and limits.processes:
             return {"pids.max": str(limits.processes)}
-        if controller == "cpu":  # a quarter of the server's share, when there is not enough for all
-            return {"cpu.shares": "256"} if self.version == 1 else {"cpu.weight": "25"}
+        if controller == "cpu":
+            file, usual, _ = SHARES[self.version]
+            return {file: usual}
         return {}
 
     def remove(self, token: str) -> None:

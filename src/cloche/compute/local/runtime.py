@@ -116,9 +116,7 @@ class LocalRuntime:
         try:
             with moved_in(folder, spec) as mounts:
                 document = self._document(spec, ready.token, folder)
-                host = document["hosts"][0]
-                host["groups"] = ready.groups
-                document["order"] = order_of(spec, mounts, host["job"])
+                document["order"] = order_of(spec, mounts, document["hosts"][0]["job"])
                 _write_spec(folder, ready.token, document)
                 _announce(folder, spec)
                 took = ready.take() or _claim_of(folder) is not None
@@ -316,7 +314,9 @@ class LocalRuntime:
             "users": users.lines if users else None,
             "groups": None
             if container
-            else self.control_groups.document(f"{mark[processes.MARK]}-{number}", spec.limits),
+            else self.control_groups.document(
+                f"{mark[processes.MARK]}-{number}", spec.limits, yields=stands_by and not _imports(spec)
+            ),
             "ml_root": ml_root,
             "written": written,
             "job": {
@@ -405,6 +405,11 @@ def _plain(sandbox_name: str) -> Capabilities:
         explanation=f"Jobs run as plain processes, {why}: they can read your files and use your network, and /opt/ml"
         " is not there: the environment variable CLOCHE_ML_ROOT and the SM_… variables name a job's folder.",
     )
+
+
+def _imports(spec: ProcessSpec) -> bool:
+    """Whether one who stands by for it has work of its own to do, which is worth its share of processors."""
+    return spec.standby is not None and bool(spec.standby.modules)
 
 
 def _limits(limits: Limits) -> dict[str, int]:

@@ -54,7 +54,6 @@ class Ready:
     ask: int
     answer: int
     since: float
-    groups: Any
 
     def take(self) -> bool:
         """Tell the runner that its folder is a process's now; whether it has claimed it."""
@@ -216,10 +215,9 @@ class Standby:
             notice="",
         )
         document = self._make(waiting, token, folder)
-        groups = document["hosts"][0]["groups"]
         pid, ask, answer = self._started(folder, document)
         is_up = is_readable(answer, READY_SECONDS_MAX)
-        made = Ready(shape, token, folder, pid, ask, answer, time.monotonic(), groups)
+        made = Ready(shape, token, folder, pid, ask, answer, time.monotonic())
         if is_up and os.read(answer, 1) == b"+":
             return made
         log.info("a process that was to stand by did not come up: %s", folder)

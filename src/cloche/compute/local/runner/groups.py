@@ -20,6 +20,7 @@ class Groups:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.folders = list(document["files"])
+        self.share: dict[str, str] = document["share"]
         self.killed_file: str = document["killed"]
         self.holds_processes: bool = document["holds_processes"]
         for folder, files in document["files"].items():
@@ -34,6 +35,11 @@ class Groups:
         """Put the calling process there."""
         for folder in self.folders:
             _write(f"{folder}/cgroup.procs", "0")
+
+    def take_share(self) -> None:
+        """Have the share of processors that was put off."""
+        for path, value in self.share.items():
+            _write(path, value)
 
     def memory_ran_out(self) -> bool:
         """Whether the kernel ended a process for want of memory."""

@@ -75,6 +75,8 @@ class StandingBy(Runner):
         self._bound()
         self.started_at, self.began = time.time(), time.monotonic()
         host = self.hosts[0]
+        if host.groups is not None:
+            host.groups.take_share()
         host.spec, host.room = self.spec["hosts"][0], int(self.spec["output_bytes_max"])
         os.ftruncate(host.output, 0)
         try:
