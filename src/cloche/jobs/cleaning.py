@@ -1,8 +1,8 @@
 """When a job has ended: its process, its folder and its credentials go.
 
 That is done after the end is on the disk, by a thread that nobody waits for: credentials at once, files a moment later,
-when what follows from the end is no longer in need of the processor. If the server is killed before, the next start does
-it: whatever bears the engine's mark and belongs to no active job is removed.
+so that what follows from the end has the processor first. If the server is killed before, the next start does it:
+whatever bears the engine's mark and belongs to no active job is removed.
 """
 
 from __future__ import annotations

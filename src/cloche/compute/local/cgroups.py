@@ -25,8 +25,8 @@ GROUP: Final = "cloche"
 LEAF: Final = "cloche-server"
 CONTROLLERS: Final = ("memory", "pids", "cpu")
 SHARES: Final = {1: ("cpu.shares", "256", "64"), 2: ("cpu.weight", "25", "6")}
-"""By version: a process's share of processors when there is not enough for all, a quarter of the server's; and a quarter
-of that for what is made ahead, as long as it is."""
+"""By version: the file, a process's share of processors when there is not enough for all (a quarter of the server's),
+and a quarter of that, for what is made ahead."""
 END_SECONDS_MAX: Final = 3.0
 
 

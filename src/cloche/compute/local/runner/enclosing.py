@@ -188,7 +188,7 @@ def _change_root() -> None:
 def _take(option: str, words: list[str], size: str) -> None:
     if option == "--symlink":
         _make_folder(os.path.dirname(words[1]))  # noqa: PTH120
-        os.symlink(*words)
+        os.symlink(words[0], words[1])  # noqa: PTH211
     elif option == "--tmpfs":
         _make_folder(words[0])
         _mount("tmpfs", words[0], NO_SUID | NO_DEVICES, f"mode=0755{f',size={size}' if size else ''}")
@@ -217,7 +217,7 @@ def _lay_out_devices(folder: str, devices: list[int]) -> None:
     for name, device in zip(DEVICES, devices, strict=True):
         _bind(device, f"{folder}/{name}", NO_SUID)
     for name, target in DEVICE_LINKS.items():
-        os.symlink(target, f"{folder}/{name}")
+        os.symlink(target, f"{folder}/{name}")  # noqa: PTH211
     for name in ("shm", "pts"):
         os.mkdir(f"{folder}/{name}", 0o755)  # noqa: PTH102
     _mount("devpts", f"{folder}/pts", NO_SUID | NO_PROGRAMS, "newinstance,ptmxmode=0666,mode=620")

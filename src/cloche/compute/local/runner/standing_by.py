@@ -3,8 +3,7 @@
 Making a sandbox, an interpreter and its imports takes many times what starting costs otherwise. So one is made ahead:
 this runner starts it, says ``+`` and waits for its standard input. A byte there means that the folder it works in has
 become a process's: ``spec`` is read, the folder claimed as by any runner, ``+`` said to that, and the one who stands by
-is told its job.
-The end of the input means that the server has gone; then this goes too, and nobody will have noticed.
+is told its job. The end of the input means that the server has gone; then this goes too, and nobody will have noticed.
 
 One serves one process, and what it serves is exactly as isolated, limited and watched as any other. Where it cannot
 take the job over, the same runner starts it in the ordinary way.
