@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,8 +104,11 @@ class World:
 
     def files(self) -> list[Path]:
         """Those that hold something."""
-        found = (path for path in (self.folder / "captured").iterdir())
-        return [path for path in found if path.read_bytes()[:1] not in (b"", b"\0")]
+        found = []
+        for path in (self.folder / "captured").glob("*.jsonl"):
+            with suppress(FileNotFoundError):
+                found += [path] if path.read_bytes()[:1] not in (b"", b"\0") else []
+        return found
 
 
 def heard(body: bytes) -> Heard:
