@@ -18,7 +18,7 @@ from cloche.console.pages import Pages
 
 VERTICES_AT_ONCE = 50
 PAGES_MAX = 6
-LABEL_MAX = 25
+LABEL_MAX = 24
 ENTITIES = (":artifact/", ":action/", ":context/", ":experiment-trial-component/", ":experiment/")
 _TONES = {"Artifact": "artifact", "TrialComponent": "component", "Action": "action", "Context": "context"}
 

@@ -91,6 +91,7 @@ from cloche.server.job_tokens import JobTokens
 from cloche.server.own_routes import OwnRoutes
 from cloche.server.package_routes import PackageRoutes, package_links
 from cloche.server.registry.layer_routes import LayerRoutes, layer_links
+from cloche.server.role_sessions import RoleSessionRoutes
 from cloche.server.scaling_events import ScalingEvents
 from cloche.server.scaling_ports import HostedCapacities, ScalingAlarms, ScalingFollower
 from cloche.server.shortages import ShortageRoutes
@@ -393,5 +394,6 @@ def _owners_routes(engines: Engines, parts: Parts) -> tuple[OwnRoutes, ...]:
         LayerRoutes(layers, parts.image_registry.store),
         InterruptionRoutes(parts.training, parts.database, token),
         ShortageRoutes(parts.equipment.shortages, token),
+        RoleSessionRoutes(parts.identity, engines.tokens, token),
         ClockRoutes(parts.agenda, token),
     )

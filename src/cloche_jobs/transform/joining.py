@@ -163,7 +163,10 @@ def _joined_rows(given: Any, found: Any) -> Any:
 
 
 def _joined_values(given: Any, found: Any) -> Any:
-    return {**given, OUTPUT: found} if isinstance(given, dict) else {INPUT: given, OUTPUT: found}
+    """In the order of its keys, as AWS writes it: ``{"SageMakerOutput":[…],"content":[…],"id":1}`` (what OpenSearch's
+    page on asynchronous batch ingestion reads from a batch transform job)."""
+    joined = {**given, OUTPUT: found} if isinstance(given, dict) else {INPUT: given, OUTPUT: found}
+    return dict(sorted(joined.items()))
 
 
 def _marked_row(row: Any, mark: str, time: str) -> Any:

@@ -38,6 +38,11 @@ def test_aws_example_of_an_id_column() -> None:
     assert done(b"7,1,2\n8,2,3\n", b"0.5\n0.25\n", join=True, output_filter="$[0,-1]")[1] == b"7,0.5\n8,0.25\n"
 
 
+def test_aws_example_of_a_joined_row() -> None:
+    """ "if the record is [1,2,3], and the label result is [1], then the output file would contain [1,2,3,1]"."""
+    assert done(b"1,2,3\n", b"1\n", join=True)[1] == b"1,2,3,1\n"
+
+
 def test_quoted_columns() -> None:
     payload = b'"Smith, John",1,"say ""hi"""\n'
     asked, written = done(payload, b"0.5", input_filter="$[1]", join=True, output_filter="$[0,2,3]")
@@ -68,6 +73,8 @@ def test_aws_example_of_a_join_of_objects_and_of_others() -> None:
     kind = {"content_type": "application/json", "accept": "application/json", "split": "None", "assemble": "None"}
     found = done(b'{\n"key":1\n}', b'{"label":1}', "application/json", join=True, **kind)[1]
     assert json.loads(found) == {"key": 1, "SageMakerOutput": {"label": 1}}
+    found = done(b'{"id":1,"content":["a","b"]}', b"[[0.5]]", "application/json", join=True, **kind)[1]
+    assert found == b'{"SageMakerOutput":[[0.5]],"content":["a","b"],"id":1}', "in the order of its keys"
     found = done(b"[1,2]", b'{"label":1}', "application/json", join=True, **kind)[1]
     assert json.loads(found) == {"SageMakerInput": [1, 2], "SageMakerOutput": {"label": 1}}
 
