@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup lock demo test quick lint types layers docs s3-tests bench fuzz crash clean dev
+.PHONY: setup compiled lock demo test quick lint types layers docs s3-tests bench fuzz crash clean dev
 
 setup: $(STAMP)
 
@@ -12,9 +12,14 @@ setup: $(STAMP)
 $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
+
+# As pip installs it. Without, and with PYTHONDONTWRITEBYTECODE, every server and every job compiles all that it imports:
+# half of a server's start.
+compiled: setup
+	$(BIN)/python -m compileall -q src
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/dev.txt --group dev pyproject.toml requirements/build.in
@@ -23,7 +28,7 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file requirements/crash.txt requirements/crash.in
 	for lock in src/cloche_jobs/locks/*.in; do case $$lock in */sagemaker-*) from=3.10 ;; *) from=3.11 ;; esac; $(BIN)/uv pip compile --quiet --override src/cloche_jobs/locks/without-torch.overrides --universal --python-version $$from --generate-hashes --no-annotate --no-emit-index-url --no-header --output-file $${lock%.in}.txt $$lock; done
 
-demo: setup
+demo: compiled
 	$(BIN)/python examples/train_and_deploy/main.py $(ARGS)
 
 lint: setup
@@ -39,20 +44,20 @@ layers: setup
 docs: setup  # the computed pages of docs/reference
 	for page in coverage commands settings hyperparameters; do $(BIN)/python tools/$${page}_page.py; done
 
-quick: setup
+quick: compiled
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not journey"
 
 # Clients wait between two looks, half of a journey: two more run at a time than there are cores, the longest first.
 # What fails among all the others is tried once more alone; what fails again has failed.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) + 2)")
-test: lint types layers
+test: lint types layers compiled
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder || $(BIN)/pytest --last-failed --last-failed-no-failures none
 
 # ceph/s3-tests, cloned and counted by ../shared/conformance/s3-tests/run.sh (or $$S3TESTS), against a server of its own.
 s3-tests: setup
 	$(BIN)/python tools/s3_tests.py $(ARGS)
 
-bench: setup  # on a machine that does nothing else; figures belong into benchmarks/README.md
+bench: compiled  # on a machine that does nothing else; figures belong into benchmarks/README.md
 	for each in wire startup control_plane training_overhead processing_start batch_transform invoke invoke_clients lambda_invoke s3 images sqs events alarms telemetry logs_insights tuning pipelines model_monitor; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 dev: setup
