@@ -240,6 +240,21 @@ def test_what_is_handed_over_in_its_own_commit_is_told_to_listeners_too(database
     followed.stop()
 
 
+def test_whoever_waits_for_followers_ends_their_rest(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "REST_SECONDS", 3600.0)
+    followed = Changes(database)
+    followed.follow("a", notes("a"))
+    followed.start()
+    try:
+        insert(database, "first")
+        wait_until(lambda: len(seen(database, "a")) == 1)
+        insert(database, "second")  # while it rests, or just before
+        wait_until(lambda: not followed.is_behind())
+        assert len(seen(database, "a")) == 2
+    finally:
+        followed.stop()
+
+
 def test_where_nobody_follows_the_log_does_not_grow(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "KEPT_MAX", 10)
     followed = Changes(database)

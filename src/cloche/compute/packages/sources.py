@@ -43,6 +43,8 @@ class PackageSources:
         home = Path(self._environment.get("HOME") or Path.home())
         self._closed = tuple(path.resolve() for path in private)
         self._not_whole = (*self._closed, home.resolve(), Path("/"))
+        looked_at = [*pip_configuration.files(self._environment), *uv_configuration.places(self._environment)]
+        self._looked_at = [str(path) for path in looked_at]
         self._lock = Lock()
         self._state: object = None
         self._mounts: tuple[Mount, ...] = ()
@@ -50,7 +52,7 @@ class PackageSources:
     def found(self, *, private_files: bool) -> Found:
         """What to mount and to set. Without private files a job reads what is there as it lies."""
         with self._lock:
-            state = [_stamp(path) for path in self._files()]
+            state = [_stamp(path) for path in self._looked_at]
             if state != self._state:
                 self._mounts = self._make()
                 self._state = state
@@ -60,9 +62,6 @@ class PackageSources:
             "UV_CONFIG_FILE": uv.target if private_files else str(uv.source),
         }
         return Found(self._mounts, {**uv_configuration.passed_on(self._environment), **variables})
-
-    def _files(self) -> list[Path]:
-        return [*pip_configuration.files(self._environment), *uv_configuration.files(self._environment)]
 
     def _make(self) -> tuple[Mount, ...]:
         pip, uv = pip_configuration.read(self._environment), uv_configuration.read(self._environment)
@@ -90,9 +89,9 @@ class PackageSources:
         )
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - every job pays for this
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size

@@ -47,16 +47,23 @@ Document = dict[str, Any]
 
 def files(environment: Mapping[str, str]) -> list[Path]:
     """Where uv looks, the last word last, whether there is anything or not."""
+    found = places(environment)
+    if len(found) < 3:
+        return found
+    *shared, machine, user = found
+    return [next((path for path in shared if path.is_file()), machine), user]
+
+
+def places(environment: Mapping[str, str]) -> list[Path]:
+    """All that ``files`` are chosen from: none, the one that is named, or those of the machine and the user's."""
     if environment.get("UV_NO_CONFIG", "").lower() in ("1", "true"):
         return []
     if named := environment.get("UV_CONFIG_FILE"):
         return [Path(named)]
     home = Path(environment.get("HOME") or Path.home())
     shared = (environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-    machine = next(
-        (path for folder in shared if (path := Path(folder, "uv/uv.toml")).is_file()), Path("/etc/uv/uv.toml")
-    )
-    return [machine, Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "uv", "uv.toml")]
+    user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "uv", "uv.toml")
+    return [*(Path(folder, "uv/uv.toml") for folder in shared), Path("/etc/uv/uv.toml"), user]
 
 
 def read(environment: Mapping[str, str]) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from cloche.jobs.hosts import Group, JobHost, Share, hosts_of
@@ -67,7 +67,13 @@ class Plan:
         return Share(host.number, self.instances.count)
 
     def to_data(self) -> dict[str, Any]:
-        return asdict(self)
+        """What was read from a request is not copied: nobody alters it."""
+        return {
+            **{member.name: getattr(self, member.name) for member in fields(self)},
+            "instances": asdict(self.instances),
+            "inputs": [asdict(each) for each in self.inputs],
+            "outputs": [asdict(each) for each in self.outputs],
+        }
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from cloche.engines.processing.machine import State
@@ -27,6 +27,9 @@ class ProcessingState:
     failure_reason: str | None = None
 
 
+_MEMBERS = tuple(member.name for member in fields(ProcessingState))
+
+
 def state_of(item: Item) -> ProcessingState:
     state = State[item.state]
     failed = state is State.Failed
@@ -43,7 +46,8 @@ def state_of(item: Item) -> ProcessingState:
 def publish(tx: sqlite3.Connection, item: Item) -> None:
     """In the transaction in which ``item`` entered its state."""
     state = state_of(item)
-    records.set_status(tx, item.id, state.status, item.entered_at, state=asdict(state))
+    document = {name: getattr(state, name) for name in _MEMBERS}
+    records.set_status(tx, item.id, state.status, item.entered_at, state=document)
 
 
 def from_document(status: str, document: Mapping[str, Any]) -> ProcessingState:

@@ -37,8 +37,9 @@ TRIES: Final = 5
 PAUSE_SECONDS: Final = 0.2
 KEPT_MAX: Final = 1000
 """Changes that are kept where nobody follows."""
-REST_SECONDS: Final = 0.02
-"""Between two rounds of handing over: a commit costs as much for one change as for all that have come meanwhile."""
+REST_SECONDS: Final = 0.1
+"""Between two rounds of handing over, unless somebody waits for one: a commit costs as much for one change as for all
+that have come meanwhile, and a record that changed three times is told once."""
 
 _COLUMNS: Final = "what, arn, account, region, kind, name, status, before, at, request, state"
 _NEW: Final = "NEW.arn, NEW.account, NEW.region, NEW.kind, NEW.name, NEW.status"
@@ -119,7 +120,7 @@ class Changes:
         self._followers: list[_Follower] = []
         self._listeners: list[Callable[[Sequence[Hint]], None]] = []
         self._thread = Woken("changes", self._advance_all)
-        self._closing = threading.Event()
+        self._awaited = threading.Event()
         self._seen = 0
         """The newest change that listeners were told of. The writer's own."""
         self._read: tuple[tuple[int, int], list[Change]] = ((0, 0), [])
@@ -154,11 +155,12 @@ class Changes:
 
     def stop(self) -> None:
         """Finish the batch under way. What was not handed over is, after the next start."""
-        self._closing.set()
+        self._awaited.set()
         self._thread.stop()
 
     def is_behind(self) -> bool:
-        """Whether somebody has yet to be handed what happened."""
+        """Whether somebody has yet to be handed what happened; whoever asks waits for it."""
+        self._awaited.set()
         return any(self._is_behind(follower) for follower in self._followers)
 
     def _committed(self, connection: sqlite3.Connection) -> None:
@@ -189,8 +191,9 @@ class Changes:
             self._trim()
         if any(more):
             self._thread.wake()
-        elif behind:
-            self._closing.wait(REST_SECONDS)
+        elif behind and not self._thread.is_stopping:
+            self._awaited.clear()
+            self._awaited.wait(REST_SECONDS)
 
     def _is_behind(self, follower: _Follower) -> bool:
         reader = self._database.reader

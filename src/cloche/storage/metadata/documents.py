@@ -16,7 +16,12 @@ from cloche.foundation.clock import from_epoch
 
 
 def to_text(document: dict[str, Any]) -> str:
-    return orjson.dumps(_plain(document)).decode()
+    # Nearly every document has neither times, bytes nor dollar keys: then it is what is written.
+    try:
+        text = orjson.dumps(document, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    except TypeError:
+        return orjson.dumps(_plain(document)).decode()
+    return orjson.dumps(_plain(document)).decode() if '"$' in text else text
 
 
 def from_text(text: str) -> dict[str, Any]:
