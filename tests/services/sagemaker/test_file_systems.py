@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 from test_training_hosts import said
 from training_requests import Bench, channel
 
+from cloche.cli import doctor
 from cloche.compute.local.sandbox import bubblewrap
 from server_process import ServerProcess
 
@@ -185,14 +188,48 @@ def test_state_survives_a_kill_of_the_server(bench: Bench, root: Path) -> None:
     assert (root / "shared" / "killed").read_text() == "done\n"
 
 
-def test_the_doctor_the_status_and_the_console_tell_of_it(bench: Bench, root: Path) -> None:
-    def told(*words: str) -> str:
-        line = [sys.executable, "-m", "cloche.cli.main", *words, "--data", str(bench.server.data)]
-        return subprocess.run(line, capture_output=True, text=True, check=False).stdout
+def test_the_doctor_the_status_and_the_console_tell_of_it(
+    bench: Bench, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda data: [])  # seconds, of this machine
 
-    assert f"{EFS} is {root}" in told("status")
-    assert f"training jobs see {root}" in told("doctor")
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    token = (bench.server.data / "keys" / "console.token").read_text().strip()
+    opener.open(f"{bench.server.url}/?token={token}", timeout=30).close()
+    groups = [{"InstanceGroupName": "one", "InstanceType": "ml.m5.large", "InstanceCount": 1}]
+    bench.run(
+        "files-shown",
+        InputDataConfig=[files("t", "/train"), channel("objects", "input/one/")],
+        VpcConfig=VPC,
+        ResourceConfig={"InstanceGroups": groups, "VolumeSizeInGB": 1},
+    )
+    with opener.open(f"{bench.server.url}/_cloche/training/files-shown", timeout=30) as answer:
+        page = answer.read().decode()
+    assert f'{EFS}:/train <span class="dim">EFS, ro</span>' in page
+    assert "kept; the network is not confined by it" in page
+    assert "<th>Instance group one<td>1 " in page
+    data = ["--data", str(bench.server.data)]
+    status = subprocess.run(
+        [sys.executable, "-m", "cloche.cli.main", "status", *data], stdout=subprocess.PIPE, text=True
+    )
+    assert f"{EFS} is {root}" in status.stdout
+    assert f"training jobs see {root}" in CliRunner().invoke(doctor.command, data).output
     assert f"{EFS} is {root}" in bench.server.log()
+
+
+def test_without_a_sandbox_a_channel_that_may_write_is_a_link_and_no_other_can_be_had(
+    start_server: Any, root: Path
+) -> None:
+    bench = Bench(start_server("--sandbox", "process", "--file-system", f"{EFS}={root}"))
+    with pytest.raises(ClientError, match=r"FileSystemAccessMode ro \(channel t\) needs a sandbox"):
+        bench.create("files-plain", InputDataConfig=[files("t", "/train")], VpcConfig=VPC)
+    script = "echo plain > $CLOCHE_ML_ROOT/input/data/t/plain; cat $CLOCHE_ML_ROOT/input/data/t/rows.csv"
+    job = run(bench, "files-plain", script, files("t", "/train", "rw"))
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert bench.lines("files-plain")[1:] == ["train/rows.csv"]
+    bench.sagemaker.delete_training_job(TrainingJobName="files-plain")
+    assert (root / "train" / "plain").read_text() == "plain\n", "what the job leaves is not removed with it"
+    (root / "train" / "plain").unlink()
 
 
 @pytest.mark.parametrize(
