@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import random
 import tarfile
 from pathlib import Path
@@ -62,11 +61,19 @@ def test_a_large_member_ends_the_look(tmp_path: Path) -> None:
     assert read == CHUNK_BYTES
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"x" * 100, b"x" * 10_000, os.urandom(5000), b"\0" * 4096, gzip.compress(b"x" * 600)[:-9]]
-)
-def test_what_is_no_archive_has_none_too_many(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a").write_bytes(content)
+NONE = {
+    "empty": b"",
+    "short": b"x" * 100,
+    "text": b"x" * 10_000,
+    "noise": random.Random(2).randbytes(5000),
+    "zeros": bytes(4096),
+    "cut": gzip.compress(b"x" * 600)[:-9],
+}
+
+
+@pytest.mark.parametrize("kind", NONE)
+def test_what_is_no_archive_has_none_too_many(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a").write_bytes(NONE[kind])
     assert not has_too_many(tmp_path / "a", 0)
 
 
