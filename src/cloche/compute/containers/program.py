@@ -16,6 +16,7 @@ import resource
 import secrets
 import subprocess
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ SECONDS_MAX: Final = 3600.0
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINE_BYTES_MAX: Final = 60_000
 """Of a line in a file of variables: both programs give up beyond 64 KiB (Go's ``bufio.Scanner``)."""
+LATE_SECONDS: Final = 0.5
 OOM_SCORE: Final = "800"
 """When this machine's memory runs out the kernel ends a job before the server."""
 NOT_GIVEN: Final = ("MKNOD", "NET_RAW")
@@ -142,11 +144,14 @@ class ContainerProgram(ABC):
         """Throw an image away, unless something runs in it."""
         self.run("rmi", name)
 
-    def remove(self, token: str, hosts: int) -> None:
-        """Containers of a process whose runner was killed."""
-        names = [container_name(token, each) for each in range(hosts)]
-        for each in (*names, *map(network_name, names)):
-            self.run(*self.removing, each)
+    def remove(self, token: str) -> None:
+        """Containers of a process whose runner was killed, and who ran ``run`` for it. A daemon may just be about to
+        make what that had asked for: so it is looked once more."""
+        listing = ("ps", "--all", "--format", "{{.Names}}", "--filter", f"name={container_name(token)}")
+        for pause in (0.0,) if self.starts_containers else (0.0, LATE_SECONDS):
+            time.sleep(pause)
+            for each in self.run(*listing).stdout.split():
+                self.run(*self.removing, each)
 
     def tried(self) -> Self:
         """The same, with its version, once a container has run: it has files, networks and processes in common with
@@ -197,7 +202,7 @@ def of_this_machine() -> list[str]:
     return line
 
 
-def container_name(token: str, number: int) -> str:
+def container_name(token: str, number: int | str = "") -> str:
     return f"cloche-{token}-{number}"
 
 

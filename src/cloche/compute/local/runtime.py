@@ -76,7 +76,8 @@ class LocalRuntime:
         self._watcher = Watcher(self._tell)
         self._capabilities = _sandboxed() if self._bwrap else _plain(sandbox)
         if containers is not None:
-            self._capabilities = replace(self._capabilities, own_roots=True)
+            text = f"{self._capabilities.explanation} Images of your own run as {containers.name}'s containers."
+            self._capabilities = replace(self._capabilities, own_roots=True, explanation=text)
         self._standby: Standby | None = None
         if self._bwrap is not None:
             box.make_etc(self._etc)
@@ -364,9 +365,9 @@ class LocalRuntime:
             self._sweep(runner["token"], self._folder(id))
 
     def _sweep(self, token: str, folder: Path) -> None:
-        if self.containers is not None and (hosts := len(list(folder.glob("container-*")))):
-            self.containers.remove(token, hosts)
         processes.sweep(token)
+        if self.containers is not None and any(folder.glob("container-*")):
+            self.containers.remove(token)
         self.control_groups.remove(token)
 
     def _tell(self, id: str) -> None:
