@@ -19,18 +19,19 @@ from pathlib import Path
 from typing import Final
 
 from cloche_jobs.contract import environment
-from cloche_jobs.contract.failure import PlatformError
+from cloche_jobs.contract.failure import EXIT_FAILURE, PlatformError
 from cloche_jobs.serving.door import Door, NarrowDoor
 from cloche_jobs.serving.http import Connection
 from cloche_jobs.serving.model import Model
 from cloche_jobs.serving.prompt import PromptSelector
 from cloche_jobs.serving.worker import Worker
-from cloche_jobs.serving.workers import run_workers, worker_count
+from cloche_jobs.serving.workers import run_workers, timeout_seconds, worker_count
 
 DRAIN_SECONDS: Final = 25.0
 """AWS kills 30 s after SIGTERM."""
 SWITCH_SECONDS: Final = 0.001
 """How long a model that computes in Python may keep ``/ping`` and the pieces of a stream waiting at a time."""
+LOOK_SECONDS: Final = 5.0
 _BACKLOG: Final = 1_024
 _UNPUBLISHED: Final = "~"
 """What the socket's name ends in until the server answers."""
@@ -85,9 +86,11 @@ async def _run(
         door = Door(worker, selector)
         listen = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
         close = (await listen(connection, sock=listener, backlog=_BACKLOG)).close
+    watching = loop.create_task(_watch(worker, timeout_seconds()))
     ready()
     log.info("Listening at: %s (%d)", _shown(listener), os.getpid())
     await ending.wait()
+    watching.cancel()
     log.info("Handling signal: term")
     close()
     connections = door.connections
@@ -101,6 +104,17 @@ async def _run(
         if each.transport is not None:
             each.transport.abort()
     sys.stdout.flush()
+
+
+async def _watch(worker: Worker, most: float) -> None:
+    """A model that has been at one thing for so long is at it for ever: this process ends, and whoever keeps it starts
+    another, as gunicorn does in AWS's images."""
+    while most:
+        await asyncio.sleep(min(LOOK_SECONDS, most / 4))
+        if worker.busy_seconds() > most:
+            log.critical("WORKER TIMEOUT (pid:%d): the model was at one request for %g seconds", os.getpid(), most)
+            sys.stdout.flush()
+            os._exit(EXIT_FAILURE)
 
 
 def _listen(bind: str) -> socket.socket:

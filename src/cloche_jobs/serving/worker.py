@@ -9,6 +9,8 @@ import asyncio
 import logging
 import queue
 import threading
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 from cloche_jobs.serving.answers import answer_to, error_answer
@@ -23,6 +25,8 @@ log = logging.getLogger("cloche_jobs.serving")
 class Worker:
     def __init__(self, model: Model, loop: asyncio.AbstractEventLoop) -> None:
         self.model, self.loop = model, loop
+        self.since = 0.0
+        """When the model began what it is at, by ``time.monotonic``; 0 while it is at nothing."""
         self.waiting: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name="model", daemon=True)
         self.thread.start()
@@ -34,13 +38,20 @@ class Worker:
     def stop(self) -> None:
         self.waiting.put(None)
 
+    def busy_seconds(self) -> float:
+        """How long the model has been at what it is at. Whoever reads an answer slowly does not count for it."""
+        since = self.since
+        return time.monotonic() - since if since else 0.0
+
     def _run(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             while (first := self.waiting.get()) is not None:
+                self.since = time.monotonic()
                 together = self._with_those_that_wait(first) if self.model.batch_max > 1 else [first]
                 answers = self.model.answer_many([question for question, _ in together]) if together[1:] else [None]
                 for (question, asker), answer in zip(together, answers, strict=True):
                     self._tell(asker, answer or answer_to(self.model, question))
+                self.since = 0.0
 
     def _with_those_that_wait(self, first: Asked) -> list[Asked]:
         found = [first]
@@ -60,7 +71,7 @@ class Worker:
             self.loop.call_soon_threadsafe(asker.answered, answer)
 
     def _stream(self, stream: Stream, asker: Connection) -> None:
-        pieces = stream.pieces
+        pieces = self._timed(stream.pieces)
         try:
             first = next(pieces, b"")
         except Exception as error:
@@ -74,7 +85,19 @@ class Worker:
         except Exception:
             log.exception("Exception on /invocations [POST], while the answer was being sent")
         finally:
-            if (close := getattr(pieces, "close", None)) is not None:
+            if (close := getattr(stream.pieces, "close", None)) is not None:
                 with suppress(Exception):
                     close()
         self.loop.call_soon_threadsafe(asker.end_stream, outflow, complete)
+
+    def _timed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Each is something the model is at."""
+        while True:
+            self.since = time.monotonic()
+            try:
+                piece = next(pieces)
+            except StopIteration:
+                return
+            finally:
+                self.since = 0.0
+            yield piece

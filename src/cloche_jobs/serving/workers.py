@@ -24,6 +24,10 @@ from typing import Final
 from cloche_jobs.contract.failure import EXIT_FAILURE, UserError
 
 VARIABLES: Final = ("SAGEMAKER_MODEL_SERVER_WORKERS", "MODEL_SERVER_WORKERS")
+TIMEOUT: Final = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
+TIMEOUT_SECONDS: Final = 60
+"""Gunicorn's in AWS's images (repost.aws/knowledge-center/sagemaker-upstream-timed-out-header), and as long as a client
+of an endpoint is waited for. 0: no bound, as for gunicorn."""
 WORKERS_MAX: Final = 64
 BACK_OFF_SECONDS_MAX: Final = 30.0
 STEADY_SECONDS: Final = 60.0
@@ -43,6 +47,14 @@ def worker_count() -> int:
                 raise UserError(f"{name} is {text!r}: a number of workers from 1 to {WORKERS_MAX} is wanted.")
             return int(text)
     return 1
+
+
+def timeout_seconds() -> int:
+    """How long the model may be at one request. Raises ``UserError``."""
+    text = os.environ.get(TIMEOUT, "").strip() or str(TIMEOUT_SECONDS)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UserError(f"{TIMEOUT} is {text!r}: a number of seconds is wanted.")
+    return int(text)
 
 
 def run_workers(count: int, work: Work, all_ready: Callable[[], None]) -> None:
@@ -80,13 +92,16 @@ class _Keeper:
                 os.kill(pid, signal.SIGTERM)
 
     def begin(self) -> bool:
-        """Fork one and wait until it answers; ``False`` where it ended instead."""
+        """Fork one and wait until it answers; ``False`` where it ended instead. Signals wait meanwhile: one that
+        reached the worker while it still had the parent's handler would be lost."""
         told, tell = os.pipe()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         pid = os.fork()
         if pid == 0:
             os.close(told)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
             def ready() -> None:
                 os.write(tell, b"+")
@@ -96,6 +111,7 @@ class _Keeper:
             raise SystemExit(0)
         os.close(tell)
         self._began[pid] = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if self.ending:  # the signal came while it was being forked
             self.stop()
         with os.fdopen(told, "rb", buffering=0) as answer:

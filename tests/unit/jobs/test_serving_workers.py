@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,9 @@ class Model(OneByOne):
     def answer(self, question):
         if question.body == b"stream":
             return Stream(iter([b"%d" % os.getpid()]))
-        time.sleep(float(question.body))
+        if question.body == b"block in a stream":
+            return Stream(time.sleep(each) or b"." for each in (0, 0.1, 1000))
+        time.sleep(1000 if question.body == b"block" else float(question.body.split()[0]))
         return Answer(b"%d" % os.getpid())
     def execution_parameters(self):
         return None
@@ -51,8 +53,8 @@ def started(path: Path, workers: str, **further: str) -> subprocess.Popen[bytes]
 
 
 @contextmanager
-def serving(path: Path, workers: str) -> Iterator[subprocess.Popen[bytes]]:
-    with started(path, workers) as process:
+def serving(path: Path, workers: str, **further: str) -> Iterator[subprocess.Popen[bytes]]:
+    with started(path, workers, **further) as process:
         try:
             deadline = time.monotonic() + 60
             while not path.exists():
@@ -75,6 +77,25 @@ def ask(path: Path, body: str = "0") -> bytes:
         while piece := connection.recv(65_536):
             came += piece
         return came
+
+
+@pytest.mark.parametrize("body", ["block", "block in a stream"])
+def test_a_model_that_blocks_is_ended(tmp_path: Path, body: str) -> None:
+    with started(tmp_path / "s", "1", SAGEMAKER_MODEL_SERVER_TIMEOUT="1") as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "s").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        with suppress(ConnectionResetError):
+            ask(tmp_path / "s", body)
+        assert process.wait(20) == 1
+
+
+def test_a_worker_that_blocks_is_replaced(tmp_path: Path) -> None:
+    with serving(tmp_path / "s", "2", SAGEMAKER_MODEL_SERVER_TIMEOUT="1"):
+        with suppress(ConnectionResetError):
+            ask(tmp_path / "s", "block")
+        assert {pid_of(tmp_path / "s") for _ in range(3)}
 
 
 def pid_of(path: Path, body: str = "0") -> int:

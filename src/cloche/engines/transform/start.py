@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
+from typing import Final
 
 from cloche.compute.images.software import Software
 from cloche.compute.runtime import Capabilities, Host, ProcessSpec
@@ -15,6 +17,9 @@ from cloche.jobs.outside import World
 from cloche.jobs.place import Place
 from cloche.serving.process import STOP_GRACE_SECONDS, host_of, limits_of
 from cloche_jobs.contract import package_folder
+
+TIMEOUT: Final = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
+"""A model may be as long at one request as the job waits for it, unless it says itself how long."""
 
 
 def sockets_in(folder: Path, count: int) -> tuple[Path, ...]:
@@ -36,8 +41,9 @@ def process_of(
 
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number).folder
+        model = plan.model_of(host)
         one = host_of(
-            plan.model_of(host),
+            replace(model, environment={TIMEOUT: str(ceil(plan.timeout_seconds)), **model.environment}),
             host.name,
             its,
             sockets[host.number],
