@@ -23,6 +23,7 @@ from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture import CapturePlan
 from cloche.engines.hosting.capture import captures as captures_module
 from cloche.engines.hosting.capture import recorder as recorder_module
+from cloche.engines.hosting.capture import spool as spool_module
 from cloche.engines.hosting.capture.lines import MARK, OCTETS, Lines, facts_entry, request_entry
 from cloche.engines.hosting.capture.spool import Label, Spool
 from cloche.foundation.ids import request_id
@@ -265,7 +266,8 @@ def test_time_waits_for_what_was_captured_before_it_wants_to_pass_and_not_for_mo
 def killed(world: World, *bodies: bytes) -> Path:
     """The file of a server that was killed after it had captured ``bodies``."""
     world.captures.stop()
-    label = Label(ACCOUNT, ARN, "captured", "p/e/v/2026/05/01/12/00-00-000-x.jsonl", PLAN.form())
+    key = "p/e/v/2026/05/01/12/00-00-000-x.jsonl"
+    label = Label(ACCOUNT, ARN, "captured", key, PLAN.form(), spool_module.this_boot())
     path = world.folder / "captured" / "left.jsonl"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(label.line() + FACTS + b"".join(map(entry, bodies)))
@@ -324,8 +326,18 @@ def test_a_file_is_filled_again_and_holds_nothing_of_what_it_held(world: World) 
         time.sleep(0.01)
 
 
-def test_blocks_that_a_power_failure_emptied_go_and_what_stands_before_them_stays(world: World) -> None:
+def test_bodies_of_zeros_are_there_after_a_kill(world: World) -> None:
+    zeros = bytes(3 * PAGESIZE)
+    killed(world, b"1", zeros, b"3")
+    world.open()
+    assert list(world.stored().values()) == [["1", zeros.decode(), "3"]]
+
+
+def test_blocks_that_a_power_failure_emptied_go_and_what_stands_before_them_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = killed(world, b"1", b"2" * 3 * PAGESIZE, b"3")
+    monkeypatch.setattr(spool_module, "this_boot", lambda: "the next")
     content = path.read_bytes()
     assert len(content) > 4 * PAGESIZE
     path.write_bytes(content[: 2 * PAGESIZE] + bytes(PAGESIZE) + content[3 * PAGESIZE :])

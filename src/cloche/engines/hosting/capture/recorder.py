@@ -14,7 +14,7 @@ from uuid import uuid4
 from cloche.engines.hosting.answer import Answer, Headers
 from cloche.engines.hosting.capture.lines import EMPTY, MARK, Heard, Told, facts_entry, request_entry
 from cloche.engines.hosting.capture.plan import CapturePlan
-from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, write_whole
+from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, this_boot, write_whole
 
 if TYPE_CHECKING:
     from cloche.engines.hosting.capture.captures import Captures
@@ -156,7 +156,7 @@ class Recorder:
         at = f"{time.strftime('%M-%S', time.gmtime(self._second))}-{int(self._time() * 1000) % 1000:03d}"
         start = f"{self.plan.prefix}/" if self.plan.prefix else ""
         key = f"{start}{name}/{self.variant}/{self._hour}/{at}-{uuid4()}.jsonl"
-        return Label(self._account, self._endpoint, self.plan.bucket, key, self.plan.form())
+        return Label(self._account, self._endpoint, self.plan.bucket, key, self.plan.form(), this_boot())
 
     def _failed(self, error: OSError) -> None:
         if not self._lost:

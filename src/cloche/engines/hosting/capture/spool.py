@@ -45,6 +45,8 @@ class Label:
     key: str
     form: Mapping[str, Any] = field(default_factory=lambda: {**_FORMLESS})
     """``CapturePlan.form``. Files of older servers have none: their entries are whole lines."""
+    boot: str = ""
+    """The machine's boot in which the file was begun (``this_boot``)."""
 
     def line(self) -> bytes:
         """It fills whole pages, for the records to begin with one: so the disk can take them from where they lie."""
@@ -190,13 +192,14 @@ def write_whole(path: Path, label: Label, entries: bytes) -> int:
 
 
 def mend(path: Path) -> bool:
-    """Cut off what a server that was killed had not written whole; ``False`` where nothing is left. What follows a
-    block that a power failure emptied goes, too: the facts about it may be missing."""
+    """Cut off what a server that was killed had not written whole; ``False`` where nothing is left. If the machine has
+    started anew since, what follows a block that its failure emptied goes, too: the facts about it may be missing."""
     data = path.read_bytes()
     begin = data.find(b"\n") + 1
     end, requests = begin, 0
-    if begin and _label(data[:begin]) is not None:
-        while (stop := end_of_entry(data, end)) > 0 and _is_sound(data[end:stop]):
+    if label := _label(data[:begin]):
+        is_kept = bool(label.boot) and label.boot == this_boot()
+        while (stop := end_of_entry(data, end)) > 0 and (is_kept or _is_sound(data[end:stop])):
             requests += data[end : end + 1] != b"["
             end = stop
     if not requests:
@@ -213,6 +216,16 @@ def read_label(path: Path) -> tuple[Label, int]:
     label = _label(line)
     assert label is not None, path
     return label, len(line)
+
+
+@cache
+def this_boot() -> str:
+    """Linux's name for the time since the machine started; empty where it has none. What was written to a file in it is
+    there, whichever process has been killed."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _is_sound(entry: bytes) -> bool:
