@@ -11,12 +11,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
-
-SILENT: Final = b"x-cloche-silent"
-"""The header by which a model server says, with its answers, that whatever it is asked has no effect but the answer: it
-runs none of the user's code (its log may tell of a question that it could not read). So it may be asked before it is
-certain that the question is a good one."""
 
 
 @contextmanager

@@ -94,7 +94,6 @@ class HookedModel:
 
     body_bytes_max = BODY_BYTES_MAX
     inline_bytes_max = -1
-    is_silent = False
 
     def __init__(self, layout: Layout, defaults: Defaults) -> None:
         module = load_user_module(layout, required=defaults.model_fn is None)

@@ -7,7 +7,6 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from cloche_jobs.contract.sockets import SILENT
 from cloche_jobs.serving.model import Answer, InferenceError, Model, Question, Stream
 
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -15,20 +14,17 @@ _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 log = logging.getLogger("cloche_jobs.serving")
 
 
-def answer_head(answer: Answer, *, closing: bool, is_silent: bool = False) -> bytes:
+def answer_head(answer: Answer, *, closing: bool) -> bytes:
     """What comes before the body; header values lose whatever would end a line."""
     if not answer.headers and not closing:
-        return _plain_head(answer.status, answer.content_type, len(answer.body), is_silent)
+        return _plain_head(answer.status, answer.content_type, len(answer.body))
     return _head(answer, _framing(answer.status, answer.content_type, len(answer.body)), closing=closing)
 
 
 @lru_cache(maxsize=256)
-def _plain_head(status: int, content_type: str, length: int, is_silent: bool) -> bytes:
+def _plain_head(status: int, content_type: str, length: int) -> bytes:
     """Most answers of a model differ in their length alone."""
-    framing = _framing(status, content_type, length)
-    if is_silent:
-        framing += f"{str(SILENT, 'ascii')}: 1\r\n"
-    return _head(Answer(b"", content_type, status), framing, closing=False)
+    return _head(Answer(b"", content_type, status), _framing(status, content_type, length), closing=False)
 
 
 def _framing(status: int, content_type: str, length: int) -> str:

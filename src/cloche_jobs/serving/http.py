@@ -314,7 +314,7 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             return
         closing = self.draining or not self.keep_alive
-        head = answer_head(answer, closing=closing, is_silent=self.model.is_silent)
+        head = answer_head(answer, closing=closing)
         if len(answer.body) < APART_BYTES_MIN:
             self.transport.write(head + answer.body)
         else:

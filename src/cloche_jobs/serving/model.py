@@ -57,7 +57,6 @@ class OneByOne:
     """For models that answer each question by itself."""
 
     batch_max = 1
-    is_silent = False
 
     def answer_many(self, questions: Sequence[Question]) -> list[Answer | Stream | None]:
         return [None] * len(questions)
@@ -75,9 +74,6 @@ class Model(Protocol):
 
     batch_max: int
     """So many questions at most that wait for the worker thread go to ``answer_many`` together; 1: none does."""
-
-    is_silent: bool
-    """Its answers are all that it does: it runs none of the user's code, and keeps nothing of what it was asked."""
 
     def answer_many(self, questions: Sequence[Question]) -> list[Answer | Stream | None]:
         """The same answers that ``answer`` gives; ``None`` where it is to be asked for that one. Never raises."""

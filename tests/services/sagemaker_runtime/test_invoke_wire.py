@@ -145,7 +145,7 @@ class TestForged:
 
 
 def test_forged_ones_among_good_ones_on_one_connection(wire: Wire, path: str) -> None:
-    """The model may have been asked by the time that the signature is looked at; nobody hears what it said."""
+    """Whatever the connection has remembered, nobody hears what the model says to another."""
     rows = [b"0.5,1.0", b"1.5,1.0", b"0.1,1.0"]
     good = [wire.signed(path, row, CSV) for row in rows]
     said = [wire.send(path, row, headers, short=False)[2] for row, headers in zip(rows, good, strict=True)]

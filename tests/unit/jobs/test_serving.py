@@ -22,7 +22,6 @@ from cloche_jobs.serving import Answer, InferenceError, OneByOne, Stream, serve
 class Echo(OneByOne):
     body_bytes_max = 1000
     inline_bytes_max = int(sys.argv[1])
-    is_silent = False
     def answer(self, question):
         body = question.body
         if body == b"refuse":

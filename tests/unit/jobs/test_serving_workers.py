@@ -24,7 +24,6 @@ from cloche_jobs.serving import Answer, OneByOne, Stream, serve
 class Model(OneByOne):
     body_bytes_max = 1000
     inline_bytes_max = -1
-    is_silent = False
     def __init__(self):
         if os.environ.get("BREAK"):
             raise SystemExit(3)

@@ -43,10 +43,6 @@ class Alike:
 
     def verify(self, values: Mapping[str, str], signature: str, body: bytes, now: float) -> bool:
         """Does the signature hold for these values of the varying headers, and for this body?"""
-        return self.may_hold(values, now) and self.holds(values, signature, body)
-
-    def may_hold(self, values: Mapping[str, str], now: float) -> bool:
-        """All that ``verify`` asks but for the signature: the key, its expiry, the clock."""
         credentials, verifier, date = self._credentials, self._verifier, values.get(DATE, "")
         if credentials is None or verifier.lookup(self._access_key) is not credentials or date[:8] != self._day:
             return False
@@ -55,10 +51,6 @@ class Alike:
                 return False
         except Malformed:
             return False
-        return credentials.expires_at is None or not verifier.has_expired(credentials, now)
-
-    def holds(self, values: Mapping[str, str], signature: str, body: bytes) -> bool:
-        """Is it the signature of these values and this body, by the key as it was when this was made?"""
         text = ""
         for before, name in self._parts:
             text += before
@@ -66,7 +58,9 @@ class Alike:
                 text += trimmed(values[name])
         payload = UNSIGNED if self._unsigned else sha256(body).hexdigest() if body else EMPTY_SHA256
         digest = sha256((text + payload).encode("latin-1")).hexdigest()
-        return same(self._sign(f"{ALGORITHM}\n{values[DATE]}\n{self._scope}{digest}"), signature)
+        if not same(self._sign(f"{ALGORITHM}\n{date}\n{self._scope}{digest}"), signature):
+            return False
+        return credentials.expires_at is None or not verifier.has_expired(credentials, now)
 
 
 def _parts(request: HttpRequest, signed: Collection[str], varying: Collection[str]) -> list[tuple[str, str]]:

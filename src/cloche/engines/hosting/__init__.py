@@ -6,7 +6,7 @@ from cloche.engines.hosting.choosing import EndpointUnknown, NothingServes, Sess
 from cloche.engines.hosting.connection import Full, TimedOut, Unanswered
 from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
 from cloche.engines.hosting.instances import Images, JobCredentials
-from cloche.engines.hosting.invocation import Call, Invoker, Outcome
+from cloche.engines.hosting.invocation import Invoker, Outcome
 from cloche.engines.hosting.plan import (
     COMPONENT,
     INSTANCES_PER_VARIANT_MAX,
@@ -41,7 +41,6 @@ __all__ = [
     "AlarmStates",
     "Answer",
     "AnswerStream",
-    "Call",
     "Capacity",
     "CapturePlan",
     "ComponentWanted",

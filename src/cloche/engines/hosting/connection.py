@@ -17,7 +17,7 @@ from typing import Final
 
 from cloche.engines.hosting.answer import Answer, AnswerReader, BadAnswer
 from cloche.foundation.at_once import descriptor_of, write_at_once
-from cloche_jobs.contract.sockets import SILENT, way_to
+from cloche_jobs.contract.sockets import way_to
 
 CONNECTIONS_MAX: Final = 64
 WAITING_MAX: Final = 1_000
@@ -54,7 +54,7 @@ class _Request:
 
 
 class _Connection(asyncio.Protocol):
-    __slots__ = ("descriptor", "known", "pool", "reader", "request", "transport")
+    __slots__ = ("descriptor", "pool", "reader", "request", "transport")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -62,8 +62,6 @@ class _Connection(asyncio.Protocol):
         self.request: _Request | None = None
         self.transport: asyncio.Transport | None = None
         self.descriptor = -1
-        self.known = False
-        """It has answered, and so said what kind of server it is."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -89,9 +87,6 @@ class _Connection(asyncio.Protocol):
             return
         if answer is not None:
             self.request = None
-            if not self.known:
-                self.known = True
-                self.pool.is_silent = answer.header(SILENT) is not None
             if reader.reusable:
                 reader.reset()
                 self.pool._free(self)
@@ -147,13 +142,6 @@ class Pool:
         self._waiting: deque[_Request] = deque()
         self._opening = 0
         self._sweeping: asyncio.TimerHandle | None = None
-        self.is_silent = False
-        """A question that turns out to be nobody's does no harm there (``SILENT``)."""
-
-    @property
-    def is_free(self) -> bool:
-        """The model server has nothing to do, and a request would be sent at once."""
-        return not self.outstanding and bool(self._idle)
 
     def send(self, data: Data, timeout_seconds: float, done: Done) -> None:
         """Send ``data``, a whole request, and call ``done`` once with its answer or one of the errors above."""

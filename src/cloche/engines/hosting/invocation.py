@@ -63,10 +63,8 @@ Done = Callable[[str, Outcome], None]
 """Called once with the variant's name (empty where none was chosen) and what came of the request."""
 
 
-class Call:
-    """One request under way."""
-
-    __slots__ = ("_choosing", "_data", "_done", "_dropped", "_heard", "_invoker", "_sent_at", "_target")
+class _Call:
+    __slots__ = ("_choosing", "_data", "_done", "_heard", "_invoker", "_sent_at", "_target")
 
     def __init__(
         self, invoker: Invoker, choosing: Choosing, data: Data, done: Done, heard: Callable[[], Heard]
@@ -78,11 +76,6 @@ class Call:
         self._heard = heard
         self._sent_at = choosing.started_at
         self._target: Target | None = None
-        self._dropped = False
-
-    def drop(self) -> None:
-        """Nobody wants the answer: it is neither counted nor told."""
-        self._dropped = True
 
     def begin(self) -> None:
         try:
@@ -103,8 +96,6 @@ class Call:
         pool.send(self._data, self._invoker.timeout_seconds, self._answered)
 
     def _answered(self, answer: Answer | None, error: Exception | None) -> None:
-        if self._dropped:
-            return
         choosing = self._choosing
         if answer is not None:
             assert choosing.variant is not None and self._target is not None
@@ -179,22 +170,10 @@ class Invoker:
     def choosing(self, key: Key, wanted: Wanted) -> Choosing:
         return Choosing(self.router, key, wanted, self.recovery_seconds)
 
-    def leaves_no_trace(self, key: Key) -> bool:
-        """A request that wants ``ANY`` would be read at once, by a model that remembers and says nothing of it but for
-        its answer (see ``SILENT`` in ``cloche_jobs.contract.sockets``), and that has nothing else to do: with many
-        clients nobody would gain, and the server would be interrupted by the model."""
-        route = self.router.get(key)
-        if route is None or route.only is None:
-            return False
-        pool = route.only.targets[0].pool
-        return pool is not None and pool.is_silent and pool.is_free
-
-    def send(self, key: Key, wanted: Wanted, data: Data, done: Done, heard: Callable[[], Heard]) -> Call:
+    def send(self, key: Key, wanted: Wanted, data: Data, done: Done, heard: Callable[[], Heard]) -> None:
         """Send ``data`` (see ``request``) where ``wanted`` says, or by the variants' weights. ``heard`` tells
         what to capture of the request, if it is captured: durably against a kill, before ``done`` is called."""
-        call = Call(self, self.choosing(key, wanted), data, done, heard)
-        call.begin()
-        return call
+        _Call(self, self.choosing(key, wanted), data, done, heard).begin()
 
     async def invoke(self, key: Key, wanted: Wanted, data: Data, heard: Callable[[], Heard]) -> tuple[str, Outcome]:
         """The same, awaited: the variant's name and what came of the request."""

@@ -30,10 +30,6 @@ class Way(NamedTuple):
 class Relay:
     """What ``Pool`` is for one container."""
 
-    is_silent = False
-    is_free = False
-    """It is not asked ahead."""
-
     def __init__(self, ways: Sequence[Way], loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.names = [way.name for way in ways]

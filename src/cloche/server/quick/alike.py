@@ -30,27 +30,18 @@ class Alikeness(QuickCycle):
         """Answer the request, now or later, by ``write``. What it raises is refused as the chain would."""
         raise AssertionError("a kind of cycle says how it begins")
 
-    def ask_ahead(self, body: bytes) -> None:
-        """Begin what may be begun before it is known that the signature holds, on a connection where one like it did:
-        what leaves no trace. It may be taken back."""
-
-    def take_back(self) -> None:
-        """What was begun so is not wanted: nothing of it is to be counted, recorded or answered."""
-
     def set(self) -> None:
         if self.more_body or self._begun or self.disconnected:
             return
         form, sight, exchange, body = self._form, self._sight, self.exchange, bytes(self.body)
         assert sight is not None
-        alike = form.alike
-        if not alike.may_hold(sight.values, self.chain.clock.real()):
-            self._judge(sight)
-            return
-        if self._lines is None:
-            self.ask_ahead(body)
-        if not alike.holds(sight.values, sight.signature, body):
-            self.take_back()
-            self._judge(sight)
+        if not form.alike.verify(sight.values, sight.signature, body, self.chain.clock.real()):
+            lines = self._lines
+            if lines is None:
+                assert form.known is not None
+                lines = form.known.lines(sight)
+            self.headers = headers_of(lines)
+            super().set()
             return
         self._begun = True
         self._protocol.known = form.known
@@ -58,16 +49,7 @@ class Alikeness(QuickCycle):
         try:
             self.begin_alike(body)
         except Exception as error:
-            self.take_back()
             self.refuse(error)
-
-    def _judge(self, sight: Sight) -> None:
-        lines = self._lines
-        if lines is None:
-            assert self._form.known is not None
-            lines = self._form.known.lines(sight)
-        self.headers = headers_of(lines)
-        super().set()
 
 
 def alike_cycle(make: Make, form: Form, protocol: HttpProtocol, sight: Sight) -> QuickCycle:

@@ -15,18 +15,7 @@ from cloche.aws.operation import Caller
 from cloche.aws.routing import route
 from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import (
-    ANY,
-    COMPONENT,
-    Answer,
-    Call,
-    Heard,
-    Outcome,
-    Told,
-    Wanted,
-    request_bytes,
-    request_head,
-)
+from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Told, Wanted, request_bytes, request_head
 from cloche.engines.hosting.router import Key
 from cloche.server.app import Chain
 from cloche.server.quick.alike import Alikeness, alike_cycle
@@ -124,7 +113,7 @@ def _has_plain_members(headers: Headers) -> bool:
 
 
 class InvokeCycle(QuickCycle):
-    __slots__ = ("_asked", "_body", "_call", "_name", "_quick", "_region", "_sight", "_told")
+    __slots__ = ("_asked", "_body", "_name", "_quick", "_region", "_sight", "_told")
 
     def __init__(
         self,
@@ -144,8 +133,6 @@ class InvokeCycle(QuickCycle):
         self._sight = sight
         self._body = b""
         self._told = NOTHING_TOLD
-        self._call: Call | None = None
-        """The model was asked ahead."""
 
     def names(self) -> tuple[str, str]:
         return SERVICE, OPERATION
@@ -184,9 +171,8 @@ class InvokeCycle(QuickCycle):
         chain = self.chain
         chain.authorize.may(form.caller, form.region, SERVICE, OPERATION)
         self._body, self._told = body, form.told
-        if self._call is None:
-            data = request_bytes(form.head, body)
-            chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self._heard)
+        data = request_bytes(form.head, body)
+        chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self._heard)
 
     def _heard(self) -> Heard:
         return self._body, self.exchange.request_id, self._told
@@ -221,17 +207,6 @@ class AlikeCycle(Alikeness, InvokeCycle):
         self._lines = lines
         self._asked = form.asked
         self._region = form.region
-
-    def ask_ahead(self, body: bytes) -> None:
-        form, invoker = self._form, self.chain.parts.hosting.invoker
-        if form.wanted is ANY and invoker.leaves_no_trace(form.key):
-            data = request_bytes(form.head, body)
-            self._call = invoker.send(form.key, ANY, data, self._answered, self._heard)
-
-    def take_back(self) -> None:
-        if self._call is not None:
-            self._call.drop()
-            self._call = None
 
     def begin_alike(self, body: bytes) -> None:
         form, exchange = self._form, self.exchange

@@ -49,7 +49,6 @@ class XGBoostModel(OneByOne):
     """The boosters of a model folder; several are an ensemble, as in AWS's container."""
 
     inline_bytes_max = INLINE_BYTES_MAX
-    is_silent = True
 
     def __init__(self, folder: Path) -> None:
         self.body_bytes_max = int(os.environ.get("MAX_CONTENT_LENGTH") or BODY_BYTES_MAX)
