@@ -1,4 +1,4 @@
-"""A program: ``python -I layers.py ORDER`` lays the layers of an image over each other into one folder.
+"""A program: ``python -I layers.py``, given an order, lays the layers of an image over each other into one folder.
 
 It runs in a process of its own, because an image is somebody else's file: what it costs is bounded here (bytes,
 members, memory, room on the disk), and what a reader of archives may have wrong stays here. The standard library, and
@@ -10,9 +10,9 @@ so none leads out of the folder. Devices are left out (a job has its own), and s
 belongs to the one user a job has, unless it has many: then each has what is his, by the number that is his on this
 machine.
 
-``ORDER`` is JSON: ``layers`` (``path``, ``compression``, ``diff``), ``target`` (a folder that is made), ``bytes_max``,
-``members_max``, ``free_bytes_min``, ``users`` (``first`` and ``count``, or null). The answer is one line of JSON:
-``bytes`` and ``members``, or ``error``.
+The order comes by standard input, as JSON: ``layers`` (``path``, ``compression``, ``diff``), ``target`` (a folder that
+is made), ``bytes_max``, ``members_max``, ``free_bytes_min``, ``users`` (``first`` and ``count``, or null). The answer
+is one line of JSON: ``bytes`` and ``members``, or ``error``.
 """
 
 from __future__ import annotations
@@ -394,8 +394,7 @@ def _die_with_parent() -> None:
 def main() -> None:
     _die_with_parent()
     os.umask(0o022)
-    with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123
-        order = json.load(file)
+    order = json.load(sys.stdin.buffer)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     print(json.dumps(unpack(order)), flush=True)
     os._exit(0)

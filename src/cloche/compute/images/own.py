@@ -13,14 +13,12 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -217,29 +215,22 @@ def _read(digest: str, folder: Path) -> OwnImage:
 
 def _run(order: dict[str, Any]) -> dict[str, Any]:
     """What the program answers. Raises ``ImageFailed``."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="cloche-unpack-") as file:
-        json.dump(order, file)
-        file.flush()
-        process = subprocess.Popen(
-            [sys.executable, "-I", str(PROGRAM), file.name],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"PATH": os.defpath},
-        )
-        try:
-            out, err = process.communicate(timeout=UNPACK_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            raise ImageFailed(f"unpacking it took longer than {UNPACK_SECONDS_MAX:g} seconds") from None
-        finally:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL)
-            process.wait()
     try:
-        told: dict[str, Any] = json.loads(out)
+        done = subprocess.run(
+            [sys.executable, "-I", str(PROGRAM)],
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            env={"PATH": os.defpath},
+            timeout=UNPACK_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ImageFailed(f"unpacking it took longer than {UNPACK_SECONDS_MAX:g} seconds") from None
+    try:
+        told: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         raise ImageFailed(
-            f"unpacking it was broken off (exit {process.returncode})", detail=err.decode(errors="replace")[-2000:]
+            f"unpacking it was broken off (exit {done.returncode})", detail=done.stderr.decode(errors="replace")[-2000:]
         ) from None
     if "error" in told:
         raise ImageFailed(told["error"])
