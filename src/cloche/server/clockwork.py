@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from cloche.aws.errors import AwsError
-from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.aws.http import HttpRequest
 from cloche.foundation.agenda import Agenda
 from cloche.foundation.clock import Setting, TurnableClock
 from cloche.foundation.errors import Invalid
 from cloche.server.directory import Layout, write_private
-from cloche.server.own_routes import answered, members_of, require_token
+from cloche.server.own_routes import OneRoute, members_of
 
 if TYPE_CHECKING:
     from cloche.server.housekeeping import Housekeeping
@@ -69,25 +68,15 @@ def enter(parts: Parts, housekeeping: Housekeeping) -> None:
     agenda.before_moving(parts.metrics.flush)
 
 
-class ClockRoutes:
+class ClockRoutes(OneRoute):
+    path = CLOCK
+    methods = ("GET", "POST")
+
     def __init__(self, agenda: Agenda, token: str) -> None:
-        self._agenda, self._token = agenda, token
+        super().__init__(token)
+        self._agenda = agenda
 
-    def owns(self, path: str) -> bool:
-        return path == CLOCK
-
-    def admit(self, request: HttpRequest) -> None:
-        """Before a body is read. Raises ``AwsError`` for one who may not, or not so."""
-        if request.method not in ("GET", "POST"):
-            raise AwsError("MethodNotAllowed", "This is for GET and POST.", 405)
-        require_token(request, self._token)
-
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """Raises ``AwsError``."""
-        self.admit(request)
-        return answered(lambda: self._answer(request))
-
-    def _answer(self, request: HttpRequest) -> object:
+    def work(self, request: HttpRequest) -> object:
         if request.method == "POST":
             self._do(members_of(request.body))
         standing = self._agenda.standing()

@@ -7,36 +7,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloche.aws.errors import AwsError
-from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.aws.http import HttpRequest
 from cloche.engines.training import Training
 from cloche.foundation.errors import Invalid
-from cloche.server.own_routes import answered, members_of, require_token, text_of
+from cloche.server.own_routes import OneRoute, members_of, text_of
 from cloche.storage.metadata.database import Database
 
-INTERRUPTIONS: Final = "/_cloche/interruptions"
 AWAY_SECONDS_MAX: Final = 30 * 86_400
 
 
-class InterruptionRoutes:
+class InterruptionRoutes(OneRoute):
+    path = "/_cloche/interruptions"
+
     def __init__(self, training: Training, database: Database, token: str) -> None:
-        self._training, self._database, self._token = training, database, token
+        super().__init__(token)
+        self._training, self._database = training, database
 
-    def owns(self, path: str) -> bool:
-        return path == INTERRUPTIONS
-
-    def admit(self, request: HttpRequest) -> None:
-        """Before a body is read. Raises ``AwsError`` for one who may not, or not so."""
-        if request.method != "POST":
-            raise AwsError("MethodNotAllowed", "This is for POST.", 405)
-        require_token(request, self._token)
-
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """Raises ``AwsError``."""
-        self.admit(request)
-        return answered(lambda: self._answer(request))
-
-    def _answer(self, request: HttpRequest) -> object:
+    def work(self, request: HttpRequest) -> object:
         given = members_of(request.body)
         arn, away = text_of(given, "job"), given.get("away_seconds", 0)
         if not isinstance(away, int | float) or isinstance(away, bool) or not 0 <= away <= AWAY_SECONDS_MAX:

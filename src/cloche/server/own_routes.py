@@ -7,8 +7,9 @@ cannot send it (see ``guard``).
 from __future__ import annotations
 
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import orjson
 
@@ -29,6 +30,34 @@ class OwnRoutes(Protocol):
     def answer(self, request: HttpRequest) -> HttpResponse:
         """May block. Raises ``AwsError``."""
         ...
+
+
+class OneRoute(ABC):
+    """One path, for whoever has ``token``."""
+
+    path: ClassVar[str]
+    methods: ClassVar[tuple[str, ...]] = ("POST",)
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def owns(self, path: str) -> bool:
+        return path == self.path
+
+    def admit(self, request: HttpRequest) -> None:
+        """Before a body is read. Raises ``AwsError`` for one who may not, or not so."""
+        if request.method not in self.methods:
+            raise AwsError("MethodNotAllowed", f"This is for {' and '.join(self.methods)}.", 405)
+        require_token(request, self._token)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """May block. Raises ``AwsError``."""
+        self.admit(request)
+        return answered(lambda: self.work(request))
+
+    @abstractmethod
+    def work(self, request: HttpRequest) -> object:
+        """What is answered, as JSON. Raises this project's own errors."""
 
 
 def require_token(request: HttpRequest, token: str) -> None:

@@ -10,39 +10,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloche.aws.errors import AwsError
-from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.aws.http import HttpRequest
 from cloche.engines.identity import Identity
 from cloche.foundation.errors import Conflict, Denied, NotFound
 from cloche.foundation.ids import short_id
 from cloche.server.job_tokens import JobTokens
-from cloche.server.own_routes import answered, members_of, require_token, text_of
+from cloche.server.own_routes import OneRoute, members_of, text_of
 
-SESSIONS: Final = "/_cloche/role-sessions"
 SESSION_NAME: Final = "SageMaker"
 """As Studio calls its own (``assumed-role/<role>/SageMaker``)."""
 GIVEN: Final = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 
 
-class RoleSessionRoutes:
+class RoleSessionRoutes(OneRoute):
+    path = "/_cloche/role-sessions"
+
     def __init__(self, identity: Identity, tokens: JobTokens, token: str) -> None:
-        self._identity, self._tokens, self._token = identity, tokens, token
+        super().__init__(token)
+        self._identity, self._tokens = identity, tokens
 
-    def owns(self, path: str) -> bool:
-        return path == SESSIONS
-
-    def admit(self, request: HttpRequest) -> None:
-        """Before a body is read. Raises ``AwsError`` for one who may not, or not so."""
-        if request.method != "POST":
-            raise AwsError("MethodNotAllowed", "This is for POST.", 405)
-        require_token(request, self._token)
-
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """Raises ``AwsError``."""
-        self.admit(request)
-        return answered(lambda: self._answer(request))
-
-    def _answer(self, request: HttpRequest) -> object:
+    def work(self, request: HttpRequest) -> object:
         asked = text_of(members_of(request.body), "role")
         role = self._identity.role(asked)
         if role is None:

@@ -8,37 +8,24 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cloche.aws.errors import AwsError
-from cloche.aws.http import HttpRequest, HttpResponse
+from cloche.aws.http import HttpRequest
 from cloche.foundation.clock import from_epoch, to_iso
 from cloche.foundation.errors import Invalid
 from cloche.jobs.shortages import Shortages
-from cloche.server.own_routes import answered, members_of, require_token, text_of
+from cloche.server.own_routes import OneRoute, members_of, text_of
 
-SHORTAGES: Final = "/_cloche/shortages"
 SECONDS_MAX: Final = 30 * 86_400
 _TYPE: Final = re.compile(r"ml\.[a-z0-9-]{1,32}\.[a-z0-9-]{1,32}")
 
 
-class ShortageRoutes:
+class ShortageRoutes(OneRoute):
+    path = "/_cloche/shortages"
+
     def __init__(self, shortages: Shortages, token: str) -> None:
-        self._shortages, self._token = shortages, token
+        super().__init__(token)
+        self._shortages = shortages
 
-    def owns(self, path: str) -> bool:
-        return path == SHORTAGES
-
-    def admit(self, request: HttpRequest) -> None:
-        """Before a body is read. Raises ``AwsError`` for one who may not, or not so."""
-        if request.method != "POST":
-            raise AwsError("MethodNotAllowed", "This is for POST.", 405)
-        require_token(request, self._token)
-
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """Raises ``AwsError``."""
-        self.admit(request)
-        return answered(lambda: self._answer(request))
-
-    def _answer(self, request: HttpRequest) -> object:
+    def work(self, request: HttpRequest) -> object:
         given = members_of(request.body)
         kind, seconds = text_of(given, "instance_type"), given.get("seconds")
         if _TYPE.fullmatch(kind) is None:
