@@ -33,7 +33,9 @@ def command(data: Path, role: str, words: tuple[str, ...]) -> None:
     environment.update(client_environment(layout, running))
     if role:
         environment = {**{name: value for name, value in environment.items() if name not in KEYS}, **FILES_IGNORED}
-        environment.update(ask(layout, running, "POST", "/_cloche/role-sessions", {"role": role}))
+        environment.update(
+            ask(layout, running, "POST", "/_cloche/role-sessions", {"role": role, "process": os.getpid()})
+        )
     try:
         os.execvpe(words[0], list(words), environment)  # noqa: S606 - it takes this process's place
     except OSError as error:

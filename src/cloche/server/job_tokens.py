@@ -81,6 +81,11 @@ class JobTokens:
         delete = "DELETE FROM job_tokens WHERE name = ?"
         self._database.submit(lambda tx: tx.execute(delete, (name,)) and None, along=True).result()
 
+    def names(self, prefix: str) -> list[str]:
+        """Those that begin so."""
+        asked = "SELECT name FROM job_tokens WHERE substr(name, 1, ?) = ?"
+        return [row["name"] for row in self._database.reader.execute(asked, (len(prefix), prefix))]
+
     def credentials(self, name: str, token: str) -> dict[str, str] | None:
         """Temporary keys in the form the SDKs' container provider expects; ``None`` for a wrong name or token."""
         row = self._database.reader.execute("SELECT * FROM job_tokens WHERE name = ?", (name,)).fetchone()

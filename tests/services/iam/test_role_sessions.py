@@ -56,11 +56,42 @@ def test_roles_that_are_not_there_or_do_not_trust(server: Any, tmp_path: Path) -
     assert refused.returncode != 0 and "does not trust sagemaker.amazonaws.com" in refused.stderr
 
 
+def asked(server: Any, given: dict[str, Any], token: str) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"{server.url}/_cloche/role-sessions", json.dumps(given).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        said: dict[str, str] = json.load(answer)
+        return said
+
+
+def keys_for(session: dict[str, str]) -> int:
+    """The status of the answer to an SDK that comes for keys."""
+    headers = {"Authorization": session["AWS_CONTAINER_AUTHORIZATION_TOKEN"]}
+    request = urllib.request.Request(session["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+
+
+def test_a_token_is_void_once_its_process_has_gone(server: Any) -> None:
+    token = (server.data / "keys" / "console.token").read_text().strip()
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as ends:
+        ended = asked(server, {"role": ROLE, "process": ends.pid}, token)
+        assert keys_for(ended) == 200
+    lives = asked(server, {"role": ROLE, "process": os.getpid()}, token)
+    assert keys_for(ended) == 403 and keys_for(lives) == 200
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        asked(server, {"role": ROLE, "process": ends.pid}, token)
+    assert refused.value.code == 400 and b"no process of this machine" in refused.value.read()
+    refused.value.close()
+
+
 def test_only_the_owner_is_handed_a_session(server: Any) -> None:
-    url = f"{server.url}/_cloche/role-sessions"
-    for headers in ({}, {"Authorization": "Bearer guessed"}):
-        request = urllib.request.Request(url, json.dumps({"role": ROLE}).encode(), headers)
+    for token in ("", "guessed"):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request)
+            asked(server, {"role": ROLE, "process": os.getpid()}, token)
         assert refused.value.code == 403
         refused.value.close()
