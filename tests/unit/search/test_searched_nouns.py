@@ -17,7 +17,7 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 
 CREATED_AS = {"ExperimentTrial": "Trial", "ExperimentTrialComponent": "TrialComponent"}
-OTHERWISE = {"PipelineExecution": "StartPipelineExecution"}
+OTHERWISE = {"PipelineExecution": "StartPipelineExecution", "PipelineVersion": "UpdatePipeline"}
 
 
 @pytest.fixture(scope="module")
