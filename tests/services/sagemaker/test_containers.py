@@ -52,7 +52,8 @@ def test_it_trains_serves_and_outlives_the_server(
     assert "train-accuracy=1.0000;" in bench.lines("good")
     a_program_of_roots_becomes_another_user(bench, tmp_path)
     script = (
-        "echo $$ $TRAINING_JOB_NAME $WHO $PWD; echo up; while ! test -e /opt/ml/go; do read -t 0.1 x < /dev/zero; done"
+        "echo $$ $TRAINING_JOB_NAME $WHO $PWD; echo up; "
+        "while ! test -e /opt/ml/go; do read -t 0.1 x < /dev/zero 2> /dev/null; done"
     )
     entry = algorithm(ContainerEntrypoint=["/bin/sh", "-c", script])
     bench.create("kept", **entry, Environment={"WHO": "me"})
