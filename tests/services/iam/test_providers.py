@@ -151,13 +151,13 @@ def test_signing_certificates_and_ssh_keys(iam: Any) -> None:
 
 
 def test_roles_linked_to_a_service(iam: Any) -> None:
-    service = "sagemaker.application-autoscaling.amazonaws.com"
+    service = "ecs.application-autoscaling.amazonaws.com"
     role = iam.create_service_linked_role(AWSServiceName=service)["Role"]
-    assert role["RoleName"] == "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+    assert role["RoleName"] == "AWSServiceRoleForApplicationAutoScaling_ECSService"
     assert role["Path"] == f"/aws-service-role/{service}/"
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": service}
     attached = iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"]
-    assert [each["PolicyName"] for each in attached] == ["AWSApplicationAutoscalingSageMakerEndpointPolicy"]
+    assert [each["PolicyName"] for each in attached] == ["AWSApplicationAutoscalingECSServicePolicy"]
     assert refusal(iam.create_service_linked_role, AWSServiceName=service) == (
         "InvalidInput",
         f"Service role name {role['RoleName']} has been taken in this account, please try a different suffix.",
