@@ -67,6 +67,11 @@ class World:
         self.captures = Captures(self.folder / "captured", self.objects, self.clock)
         self.captures.start()
 
+    def close(self) -> None:
+        self.captures.stop()
+        self.objects.close()
+        self.database.close()
+
     def recorder(self, plan: CapturePlan = PLAN) -> Recorder:
         made = self.captures.recorder(plan, ACCOUNT, ARN, "v")
         assert made is not None

@@ -33,9 +33,7 @@ from cloche.foundation.ids import request_id
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
-    made.captures.stop()
-    made.objects.close()
-    made.database.close()
+    made.close()
 
 
 # -- lines ------------------------------------------------------------------------------------------------------

@@ -19,9 +19,7 @@ from cloche.storage.objects.checksums import digest
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
-    made.captures.stop()
-    made.objects.close()
-    made.database.close()
+    made.close()
 
 
 def pressed(world: World, monkeypatch: pytest.MonkeyPatch, program: str = "") -> None:

@@ -43,8 +43,6 @@ FAST_BYTES: Final = 256 * 1024
 """Who has filled so much of a file is given all its pages at once."""
 EMPTY_SECONDS: Final = 60.0
 """For how long empty files are kept, with their pages, after something was captured."""
-
-
 PRESS_BYTES_MIN: Final = 256 * 1024
 """The lines of less are made at once: it takes no longer than to ask somebody else."""
 BACKLOG_BYTES_MAX: Final = 64 * MIB
