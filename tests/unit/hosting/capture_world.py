@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cloche.engines.hosting.answer import Answer
-from cloche.engines.hosting.capture import CapturePlan, Captures, Heard, Recorder
+from cloche.engines.hosting.capture import CapturePlan, Captures, Known, Recorder
 from cloche.engines.hosting.capture.lines import Lines, Told
 from cloche.foundation.clock import SystemClock, from_epoch
 from cloche.foundation.ids import request_id
@@ -84,9 +84,8 @@ class World:
         for number, body in enumerate(bodies):
             if at is not None:
                 self.clock.turn(at + number)
-            recorder.take(
-                heard(body), answer(body), lambda variant, answer: given.append(answer.body), time.perf_counter()
-            )
+            if recorder.take(heard(body), answer(body), time.perf_counter()):
+                given.append(body)
         assert given == list(bodies)
 
     def stored_keys(self) -> list[str]:
@@ -116,8 +115,8 @@ class World:
         return found
 
 
-def heard(body: bytes) -> Heard:
-    return body, request_id(), ("text/csv", "", "")
+def heard(body: bytes) -> Known:
+    return Known(body, request_id().encode(), ("text/csv", "", ""))
 
 
 def answer(body: bytes, type: bytes = b"text/csv") -> Answer:

@@ -21,6 +21,7 @@ from cloche.engines.hosting import (
     EndpointPlan,
     FleetPlan,
     Hosting,
+    Known,
     Outcome,
     Policy,
     VariantPlan,
@@ -188,8 +189,8 @@ class World:
 
     def invoke(self, name: str, variant: str = "", body: bytes = b"") -> tuple[str, Outcome]:
         data = request_bytes(request_head([]), body)
-        heard = (body, "event", ("text/csv", "", ""))
-        work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data, lambda: heard)
+        heard = Known(body, b"event", ("text/csv", "", ""))
+        work = self.hosting.invoker.invoke((ACCOUNT, REGION, name), Wanted(variant), data, heard)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def said(self, name: str, variant: str = "") -> str:

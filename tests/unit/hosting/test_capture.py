@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.engines.hosting.answer import Answer
-from cloche.engines.hosting.capture import CapturePlan
+from cloche.engines.hosting.capture import CapturePlan, Known
 from cloche.engines.hosting.capture import captures as captures_module
 from cloche.engines.hosting.capture import recorder as recorder_module
 from cloche.engines.hosting.capture import spool as spool_module
@@ -124,7 +124,7 @@ def test_each_line_is_about_its_own_request_and_answer(world: World) -> None:
         body, output = b"%d" % number if number % 5 else b"\xff", b'"%d"' % number
         made = Answer(200, headers, output)
         id = request_id()
-        recorder.take((body, id, told), made, lambda variant, answer: None, time.perf_counter())
+        assert recorder.take(Known(body, id.encode(), told), made, time.perf_counter())
         wanted.append(line(body, told, output, headers[0][1].decode(), id, "2026-05-01T12:00:00Z"))
     (key,) = world.stored_keys()
     assert world.objects.read_bytes("captured", key, size_max=10**6) == b"".join(wanted)
@@ -156,7 +156,7 @@ FACTS = facts_entry(("text/csv", "", ""), "text/csv", "t")
 
 
 def entry(body: bytes, output: bytes = b"") -> bytes:
-    return request_entry(request_id(), body, output) + MARK
+    return request_entry(request_id().encode(), body, output) + MARK
 
 
 @pytest.mark.parametrize("late", [FACTS + entry(b"2"), FACTS, entry(b"2") + entry(b"3"), entry(b"2")[:-1], b""])
@@ -210,9 +210,9 @@ def test_a_long_record_is_written_apart_and_answered_after_it(world: World) -> N
 
     async def story() -> None:
         given = asyncio.get_running_loop().create_future()
-        world.recorder().take(
-            heard(body), answer(b"1"), lambda variant, answer: given.set_result(variant), time.perf_counter()
-        )
+        recorder, asked, made = world.recorder(), heard(body), answer(b"1")
+        assert not recorder.take(asked, made, time.perf_counter())
+        recorder.take_apart(asked, made, lambda variant, answer: given.set_result(variant))
         assert not given.done()
         assert await given == "v"
         assert world.captures.is_behind() or list(world.objects.iter_prefix("captured")), "written before the answer"
@@ -236,6 +236,67 @@ def test_only_successes_are_wanted_and_as_many_as_asked_for(world: World) -> Non
     assert 300 < share(20) < 500  # 18 standard deviations are 320
     assert share(100) == 2000
     assert world.captures.recorder(None, ACCOUNT, ARN, "v") is None
+
+
+def test_an_answer_is_judged_by_its_own_status_though_the_last_was_taken(world: World) -> None:
+    recorder = world.recorder()
+    for number, status in enumerate([200, 200, 500, 204, 302, 200]):
+        made = Answer(status, [(b"content-type", b"text/csv")], b"")
+        assert recorder.take(heard(b"%d" % number), made, time.perf_counter())
+    assert list(world.stored().values()) == [["0", "1", "3", "5"]]
+
+
+def test_as_many_are_taken_as_asked_for(world: World) -> None:
+    some = CapturePlan(**{**PLAN.document(), "percentage": 20})
+    world.take(*[b"1"] * 2000, plan=some)
+    world.take(*[b"2"] * 10, plan=CapturePlan(**{**PLAN.document(), "percentage": 0}))
+    ((inputs),) = world.stored().values()
+    assert set(inputs) == {"1"} and 300 < len(inputs) < 500
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_file_that_others_fill_next_gets_nothing_more_of_who_filled_it_before(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    """Also where it is sealed while the recorder gets ready to add to it again and again."""
+    first, other = world.recorder(), world.captures.recorder(PLAN, ACCOUNT, ARN, "other")
+    assert other is not None
+    real = first._alike
+
+    def sealed(*given: Any) -> Any:
+        made = real(*given)
+        first.seal()
+        return made
+
+    if meanwhile:
+        monkeypatch.setattr(first, "_alike", sealed)
+    world.take(b"1")
+    monkeypatch.undo()
+    assert list(world.stored().values()) == [["1"]]
+    (path,) = (world.folder / "captured").iterdir()
+    assert other.take(heard(b"3"), answer(b""), time.perf_counter())
+    assert [path] == world.files(), "the other fills the same file"
+    world.take(b"4")
+    found = [(key.split("/")[2], *inputs) for key, inputs in world.stored().items()]
+    assert sorted(found) == [("other", "3"), ("v", "1"), ("v", "4")]
+
+
+def test_a_clock_that_is_turned_while_a_recorder_gets_ready_is_heeded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = world.recorder()
+    real = recorder._alike
+
+    def turned(*given: Any) -> Any:
+        made = real(*given)
+        world.clock.turn(NOON + 3600)
+        return made
+
+    monkeypatch.setattr(recorder, "_alike", turned)
+    world.take(b"1")
+    monkeypatch.undo()
+    world.take(b"2")
+    assert [key[:19] for key in world.stored()] == ["p/e/v/2026/05/01/12", "p/e/v/2026/05/01/13"]
 
 
 def test_time_waits_for_what_was_captured_before_it_wants_to_pass_and_not_for_more(

@@ -1,7 +1,7 @@
 """Hosting: endpoints as fleets of model servers, and the way of a request to one of them."""
 
 from cloche.engines.hosting.answer import Answer
-from cloche.engines.hosting.capture import CapturePlan, Heard, Told
+from cloche.engines.hosting.capture import CapturePlan, Heard, Known, Told
 from cloche.engines.hosting.choosing import EndpointUnknown, NothingServes, SessionUnknown, VariantUnknown
 from cloche.engines.hosting.connection import Full, TimedOut, Unanswered
 from cloche.engines.hosting.hosting import MIGRATIONS, Hosting
@@ -55,6 +55,7 @@ __all__ = [
     "Images",
     "Invoker",
     "JobCredentials",
+    "Known",
     "NotStreamed",
     "NothingServes",
     "Outcome",

@@ -66,9 +66,7 @@ Done = Callable[[str, Outcome], None]
 class _Call:
     __slots__ = ("_choosing", "_data", "_done", "_heard", "_invoker", "_sent_at", "_target")
 
-    def __init__(
-        self, invoker: Invoker, choosing: Choosing, data: Data, done: Done, heard: Callable[[], Heard]
-    ) -> None:
+    def __init__(self, invoker: Invoker, choosing: Choosing, data: Data, done: Done, heard: Heard) -> None:
         self._invoker = invoker
         self._choosing = choosing
         self._data = data
@@ -107,10 +105,10 @@ class _Call:
                 for container, microseconds in answer.containers:
                     choosing.variant.traffic.spend(container, microseconds)
             recorder = choosing.variant.recorder
-            if recorder is not None and recorder.wants(answer.status):
-                recorder.take(self._heard(), answer, self._done, now)
-            else:
+            if recorder is None or recorder.take(self._heard, answer, now):
                 self._done(choosing.variant.name, answer)
+            else:
+                recorder.take_apart(self._heard, answer, self._done)
         elif isinstance(error, Unreachable):
             assert self._target is not None
             self._invoker.unreachable(choosing.key, self._target.instance)
@@ -170,12 +168,12 @@ class Invoker:
     def choosing(self, key: Key, wanted: Wanted) -> Choosing:
         return Choosing(self.router, key, wanted, self.recovery_seconds)
 
-    def send(self, key: Key, wanted: Wanted, data: Data, done: Done, heard: Callable[[], Heard]) -> None:
-        """Send ``data`` (see ``request``) where ``wanted`` says, or by the variants' weights. ``heard`` tells
-        what to capture of the request, if it is captured: durably against a kill, before ``done`` is called."""
+    def send(self, key: Key, wanted: Wanted, data: Data, done: Done, heard: Heard) -> None:
+        """Send ``data`` (see ``request``) where ``wanted`` says, or by the variants' weights. ``heard`` is what
+        to capture of the request, if it is captured: durably against a kill, before ``done`` is called."""
         _Call(self, self.choosing(key, wanted), data, done, heard).begin()
 
-    async def invoke(self, key: Key, wanted: Wanted, data: Data, heard: Callable[[], Heard]) -> tuple[str, Outcome]:
+    async def invoke(self, key: Key, wanted: Wanted, data: Data, heard: Heard) -> tuple[str, Outcome]:
         """The same, awaited: the variant's name and what came of the request."""
         future: asyncio.Future[tuple[str, Outcome]] = self.loop.create_future()
 

@@ -8,7 +8,7 @@ one buffer). A model server is user code, so heads, chunk lines and time are bou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
 from typing import Final
 
@@ -50,7 +50,7 @@ class AnswerStream:
         connection: _Connection,
         sent_at: float,
         ends_at: float,
-        heard: Callable[[], Heard],
+        heard: Heard,
     ) -> None:
         self.head = head
         self.status = head.status
@@ -79,7 +79,7 @@ class AnswerStream:
                     piece = await anext(body, None)
                 if piece is None:
                     if captured is not None:
-                        await captured.end(self._heard(), self.status, self.head.headers)
+                        await captured.end(self._heard, self.status, self.head.headers)
                     return
                 if captured is not None:
                     captured.add(piece)
@@ -183,10 +183,10 @@ class _Connection:
 
 
 async def stream(
-    invoker: Invoker, key: Key, wanted: Wanted, data: Data, heard: Callable[[], Heard]
+    invoker: Invoker, key: Key, wanted: Wanted, data: Data, heard: Heard
 ) -> tuple[str, AnswerStream | Outcome]:
     """Send ``data`` where ``wanted`` says: the variant's name and the beginning of an answer, or what came instead.
-    ``heard`` tells what to capture of the request."""
+    ``heard`` is what to capture of the request."""
     choosing = invoker.choosing(key, wanted)
     try:
         while True:
@@ -208,9 +208,7 @@ async def stream(
         return choosing.name, error
 
 
-async def _begun(
-    invoker: Invoker, choosing: Choosing, target: Target, data: Data, heard: Callable[[], Heard]
-) -> AnswerStream:
+async def _begun(invoker: Invoker, choosing: Choosing, target: Target, data: Data, heard: Heard) -> AnswerStream:
     sent_at = perf_counter()
     ends_at = asyncio.get_running_loop().time() + invoker.stream_seconds
     try:

@@ -15,7 +15,7 @@ from cloche.aws.operation import Caller
 from cloche.aws.routing import route
 from cloche.aws.signing.alike import DATE, Alike
 from cloche.aws.signing.refusals import Family, family_of
-from cloche.engines.hosting import ANY, COMPONENT, Answer, Heard, Outcome, Told, Wanted, request_bytes, request_head
+from cloche.engines.hosting import ANY, COMPONENT, Answer, Outcome, Told, Wanted, request_bytes, request_head
 from cloche.engines.hosting.router import Key
 from cloche.server.app import Chain
 from cloche.server.quick.alike import Alikeness, alike_cycle
@@ -113,7 +113,9 @@ def _has_plain_members(headers: Headers) -> bool:
 
 
 class InvokeCycle(QuickCycle):
-    __slots__ = ("_asked", "_body", "_name", "_quick", "_region", "_sight", "_told")
+    """``body``, ``id`` and ``told`` are what is captured of it (``Heard``)."""
+
+    __slots__ = ("_asked", "_name", "_quick", "_region", "_sight", "id", "told")
 
     def __init__(
         self,
@@ -131,8 +133,8 @@ class InvokeCycle(QuickCycle):
         """The endpoint, or the component on it."""
         self._region = ""
         self._sight = sight
-        self._body = b""
-        self._told = NOTHING_TOLD
+        self.id = b""
+        self.told = NOTHING_TOLD
 
     def names(self) -> tuple[str, str]:
         return SERVICE, OPERATION
@@ -170,12 +172,9 @@ class InvokeCycle(QuickCycle):
         """Ask whether the caller may, then the model."""
         chain = self.chain
         chain.authorize.may(form.caller, form.region, SERVICE, OPERATION)
-        self._body, self._told = body, form.told
+        self.id, self.told = self.exchange.request_id.encode(), form.told
         data = request_bytes(form.head, body)
-        chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self._heard)
-
-    def _heard(self) -> Heard:
-        return self._body, self.exchange.request_id, self._told
+        chain.parts.hosting.invoker.send(form.key, form.wanted, data, self._answered, self)
 
     def _answered(self, variant: str, outcome: Outcome) -> None:
         """The model server has answered, or will not."""
@@ -186,7 +185,7 @@ class InvokeCycle(QuickCycle):
             return
         content_type = outcome.header(b"content-type") or b"application/octet-stream"
         block = b"x-amzn-requestid: %b\r\ncontent-type: %b\r\nx-amzn-invoked-production-variant: %b\r\n" % (
-            exchange.request_id.encode(),
+            self.id,
             content_type,
             variant.encode(),
         )

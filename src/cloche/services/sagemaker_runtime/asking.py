@@ -8,7 +8,7 @@ from typing import Final
 
 from cloche.aws.errors import AwsError
 from cloche.aws.operation import Context, Members
-from cloche.engines.hosting import COMPONENT, Heard, Wanted, request_bytes, request_head
+from cloche.engines.hosting import COMPONENT, Known, Wanted, request_bytes, request_head
 from cloche.foundation.errors import Invalid, NotSupported
 
 REFUSED: Final = {
@@ -33,7 +33,7 @@ class Asked:
     key: tuple[str, str, str]
     wanted: Wanted
     data: tuple[bytes, ...]
-    heard: Heard
+    heard: Known
 
     @property
     def name(self) -> str:
@@ -65,7 +65,7 @@ async def asked(ctx: Context, request: Members) -> Asked:
         if not instance:
             raise session_unknown(key[2])
     type, id, attributes = (request.get(name) or "" for name in ("ContentType", "InferenceId", "CustomAttributes"))
-    heard = body, ctx.request_id, (type, id, attributes)
+    heard = Known(body, ctx.request_id.encode(), (type, id, attributes))
     wanted = Wanted(request.get("TargetVariant") or "", instance, request.get("TargetContainerHostname") or "")
     return Asked(key, wanted, data, heard)
 

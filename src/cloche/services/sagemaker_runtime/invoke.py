@@ -15,7 +15,7 @@ async def invoke_endpoint(ctx: Context, request: Members) -> Members:
     question = await asked(ctx, request)
     where = {"name": question.name, "account": ctx.account, "region": ctx.region}
     variant, outcome = await ctx.parts.hosting.invoker.invoke(
-        question.key, question.wanted, question.data, lambda: question.heard
+        question.key, question.wanted, question.data, question.heard
     )
     if not isinstance(outcome, Answer) or not 200 <= outcome.status < 300:
         raise refusal(outcome, variant, **where)

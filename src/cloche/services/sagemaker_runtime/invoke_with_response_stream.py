@@ -18,7 +18,7 @@ async def invoke_endpoint_with_response_stream(ctx: Context, request: Members) -
     question = await asked(ctx, request)
     where = {"name": question.name, "account": ctx.account, "region": ctx.region}
     invoker = ctx.parts.hosting.invoker
-    variant, outcome = await stream(invoker, question.key, question.wanted, question.data, lambda: question.heard)
+    variant, outcome = await stream(invoker, question.key, question.wanted, question.data, question.heard)
     if not isinstance(outcome, AnswerStream):
         raise refusal(outcome, variant, **where)
     try:

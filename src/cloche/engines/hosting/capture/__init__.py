@@ -7,9 +7,10 @@ whole (its answer was not sent), and stores them.
 """
 
 from cloche.engines.hosting.capture.captures import Captures
-from cloche.engines.hosting.capture.lines import Heard, Told
+from cloche.engines.hosting.capture.heard import Heard, Known
+from cloche.engines.hosting.capture.lines import Told
 from cloche.engines.hosting.capture.plan import CapturePlan
 from cloche.engines.hosting.capture.recorder import Recorder
 from cloche.engines.hosting.capture.stream import Captured
 
-__all__ = ["CapturePlan", "Captured", "Captures", "Heard", "Recorder", "Told"]
+__all__ = ["CapturePlan", "Captured", "Captures", "Heard", "Known", "Recorder", "Told"]

@@ -11,8 +11,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from cloche.engines.hosting.answer import Answer, Headers
-from cloche.engines.hosting.capture.lines import EMPTY, MARK, Heard, Told, facts_entry, request_entry
+from cloche.engines.hosting.answer import Answer
+from cloche.engines.hosting.capture.heard import Heard
+from cloche.engines.hosting.capture.lines import EMPTY, MARK, Told, facts_entry, request_entry
 from cloche.engines.hosting.capture.plan import CapturePlan
 from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, this_boot, write_whole
 
@@ -29,6 +30,10 @@ QUIET_SECONDS: Final = 1.0
 seconds, and steady traffic does not make one of every request. AWS's own files are about a minute apart."""
 
 
+Take = Callable[[Heard, Answer, float], bool]
+"""See ``Recorder.take``."""
+
+
 class Recorder:
     """``endpoint`` is its ARN. On the event loop, but for ``seal`` and ``turned``."""
 
@@ -36,16 +41,12 @@ class Recorder:
         self.plan = plan
         self.variant = variant
         self._captures = captures
-        self.wants: Callable[[int], bool] = SUCCESSES.__contains__ if plan.percentage >= 100 else self._draws
-        """Whether to capture a request with an answer of that status: a success, and chosen by lot."""
         self._time = captures.clock.time
         self._account = account
         self._endpoint = endpoint
-        self._takes_both = plan.input and plan.output
-        self._facts = b""
-        self._told: Told | None = None
-        self._headers: Headers | None = None
-        """Of the last request and its answer: what ``_facts`` hold for."""
+        self._share = plan.percentage / 100
+        self._facts = EMPTY
+        """Those that stand last in the file."""
         self._turns_at = float("-inf")
         """When Cloche's clock has another second, by ``perf_counter``."""
         self._second = 0
@@ -58,55 +59,98 @@ class Recorder:
         self._add: Callable[[bytes], object] = nowhere
         """Of that file."""
         self._lost = 0
+        self.take: Take = self._drawn(self.take_chosen)
+        """Write down the record of a request and its answer, which came ``at`` (by ``perf_counter``), if it is to be
+        captured: a success, and chosen by lot. ``False``: it is a long one, and nothing is written; see
+        ``take_apart``."""
 
-    def _draws(self, status: int) -> bool:
-        return status in SUCCESSES and random.random() * 100 < self.plan.percentage  # noqa: S311
+    def wants(self, status: int) -> bool:
+        """Whether to capture a request with an answer of that status."""
+        return status in SUCCESSES and random.random() < self._share  # noqa: S311
 
     def turned(self) -> None:
         """Cloche's clock has been turned. From any thread."""
         self._turns_at = float("-inf")
+        self.take = self._drawn(self.take_chosen)
 
-    def take(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None], at: float) -> None:
-        """Write the record down, then hand ``answer``, which came ``at`` (by ``perf_counter``), on with the variant's
-        name; at once, unless it is a long one."""
+    def take_chosen(self, heard: Heard, answer: Answer, at: float) -> bool:
+        """``take`` without the lot."""
+        if answer.status not in SUCCESSES:
+            return True
+        if len(heard.body) + len(answer.body) > APART_BYTES_MIN:
+            return False
         if at >= self._turns_at:
             self._turn(at)
-        body, event_id, told = heard
-        output = answer.body
-        if len(body) + len(output) > APART_BYTES_MIN:
-            self._take_apart(heard, answer, given)
-            return
-        if not self._takes_both:
-            body, output = body if self.plan.input else EMPTY, output if self.plan.output else EMPTY
+        turns_at, spool = self._turns_at, self._spool
+        facts = self._facts_of(heard.told, answer)
+        entry = request_entry(heard.id, *self._sides(heard, answer))
         try:
             add = self._add
-            if told is not self._told or answer.headers is not self._headers:
-                self._look(told, answer)
-                add(self._facts)
-            add(event_id.encode().join((EMPTY, body, output, EMPTY)))
+            if facts != self._facts:
+                add(facts)
+                self._facts = facts
+            add(entry)
             add(MARK)
         except ValueError:  # there is no file, or no room in it
-            self._open(request_entry(event_id, body, output) + MARK)
-        given(self.variant, answer)
+            spool = self._open(facts, entry + MARK)
+        if spool is not None:
+            self.take = self._drawn(self._alike(heard.told, answer, turns_at, spool))
+            if self._spool is not spool or self._turns_at != turns_at:  # sealed, or turned, meanwhile
+                self.take = self._drawn(self.take_chosen)
+        return True
 
-    def _look(self, told: Told, answer: Answer) -> None:
-        """At a request of another form than the last, or an answer with another head."""
-        self._facts = self._facts_of(told, answer)
-        self._told, self._headers = told, answer.headers
+    def _drawn(self, take: Take) -> Take:
+        share, draw = self._share, random.random
+        if share >= 1:
+            return take
+        return lambda heard, answer, at: draw() >= share or take(heard, answer, at)
+
+    def _alike(self, told: Told, first: Answer, turns_at: float, spool: Spool) -> Take:
+        """Takes requests like the last into that file, in that second, in as few steps as there can be: this is done
+        for every request. An answer with the last one's headers, the very list, has its status, too."""
+        headers, content_type = first.headers, first.header(b"content-type")
+        add, others = spool.add, self.take_chosen
+        asked, given = self.plan.input, self.plan.output
+
+        def take(heard: Heard, answer: Answer, at: float) -> bool:
+            nonlocal headers
+            if answer.headers is not headers:
+                if answer.header(b"content-type") != content_type or answer.status not in SUCCESSES:
+                    return others(heard, answer, at)
+                headers = answer.headers
+            if at >= turns_at or (heard.told is not told and heard.told != told):
+                return others(heard, answer, at)
+            entry = heard.id.join((EMPTY, heard.body if asked else EMPTY, answer.body if given else EMPTY, EMPTY))
+            if len(entry) > APART_BYTES_MIN:
+                return others(heard, answer, at)
+            try:
+                add(entry)
+                add(MARK)
+            except ValueError:  # it is full, or sealed
+                return others(heard, answer, at)
+            return True
+
+        return take
+
+    def _sides(self, heard: Heard, answer: Answer) -> tuple[bytes, bytes]:
+        """What of the two bodies is captured."""
+        return heard.body if self.plan.input else EMPTY, answer.body if self.plan.output else EMPTY
 
     def _facts_of(self, told: Told, answer: Answer) -> bytes:
         return facts_entry(told, (answer.header(b"content-type") or b"").decode("latin-1"), self._moment)
 
-    def _take_apart(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
-        """The same for a long record, in a thread and as a file of its own: nobody else waits for it."""
+    def take_apart(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
+        """Write a long record down, in a thread and as a file of its own, since nobody else should wait for it; then
+        hand ``answer`` on with the variant's name."""
+        if (at := time.perf_counter()) >= self._turns_at:
+            self._turn(at)
         path, label = self._captures.path(), self._label()
-        body, event_id, told = heard
-        facts = self._facts_of(told, answer)
-        kept = body if self.plan.input else EMPTY, answer.body if self.plan.output else EMPTY
+        facts = self._facts_of(heard.told, answer)
+        entry = request_entry(heard.id, *self._sides(heard, answer))
 
         def write() -> None:
             self._captures.reserve()
-            size = write_whole(path, label, facts + request_entry(event_id, *kept) + MARK)
+            size = write_whole(path, label, facts + entry + MARK)
             self._captures.written(path, size)
 
         def written(work: asyncio.Future[None]) -> None:
@@ -130,11 +174,10 @@ class Recorder:
             self.seal()
             self._hour = hour
         self._moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
-        self._told = None
 
-    def _open(self, entry: bytes) -> None:
+    def _open(self, facts: bytes, entry: bytes) -> Spool | None:
         """Begin another file with the request. If there can be none, its record is lost."""
-        label, data = self._label(), self._facts + entry
+        label, data = self._label(), facts + entry
         with self._lock:
             if self._spool is not None:
                 self._close(self._spool)
@@ -142,13 +185,14 @@ class Recorder:
                 spool = self._captures.empty(len(label.line()) + len(data))
             except OSError as error:
                 self._failed(error)
-                return
+                return None
             spool.begin(label, data)
-            self._spool, self._add = spool, spool.add
+            self._spool, self._add, self._facts = spool, spool.add, facts
             self._captures.opened(self, spool)
         if self._lost:
             log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
             self._lost = 0
+        return spool
 
     def _label(self) -> Label:
         """The key has the time of the file's first record."""
@@ -176,5 +220,6 @@ class Recorder:
     def _close(self, spool: Spool) -> None:
         """With the lock."""
         self._spool, self._add = None, nowhere
+        self.take = self._drawn(self.take_chosen)  # what has been taken so far knows a file that others may fill next
         spool.seal()
         self._captures.closed(self, spool)

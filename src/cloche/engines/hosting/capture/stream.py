@@ -7,7 +7,7 @@ import logging
 from time import perf_counter
 
 from cloche.engines.hosting.answer import Answer, Headers
-from cloche.engines.hosting.capture.lines import Heard
+from cloche.engines.hosting.capture.heard import Heard
 from cloche.engines.hosting.capture.recorder import Recorder
 from cloche.foundation.limits import INVOKE_BODY_BYTES_MAX
 
@@ -35,11 +35,14 @@ class Captured:
         if self._size > INVOKE_BODY_BYTES_MAX:
             log.warning("a streamed answer of %d bytes is too long to be captured", self._size)
             return
+        answer = Answer(status, headers, b"".join(self._pieces))
+        if self._recorder.take_chosen(heard, answer, perf_counter()):
+            return
         written = asyncio.get_running_loop().create_future()
 
         def given(variant: str, answer: Answer) -> None:
             if not written.done():
                 written.set_result(None)
 
-        self._recorder.take(heard, Answer(status, headers, b"".join(self._pieces)), given, perf_counter())
+        self._recorder.take_apart(heard, answer, given)
         await written
