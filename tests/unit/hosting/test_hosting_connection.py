@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.connection import Full, Pool, TimedOut, Unanswered, Unreachable
@@ -215,3 +217,69 @@ def test_a_large_body_goes_both_ways(tmp_path: Path) -> None:
         assert (await ask(pool, body)).body == body
 
     run(tmp_path / "s", echo, scenario)
+
+
+# -- a server that dies: what it has not read whole may be asked of another ---------------------------------------
+
+
+ENDS = pytest.mark.parametrize(
+    ("size", "read", "told"),
+    [
+        (10, 0, Unreachable),
+        (10, 50, Unreachable),
+        (10, None, Unanswered),
+        (6_000_000, 0, Unreachable),
+        (6_000_000, 100_000, Unreachable),
+        (6_000_000, None, Unreachable),
+    ],
+    ids=["nothing", "a part", "all", "nothing of much", "a part of much", "all that was sent of much"],
+)
+"""A body's size, how much of the request the server reads before it ends (``None``: all that has been sent), and what
+is told of it then."""
+LOOPS = pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+
+
+class Dying:
+    """A server that takes one connection, reads ``read`` of it, and ends."""
+
+    def __init__(self, path: Path, read: int | None) -> None:
+        self._left = 10_000_000 if read is None else read
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+
+    async def end(self) -> None:
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._listener, asked.set)
+        await asked.wait()
+        loop.remove_reader(self._listener)
+        connection, _ = self._listener.accept()
+        with connection, self._listener:
+            await asyncio.sleep(0.05)  # the client's loop, which is this one, sends what the socket takes
+            connection.setblocking(False)
+            while self._left:
+                try:
+                    self._left -= len(connection.recv(min(self._left, 65_536)))
+                except BlockingIOError:
+                    return
+
+
+@LOOPS
+@ENDS
+def test_what_a_dying_server_has_not_read_whole_may_be_asked_of_another(
+    tmp_path: Path,
+    factory: Callable[[], asyncio.AbstractEventLoop],
+    size: int,
+    read: int | None,
+    told: type[Exception],
+) -> None:
+    async def scenario() -> None:
+        server, pool = Dying(tmp_path / "s", read), Pool(str(tmp_path / "s"), asyncio.get_running_loop())
+        answer = ask(pool, b"x" * size)
+        await server.end()
+        with pytest.raises(told):
+            await answer
+        assert pool.outstanding == 0
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(scenario(), 20))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_hosting_connection import Toy, answering, read_request
+from test_hosting_connection import ENDS, LOOPS, Dying, Toy, answering, read_request
 
 from cloche.engines.hosting.choosing import NothingServes, SessionUnknown
-from cloche.engines.hosting.connection import TimedOut, Unanswered
+from cloche.engines.hosting.connection import TimedOut, Unanswered, Unreachable
 from cloche.engines.hosting.invocation import Invoker, Outcome
 from cloche.engines.hosting.router import ANY, Route, Router, Target, Variant, Wanted
 from cloche.engines.hosting.streaming import AnswerStream, stream
@@ -33,8 +33,8 @@ class Way:
         router.put(KEY, Route([Variant("v", 1.0, self.targets, self.traffic)]))
         self.invoker = Invoker(router, lambda key, instance: None, stream_seconds=seconds, recovery_seconds=recovery)
 
-    async def ask(self, wanted: Wanted = ANY) -> AnswerStream | Outcome:
-        return (await stream(self.invoker, KEY, wanted, REQUEST, lambda: HEARD))[1]
+    async def ask(self, wanted: Wanted = ANY, data: tuple[bytes, ...] = REQUEST) -> AnswerStream | Outcome:
+        return (await stream(self.invoker, KEY, wanted, data, lambda: HEARD))[1]
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -182,3 +182,23 @@ def test_an_instance_that_is_wanted_is_the_one_that_is_asked(tmp_path: Path) -> 
             assert isinstance(await way.ask(Wanted("w", "1")), SessionUnknown)
 
     run(story())
+
+
+@LOOPS
+@ENDS
+def test_what_a_dying_server_has_not_read_whole_is_looked_for_elsewhere(
+    tmp_path: Path,
+    factory: Callable[[], asyncio.AbstractEventLoop],
+    size: int,
+    read: int | None,
+    told: type[Exception],
+) -> None:
+    async def scenario() -> None:
+        server, way = Dying(tmp_path / "s", read), Way(tmp_path / "s")
+        head = b"POST /invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size
+        answer = asyncio.ensure_future(way.ask(data=(head, b"x" * size)))
+        await server.end()
+        assert isinstance(await answer, NothingServes if told is Unreachable else told), "there is no other"
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(scenario(), 20))

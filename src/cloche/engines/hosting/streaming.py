@@ -143,9 +143,16 @@ class _Connection:
             except (ConnectionResetError, BrokenPipeError) as error:
                 raise Unreachable("the connection was closed before the request was read") from error
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, BadAnswer) as error:
+                if isinstance(error, asyncio.IncompleteReadError) and not error.partial and self._is_unsent():
+                    raise Unreachable("the connection was closed before the request was sent") from error
                 raise Unanswered(str(error)) from error
             if head is not None:
                 return head
+
+    def _is_unsent(self) -> bool:
+        """Some of the request still waits, or could not be written: then the transport closes of itself."""
+        transport = self._writer.transport
+        return transport.is_closing() or transport.get_write_buffer_size() > 0
 
     async def body(self, head: Head) -> AsyncIterator[bytes]:
         """Raises ``EOFError``, ``OSError`` and ``BadAnswer``."""

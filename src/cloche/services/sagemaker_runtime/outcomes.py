@@ -39,6 +39,9 @@ TIMED_OUT: Final = (
     "each container in Amazon CloudWatch, resolve the issue, and try again."
 )
 """RamVegiraju/SageMaker-Deployment#3 (with status 0)."""
+NO_RESPONSE: Final = "Amazon SageMaker could not get a response from the {name} endpoint. ({why}.)"
+"""Where the model's process ended at the request: aws/amazon-sagemaker-examples#2815 and #3089, with status 0. What AWS
+guesses there of high utilization is left out; what came about, in brackets, is Cloche's."""
 MESSAGE_BYTES_MAX: Final = 8_192
 _SAID: Final = {
     ScaledToNone: "{asked} has no copies to answer requests with.",
@@ -75,7 +78,7 @@ def refusal(outcome: Outcome, variant: str, *, name: str, account: str, region: 
     if isinstance(outcome, TimedOut):
         return model_error(0, TIMED_OUT, name=name, account=account, region=region)
     if isinstance(outcome, Unanswered):
-        text = f"The model server ended the connection before it had answered ({outcome})."
+        text = NO_RESPONSE.format(name=endpoint, why=outcome)
         return model_error(0, text, name=name, account=account, region=region)
     return AwsError(
         "InternalFailure",
