@@ -70,7 +70,8 @@ def test_an_endpoint_that_is_not_there(hosting: Hosting) -> None:
 
 def test_a_model_that_answers_too_late_or_not_at_all_has_status_0() -> None:
     """Of two outcomes that take a minute, or a crash, to come about; how they do is ``tests/unit/hosting``'s."""
-    for outcome, words in ((TimedOut("late"), "invocation timed out"), (Unanswered("gone"), "from the slow endpoint. (gone.)")):
+    gone = "could not get a response from the slow endpoint. (gone.)"
+    for outcome, words in ((TimedOut("late"), "invocation timed out"), (Unanswered("gone"), gone)):
         error = refusal(outcome, "All", name="slow", account="123456789012", region="us-east-1")
         assert (error.code, error.status, error.fields["OriginalStatusCode"]) == ("ModelError", 424, 0)
         assert words in error.fields["OriginalMessage"] and error.message.startswith("Received server error (0) from")
