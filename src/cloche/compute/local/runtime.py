@@ -35,6 +35,7 @@ from cloche.compute.local.standby import Standby
 from cloche.compute.local.usage import usage_of
 from cloche.compute.local.watcher import Watcher
 from cloche.compute.runtime import Capabilities, Ended, Limits, Lost, Observation, ProcessSpec, Running, Usage
+from cloche.foundation.apart import keep_apart
 from cloche.foundation.descriptors import is_readable
 from cloche.foundation.errors import Broken, Invalid
 from cloche.foundation.limits import LOG_BYTES_PER_JOB_MAX
@@ -70,6 +71,7 @@ class LocalRuntime:
         self._etc = run_dir / ".etc"
         self.control_groups = cgroups.found() if self._bwrap else cgroups.ControlGroups()
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keep_apart(run_dir)
         self._runner = box.compiled_runner(run_dir.resolve() / ".runner")
         self._nursery = Nursery(box.runner_command(self._runner, "nursery"))
         self._listeners: list[Callable[[str], None]] = []

@@ -29,6 +29,7 @@ from cloche.compute.local.handing_over import INPUTS
 from cloche.compute.local.nursery import Nursery
 from cloche.compute.local.shape import PROGRAM, Shape
 from cloche.compute.runtime import Mount, ProcessSpec
+from cloche.foundation.apart import keep_apart
 from cloche.foundation.descriptors import is_readable
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Standby:
         self._thread: threading.Thread | None = None
         self._closed = False
         folder.mkdir(mode=0o700, exist_ok=True)
+        keep_apart(folder)
         _sweep(folder)
 
     def take(self, shape: Shape, folder: Path) -> Ready | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cloche.engines.processing.driver import ProcessingDriver, first_data
 from cloche.engines.processing.machine import KIND, MARK, PLACED, STOP_ASKED, WAITING, State
 from cloche.engines.processing.plan import Plan
+from cloche.foundation.apart import keep_apart
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.equipment import Equipment
@@ -24,6 +25,7 @@ class Processing:
 
     def __init__(self, folder: Path, equipment: Equipment) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keep_apart(folder)
         self._equipment = equipment
         self._reconciler = equipment.reconciler
         self._cleaner = Cleaner(MARK, folder, equipment.runtime, equipment.credentials.forget)

@@ -13,6 +13,7 @@ from cloche.engines.training.machine import AWAY, INTERRUPT_ASKED, KIND, PLACED,
 from cloche.engines.training.plan import Plan
 from cloche.engines.training.publish import TrainingState, state_of
 from cloche.engines.training.warm_pools import WarmPools
+from cloche.foundation.apart import keep_apart
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.equipment import Equipment
@@ -35,6 +36,7 @@ class Training:
         self._processes: dict[str, str] = {}
         self.runtime = equipment.runtime
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keep_apart(folder)
         self._pools = WarmPools(
             folder.with_name("warm-pools"), equipment.reconciler, equipment.clock, equipment.after_commit
         )

@@ -9,6 +9,7 @@ from cloche.engines.transform import runs
 from cloche.engines.transform.driver import TransformDriver
 from cloche.engines.transform.machine import KIND, PLACED, STOP_ASKED, WAITING, State
 from cloche.engines.transform.plan import Plan
+from cloche.foundation.apart import keep_apart
 from cloche.foundation.errors import Conflict, NotFound
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.equipment import Equipment
@@ -31,6 +32,7 @@ class Transforms:
         self._processes: dict[str, str] = {}
         self.runtime = equipment.runtime
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keep_apart(folder)
         equipment.places.add(KIND, Queue(PLACED, WAITING))
         self._driver = TransformDriver(folder, sockets, equipment, self._cleaner, self._processes)
         self._reconciler.add(self._driver)
