@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture import CapturePlan, Captures, Known, Recorder
-from cloche.engines.hosting.capture.lines import Lines, Told
+from cloche.engines.hosting.capture.lines import Dividers, Lines, Told
 from cloche.foundation.clock import SystemClock, from_epoch
 from cloche.foundation.ids import request_id
 from cloche.storage import objects
@@ -25,6 +25,9 @@ ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:endpoint/e"
 PLAN = CapturePlan(
     True, 100, "s3://captured/p", "captured", "p", "", True, True, ("text/csv",), ("application/json", "a/b+json")
 )
+DRAWN = "ABCDEFGHIJKLMNOPQRST"
+DIVIDERS = Dividers(DRAWN)
+FACTS = DIVIDERS.facts_entry(("text/csv", "", ""), "text/csv", "t")
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
 
 
@@ -124,4 +127,9 @@ def answer(body: bytes, type: bytes = b"text/csv") -> Answer:
 
 
 def line(body: bytes, told: Told, output: bytes, answered: str = "text/csv", id: str = "id", at: str = "t") -> bytes:
-    return Lines(PLAN.form()).maker(told, answered, at)(id.encode(), body, output)
+    return Lines(PLAN.form(), DRAWN).maker(told, answered, at)(entry(body, output, id))
+
+
+def entry(body: bytes, output: bytes = b"", id: str = "") -> bytes:
+    """Of a request, whole."""
+    return DIVIDERS.request_entry((id or request_id()).encode(), body, output) + DIVIDERS.mark

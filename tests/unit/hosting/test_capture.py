@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from capture_world import ACCOUNT, ARN, NOON, PLAN, World, answer, heard, line
+from capture_world import ACCOUNT, ARN, DIVIDERS, DRAWN, FACTS, NOON, PLAN, World, answer, entry, heard, line
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture import CapturePlan, Known
 from cloche.engines.hosting.capture import captures as captures_module
+from cloche.engines.hosting.capture import lines as lines_module
 from cloche.engines.hosting.capture import recorder as recorder_module
 from cloche.engines.hosting.capture import spool as spool_module
-from cloche.engines.hosting.capture.lines import MARK, OCTETS, Lines, facts_entry, request_entry
+from cloche.engines.hosting.capture.lines import OCTETS, Lines
 from cloche.engines.hosting.capture.spool import Label, Spool
 from cloche.foundation.ids import request_id
 
@@ -78,6 +79,30 @@ def test_text_that_is_no_utf_8_is_kept_as_base64() -> None:
         "encoding": "BASE64",
     }
     assert sides["endpointOutput"]["encoding"] == "CSV"
+
+
+BODIES = st.one_of(
+    st.sampled_from([b"1,2\n", b'"\\\0', "ä\u2028".encode(), b"\xff", b"[]", b"", DRAWN[:9].encode()]), st.binary()
+)
+TOLD = st.sampled_from([("text/csv", "", ""), ("text/csv", 'an "id"', "x"), ("b/c", "", "")])
+
+
+@given(st.lists(st.tuples(TOLD, BODIES, BODIES), min_size=1), st.integers(1, 400), st.integers(0, 50))
+def test_lines_made_together_are_those_made_alone(
+    requests: list[tuple[tuple[str, str, str], bytes, bytes]], block: int, torn: int
+) -> None:
+    """Wherever the blocks end, with facts between them, and a last request that is not whole."""
+    data, wanted, last = b"label", b"", None
+    for number, (told, body, output) in enumerate(requests):
+        id = f"{number:036}"
+        if told != last:
+            data += DIVIDERS.facts_entry(told, "text/csv", "t")
+        data, last = data + entry(body, output, id), told
+        wanted += line(body, told, output, id=id)
+    data += entry(b"torn")[:torn]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "BLOCK_BYTES", block)
+        assert b"".join(Lines(PLAN.form(), DRAWN).of(data, 5)) == wanted
 
 
 # -- files ------------------------------------------------------------------------------------------------------
@@ -152,18 +177,17 @@ def test_a_file_that_is_sealed_at_any_moment_has_each_record_once(
     assert sorted(each for inputs in found.values() for each in inputs) == sorted(body.decode() for body in bodies)
 
 
-FACTS = facts_entry(("text/csv", "", ""), "text/csv", "t")
+MARK = DIVIDERS.mark
 
 
-def entry(body: bytes, output: bytes = b"") -> bytes:
-    return request_entry(request_id().encode(), body, output) + MARK
-
-
-@pytest.mark.parametrize("late", [FACTS + entry(b"2"), FACTS, entry(b"2") + entry(b"3"), entry(b"2")[:-1], b""])
+@pytest.mark.parametrize(
+    "late", [FACTS + entry(b"2"), FACTS, entry(b"2") + entry(b"3"), entry(b"2")[: -len(MARK)], b""]
+)
 def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path, late: bytes) -> None:
     spool = Spool(tmp_path / "a.jsonl", 2 * PAGESIZE)
-    label = Label(ACCOUNT, ARN, "captured", "key", PLAN.form())
-    spool.begin(label, FACTS + entry(b"1")[:-1])
+    label = Label(ACCOUNT, ARN, "captured", "key", PLAN.form(), DRAWN, "")
+    spool.begin(label, DIVIDERS, FACTS + entry(b"0")[: -len(MARK)])
+    spool.add(entry(b"1")[: -len(MARK)])
 
     class Meanwhile:
         """The map, to which another thread adds as soon as somebody has asked for its end."""
@@ -192,14 +216,13 @@ def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path, late: byt
     with pytest.raises(ValueError, match="out of range"):
         spool.add(MARK)
     data, begin = spool.data()
-    assert data.endswith(MARK + late) and len(list(Lines(PLAN.form()).of(data, begin))) == 1 + late.count(
-        MARK
-    ) - late.count(FACTS)
+    assert data.endswith(MARK + late)
+    assert b"".join(Lines(PLAN.form(), DRAWN).of(data, begin)).count(b"\n") == 2 + late.count(MARK)
     spool.clear()
     assert not mapped[:].strip(b"\0")
     with pytest.raises(ValueError, match="out of range"):
         spool.add(MARK)
-    spool.begin(label, FACTS + b"x" * (PAGESIZE - len(FACTS)))
+    spool.begin(label, DIVIDERS, FACTS + b"x" * (PAGESIZE - len(FACTS) - len(MARK)))
     spool.seal()
     assert spool.size == spool.length  # it is full, so no zero ends it
     spool.remove()
@@ -326,7 +349,7 @@ def killed(world: World, *bodies: bytes) -> Path:
     """The file of a server that was killed after it had captured ``bodies``."""
     world.captures.stop()
     key = "p/e/v/2026/05/01/12/00-00-000-x.jsonl"
-    label = Label(ACCOUNT, ARN, "captured", key, PLAN.form(), spool_module.this_boot())
+    label = Label(ACCOUNT, ARN, "captured", key, PLAN.form(), DRAWN, spool_module.this_boot())
     path = world.folder / "captured" / "left.jsonl"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(label.line() + FACTS + b"".join(map(entry, bodies)))
@@ -375,7 +398,7 @@ def test_a_file_is_filled_again_and_holds_nothing_of_what_it_held(world: World) 
     (path,) = (world.folder / "captured").iterdir()
     assert not path.read_bytes().strip(b"\0")
     world.take(b"3")
-    assert path.read_bytes().rstrip(b"\0").endswith(MARK)
+    assert path.read_bytes().rstrip(b"\0").endswith(b"D"), "a mark"
     assert sorted(world.stored().values()) == [["1" * 5000, "2"], ["3"]]
     assert list((world.folder / "captured").iterdir()) == [path]
     world.captures.drop(ARN)
@@ -402,16 +425,6 @@ def test_blocks_that_a_power_failure_emptied_go_and_what_stands_before_them_stay
     path.write_bytes(content[: 2 * PAGESIZE] + bytes(PAGESIZE) + content[3 * PAGESIZE :])
     world.open()
     assert list(world.stored().values()) == [["1"]]
-
-
-def test_lines_that_an_older_server_left_are_delivered_as_they_are(world: World) -> None:
-    path = killed(world)
-    label = Label(ACCOUNT, ARN, "captured", "old.jsonl").line().partition(b',"form":')[0] + b"}"
-    made = line(b"1", ("text/csv", "", ""), b"2") + line(b"3", ("", "", ""), b"4")
-    path.write_bytes(label.ljust(PAGESIZE - 1) + MARK + made)
-    world.open()
-    assert world.stored_keys() == ["old.jsonl"]
-    assert world.objects.read_bytes("captured", "old.jsonl", size_max=10**6) == made
 
 
 def test_what_was_stored_before_the_kill_is_not_stored_again(world: World) -> None:

@@ -66,7 +66,7 @@ class Delivery:
             data, begin = source.data()
         else:
             data, begin = source.read_bytes(), read_label(source)[1]
-        if text := b"".join(Lines(label.form).of(data, begin)):
+        if text := b"".join(Lines(label.form, label.drawn).of(data, begin)):
             self._objects.put_bytes(label.bucket, label.key, text, condition=ONCE)
 
     def _adopt(self, label: Label, made: Made) -> None:

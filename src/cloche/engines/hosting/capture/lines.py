@@ -7,16 +7,17 @@ its parameters, since those lines have ``text/csv; charset=utf-8`` as CSV under 
 
 A body that is called text and is not UTF-8 has no form in JSON; it is kept as BASE64, so that no byte is lost.
 
-What is kept is a row of entries, each of which ends with a line break. Facts (``facts_entry``) hold for the requests
-behind them. A request is its id, its body, the id, the answer's body, the id: nobody could know the id when he wrote
-the body, so it divides them whatever they are. A whole line, as an older server left it, is an entry, too.
+What is kept is a row of entries. Facts (``facts_entry``) hold for the requests behind them. A request is its body, the
+answer's, the id, and behind each of them stands a divider of the file's own: drawn by chance when the file is begun,
+and known to nobody who writes a body. So lines are made of many requests at once: they are text, which is escaped in
+one call, and then each kind of divider is replaced by what stands there in the lines.
 
 This module is what the press runs (``press``), so it imports nothing else of the server.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,11 +31,8 @@ OCTETS: Final = "application/octet-stream"
 ID_BYTES: Final = 36
 """Of a request's id, a UUID."""
 EMPTY: Final = b""
-BEGINNINGS: Final = b"[{"
-"""Of facts, and of a whole line."""
-LINE_BEGIN: Final = BEGINNINGS[1]
-MARK: Final = b"\n"
-"""Added behind a request's entry: what is marked is whole."""
+BLOCK_BYTES: Final = 64 * 1024
+"""Of entries whose lines are made at once: all that is made on the way stays in the processor's nearer memory."""
 
 Told = tuple[str, str, str]
 """What a request's headers tell: content type, inference id, custom attributes."""
@@ -43,28 +41,34 @@ quoted: Final[Callable[[str], bytes]] = orjson.dumps
 """A JSON string: escaped where JSON demands it and nowhere else, as AWS's writer does."""
 
 
-def facts_entry(told: Told, answered: str, at: str) -> bytes:
-    """``answered`` is the answer's content type, ``at`` the time."""
-    return orjson.dumps((*told, answered, at)) + MARK
+class Dividers:
+    """Of the file for which these characters were drawn. ``mark`` is added when all else of a request is
+    there: what is marked is whole."""
 
+    __slots__ = ("answered", "asked", "drawn", "facts", "mark")
 
-def request_entry(id: bytes, body: bytes, output: bytes) -> bytes:
-    """Without its mark. The event loop does the same by itself."""
-    return id.join((EMPTY, body, output, EMPTY))
+    def __init__(self, drawn: str) -> None:
+        self.drawn = drawn.encode()
+        self.facts, self.asked, self.answered, self.mark = (b"%b%c" % (self.drawn, kind) for kind in b"ABCD")
 
+    def facts_entry(self, told: Told, answered: str, at: str) -> bytes:
+        """``answered`` is the answer's content type, ``at`` the time."""
+        return orjson.dumps((*told, answered, at)) + self.facts
 
-def end_of_entry(data: bytes | mmap, at: int) -> int:
-    """Of the whole entry that begins there; -1 where none does."""
-    first = data[at : at + 1]
-    if first == b"[" or first == b"{":
-        return data.find(MARK, at) + 1 or -1
-    id = data[at : at + ID_BYTES]
-    if first == b"\0" or len(id) < ID_BYTES:
-        return -1
-    second = data.find(id, at + ID_BYTES)
-    third = data.find(id, second + ID_BYTES) if second > 0 else -1
-    end = third + ID_BYTES
-    return end + 1 if third > 0 and data[end : end + 1] == MARK else -1
+    def request_entry(self, id: bytes, body: bytes, output: bytes) -> bytes:
+        """Without its mark. The event loop does the same by itself."""
+        return EMPTY.join((body, self.asked, output, self.answered, id))
+
+    def end_of_entry(self, data: bytes | mmap, at: int, most: int) -> int:
+        """Of the whole entry that begins there and is not longer than ``most``; -1 where none does."""
+        first = data.find(self.drawn, at, at + most)
+        end = first + len(self.mark)
+        if first < 0 or data[first:end] == self.facts:
+            return end if first >= 0 else -1
+        second = data.find(self.answered, end, at + most)
+        third = second + len(self.mark) + ID_BYTES
+        end = third + len(self.mark)
+        return end if second >= 0 and data[third:end] == self.mark else -1
 
 
 class Side:
@@ -91,19 +95,24 @@ def _whole(around: tuple[bytes, bytes], body: bytes) -> bytes:
             return before + quoted(body.decode()) + after
         except UnicodeDecodeError:
             pass
-    return b'%b"%b","encoding":"BASE64"}' % (before, b64encode(body))
+    return b'%b"%b","encoding":"BASE64"}' % (before, b2a_base64(body, newline=False))
+
+
+Make = Callable[[bytes], bytes]
+"""Makes the lines, each with its line break, of marked requests."""
 
 
 class Lines:
-    """Makes the lines of one plan; ``form`` is what of it they depend on: ``CapturePlan.form``."""
+    """Makes the lines of one file; ``form`` is what of the plan they depend on: ``CapturePlan.form``."""
 
-    def __init__(self, form: Mapping[str, Any]) -> None:
+    def __init__(self, form: Mapping[str, Any], drawn: str) -> None:
         types = frozenset(form["csv_types"]), frozenset(form["json_types"])
         self._input = Side(b"endpointInput", b"INPUT", *types) if form["input"] else None
         self._output = Side(b"endpointOutput", b"OUTPUT", *types) if form["output"] else None
+        self._dividers = Dividers(drawn)
 
-    def maker(self, told: Told, answered: str, at: str) -> Callable[[bytes, bytes, bytes], bytes]:
-        """What makes the lines, each with its line break, of requests with those facts: of id, body, answer's body."""
+    def maker(self, told: Told, answered: str, at: str) -> Make:
+        """For requests with those facts."""
         _, inference_id, attributes = told
         begin, middle, end = b'{"captureData":{', b'},"eventMetadata":{"eventId":"', b'",'
         if attributes:
@@ -113,47 +122,48 @@ class Lines:
         end += b'"inferenceTime":"%b"},"eventVersion":"0"}\n' % at.encode()
         asked = self._input.around(told[0]) if self._input is not None else None
         given = self._output.around(answered) if self._output is not None else None
+        first, second, third = self._dividers.asked, self._dividers.answered, self._dividers.mark
 
-        def any(id: bytes, body: bytes, output: bytes) -> bytes:
-            sides = [_whole(around, data) for around, data in ((asked, body), (given, output)) if around is not None]
-            return b"".join((begin, b",".join(sides), middle, id, end))
+        def each(requests: bytes) -> bytes:
+            made: list[bytes] = []
+            for request in requests.split(third)[:-1]:
+                body, _, rest = request.partition(first)
+                output, _, id = rest.partition(second)
+                sides = [_whole(around, data) for around, data in ((asked, body), (given, output)) if around]
+                made += (begin, b",".join(sides), middle, id, end)
+            return b"".join(made)
 
         if asked is None or given is None or not asked[1] or not given[1]:
-            return any
-        before, between, after = begin + asked[0], asked[1] + b"," + given[0], given[1] + middle
+            return each
+        before = b'%b%b"' % (begin, asked[0])
+        between, after, behind = b'"%b,%b"' % (asked[1], given[0]), b'"%b%b' % (given[1], middle), end + before
 
-        def text(id: bytes, body: bytes, output: bytes) -> bytes:
+        def text(requests: bytes) -> bytes:
             """The same, and sooner, where both are captured as text."""
             try:
-                return b"".join((before, quoted(body.decode()), between, quoted(output.decode()), after, id, end))
+                escaped = quoted(requests.decode())[1:-1]
             except UnicodeDecodeError:
-                return any(id, body, output)
+                return each(requests)
+            made = escaped.replace(first, between).replace(second, after).replace(third, behind)
+            return before + made[: -len(before)]
 
         return text
 
     def of(self, data: bytes, at: int) -> Iterator[bytes]:
-        """The lines of the entries from ``at`` on, up to what is not whole."""
-        make: Callable[[bytes, bytes, bytes], bytes] | None = None
-        find, size = data.find, len(data)
-        while at < size:
-            first = data[at]
-            if first in BEGINNINGS:
-                end = find(MARK, at) + 1
-                if not end:
-                    return
-                entry = data[at:end]
-                if first == LINE_BEGIN:
-                    yield entry
-                else:
-                    content_type, inference_id, attributes, answered, moment = orjson.loads(entry)
-                    make = self.maker((content_type, inference_id, attributes), answered, moment)
-                at = end
-                continue
-            body = at + ID_BYTES  # as ``end_of_entry``, which would cost a call for each
-            id = data[at:body]
-            second = find(id, body)
-            third = find(id, second + ID_BYTES) if second > 0 else -1
-            at = third + ID_BYTES + 1
-            if third < 0 or make is None or not data.startswith(MARK, at - 1):
-                return
-            yield make(id, data[body:second], data[second + ID_BYTES : third])
+        """The lines of the entries from ``at`` on, up to what is not whole; some at a time."""
+        make: Make | None = None
+        facts, mark = self._dividers.facts, self._dividers.mark
+        end = data.rfind(mark, at) + len(mark)
+        while at < end:
+            stop = data.rfind(mark, at, at + BLOCK_BYTES)
+            stop = (stop if stop >= 0 else data.find(mark, at)) + len(mark)
+            *earlier, requests = data[at:stop].split(facts)
+            for entries in earlier:
+                before, marked, told = entries.rpartition(mark)
+                if marked and make is not None:
+                    yield make(before + mark)
+                content_type, inference_id, attributes, answered, moment = orjson.loads(told)
+                make = self.maker((content_type, inference_id, attributes), answered, moment)
+            assert make is not None, "a file begins with facts"
+            yield make(requests)
+            at = stop

@@ -13,13 +13,10 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable
-from itertools import islice
 from mmap import PAGESIZE, mmap
 from typing import Final
 
 BUFFER_BYTES: Final = 256 * PAGESIZE
-LINES: Final = 500
-"""Joined at once."""
 PARENT: Final = os.getppid()
 
 
@@ -84,13 +81,13 @@ def make(source: str, size: int, target: str) -> tuple[int, int]:
     with os.fdopen(os.open(source, os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
         data = file.read(size)
     begin = data.index(b"\n") + 1
-    found: Iterable[bytes] = Lines(orjson.loads(data[:begin])["form"]).of(data, begin)
-    lines = iter(found)
+    label = orjson.loads(data[:begin])
+    lines: Iterable[bytes] = Lines(label["form"], label["drawn"]).of(data, begin)
     if os.getppid() != PARENT:
         raise SystemExit  # the server has died, and nobody would ever take the file
     sheets = Sheets(target)
-    while some := list(islice(lines, LINES)):
-        sheets.write(b"".join(some))
+    for some in lines:
+        sheets.write(some)
     sheets.end()
     return sheets.size, sheets.crc
 

@@ -13,15 +13,16 @@ from uuid import uuid4
 
 from cloche.engines.hosting.answer import Answer
 from cloche.engines.hosting.capture.heard import Heard
-from cloche.engines.hosting.capture.lines import EMPTY, MARK, Told, facts_entry, request_entry
+from cloche.engines.hosting.capture.lines import EMPTY, Told
 from cloche.engines.hosting.capture.plan import CapturePlan
-from cloche.engines.hosting.capture.spool import Label, Spool, nowhere, this_boot, write_whole
+from cloche.engines.hosting.capture.spool import Label, Spool, draw, this_boot, write_whole
 
 if TYPE_CHECKING:
     from cloche.engines.hosting.capture.captures import Captures
 
 log = logging.getLogger(__name__)
 
+join: Final = EMPTY.join
 SUCCESSES: Final = range(200, 300)
 FILE_SECONDS_MAX: Final = 10.0
 APART_BYTES_MIN: Final = 256 * 1024
@@ -30,6 +31,8 @@ QUIET_SECONDS: Final = 1.0
 seconds, and steady traffic does not make one of every request. AWS's own files are about a minute apart."""
 
 
+Facts = tuple[Told, str, str]
+"""Of the request, the answer's content type, the time."""
 Take = Callable[[Heard, Answer, float], bool]
 """See ``Recorder.take``."""
 
@@ -45,7 +48,7 @@ class Recorder:
         self._account = account
         self._endpoint = endpoint
         self._share = plan.percentage / 100
-        self._facts = EMPTY
+        self._facts: Facts | None = None
         """Those that stand last in the file."""
         self._turns_at = float("-inf")
         """When Cloche's clock has another second, by ``perf_counter``."""
@@ -56,8 +59,6 @@ class Recorder:
         self._lock = Lock()
         """Held by who begins a file or ends one, but not to add to it: see ``Spool``."""
         self._spool: Spool | None = None
-        self._add: Callable[[bytes], object] = nowhere
-        """Of that file."""
         self._lost = 0
         self.take: Take = self._drawn(self.take_chosen)
         """Write down the record of a request and its answer, which came ``at`` (by ``perf_counter``), if it is to be
@@ -82,17 +83,18 @@ class Recorder:
         if at >= self._turns_at:
             self._turn(at)
         turns_at, spool = self._turns_at, self._spool
-        facts = self._facts_of(heard.told, answer)
-        entry = request_entry(heard.id, *self._sides(heard, answer))
+        facts, sides = self._facts_of(heard.told, answer), self._sides(heard, answer)
         try:
-            add = self._add
+            if spool is None:
+                raise ValueError
+            add, dividers = spool.add, spool.dividers
             if facts != self._facts:
-                add(facts)
+                add(dividers.facts_entry(*facts))
                 self._facts = facts
-            add(entry)
-            add(MARK)
+            add(dividers.request_entry(heard.id, *sides))
+            add(dividers.mark)
         except ValueError:  # there is no file, or no room in it
-            spool = self._open(facts, entry + MARK)
+            spool = self._open(facts, heard.id, sides)
         if spool is not None:
             self.take = self._drawn(self._alike(heard.told, answer, turns_at, spool))
             if self._spool is not spool or self._turns_at != turns_at:  # sealed, or turned, meanwhile
@@ -109,8 +111,9 @@ class Recorder:
         """Takes requests like the last into that file, in that second, in as few steps as there can be: this is done
         for every request. An answer with the last one's headers, the very list, has its status, too."""
         headers, content_type = first.headers, first.header(b"content-type")
-        add, others = spool.add, self.take_chosen
-        asked, given = self.plan.input, self.plan.output
+        add, dividers, others = spool.add, spool.dividers, self.take_chosen
+        asked, answered, mark = dividers.asked, dividers.answered, dividers.mark
+        input, output = self.plan.input, self.plan.output
 
         def take(heard: Heard, answer: Answer, at: float) -> bool:
             nonlocal headers
@@ -120,12 +123,13 @@ class Recorder:
                 headers = answer.headers
             if at >= turns_at or (heard.told is not told and heard.told != told):
                 return others(heard, answer, at)
-            entry = heard.id.join((EMPTY, heard.body if asked else EMPTY, answer.body if given else EMPTY, EMPTY))
+            pieces = heard.body if input else EMPTY, asked, answer.body if output else EMPTY, answered, heard.id
+            entry = join(pieces)
             if len(entry) > APART_BYTES_MIN:
                 return others(heard, answer, at)
             try:
                 add(entry)
-                add(MARK)
+                add(mark)
             except ValueError:  # it is full, or sealed
                 return others(heard, answer, at)
             return True
@@ -136,8 +140,8 @@ class Recorder:
         """What of the two bodies is captured."""
         return heard.body if self.plan.input else EMPTY, answer.body if self.plan.output else EMPTY
 
-    def _facts_of(self, told: Told, answer: Answer) -> bytes:
-        return facts_entry(told, (answer.header(b"content-type") or b"").decode("latin-1"), self._moment)
+    def _facts_of(self, told: Told, answer: Answer) -> Facts:
+        return told, (answer.header(b"content-type") or b"").decode("latin-1"), self._moment
 
     def take_apart(self, heard: Heard, answer: Answer, given: Callable[[str, Answer], None]) -> None:
         """Write a long record down, in a thread and as a file of its own, since nobody else should wait for it; then
@@ -145,12 +149,12 @@ class Recorder:
         if (at := time.perf_counter()) >= self._turns_at:
             self._turn(at)
         path, label = self._captures.path(), self._label()
-        facts = self._facts_of(heard.told, answer)
-        entry = request_entry(heard.id, *self._sides(heard, answer))
+        dividers, facts = label.dividers(), self._facts_of(heard.told, answer)
+        request = dividers.request_entry(heard.id, *self._sides(heard, answer)) + dividers.mark
 
         def write() -> None:
             self._captures.reserve()
-            size = write_whole(path, label, facts + entry + MARK)
+            size = write_whole(path, label, dividers.facts_entry(*facts) + request)
             self._captures.written(path, size)
 
         def written(work: asyncio.Future[None]) -> None:
@@ -175,19 +179,21 @@ class Recorder:
             self._hour = hour
         self._moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
 
-    def _open(self, facts: bytes, entry: bytes) -> Spool | None:
+    def _open(self, facts: Facts, id: bytes, sides: tuple[bytes, bytes]) -> Spool | None:
         """Begin another file with the request. If there can be none, its record is lost."""
-        label, data = self._label(), facts + entry
+        label = self._label()
+        dividers = label.dividers()
+        data = dividers.facts_entry(*facts) + dividers.request_entry(id, *sides)
         with self._lock:
             if self._spool is not None:
                 self._close(self._spool)
             try:
-                spool = self._captures.empty(len(label.line()) + len(data))
+                spool = self._captures.empty(len(label.line()) + len(data) + len(dividers.mark))
             except OSError as error:
                 self._failed(error)
                 return None
-            spool.begin(label, data)
-            self._spool, self._add, self._facts = spool, spool.add, facts
+            spool.begin(label, dividers, data)
+            self._spool, self._facts = spool, facts
             self._captures.opened(self, spool)
         if self._lost:
             log.warning("%s is captured again; %d requests were not", self._endpoint, self._lost)
@@ -200,7 +206,7 @@ class Recorder:
         at = f"{time.strftime('%M-%S', time.gmtime(self._second))}-{int(self._time() * 1000) % 1000:03d}"
         start = f"{self.plan.prefix}/" if self.plan.prefix else ""
         key = f"{start}{name}/{self.variant}/{self._hour}/{at}-{uuid4()}.jsonl"
-        return Label(self._account, self._endpoint, self.plan.bucket, key, self.plan.form(), this_boot())
+        return Label(self._account, self._endpoint, self.plan.bucket, key, self.plan.form(), draw(), this_boot())
 
     def _failed(self, error: OSError) -> None:
         if not self._lost:
@@ -219,7 +225,7 @@ class Recorder:
 
     def _close(self, spool: Spool) -> None:
         """With the lock."""
-        self._spool, self._add = None, nowhere
+        self._spool = None
         self.take = self._drawn(self.take_chosen)  # what has been taken so far knows a file that others may fill next
         spool.seal()
         self._captures.closed(self, spool)

@@ -10,26 +10,28 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from mmap import PAGESIZE, mmap
 from pathlib import Path
+from secrets import choice
+from string import ascii_uppercase
 from typing import Any, Final
 
 import orjson
 
-from cloche.engines.hosting.capture.lines import ID_BYTES, MARK, end_of_entry
+from cloche.engines.hosting.capture.lines import ID_BYTES, Dividers
 
 SUFFIX: Final = ".jsonl"
 LABEL_BYTES_MAX: Final = 4 * PAGESIZE
 _MADV_POPULATE_WRITE: Final = 23  # linux/mman.h, since 5.14
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Of a file with more than one request."""
+DRAWN_BYTES: Final = 20
 ENTRY_BYTES_MAX: Final = 1024 * 1024
 """More than any that is added."""
 
 
-_FORMLESS: Final = {"input": True, "output": True, "csv_types": (), "json_types": ()}
 _EMPTIED: Final = bytes(PAGESIZE)
 """What a power failure makes of a page that was not on the disk yet."""
 
@@ -43,10 +45,15 @@ class Label:
     """Its ARN."""
     bucket: str
     key: str
-    form: Mapping[str, Any] = field(default_factory=lambda: {**_FORMLESS})
-    """``CapturePlan.form``. Files of older servers have none: their entries are whole lines."""
-    boot: str = ""
+    form: Mapping[str, Any]
+    """``CapturePlan.form``."""
+    drawn: str
+    """For the file's dividers, by ``draw``: see ``Dividers``."""
+    boot: str
     """The machine's boot in which the file was begun (``this_boot``)."""
+
+    def dividers(self) -> Dividers:
+        return Dividers(self.drawn)
 
     def line(self) -> bytes:
         """It fills whole pages, for the records to begin with one: so the disk can take them from where they lie."""
@@ -67,7 +74,7 @@ class Spool:
     sealed file stands at its very end, where nothing can be added until somebody begins it anew.
     """
 
-    __slots__ = ("_begin", "_map", "_sealed_at", "_seen", "add", "is_touched", "label", "opened_at", "path")
+    __slots__ = ("_begin", "_map", "_sealed_at", "_seen", "add", "dividers", "is_touched", "label", "opened_at", "path")
 
     def __init__(self, path: Path, length: int) -> None:
         """Raises ``OSError``, and then there is no file."""
@@ -87,13 +94,14 @@ class Spool:
         self.add: Callable[[bytes], object] = self._map.write
         """Raises ``ValueError``, and nothing is added, where there is no room, or it is sealed."""
 
-    def begin(self, label: Label, data: bytes) -> None:
-        """With the first entries. ``ValueError`` as ``add``."""
+    def begin(self, label: Label, dividers: Dividers, data: bytes) -> None:
+        """With facts and the first request. ``ValueError`` as ``add``."""
         first = label.line()
         self._map.seek(0)
         self._sealed_at = -1
         self.add(first + data)
-        self.label = label
+        self.add(dividers.mark)
+        self.label, self.dividers = label, dividers
         self.is_touched = False
         self._begin = len(first)
         self.opened_at = time.monotonic()
@@ -104,12 +112,13 @@ class Spool:
         request that had none yet, entries, and perhaps a last one, whose mark is refused now."""
         end = self._map.tell()
         self._map.seek(0, os.SEEK_END)
-        if self._map[end : end + 1] == MARK:
-            end += 1
-        while (stop := end_of_entry(self._map, end)) > 0:
+        dividers = self.dividers
+        if self._map[end : end + len(dividers.mark)] == dividers.mark:
+            end += len(dividers.mark)
+        while (stop := dividers.end_of_entry(self._map, end, ENTRY_BYTES_MAX)) > 0:
             end = stop
-        if self._map[end : end + 1] not in (b"", b"\0"):
-            end = self._map.rfind(self._map[end : end + ID_BYTES], end, end + ENTRY_BYTES_MAX) + ID_BYTES
+        if (last := self._map.find(dividers.answered, end, end + ENTRY_BYTES_MAX)) > 0:
+            end = last + len(dividers.answered) + ID_BYTES
         self._sealed_at = end
 
     @property
@@ -172,11 +181,6 @@ def _zeros() -> int:
     return os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def nowhere(data: bytes) -> None:
-    """The ``add`` of no file."""
-    raise ValueError("there is no file to add to")
-
-
 def write_whole(path: Path, label: Label, entries: bytes) -> int:
     """A file of one request, closed; its size. Raises ``OSError``, and then there is none."""
     first = label.line()
@@ -196,17 +200,15 @@ def mend(path: Path) -> bool:
     started anew since, what follows a block that its failure emptied goes, too: the facts about it may be missing."""
     data = path.read_bytes()
     begin = data.find(b"\n") + 1
-    end, requests = begin, 0
     if label := _label(data[:begin]):
-        is_kept = bool(label.boot) and label.boot == this_boot()
-        while (stop := end_of_entry(data, end)) > 0 and (is_kept or _is_sound(data[end:stop])):
-            requests += data[end : end + 1] != b"["
-            end = stop
-    if not requests:
-        path.unlink()
-    elif end < len(data):
-        os.truncate(path, end)
-    return requests > 0
+        dividers = label.dividers()
+        if not label.boot or label.boot != this_boot():
+            data = data[: _end_of_sound(data, begin, dividers)]
+        if (last := data.rfind(dividers.mark, begin)) >= 0:
+            os.truncate(path, last + len(dividers.mark))
+            return True
+    path.unlink()
+    return False
 
 
 def read_label(path: Path) -> tuple[Label, int]:
@@ -216,6 +218,11 @@ def read_label(path: Path) -> tuple[Label, int]:
     label = _label(line)
     assert label is not None, path
     return label, len(line)
+
+
+def draw() -> str:
+    """94 bits by chance. Capitals, for a search skips what has none of its letters, and rows of numbers have few."""
+    return "".join(choice(ascii_uppercase) for _ in range(DRAWN_BYTES))
 
 
 @cache
@@ -228,13 +235,11 @@ def this_boot() -> str:
         return ""
 
 
-def _is_sound(entry: bytes) -> bool:
-    if entry[:1] not in (b"[", b"{"):
-        return _EMPTIED not in entry
-    try:
-        return isinstance(orjson.loads(entry), dict if entry[:1] == b"{" else list)
-    except ValueError:
-        return False
+def _end_of_sound(data: bytes, at: int, dividers: Dividers) -> int:
+    """Of what has no hole."""
+    while (stop := dividers.end_of_entry(data, at, len(data))) > 0 and _EMPTIED not in data[at:stop]:
+        at = stop
+    return at
 
 
 def _label(line: bytes) -> Label | None:
