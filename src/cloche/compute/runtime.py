@@ -140,6 +140,8 @@ class ProcessSpec:
     max_runtime_seconds: float | None = None
     """After that: SIGTERM, ``stop_grace_seconds``, SIGKILL, and ``Ended.cause`` is ``max_runtime``."""
     stop_grace_seconds: float = 120.0
+    prompt: bool = False
+    """Somebody waits for what it answers: it has the server's own share of the processors, not a job's."""
     socket: Path | None = None
     """A Unix socket the process is to listen on; its folder is made reachable inside at the same path."""
     companions: tuple[tuple[str, ...], ...] = ()

@@ -96,6 +96,14 @@ def test_what_is_made_ahead_has_its_share_later(tmp_path: Path) -> None:
     assert (tmp_path / "token-0" / "cpu.shares").read_text() == "256"
 
 
+def test_what_somebody_waits_for_has_a_share_like_the_servers(tmp_path: Path) -> None:
+    for version in (1, 2):
+        document = ControlGroups(version, {"cpu": tmp_path}).document("token-0", LIMITS, prompt=True)
+        assert document is not None
+        assert document["files"] == {f"{tmp_path}/token-0": {}}
+        assert document["share"] == {}
+
+
 def test_none(tmp_path: Path) -> None:
     assert found(tmp_path / "nowhere").why_not == "this system has no control groups"
     proc = system(tmp_path, "0::/a\n", [f"30 20 0:1 / {tmp_path}/sys rw - cgroup2 cgroup2 rw"])

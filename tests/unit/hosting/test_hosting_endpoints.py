@@ -171,6 +171,7 @@ def test_a_new_server_adopts_what_runs(world: World) -> None:
     world.restart()
     assert world.said("e") == "one"
     assert world.runtime.started == running, "the model was loaded anew"
+    assert all(spec.prompt for spec in world.runtime.specs.values())
 
 
 def test_a_new_server_starts_what_died_while_there_was_none(world: World) -> None:

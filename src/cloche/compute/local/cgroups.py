@@ -38,14 +38,16 @@ class ControlGroups:
     folders: dict[str, Path] = field(default_factory=dict)
     why_not: str = ""
 
-    def document(self, name: str, limits: Limits, *, yields: bool = False) -> dict[str, Any] | None:
+    def document(
+        self, name: str, limits: Limits, *, yields: bool = False, prompt: bool = False
+    ) -> dict[str, Any] | None:
         """What the runner needs to make a group called ``name`` in each folder; ``None`` without control groups. What
-        ``yields`` gets its share of processors later."""
+        ``yields`` gets its share of processors later; what is ``prompt`` has as large a one as the server."""
         if not self.folders:
             return None
         files: dict[str, dict[str, str]] = {}
         for controller, folder in self.folders.items():
-            files.setdefault(str(folder / name), {}).update(self._files(controller, limits))
+            files.setdefault(str(folder / name), {}).update(self._files(controller, limits, prompt))
         share = {}
         if yields and "cpu" in self.folders:
             file, usual, least = SHARES[self.version]
@@ -60,15 +62,16 @@ class ControlGroups:
             "memory_bytes": _used_bytes_max(limits) or memory_bytes_of_all(),
         }
 
-    def _files(self, controller: str, limits: Limits) -> dict[str, str]:
-        """Without swap of its own: what does not fit is over the limit."""
+    def _files(self, controller: str, limits: Limits, prompt: bool) -> dict[str, str]:
+        """Without swap of its own: what does not fit is over the limit. The share of a group nobody sets is the
+        server's."""
         if controller == "memory" and (most := _used_bytes_max(limits)):
             if self.version == 1:
                 return {"memory.limit_in_bytes": str(most)}
             return {"memory.max": str(most), "memory.swap.max": "0", "memory.oom.group": "1"}
         if controller == "pids" and limits.processes:
             return {"pids.max": str(limits.processes)}
-        if controller == "cpu":
+        if controller == "cpu" and not prompt:
             file, usual, _ = SHARES[self.version]
             return {file: usual}
         return {}

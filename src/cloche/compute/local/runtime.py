@@ -318,7 +318,10 @@ class LocalRuntime:
             "groups": None
             if container
             else self.control_groups.document(
-                f"{mark[processes.MARK]}-{number}", spec.limits, yields=stands_by and not _imports(spec)
+                f"{mark[processes.MARK]}-{number}",
+                spec.limits,
+                yields=stands_by and not _imports(spec),
+                prompt=spec.prompt,
             ),
             "ml_root": ml_root,
             "written": written,

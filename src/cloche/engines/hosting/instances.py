@@ -123,6 +123,7 @@ class Seat:
                 host_name=first.name,
                 more_hosts=tuple(others),
                 stop_grace_seconds=STOP_GRACE_SECONDS,
+                prompt=True,
                 socket=socket,
                 notice=model.notice,
             )
