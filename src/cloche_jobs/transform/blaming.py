@@ -3,7 +3,7 @@
 First the payload is read as what its type says it is: a line that is none, or a row with another number of columns
 than the first, is told without asking anybody. Where all of that is right, the model is asked again, with halves of
 what it refused, until one record is left: some twenty questions for a million records. A model that refuses the whole
-and takes both halves leaves it at the lines the payload has.
+and takes both halves leaves it at where the payload begins.
 """
 
 from __future__ import annotations

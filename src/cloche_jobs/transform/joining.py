@@ -29,7 +29,7 @@ class Joining:
         self._orders = orders
         self._before, self._after = Path(orders.input_filter), Path(orders.output_filter)
         self._form = form_of(orders.content_type)
-        self._is_lines = orders.split == "Line" or self._form in (CSV, LINES)
+        self.is_lines = orders.split == "Line" or self._form in (CSV, LINES)
         self._is_plain = not orders.join and self._after.is_whole and orders.inference_time is None
         """Answers are written as they come."""
         self.needs_body = not (self._before.is_whole and self._is_plain)
@@ -93,14 +93,14 @@ class Joining:
     def _rows(self, payload: Payload, form: str | None) -> Rows:
         assert form is not None
         try:
-            return READERS[form](payload.body, self._is_lines)
+            return READERS[form](payload.body, self.is_lines)
         except Malformed as error:
             where = self.where(payload, error.line)
             raise Refused("ClientError", f"Failed to parse input as {NAMES[form]}: {error.message}", where) from error
 
     def _read_answer(self, answer: bytes, form: str, payload: Payload) -> Rows:
         try:
-            return READERS[form](answer, self._is_lines and b"\n" in payload.body.strip(b"\r\n"))
+            return READERS[form](answer, self.is_lines and b"\n" in payload.body.strip(b"\r\n"))
         except Malformed as error:
             message = f"Failed to parse output from the algorithm as {NAMES[form]}: {error.message}"
             raise Refused("AlgorithmError", message, self.where(payload, error.line)) from error
@@ -136,7 +136,7 @@ class Joining:
         """Where in the file the payload's ``record``-th record is, counted from 0; empty where a file is one record."""
         if self._orders.split in ("RecordIO", "TFRecord"):
             return f"record {payload.first + record}"
-        return f"line {payload.first + _line_of(payload.body, record)}" if self._is_lines else ""
+        return f"line {payload.first + _line_of(payload.body, record)}" if self.is_lines else ""
 
 
 def _marks(count: int) -> Iterator[str]:

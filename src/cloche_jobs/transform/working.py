@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from cloche_jobs.transform.asking import Line, NoAnswer, invoke
-from cloche_jobs.transform.batch import File, Manner, Orders, Payload, Refused
+from cloche_jobs.transform.batch import SINGLE, File, Manner, Orders, Payload, Refused
 from cloche_jobs.transform.blaming import badly_formed, first_refused
 from cloche_jobs.transform.joining import Joining
 from cloche_jobs.transform.records import NAMES, form_of
@@ -143,26 +143,39 @@ class Work:
     def _refused(self, status: int, text: str, question: Payload, payload: Payload) -> Refused:
         """In AWS's words: aws/amazon-sagemaker-examples#1620, aws/sagemaker-tensorflow-serving-container#93,
         aws/sagemaker-python-sdk#1951."""
-        where = self._joining.where(payload, 0)
+        where = self._whereabouts(payload)
         if status == 0:
             message = f"Unable to get response from algorithm: {text}"
             return Refused("AlgorithmError", message, where, "Unable to get response from algorithm")
+        malformed = self._malformed(question, payload)
         if status >= 500:
             words = f"Bad HTTP status received from algorithm: {status}"
-            return Refused("AlgorithmError", f"{words}: {text}", where, words)
-        found = self._blamed(question, payload) if question.stream is None else None
+            return Refused("AlgorithmError", f"{words}: {text}", malformed[0] if malformed else where, words)
+        found = malformed or self._blamed(question, payload)
         if found is not None:
             where, text = found[0], found[1] or text
         return Refused("ClientError", text or f"the model answered {status}", where, f"ClientError: {status}")
 
-    def _blamed(self, question: Payload, payload: Payload) -> tuple[str, str] | None:
-        """(place, reason) of the record at fault; the reason is empty where the model's is the better."""
-        if self._orders.split != "Line":
-            return None
+    def _whereabouts(self, payload: Payload) -> str:
+        """Of a payload as a whole: its one record, or from which on its records are; a whole file needs no more."""
+        if payload.stream is not None or self._orders.split == "None":
+            return ""
+        first = self._joining.where(payload, 0)
+        is_line = self._orders.split == "Line" and b"\n" not in payload.body.strip(b"\r\n")
+        return first if is_line or self._manner.strategy == SINGLE else f"from {first} on"
+
+    def _malformed(self, question: Payload, payload: Payload) -> tuple[str, str] | None:
+        """(place, reason) of the first record that is not what the input's type says."""
         form = form_of(self._orders.content_type)
+        if form is None or question.stream is not None or not self._joining.is_lines:
+            return None
         bad = badly_formed(question.body, form)
-        if bad is not None and form is not None:
-            return self._joining.where(payload, bad[0]), f"Failed to parse input as {NAMES[form]}: {bad[1]}"
+        return bad and (self._joining.where(payload, bad[0]), f"Failed to parse input as {NAMES[form]}: {bad[1]}")
+
+    def _blamed(self, question: Payload, payload: Payload) -> tuple[str, str] | None:
+        """(place, reason) of the record that the model refuses by itself; empty where its first reason is the better."""
+        if question.stream is not None or not self._joining.is_lines:
+            return None
         reasons: dict[int, str] = {}
 
         def refuses(body: bytes) -> bool:

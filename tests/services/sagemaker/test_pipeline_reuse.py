@@ -43,8 +43,9 @@ def test_a_hit_whose_output_was_deleted_is_none(bench: PipelineBench) -> None:
     first = bench.start("deleted-output")
     bench.execution_ended(first)
     job = bench.step(first, "cached")["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
-    artifact = bench.describe(job)["ModelArtifacts"]["S3ModelArtifacts"]
-    bench.s3.delete_object(Bucket=BUCKET, Key=artifact.removeprefix(f"s3://{BUCKET}/"))
+    artifact = bench.describe(job)["ModelArtifacts"]["S3ModelArtifacts"].removeprefix(f"s3://{BUCKET}/")
+    bench.s3.put_object(Bucket=BUCKET, Key=f"{artifact}.old", Body=b"its name begins alike")
+    bench.s3.delete_object(Bucket=BUCKET, Key=artifact)
     second = bench.start("deleted-output")
     bench.execution_ended(second)
     assert "CacheHitResult" not in bench.step(second, "cached")

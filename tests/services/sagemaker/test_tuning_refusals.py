@@ -30,6 +30,7 @@ def with_ranges(bench: TuningBench, kind: str, *ranges: dict[str, Any], **change
     ("kind", "given", "said"),
     [
         ("Continuous", number("place", "2", "1"), "MinValue 2 of hyperparameter place is greater than its MaxValue 1."),
+        ("Integer", number("place", "2", "1"), "MinValue 2 of hyperparameter place is greater than its MaxValue 1."),
         ("Continuous", number("place", "much", "1"), "MinValue of hyperparameter place is not a number: much"),
         ("Continuous", number("place", "0", "nan"), "MaxValue of hyperparameter place is not a number: nan"),
         ("Continuous", number("place", "0", "1e999"), "MaxValue of hyperparameter place is not a number: 1e999"),

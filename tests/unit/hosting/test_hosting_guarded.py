@@ -59,9 +59,9 @@ def test_a_canary_gets_its_share_and_then_everything(served: World) -> None:
         "Baking for 600 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 instance(s)."
     )
     assert shares(served, "e") == {"old": 18, "new": 2}
-    served.advance(599)
+    served.advance(500)
     assert served.status("e") == "Updating" and shares(served, "e", 10) == {"old": 9, "new": 1}
-    served.advance(2)
+    served.advance(101)
     served.until(lambda: "full capacity" in message(served, "e") and phase(served, "e") == "Baking")
     assert shares(served, "e", 10) == {"new": 10}
     served.advance(301)

@@ -185,7 +185,16 @@ def test_a_model_that_refuses_the_whole_alone_is_told_with_where_it_began(desk: 
     desk.model.answer = lambda body: (413, b"too long") if len(body) > 8 else (200, body)
     desk.run({"a.csv": b"1,2\n3,4\n5,6\n"})
     (entry,) = desk.report()
-    assert (entry["where"], entry["message"]) == ("line 1", "too long")
+    assert (entry["where"], entry["message"]) == ("from line 1 on", "too long")
+
+
+@pytest.mark.parametrize("content_type", ["text/csv", "application/jsonlines", "text/libsvm"])
+def test_in_a_file_that_is_asked_whole_the_line_is_found_where_it_has_lines(desk: Desk, content_type: str) -> None:
+    desk.model.answer = lambda body: (400, b"9 is too much") if b"9" in body else (200, body)
+    desk.run({"a": b"1\n2\n9\n4\n"}, split="None", content_type=content_type)
+    (entry,) = desk.report()
+    has_lines = content_type != "text/libsvm"
+    assert (entry["where"], entry["message"]) == ("line 3" if has_lines else "", "9 is too much")
 
 
 def test_the_models_own_faults_are_tried_again(desk: Desk) -> None:
@@ -197,6 +206,14 @@ def test_the_models_own_faults_are_tried_again(desk: Desk) -> None:
     desk.run({"b": b"2\n"} | {"c": b"3\n"}, retries=1)
     assert [entry["message"] for entry in desk.report()][-1] == "Bad HTTP status received from algorithm: 500: broken"
     assert desk.report()[-1]["kind"] == "AlgorithmError"
+
+
+def test_a_model_that_breaks_on_what_is_no_json_is_told_with_the_line(desk: Desk) -> None:
+    desk.model.answer = lambda body: (500, b"Expecting value")
+    desk.run({"a.jsonl": b'{"x":1}\n{"x":2}\n{"x":\n'}, retries=0, content_type="application/jsonlines")
+    (entry,) = desk.report()
+    assert (entry["kind"], entry["where"]) == ("AlgorithmError", "line 3")
+    assert entry["message"] == "Bad HTTP status received from algorithm: 500: Expecting value"
 
 
 def test_no_answer_in_time(desk: Desk) -> None:

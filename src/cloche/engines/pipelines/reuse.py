@@ -51,9 +51,13 @@ class Reuse:
         return [uri for uri in caching.outputs_of(properties) if self._holds(uri)]
 
     def _holds(self, uri: str) -> bool:
+        """Is that object there, or any below that folder? One whose name only begins alike is another's."""
         try:
             bucket, key = address_of(uri)
-            return bool(self._objects.list(bucket, key, limit=1).objects)
+            found = self._objects.list(bucket, key, limit=1).objects
+            if not found or not key or key.endswith("/") or found[0].key == key:
+                return bool(found)
+            return bool(self._objects.list(bucket, f"{key}/", limit=1).objects)
         except (Undefined, StoreError):
             return False
 
