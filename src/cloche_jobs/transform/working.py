@@ -173,7 +173,7 @@ class Work:
         return bad and (self._joining.where(payload, bad[0]), f"Failed to parse input as {NAMES[form]}: {bad[1]}")
 
     def _blamed(self, question: Payload, payload: Payload) -> tuple[str, str] | None:
-        """(place, reason) of the record that the model refuses by itself; empty where its first reason is the better."""
+        """(place, reason) of the record that the model refuses by itself; no reason where its first is the better."""
         if question.stream is not None or not self._joining.is_lines:
             return None
         reasons: dict[int, str] = {}
