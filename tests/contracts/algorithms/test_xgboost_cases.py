@@ -89,7 +89,7 @@ def test_direct_marketing_equals_aws_in_all_rounds(
         status, _, body = server.ask(rows)
     assert status == 200
     matrix = [[0, 0], [0, 0]]
-    for label, score in zip(labels, body.split(), strict=True):
+    for label, score in zip(labels, body.split(b","), strict=True):
         matrix[int(label)][round(float(score))] += 1
     assert matrix == [[3587, 49], [387, 96]]
 
@@ -116,7 +116,7 @@ def test_breast_cancer_is_close_to_aws(
     assert ended.exit_code == 0, ended.log
     with served(ended.layout, "xgboost:1") as server:
         body = server.ask(split_label(parts["test"])[1])[2]
-    scores = [float(value) for value in body.split()]
+    scores = [float(value) for value in body.split(b",")]
     differences = [abs(a - b) for a, b in zip(scores, expected, strict=True)]
     assert sum(differences) / len(differences) < 0.02
     assert max(differences) < 0.12
@@ -141,4 +141,4 @@ def test_header_row_is_a_row_as_on_aws(case: Callable[[str], Path], train: Train
     assert ended.column("train-error") == expected
     with served(ended.layout, "sagemaker-xgboost:1.2-1") as server:
         body = server.ask(b"1,92,83,86,96,67\n1,92,-83.3,86,-96,67")[2]
-    assert [float(value) for value in body.split()] == pytest.approx([0.9916712, 0.7167923], abs=5e-8)
+    assert [float(value) for value in body.split(b",")] == pytest.approx([0.9916712, 0.7167923], abs=5e-8)

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cloche_jobs.algorithms.xgboost import older
+
 _HEAVY = ("pandas", "sklearn")
 
 
@@ -82,11 +84,11 @@ def _pickle_of(booster: Any) -> bytes:
 def load(path: Path) -> Any:
     """A booster from any form AWS's images have written: UBJSON, JSON, binary, or a pickled ``Booster``.
 
-    Raises ``RuntimeError`` with both reasons when neither way works.
+    Raises ``RuntimeError`` with the reasons when no way works. A pickle is not offered to the library, which takes some
+    of its bytes for a length and may be a minute about filling that much memory before it refuses.
     """
-    pickled = path.open("rb").read(1) == b"\x80"
     reasons = []
-    for way in (_unpickled, _loaded) if pickled else (_loaded, _unpickled):
+    for way in (_unpickled,) if _is_pickle(path) else (_loaded, _unpickled):
         try:
             booster = way(path)
         except Exception as error:
@@ -95,6 +97,14 @@ def load(path: Path) -> Any:
         booster.set_param({"nthread": 1})
         return booster
     raise RuntimeError(f"Model {path} cannot be loaded:\n" + "\n".join(reasons))
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether it begins with a pickle's protocol (2 to 5) and ends with its full stop."""
+    with path.open("rb") as stream:
+        begin = stream.read(2)
+        stream.seek(-1, os.SEEK_END)
+        return begin[:1] == b"\x80" and 2 <= begin[-1] <= 5 and stream.read(1) == b"."
 
 
 def _loaded(path: Path) -> Any:
@@ -106,11 +116,31 @@ def _loaded(path: Path) -> Any:
 def _unpickled(path: Path) -> Any:
     import pickle
 
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            return _OfAnyAge if (module, name) == ("xgboost.core", "Booster") else super().find_class(module, name)
+
     with path.open("rb") as stream:
-        booster = pickle.load(stream)  # noqa: S301  the job's own sandbox is what a model file may run in
+        booster = Unpickler(stream).load()  # the job's own sandbox is what a model file may run in
     if not isinstance(booster, xgboost.Booster):
         booster = booster.get_booster()
     return booster
+
+
+class _OfAnyAge(xgboost.Booster):  # type: ignore[misc]
+    """A ``Booster`` that is also made of what 0.90 and before it pickled: the model as ``save_raw`` wrote it.
+
+    From 1.0 on a pickle holds a snapshot, which begins with ``CONFIG-offset:`` or, as JSON, with a brace (``Load`` in
+    XGBoost's ``src/learner.cc``); the library refuses to restore one without, and so do images of 1.0 and later. Where
+    training stopped early, the best round is an attribute of the model itself (``set_attr`` in 0.90's ``callback.py``).
+    """
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        held = state.get("handle")
+        if held and not held.startswith((b"{", b"CONFIG-offset:")) and older.reads_plain_pickles():
+            super().__init__(model_file=bytearray(held))
+        else:
+            super().__setstate__(state)
 
 
 def first_paragraph(error: BaseException) -> str:

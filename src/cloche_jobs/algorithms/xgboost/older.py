@@ -7,6 +7,10 @@
   of 1.2 in aws/amazon-sagemaker-examples#1740).
 - Models: a pickled ``Booster`` up to 1.2, ``save_model`` from 1.3-1 on
   (docs.aws.amazon.com/sagemaker/latest/dg/xgboost.html, "Input/Output Interface").
+- Answers: up to 1.2-1 always ``text/csv``, joined by commas and without an end of line; a model that cannot be loaded
+  answers pings, and requests with 500 (``serve.py`` of the branches 0.90-1 to 1.2-1 against 1.2-2). AWS's
+  notebooks read 0.72's answers so, and its deployment guardrails count on the 500s.
+- Pickles: 0.90 and before held the model alone, which engines from 1.0 on refuse (see ``engine.py``).
 - Numbers: in AWS's log of 1.2-1 with 601 rows, 32/601 appears as 0.05325 and 27/601 as 0.04492: they were rounded to
   six decimals first, then to five. Before 1.0 six significant digits were printed (``train-rmse:19.374``).
 """
@@ -58,6 +62,16 @@ def number_format() -> Callable[[float], str]:
 def pickles_models() -> bool:
     """Whether scripts unpickle this image's models, as the evaluation of nearly every public pipeline does."""
     return _version() < (1, 3)
+
+
+def reads_plain_pickles() -> bool:
+    """Whether a pickle that holds the model alone is a model to this image: to those that wrote such."""
+    return _version() < (1, 0)
+
+
+def answers_in_one_line() -> bool:
+    """Whether this image joins its answers by commas and answers pings whatever its model."""
+    return _version() < (1, 2) or os.environ.get(environment.IMAGE, "").endswith(":1.2-1")
 
 
 def check_pipes(form: Form, input_mode: str) -> None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cloche_jobs.algorithms.xgboost import bulk, engine
+from cloche_jobs.algorithms.xgboost import bulk, engine, older
 from cloche_jobs.algorithms.xgboost.content import accepted_form
 from cloche_jobs.algorithms.xgboost.engine import Array, Predictor, numpy
 from cloche_jobs.algorithms.xgboost.payloads import Rows, parse_csv, parse_libsvm, parse_protobuf
@@ -42,7 +42,35 @@ def main(layout: Layout) -> None:
     """Load what lies in ``model/`` and serve it until SIGTERM. Raises ``JobError``."""
     if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
         raise UserError("Multi-model endpoints are not supported by Cloche yet.")
-    serve(lambda: XGBoostModel(layout.model))
+    serve(lambda: _model(layout.model))
+
+
+def _model(folder: Path) -> XGBoostModel | Unloadable:
+    try:
+        return XGBoostModel(folder)
+    except UserError as error:
+        if not older.answers_in_one_line():
+            raise
+        log.exception("Unable to load model")
+        return Unloadable(error.message)
+
+
+class Unloadable(OneByOne):
+    """What an image up to 1.2-1 is with a model that cannot be loaded: in service, and refusing every request."""
+
+    inline_bytes_max = INLINE_BYTES_MAX
+    body_bytes_max = BODY_BYTES_MAX
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def answer(self, question: Question) -> Answer:
+        if not question.body:
+            return Answer(b"", status=204)
+        raise InferenceError(500, f"Unable to load model: {self.reason}")
+
+    def execution_parameters(self) -> Answer:
+        return _parameters(self.body_bytes_max)
 
 
 class XGBoostModel(OneByOne):
@@ -53,6 +81,7 @@ class XGBoostModel(OneByOne):
     def __init__(self, folder: Path) -> None:
         self.body_bytes_max = int(os.environ.get("MAX_CONTENT_LENGTH") or BODY_BYTES_MAX)
         self.batch = bool(os.environ.get("SAGEMAKER_BATCH"))
+        self.one_line = older.answers_in_one_line() and not self.batch
         self.default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "text/csv"
         self.predictors = [Predictor(_load(path)) for path in _model_files(folder)]
         config = json.loads(self.predictors[0].booster.save_config())
@@ -77,12 +106,7 @@ class XGBoostModel(OneByOne):
         return Answer(self._encode(predictions, accept), shown)
 
     def execution_parameters(self) -> Answer | None:
-        parameters = {
-            "MaxConcurrentTransforms": os.cpu_count() or 1,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": self.body_bytes_max // 1024**2,
-        }
-        return Answer(json.dumps(parameters).encode())
+        return _parameters(self.body_bytes_max)
 
     def _rows(self, question: Question) -> Rows | Array:
         # AWS takes a missing type for libsvm; media types are compared before their parameters are looked at.
@@ -113,8 +137,8 @@ class XGBoostModel(OneByOne):
         return _most_frequent(answers) if self.objective in _VOTING else answers.mean(axis=0)
 
     def _accepted(self, accept: str | None) -> str:
-        if accept == "text/csv":
-            return accept
+        if accept == "text/csv" or (self.one_line and self.selection is None):
+            return "text/csv"
         kind = media_type(accept or "")[0]
         return self._known(self.default_accept if kind in ("", "*/*") else kind)
 
@@ -128,6 +152,8 @@ class XGBoostModel(OneByOne):
         )
 
     def _encode(self, predictions: list[Any] | Array, accept: str) -> bytes:
+        if self.selection is None and self.one_line:
+            return ",".join(map(repr, predictions if isinstance(predictions, list) else predictions.tolist())).encode()
         if self.selection is None and (accept == "text/csv" or self.batch):
             written = None if isinstance(predictions, list) else bulk.write_lines(predictions)
             if written is not None:
@@ -143,6 +169,15 @@ class XGBoostModel(OneByOne):
                 return "".join(",".join(map(repr, row)) + "\n" for row in values).encode()
             return ("\n".join(map(repr, values)) + "\n").encode()
         return json.dumps({"predictions": [{"score": value} for value in values]}).encode()
+
+
+def _parameters(body_bytes_max: int) -> Answer:
+    parameters = {
+        "MaxConcurrentTransforms": os.cpu_count() or 1,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": body_bytes_max // 1024**2,
+    }
+    return Answer(json.dumps(parameters).encode())
 
 
 def _most_frequent(answers: Array) -> Array:
