@@ -17,7 +17,7 @@ import os
 
 from .groups import Groups
 from .image import PIVOT_ROOT
-from .launching import PR_SET_PDEATHSIG, NotStartedError, drop_privileges
+from .launching import PR_SET_PDEATHSIG, NotStartedError, drop_privileges, libc
 from .netlink import set_up
 
 TYPE_CHECKING = False
@@ -79,8 +79,7 @@ DEMANDED = frozenset(
 )
 """What every sandbox made here is anyway."""
 
-_libc = ctypes.PyDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+_libc = libc()
 
 
 def forked(options: list[str], groups: Groups | None, kept: tuple[int, ...], work: Callable[[], None]) -> int:

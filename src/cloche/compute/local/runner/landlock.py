@@ -6,6 +6,8 @@ Landlock can keep a process to those of its own (Linux 6.12 and later). Numbers:
 
 from __future__ import annotations
 
+from .launching import libc
+
 CREATE_RULESET, RESTRICT_SELF = 444, 446
 VERSION_FLAG, SCOPE_ABSTRACT_UNIX_SOCKET = 1, 1
 VERSION_THAT_SCOPES = 6
@@ -13,20 +15,16 @@ VERSION_THAT_SCOPES = 6
 
 def version() -> int:
     """Of Landlock in this kernel; 0 without it."""
-    import ctypes
-
-    return max(0, int(ctypes.CDLL(None).syscall(CREATE_RULESET, None, 0, VERSION_FLAG)))
+    return max(0, int(libc().syscall(CREATE_RULESET, None, 0, VERSION_FLAG)))
 
 
 def keep_to_own_sockets() -> None:
     """For this process and all it starts; nothing where the kernel cannot. It may gain no privileges any more."""
     if version() < VERSION_THAT_SCOPES:
         return
-    import ctypes
     import struct
 
-    libc = ctypes.CDLL(None)
     rules = struct.pack("QQQ", 0, 0, SCOPE_ABSTRACT_UNIX_SOCKET)
-    descriptor = libc.syscall(CREATE_RULESET, rules, len(rules), 0)
+    descriptor = libc().syscall(CREATE_RULESET, rules, len(rules), 0)
     if descriptor >= 0:
-        libc.syscall(RESTRICT_SELF, descriptor, 0)
+        libc().syscall(RESTRICT_SELF, descriptor, 0)

@@ -13,8 +13,10 @@ else:
     import _signal as signal
 
 COPY_BYTES = 1 << 16
+DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_CAPBSET_DROP = 1, 36, 24
 CAPABILITY_VERSION_3 = 0x20080522
+_libc: list[Any] = []
 
 
 class NotStartedError(Exception):
@@ -51,16 +53,36 @@ def launch(job: dict[str, Any], *, dies_with_parent: bool, privileges: bool = Tr
 def _become(job: dict[str, Any], parent: int | None) -> None:
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+    for number in DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     if parent is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(127)
+    _be_bound(job)
+    os.execvpe(job["argv"][0], job["argv"], job["environment"])  # noqa: S606 - no shell is wanted
+
+
+def spawn(job: dict[str, Any]) -> int:
+    """As ``launch``, by one who does nothing else any more: what binds the job, and the folder it begins in, are this
+    process's, too. Nothing of it is copied for one that leaves it at once. Raises ``OSError``."""
+    _be_bound(job)
+    name, argv, environment = job["argv"][0], job["argv"], job["environment"]
+    folders = [""] if "/" in name else [f"{folder}/" for folder in os.get_exec_path(environment)]
+    trouble: OSError | None = None
+    for folder in folders:  # as execvp(3) goes through them
+        try:
+            return os.posix_spawn(folder + name, argv, environment, setsid=True, setsigdef=DEFAULT_SIGNALS)
+        except OSError as error:
+            is_absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+            trouble = error if trouble is None or not is_absent else trouble
+    raise NotStartedError(f"{name}: {trouble}")
+
+
+def _be_bound(job: dict[str, Any]) -> None:
     _go_first_when_memory_runs_out()
     _limit(job["limits"])
     os.chdir(job["directory"])
-    os.execvpe(job["argv"][0], job["argv"], job["environment"])  # noqa: S606 - no shell is wanted
 
 
 def _go_first_when_memory_runs_out() -> None:
@@ -84,9 +106,17 @@ def _limit(limits: dict[str, int]) -> None:
 
 def prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
+        libc().prctl(option, value, 0, 0, 0)
+
+
+def libc() -> Any:
+    """The C library, opened once. What it answers is an ``int``; ``ctypes.get_errno`` tells more."""
+    if not _libc:
         import ctypes
 
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+        _libc.append(ctypes.PyDLL(None, use_errno=True))
+        _libc[0].syscall.restype = ctypes.c_long
+    return _libc[0]
 
 
 def become_user(user: dict[str, Any]) -> None:
@@ -106,12 +136,11 @@ def drop_privileges(kept: list[int] | None = None) -> None:
     root's either. Numbers: ``linux/capability.h``."""
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
     for number in range(64):
-        if number not in (kept or ()):
-            libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+        if number not in (kept or ()) and libc().prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+            break  # the kernel has no more
     header, mask = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), sum(1 << number for number in kept or ())
-    if libc.capset(header, (ctypes.c_uint32 * 6)(mask, mask)) != 0:
+    if libc().capset(header, (ctypes.c_uint32 * 6)(mask, mask)) != 0:
         raise NotStartedError(f"privileges could not be dropped: {os.strerror(ctypes.get_errno())}")
 
 

@@ -12,7 +12,7 @@ import marshal
 import os
 import select
 
-from .launching import NotStartedError, drain, drop_privileges, launch, read_sized, write_all
+from .launching import NotStartedError, drain, drop_privileges, launch, libc, read_sized, spawn, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000
 
 def stand_by(document: dict[str, Any], control: int, status: int, wake: int) -> int:
     """The pid of the job's process once it runs. Does not return where nobody wants it any more."""
-    _own_mounts()
-    pid, tell = _waiting(document) if document["argv"] else (0, -1)
+    pid, tell = 0, -1
+    if document["argv"]:
+        _own_mounts()
+        pid, tell = _waiting(document)
     os.write(status, b"S\n")
     _await(control, wake, pid)
     order = marshal.loads(read_sized(control))  # noqa: S302 - from our own runner
+    if order["mounts"] and not pid:
+        _own_mounts()
     for source, target in order["mounts"]:
         _bind(source, target)
     drop_privileges()
@@ -35,7 +39,7 @@ def stand_by(document: dict[str, Any], control: int, status: int, wake: int) -> 
         write_all(tell, order["interpreted"])
         os.close(tell)
     else:
-        pid = launch(order["program"], dies_with_parent=False)
+        pid = spawn(order["program"])
     os.write(status, b"A\n")
     return pid
 
@@ -62,14 +66,12 @@ def _await(control: int, wake: int, pid: int) -> None:
 def _own_mounts() -> None:
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
+    if libc().unshare(CLONE_NEWNS) != 0:
         raise NotStartedError(f"no mounts of its own: {os.strerror(ctypes.get_errno())}")
 
 
 def _bind(source: str, target: str) -> None:
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(source.encode(), target.encode(), None, MS_BIND, None) != 0:
+    if libc().mount(source.encode(), target.encode(), None, MS_BIND, None) != 0:
         raise NotStartedError(f"{target}: {os.strerror(ctypes.get_errno())}")
