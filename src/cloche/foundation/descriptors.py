@@ -7,6 +7,15 @@ import select
 
 def is_readable(descriptor: int, seconds: float) -> bool:
     """Whether there is something to read, or nothing more to come, within ``seconds``."""
+    return _is_ready(descriptor, select.POLLIN, seconds)
+
+
+def is_writable(descriptor: int, seconds: float) -> bool:
+    """Whether something can be written, or nobody reads any more, within ``seconds``."""
+    return _is_ready(descriptor, select.POLLOUT, seconds)
+
+
+def _is_ready(descriptor: int, event: int, seconds: float) -> bool:
     poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
+    poll.register(descriptor, event)
     return bool(poll.poll(max(0.0, seconds) * 1000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -60,6 +61,11 @@ def is_there(pid: int) -> bool:
         return False
 
 
+def stood_by(folder: Path, id: str) -> bool:
+    """Whether a process was made ahead: its runner knew of it when it claimed it."""
+    return "process" in json.loads((folder / "run" / id / "runner.json").read_text())
+
+
 @dataclass
 class Bench:
     """A runtime with what a test needs to try it."""
@@ -99,7 +105,7 @@ class Bench:
             prepared = self.stands_by and self.runtime.prepare(spec)
             self.runtime.start(spec)
         if prepared:
-            assert (self.folder / "run" / id / "lock").exists(), "it was started in the ordinary way"
+            assert stood_by(self.folder, id), "it was started in the ordinary way"
         return spec
 
     def ended(self, id: str = "job", runtime: LocalRuntime | None = None) -> Ended:

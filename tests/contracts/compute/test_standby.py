@@ -21,7 +21,7 @@ from cloche.compute.local.sandbox import bubblewrap
 from cloche.compute.runtime import Mount, ProcessSpec, Standby
 from cloche_jobs.contract import PACKAGE_ROOT, package_folder
 
-from .conftest import Bench, is_there, until
+from .conftest import Bench, is_there, stood_by, until
 
 Spec = Callable[..., ProcessSpec]
 
@@ -38,10 +38,6 @@ def waiting(tmp_path: Path) -> Iterator[Bench]:
     assert list((tmp_path / "run" / ".standby").iterdir()) == []
 
 
-def stood_by(bench: Bench, id: str) -> bool:
-    return (bench.folder / "run" / id / "lock").exists()
-
-
 def pids_that_wait(folder: Path) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
@@ -55,11 +51,11 @@ def pids_that_wait(folder: Path) -> list[int]:
 def test_the_second_of_a_kind_stood_by(waiting: Bench) -> None:
     first = waiting.spec("print('one')", "one")
     waiting.runtime.start(first)
-    assert waiting.ended("one").exit_code == 0 and not stood_by(waiting, "one")
+    assert waiting.ended("one").exit_code == 0 and not stood_by(waiting.folder, "one")
     assert waiting.runtime.prepare(first)
     waiting.runtime.start(waiting.spec("import sys; print('two', sys.argv); sys.exit(3)", "two"))
     assert waiting.ended("two").exit_code == 3
-    assert stood_by(waiting, "two") and waiting.printed("two") == "two ['-c']\n"
+    assert stood_by(waiting.folder, "two") and waiting.printed("two") == "two ['-c']\n"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +74,7 @@ def test_another_kind_is_started_in_the_ordinary_way(waiting: Bench, changes: di
     assert waiting.runtime.prepare(waiting.spec("pass", "kind"))
     waiting.runtime.start(replace(waiting.spec("pass", "other"), **changes))
     assert waiting.ended("other").exit_code == 0
-    assert not stood_by(waiting, "other")
+    assert not stood_by(waiting.folder, "other")
 
 
 SCRIPT = """
@@ -126,7 +122,7 @@ def test_it_is_what_python_would_have_been(waiting: Bench) -> None:
     wanted = spec("job")
     waiting.runtime.start(wanted)
     ended = waiting.ended()
-    assert stood_by(waiting, "job")
+    assert stood_by(waiting.folder, "job")
     said = waiting.printed()
     assert (ended.exit_code, said.splitlines()[-1]) == (1, "ValueError: as a script's own"), said
     assert said.splitlines()[:2] == [
@@ -173,9 +169,9 @@ def spec():
     mounts = (Mount(package, target), Mount(folder / "input", "/opt/ml/input"))
     return ProcessSpec("job", (sys.executable, "-c", work), {"PATH": "/usr/bin"}, folder / "ml", mounts=mounts,
                        standby=Standby())
-def dying(ready):
+def dying(ready, document):
     if dies == "after the word":
-        os.write(ready.ask, b"g")
+        standby._tell(ready.ask, document)
     os.kill(os.getpid(), signal.SIGKILL)
 if __name__ == "__main__":
     runtime = LocalRuntime(folder / "run", "bubblewrap", standby=True)
@@ -248,7 +244,7 @@ def test_any_program_of_an_image_that_is_warm_stood_by(waiting: Bench) -> None:
 
     assert waiting.runtime.prepare(spec("kind", "/bin/true"))
     waiting.runtime.start(spec("shell", "/bin/sh", "-c", "echo $$ $LANG; exit 4"))
-    assert waiting.ended("shell").exit_code == 4 and stood_by(waiting, "shell")
+    assert waiting.ended("shell").exit_code == 4 and stood_by(waiting.folder, "shell")
     assert waiting.printed("shell").split()[1:] == ["C.UTF-8"]
     assert waiting.runtime.prepare(spec("kind", "/bin/true"))
     waiting.runtime.start(spec("none", "/usr/bin/no-such-program"))

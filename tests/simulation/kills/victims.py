@@ -44,7 +44,8 @@ class Victims:
         """The processes that do the work: the last in each runner's line of children."""
         found = []
         for runner in self.runners(prefix):
-            if not (runner.folder / "process.json").exists():
+            said = json.loads((runner.folder / "runner.json").read_text())
+            if "process" not in said and not (runner.folder / "process.json").exists():
                 continue
             pid, last = runner.pid, 0
             while pid:

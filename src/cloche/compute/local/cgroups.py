@@ -27,6 +27,9 @@ CONTROLLERS: Final = ("memory", "pids", "cpu")
 SHARES: Final = {1: ("cpu.shares", "256", "64"), 2: ("cpu.weight", "25", "6")}
 """By version: the file, a process's share of processors when there is not enough for all (a quarter of the server's),
 and a quarter of that, for what is made ahead."""
+ENTRY: Final = {1: "tasks", 2: "cgroup.procs"}
+"""By version: where a process of one thread puts itself. In version 1 there is a file for a whole process, too: the
+kernel then waits until every processor has been elsewhere, which takes as long as a small job."""
 END_SECONDS_MAX: Final = 3.0
 
 
@@ -47,15 +50,17 @@ class ControlGroups:
             return None
         files: dict[str, dict[str, str]] = {}
         for controller, folder in self.folders.items():
-            files.setdefault(str(folder / name), {}).update(self._files(controller, limits, prompt))
+            files.setdefault(f"{folder}/{name}", {}).update(self._files(controller, limits, prompt))
         share = {}
         if yields and "cpu" in self.folders:
             file, usual, least = SHARES[self.version]
-            files[str(self.folders["cpu"] / name)][file] = least
-            share = {str(self.folders["cpu"] / name / file): usual}
-        memory = str(self.folders["memory"] / name) if "memory" in self.folders else ""
+            group = f"{self.folders['cpu']}/{name}"
+            files[group][file] = least
+            share = {f"{group}/{file}": usual}
+        memory = f"{self.folders['memory']}/{name}" if "memory" in self.folders else ""
         return {
             "files": files,
+            "entry": ENTRY[self.version],
             "share": share,
             "killed": f"{memory}/{'memory.oom_control' if self.version == 1 else 'memory.events'}" if memory else "",
             "holds_processes": "pids" in self.folders,

@@ -1,9 +1,9 @@
 """The local backend: a folder and a runner for each process. See ``runner`` for how the two halves agree.
 
-Below ``run_dir/<id>``: ``spec`` (until the runner has read it), ``runner.json`` (who has claimed the folder),
-``process.json`` (since when the process runs), ``output`` (``output-1`` of its second host, and so on), ``stop`` (the
-grace of the last stop asked for) and at last ``outcome.json``. Nothing is remembered elsewhere, so a new server knows
-as much as the old one.
+Below ``run_dir/<id>``: ``spec`` (until the runner has read it), ``runner.json`` (who has claimed the folder, and the
+process, if it stood by), ``process.json`` (since when it runs, otherwise), ``output`` (``output-1`` of its second host,
+and so on), ``stop`` (the grace of the last stop asked for) and at last ``outcome.json``. Nothing is remembered
+elsewhere, so a new server knows as much as the old one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -118,11 +118,10 @@ class LocalRuntime:
         took = False
         try:
             with moved_in(folder, spec) as mounts:
-                document = self._document(spec, ready.token, folder)
+                document = self._document(spec, ready.token, folder, stood_by=True)
                 document["order"] = order_of(spec, mounts, document["hosts"][0]["job"])
-                _write_spec(folder, ready.token, document)
                 _announce(folder, spec)
-                took = ready.take() or _claim_of(folder) is not None
+                took = ready.take(document) or _claim_of(folder) is not None
         finally:
             ready.let_go() if took else ready.kill()
         if not took:
@@ -145,9 +144,10 @@ class LocalRuntime:
         outcome = _read(folder / "outcome.json")
         if outcome is not None:
             return Ended(**outcome)
-        started_at = (_read(folder / "process.json") or {}).get("started_at", runner["claimed_at"])
+        process = _process_of(folder, runner)
+        started_at = process.get("started_at", runner["claimed_at"])
         if processes.is_alive(runner["pid"], runner["identity"]):
-            return Running(started_at, (_read(folder / "process.json") or runner)["pid"])
+            return Running(started_at, process.get("pid", runner["pid"]))
         outcome = _read(folder / "outcome.json")  # it may have ended between the two looks
         if outcome is not None:
             return Ended(**outcome)
@@ -179,8 +179,8 @@ class LocalRuntime:
     def usage_on_hosts(self, ids: Iterable[str]) -> dict[str, tuple[Usage, ...]]:
         hosts: dict[str, list[int]] = {}
         for id in self._runners_alive(ids):
-            noted = _read(self._folder(id) / "process.json")
-            if noted is not None:
+            noted = _process_of(self._folder(id), _claim_of(self._folder(id)) or {})
+            if noted:
                 hosts[id] = noted.get("pids") or [noted["pid"]]
         used = usage_of({f"{id}/{number}": pid for id, pids in hosts.items() for number, pid in enumerate(pids)})
         nothing = Usage(0.0, 0)
@@ -239,12 +239,14 @@ class LocalRuntime:
             raise Invalid(f"{id!r} cannot name a process", field="id")
         return self._run_dir / id
 
-    def _document(self, spec: ProcessSpec, token: str, folder: Path, *, stands_by: bool = False) -> dict[str, Any]:
+    def _document(
+        self, spec: ProcessSpec, token: str, folder: Path, *, stands_by: bool = False, stood_by: bool = False
+    ) -> dict[str, Any]:
         if any(host.root for host in spec.hosts) and not self._capabilities.own_roots:
             raise Invalid("a process with an image's files as its own needs a sandbox", field="root")
         if spec.more_hosts and not self._capabilities.several_hosts:
             raise Invalid("a process on several hosts needs a sandbox", field="more_hosts")
-        if self._bwrap is not None:
+        if self._bwrap is not None and not stood_by:  # who stood by has seen the name of a host all the time
             (folder / "hosts").write_text(box.hosts_file(spec))
         mark = {"PATH": os.defpath, processes.MARK: token}
         return {
@@ -469,3 +471,8 @@ def _claim_of(folder: Path) -> dict[str, Any] | None:
     with suppress(FileNotFoundError):
         return {"pid": 0, "identity": "unknown", "token": "unknown", "claimed_at": path.stat().st_mtime}
     return None
+
+
+def _process_of(folder: Path, claim: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What its runner wrote down of the process; whoever stood by did so with its claim."""
+    return _read(folder / "process.json") or claim.get("process") or {}

@@ -247,7 +247,8 @@ def _of_links(folder: Path) -> list[str]:
 
 
 def bind(mount: Mount) -> list[str]:
-    return ["--bind" if mount.writable else "--ro-bind", os.path.abspath(mount.source), mount.target]  # noqa: PTH100
+    source = mount.source if mount.source.is_absolute() else mount.source.absolute()
+    return ["--bind" if mount.writable else "--ro-bind", str(source), mount.target]
 
 
 @cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import marshal
 import os
 import queue
 import secrets
@@ -27,10 +28,11 @@ from typing import Any, Final
 
 from cloche.compute.local.handing_over import INPUTS
 from cloche.compute.local.nursery import Nursery
+from cloche.compute.local.runner.launching import sized
 from cloche.compute.local.shape import PROGRAM, Shape
 from cloche.compute.runtime import Mount, ProcessSpec
 from cloche.foundation.apart import keep_apart
-from cloche.foundation.descriptors import is_readable
+from cloche.foundation.descriptors import is_readable, is_writable
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ DEPTH_MAX: Final = 3
 """Of one shape that imports nothing: it is quickly made and takes little room. Of any other there is one."""
 IDLE_SECONDS_MAX: Final = 600.0
 FREE_BYTES_MIN: Final = 1 << 30
+COMING_SECONDS_MAX: Final = 0.1
 READY_SECONDS_MAX: Final = 60.0
 END_SECONDS_MAX: Final = 3.0
 ANSWER_SECONDS_MAX: Final = 10.0
@@ -56,10 +59,10 @@ class Ready:
     answer: int
     since: float
 
-    def take(self) -> bool:
-        """Tell the runner that its folder is a process's now; whether it has claimed it."""
+    def take(self, document: dict[str, Any]) -> bool:
+        """Tell the runner that its folder is a process's now, and what that is to do; whether it has claimed it."""
         try:
-            os.write(self.ask, b"g")
+            _tell(self.ask, document)
             return is_readable(self.answer, ANSWER_SECONDS_MAX) and os.read(self.answer, 1) == b"+"
         except OSError:
             return False
@@ -104,6 +107,8 @@ class Standby:
         self._nursery = nursery
         self._ready: list[Ready] = []
         """Oldest first."""
+        self._coming: list[Shape] = []
+        """What is being made, or will be next."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._wanted: queue.Queue[tuple[Shape, ProcessSpec] | None] = queue.Queue()
@@ -114,8 +119,13 @@ class Standby:
         _sweep(folder)
 
     def take(self, shape: Shape, folder: Path) -> Ready | None:
-        """One of that shape, whose folder has become ``folder``; ``None`` where there is none."""
-        with self._lock:
+        """One of that shape, whose folder has become ``folder``; ``None`` where there is none. One that is quickly made
+        is waited for where it is on its way: it will be there before another could be."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_there(shape) or shape not in self._coming,
+                0.0 if shape.modules else COMING_SECONDS_MAX,
+            )
             found = next((each for each in self._ready if each.shape == shape), None)
             if found is None:
                 return None
@@ -136,6 +146,7 @@ class Standby:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="standby", daemon=True)
                 self._thread.start()
+            self._coming.append(shape)
         self._wanted.put((shape, spec))
 
     def _enough(self, shape: Shape) -> bool:
@@ -144,7 +155,10 @@ class Standby:
     def wait(self, shape: Shape, seconds: float) -> bool:
         """Whether one of that shape stands by, within ``seconds``."""
         with self._changed:
-            return self._changed.wait_for(lambda: any(each.shape == shape for each in self._ready), seconds)
+            return self._changed.wait_for(lambda: self._is_there(shape), seconds)
+
+    def _is_there(self, shape: Shape) -> bool:
+        return any(each.shape == shape for each in self._ready)
 
     def close(self) -> None:
         with self._lock:
@@ -171,6 +185,10 @@ class Standby:
                     pass
             except OSError:
                 log.exception("a process that was to stand by could not be started")
+            finally:
+                with self._changed:
+                    self._coming.remove(wanted[0])
+                    self._changed.notify_all()
 
     def _retire(self) -> None:
         now = time.monotonic()
@@ -227,13 +245,12 @@ class Standby:
         return None
 
     def _started(self, folder: Path, document: dict[str, Any]) -> tuple[int, int, int]:
-        import marshal
-
-        (folder / "spec").write_bytes(marshal.dumps(document))
         asked, ask = os.pipe()
         answer, tell = os.pipe()
+        os.set_blocking(ask, False)
         try:
             pid = self._nursery.runner("stand-by", folder, asked, tell)
+            _tell(ask, document)
         except OSError:
             os.close(ask)
             os.close(answer)
@@ -242,6 +259,17 @@ class Standby:
             os.close(asked)
             os.close(tell)
         return pid, ask, answer
+
+
+def _tell(ask: int, document: dict[str, Any]) -> None:
+    """Raises ``OSError`` where nobody listens."""
+    data = memoryview(sized(marshal.dumps(document)))
+    while data:
+        try:
+            data = data[os.write(ask, data) :]
+        except BlockingIOError:
+            if not is_writable(ask, ANSWER_SECONDS_MAX):
+                raise
 
 
 def _waiting(shape: Shape) -> tuple[str, ...]:
@@ -261,7 +289,7 @@ def _sweep(folder: Path) -> None:
     """Remove what those left behind whose server was killed; a runner that lives holds its lock."""
     for each in folder.iterdir():
         with suppress(OSError):
-            lock = os.open(each / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+            lock = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(each, ignore_errors=True)

@@ -17,8 +17,9 @@ import os
 
 from .groups import Groups
 from .image import PIVOT_ROOT
-from .launching import PR_SET_PDEATHSIG, NotStartedError, drop_privileges, libc
+from .launching import PR_SET_PDEATHSIG, NotStartedError, drop_privileges, libc, put
 from .netlink import set_up
+from .ready import PRIVILEGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ READ_ONLY, NO_SUID, NO_DEVICES, NO_PROGRAMS = 1, 2, 4, 8
 MS_REC, MS_PRIVATE, MNT_DETACH = 0x4000, 0x40000, 2
 FILE_TYPE, FOLDER = 0o170000, 0o040000
 PR_SET_NO_NEW_PRIVS = 38
-CAPABILITIES = {"CAP_SETPCAP": 8, "CAP_SYS_ADMIN": 21}
 BASE, OLD = "/tmp", "/.old"  # noqa: S108
 """Where the new root is laid before it is the root; where the machine's is then, until all is taken from it."""
 COVERED = ("sys", "sysrq-trigger", "irq", "bus")
@@ -143,19 +143,19 @@ def _enclose(steps: list[tuple[str, ...]], uid: int, gid: int) -> None:
     sources = [_source_of(step) for step in steps]
     devices = [_tree(f"/dev/{name}") for name in DEVICES]
     _change_root()
-    size, kept = "", []
+    size, kept, made = "", [], {"", "/proc"}
     for (option, *words), source in zip(steps, sources, strict=True):
         if option == "--size":
             size = words[0]
         elif option == "--cap-add":
-            kept.append(CAPABILITIES[words[0]])
+            kept.append(PRIVILEGES[words[0]])
         elif option == "--dev":
-            _lay_out_devices(words[0], devices)
+            _lay_out_devices(words[0], devices, made)
         elif source is None:
-            _take(option, words, size)
+            _take(option, words, size, made)
             size = ""
         elif source >= 0:
-            _bind(source, words[1], NO_SUID | NO_DEVICES | (0 if option == "--bind" else READ_ONLY))
+            _bind(source, words[1], NO_SUID | NO_DEVICES | (0 if option == "--bind" else READ_ONLY), made)
     _done(_libc.unshare(CLONE_NEWUSER), "no second user namespace")
     _be(uid, 0, gid, 0)
     drop_privileges(kept)
@@ -178,21 +178,20 @@ def _change_root() -> None:
     _done(_libc.syscall(PIVOT_ROOT[os.uname().machine], b".", OLD[1:].encode()), "no root of its own")
     os.chdir("/")
     _mount("proc", "/proc", NO_SUID | NO_DEVICES | NO_PROGRAMS)  # as long as the machine's own is in sight
-    with open("/proc/sys/user/max_user_namespaces", "w") as file:  # noqa: PTH123
-        file.write("1")
+    put("/proc/sys/user/max_user_namespaces", "1")
     _done(_libc.umount2(OLD.encode(), MNT_DETACH), "this machine's files cannot be left")
     os.rmdir(OLD)  # noqa: PTH106
 
 
-def _take(option: str, words: list[str], size: str) -> None:
+def _take(option: str, words: list[str], size: str, made: set[str]) -> None:
     if option == "--symlink":
-        _make_folder(os.path.dirname(words[1]))  # noqa: PTH120
+        _make_folder(_parent(words[1]), made)
         os.symlink(words[0], words[1])  # noqa: PTH211
     elif option == "--tmpfs":
-        _make_folder(words[0])
+        _make_place(words[0], made)
         _mount("tmpfs", words[0], NO_SUID | NO_DEVICES, f"mode=0755{f',size={size}' if size else ''}")
     elif option == "--proc":
-        _cover(words[0])
+        _cover(words[0], made)
     elif option == "--remount-ro":
         _set(AT_FDCWD, words[0], READ_ONLY, 0)
     elif option == "--hostname":
@@ -204,17 +203,17 @@ def _take(option: str, words: list[str], size: str) -> None:
         raise NotStartedError(f"{option} is not known to the runner's sandbox")
 
 
-def _cover(proc: str) -> None:
+def _cover(proc: str, made: set[str]) -> None:
     for name in COVERED:
         if os.path.exists(f"{proc}/{name}"):  # noqa: PTH110
-            _bind(_tree(f"{proc}/{name}"), f"{proc}/{name}", NO_SUID | NO_DEVICES | READ_ONLY)
+            _bind(_tree(f"{proc}/{name}"), f"{proc}/{name}", NO_SUID | NO_DEVICES | READ_ONLY, made)
 
 
-def _lay_out_devices(folder: str, devices: list[int]) -> None:
-    _make_folder(folder)
+def _lay_out_devices(folder: str, devices: list[int], made: set[str]) -> None:
+    _make_place(folder, made)
     _mount("tmpfs", folder, NO_SUID | NO_DEVICES, "mode=0755")
     for name, device in zip(DEVICES, devices, strict=True):
-        _bind(device, f"{folder}/{name}", NO_SUID)
+        _bind(device, f"{folder}/{name}", NO_SUID, made)
     for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"{folder}/{name}")  # noqa: PTH211
     for name in ("shm", "pts"):
@@ -231,13 +230,13 @@ def _tree(path: str, may_lack: bool = False) -> int:
     return _done(tree, path)
 
 
-def _bind(tree: int, target: str, attributes: int) -> None:
+def _bind(tree: int, target: str, attributes: int, made: set[str]) -> None:
     _set(tree, "", attributes, AT_EMPTY_PATH | AT_RECURSIVE)
-    if not os.path.lexists(target):
+    if target in made or not os.path.lexists(target):
         if os.fstat(tree).st_mode & FILE_TYPE == FOLDER:
-            _make_folder(target)
+            _make_place(target, made)
         else:
-            _make_folder(os.path.dirname(target))  # noqa: PTH120
+            _make_folder(_parent(target), made)
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
     moved = _libc.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
     _done(moved, target)
@@ -253,8 +252,26 @@ def _mount(kind: str, target: str, attributes: int, options: str = "") -> None:
     _done(_libc.mount(kind.encode(), os.fsencode(target), kind.encode(), attributes, options.encode()), target)
 
 
-def _make_folder(path: str) -> None:
-    os.makedirs(path, 0o755, exist_ok=True)  # noqa: PTH103
+def _make_folder(path: str, made: set[str]) -> None:
+    """With those above it. ``made`` are those that are known to be there."""
+    if path not in made:
+        _make_folder(_parent(path), made)
+        try:
+            os.mkdir(path, 0o755)  # noqa: PTH102
+        except FileExistsError:
+            pass
+        made.add(path)
+
+
+def _make_place(path: str, made: set[str]) -> None:
+    """A folder over which something is mounted next: what was below it is out of sight."""
+    if path in made:
+        made.difference_update([each for each in made if each.startswith(f"{path}/")])
+    _make_folder(path, made)
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _be(uid: int, uid_before: int, gid: int, gid_before: int) -> None:
@@ -264,8 +281,7 @@ def _be(uid: int, uid_before: int, gid: int, gid_before: int) -> None:
         ("uid_map", f"{uid} {uid_before} 1"),
         ("gid_map", f"{gid} {gid_before} 1"),
     ):
-        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
-            file.write(text)
+        put(f"/proc/self/{name}", text)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from .launching import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -20,6 +22,7 @@ class Groups:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.folders = list(document["files"])
+        self.entry: str = document["entry"]
         self.share: dict[str, str] = document["share"]
         self.killed_file: str = document["killed"]
         self.holds_processes: bool = document["holds_processes"]
@@ -27,19 +30,19 @@ class Groups:
             os.mkdir(folder, 0o755)  # noqa: PTH102
             for name, value in files.items():
                 try:
-                    _write(f"{folder}/{name}", value)
+                    put(f"{folder}/{name}", value)
                 except FileNotFoundError:
                     pass  # a kernel without swap accounting, say
 
     def enter(self) -> None:
-        """Put the calling process there."""
+        """Put the calling process there, which has one thread."""
         for folder in self.folders:
-            _write(f"{folder}/cgroup.procs", "0")
+            put(f"{folder}/{self.entry}", "0")
 
     def take_share(self) -> None:
         """Have the share of processors that was put off."""
         for path, value in self.share.items():
-            _write(path, value)
+            put(path, value)
 
     def memory_ran_out(self) -> bool:
         """Whether the kernel ended a process for want of memory."""
@@ -51,24 +54,22 @@ class Groups:
 
     def end(self) -> bool:
         """Kill what is left in them and remove them; whether that is done."""
-        for folder in list(self.folders):
-            try:
-                with open(f"{folder}/cgroup.procs") as file:  # noqa: PTH123
-                    pids = file.read().split()
-                for pid in pids:
-                    os.kill(int(pid), signal.SIGKILL)
-                os.rmdir(folder)  # noqa: PTH106
-            except FileNotFoundError:
-                pass
-            except OSError:
-                continue
-            self.folders.remove(folder)
+        self.folders = [folder for folder in self.folders if not _is_gone(folder)]
         return not self.folders
 
 
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
+def _is_gone(folder: str) -> bool:
     try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
+        os.rmdir(folder)  # noqa: PTH106
+    except FileNotFoundError:
+        return True
+    except OSError:
+        try:
+            with open(f"{folder}/cgroup.procs") as file:  # noqa: PTH123
+                pids = file.read().split()
+            for pid in pids:
+                os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass
+        return False
+    return True

@@ -45,7 +45,7 @@ def init(control: int, status: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: None)
     wake = wake_pipe()
-    document = marshal.loads(read_sized(control))  # noqa: S302 - from our own runner
+    document = marshal.loads(read_sized(control) or os._exit(1))  # noqa: S302 - from our own runner
     try:
         pid = _begun(document, control, status, wake)
     except (NotStartedError, OSError) as error:
@@ -96,7 +96,7 @@ def _begun(document: dict[str, Any], control: int, status: int, wake: int) -> in
         return stand_by(document, control, status, wake)
     pid = launch(document, dies_with_parent=False, privileges=not document["image"])
     if document["image"]:
-        drop_privileges([CAP_KILL] if document["user"] else None)
+        drop_privileges([CAP_KILL] if document["user"] else ())
     os.write(status, b"S\n")
     return pid
 

@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Iterable, Sequence
     from typing import Any
 else:
     import _signal as signal
@@ -88,8 +89,7 @@ def _be_bound(job: dict[str, Any]) -> None:
 def _go_first_when_memory_runs_out() -> None:
     """The kernel ends this rather than the server; anyone may ask that of himself."""
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-            file.write("800")
+        put("/proc/self/oom_score_adj", "800")
     except OSError:
         pass
 
@@ -131,25 +131,37 @@ def become_user(user: dict[str, Any]) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def drop_privileges(kept: list[int] | None = None) -> None:
+def drop_privileges(kept: Sequence[int] = (), held: Iterable[int] = range(64)) -> None:
     """For good, but for those that are ``kept``: none is left that could be taken up again, by executing a program of
-    root's either. Numbers: ``linux/capability.h``."""
+    root's either. ``held`` are those that could be there. Numbers: ``linux/capability.h``."""
     import ctypes
 
-    for number in range(64):
-        if number not in (kept or ()) and libc().prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+    for number in held:
+        if number not in kept and libc().prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
             break  # the kernel has no more
-    header, mask = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), sum(1 << number for number in kept or ())
+    header, mask = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), sum(1 << number for number in kept)
     if libc().capset(header, (ctypes.c_uint32 * 6)(mask, mask)) != 0:
         raise NotStartedError(f"privileges could not be dropped: {os.strerror(ctypes.get_errno())}")
 
 
+def put(path: str, text: str) -> None:
+    """Into a file of the kernel's, at once."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
 def read_sized(descriptor: int) -> bytes:
-    """What ``sized`` made of some bytes; the process ends where whoever writes has gone."""
-    size, data = int(os.read(descriptor, 16) or os._exit(1)), bytearray()
+    """What ``sized`` made of some bytes; nothing where whoever writes has gone."""
+    size, data = int(os.read(descriptor, 16) or b"0"), b""
     while len(data) < size:
-        data += os.read(descriptor, size - len(data)) or os._exit(1)
-    return bytes(data)
+        chunk = os.read(descriptor, size - len(data))
+        if not chunk:
+            return b""
+        data = data + chunk if data else chunk
+    return data
 
 
 def sized(data: bytes) -> bytes:

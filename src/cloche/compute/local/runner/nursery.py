@@ -16,7 +16,7 @@ import sys
 import warnings  # noqa: F401 - for os.execvpe
 
 from . import enclosing, inside, landlock, ready, standing_by  # noqa: F401
-from .outside import begin
+from .outside import begin, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def serve() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here wants to know how they end
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's, meant for the server
     channel = socket.socket(fileno=CHANNEL)
+    identity(os.getpid())  # its boot is every runner's
     gc.disable()  # a runner makes little, and what it looks at it would have to copy
     gc.freeze()
     while True:
@@ -56,13 +57,13 @@ def _be(message: bytes, descriptors: list[int]) -> None:
     """A runner, from now on and to its end."""
     try:
         what, _, folder = os.fsdecode(message).partition("\0")
-        trouble = os.open(f"{folder}/trouble", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for number, each in enumerate((*descriptors, trouble)):
+        for number, each in enumerate(descriptors):
             os.dup2(each, number)
-        os.closerange(3, max(*descriptors, trouble) + 1)
+        os.closerange(3, max(descriptors) + 1)
         begin(what, folder)
         os._exit(0)
     except BaseException:
+        os.dup2(os.open("trouble", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)

@@ -13,7 +13,7 @@ import time
 
 from .holding import Companion
 from .host import Host
-from .launching import NotStartedError, drain, wake_pipe
+from .launching import NotStartedError, drain, wake_pipe, write_all
 from .measuring import descendants, free_bytes, tasks_of_machine, used_bytes
 
 TYPE_CHECKING = False
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
+_boot: list[str] = []
+"""Its id, read once: by who forks runners for all of them."""
 AFTER_DEATH_SECONDS = 5.0
 DISK_LOOK_SECONDS = 2.0
 PROCESSES_LOOK_SECONDS = 0.5
@@ -35,8 +37,7 @@ HOST_FAILED_GRACE_SECONDS = 10.0
 class Runner:
     def __init__(self, folder: str) -> None:
         os.chdir(folder)
-        with open("spec", "rb") as file:  # noqa: PTH123
-            self.spec: dict[str, Any] = marshal.load(file)  # noqa: S302 - from our own server
+        self.spec: dict[str, Any] = marshal.loads(self._told())  # noqa: S302 - from our own server
         self.stop_asked = False
         self.cause = "exited"
         self.kill_at: float | None = None
@@ -47,6 +48,11 @@ class Runner:
         self.parent = os.getppid()
         self.images = [_held(path) for path in self.spec["in_use"]]
         self._bound()
+
+    def _told(self) -> bytes:
+        """What this is to run."""
+        with open("spec", "rb") as file:  # noqa: PTH123
+            return file.read()
 
     def _bound(self) -> None:
         """Begin to look at what ``spec`` allows and the system does not hold."""
@@ -77,11 +83,15 @@ class Runner:
         self.began = time.monotonic()
         self._run()
 
-    def _claim(self) -> bool:
-        mine = f"claim.{os.getpid()}"
-        with open(mine, "w") as file:  # noqa: PTH123
-            pid, now, token = os.getpid(), time.time(), self.spec["token"]
-            file.write(f'{{"pid": {pid}, "identity": "{identity(pid)}", "claimed_at": {now!r}, "token": "{token}"}}')
+    def _claim(self, more: str = "") -> bool:
+        """``more`` is what is known of the process already, as in ``process.json``."""
+        pid, now, token = os.getpid(), time.time(), self.spec["token"]
+        known = f', "process": {more}' if more else ""
+        mine = f"claim.{pid}"
+        _write(
+            mine,
+            f'{{"pid": {pid}, "identity": "{identity(pid)}", "claimed_at": {now!r}, "token": "{token}"{known}}}',
+        )
         try:
             os.link(mine, "runner.json")
             claimed = True
@@ -139,10 +149,12 @@ class Runner:
         self.companions = [Companion(job) for job in self.spec["companions"]]
 
     def _note_started(self) -> None:
-        pids = [host.process.job_pid for host in self.hosts if host.process is not None]
-        with open("process.part", "w") as file:  # noqa: PTH123
-            file.write(f'{{"pid": {pids[0]}, "pids": {pids}, "started_at": {self.started_at!r}}}')
+        _write("process.part", self._process())
         os.rename("process.part", "process.json")  # noqa: PTH104
+
+    def _process(self) -> str:
+        pids = [host.process.job_pid for host in self.hosts if host.process is not None]
+        return f'{{"pid": {pids[0]}, "pids": {pids}, "started_at": {self.started_at!r}}}'
 
     def _watch(self) -> None:
         """Until it has ended on every host. One that fails takes the others along."""
@@ -303,11 +315,8 @@ class Runner:
         # A server that is there keeps what it reads here before it tells anybody. Where none is, a power cut may come
         # before the next one looks.
         is_lasting = os.getppid() != self.parent or self.parent == 1
-        with open("outcome.part", "w") as file:  # noqa: PTH123
-            file.write(f'{{"cause": "{cause}", {how}, {where}, {times}, "message": {_quoted(message)}}}')
-            file.flush()
-            for descriptor in [host.output for host in self.hosts] + [file.fileno()] if is_lasting else ():
-                os.fsync(descriptor)
+        text = f'{{"cause": "{cause}", {how}, {where}, {times}, "message": {_quoted(message)}}}'
+        _write("outcome.part", text, [host.output for host in self.hosts] if is_lasting else None)
         os.rename("outcome.part", "outcome.json")  # noqa: PTH104
         if is_lasting:
             folder = os.open(".", os.O_RDONLY)
@@ -316,6 +325,17 @@ class Runner:
 
     def _on_stop(self, *_: object) -> None:
         self.stop_asked = True
+
+
+def _write(path: str, text: str, lasting_with: list[int] | None = None) -> None:
+    """``lasting_with`` are descriptors of what is to be on the disk with it, where it is to be there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(descriptor, text.encode())
+        for each in () if lasting_with is None else (*lasting_with, descriptor):
+            os.fsync(each)
+    finally:
+        os.close(descriptor)
 
 
 def _held(path: str) -> int:
@@ -346,10 +366,20 @@ def _asked_grace(default: float) -> float:
 def identity(pid: int) -> str:
     """What tells this process from any other that ever had its pid: the boot and the moment it started."""
     try:
-        with open("/proc/sys/kernel/random/boot_id") as boot, open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123
-            return boot.read().strip() + "/" + stat.read().rpartition(b")")[2].split()[19].decode()
+        if not _boot:
+            _boot.append(_read("/proc/sys/kernel/random/boot_id").decode().strip())
+        return f"{_boot[0]}/{_read(f'/proc/{pid}/stat').rpartition(b')')[2].split()[19].decode()}"
     except OSError:
         return ""
+
+
+def _read(path: str) -> bytes:
+    """The beginning of a file of the kernel's; much less than ``open`` does goes into it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
 
 
 def begin(what: str, folder: str) -> None:

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+PRIVILEGES = {"CAP_SETPCAP": 8, "CAP_SYS_ADMIN": 21}
+"""What process 1 has while it stands by."""
 CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000
 
 
@@ -29,12 +31,12 @@ def stand_by(document: dict[str, Any], control: int, status: int, wake: int) -> 
         pid, tell = _waiting(document)
     os.write(status, b"S\n")
     _await(control, wake, pid)
-    order = marshal.loads(read_sized(control))  # noqa: S302 - from our own runner
+    order = marshal.loads(read_sized(control) or os._exit(1))  # noqa: S302 - from our own runner
     if order["mounts"] and not pid:
         _own_mounts()
     for source, target in order["mounts"]:
         _bind(source, target)
-    drop_privileges()
+    drop_privileges(held=PRIVILEGES.values())
     if pid:
         write_all(tell, order["interpreted"])
         os.close(tell)

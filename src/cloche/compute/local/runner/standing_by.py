@@ -1,9 +1,10 @@
 """The half outside of a process that stands by: started before it is known what it will do.
 
 Making a sandbox, an interpreter and its imports takes many times what starting costs otherwise. So one is made ahead:
-this runner starts it, says ``+`` and waits for its standard input. A byte there means that the folder it works in has
-become a process's: ``spec`` is read, the folder claimed as by any runner, ``+`` said to that, and the one who stands by
-is told its job. The end of the input means that the server has gone; then this goes too, and nobody will have noticed.
+this runner starts it, says ``+`` and waits for its standard input. A second document there means that the folder it
+works in has become a process's: it is claimed as by any runner, ``+`` said to that, and the one who stands by is told
+its job. The end of the input means that the server has gone; then this goes too, and nobody will have noticed. Both
+documents come by that pipe: what would be a file for a moment costs more than reading it.
 
 One serves one process, and what it serves is exactly as isolated, limited and watched as any other. Where it cannot
 take the job over, the same runner starts it in the ordinary way.
@@ -19,14 +20,17 @@ import time
 
 from .holding import Sandboxed
 from .host import Host
-from .launching import NotStartedError, drain
+from .launching import NotStartedError, drain, read_sized
 from .outside import Runner
 
 
 class StandingBy(Runner):
+    def _told(self) -> bytes:
+        return read_sized(0) or os._exit(1)
+
     def run(self) -> None:
         self._heed_signals()
-        lock = os.open("lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        lock = os.open(".", os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)  # as long as this runs: nobody removes the folder
         self.asked, self.answer = os.dup(0), os.dup(1)
         self.nothing = os.open("/dev/null", os.O_RDWR)
@@ -37,14 +41,15 @@ class StandingBy(Runner):
         try:
             self._start()
             os.write(self.answer, b"+")
-            if self._is_wanted():
-                self._take_over()
+            if spec := self._wanted():
+                self._take_over(spec)
                 return
         except (NotStartedError, OSError):
             pass
         self._end_all()
 
-    def _is_wanted(self) -> bool:
+    def _wanted(self) -> bytes:
+        """What the folder's process is to be; nothing where there will be none."""
         host = self.hosts[0]
         assert host.process is not None
         while True:
@@ -57,22 +62,21 @@ class StandingBy(Runner):
             host.copy()
             host.look()
             if host.ending is not None or self.stop_asked:
-                return False
+                return b""
             if self.asked in ready:
-                return os.read(self.asked, 1) == b"g"
+                return read_sized(self.asked)
 
-    def _take_over(self) -> None:
+    def _take_over(self, spec: bytes) -> None:
         """The folder has become a process's, under another name."""
-        with open("spec", "rb") as file:  # noqa: PTH123
-            self.spec = marshal.load(file)  # noqa: S302 - from our own server
-        if not self._claim():
+        self.spec = marshal.loads(spec)  # noqa: S302 - from our own server
+        self.started_at, self.began = time.time(), time.monotonic()
+        if not self._claim(self._process()):
             self._end_all()
             return
         is_told = not self.spec["order"]["mounts"]  # whose folders have to be bound waits until they are
         if is_told:
             self._tell()
         self._bound()
-        self.started_at, self.began = time.time(), time.monotonic()
         host = self.hosts[0]
         if host.groups is not None:
             host.groups.take_share()
@@ -90,7 +94,6 @@ class StandingBy(Runner):
             return
         if not is_told:
             self._tell()
-        self._note_started()
         self._go_on()
 
     def _tell(self) -> None:
