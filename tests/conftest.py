@@ -14,12 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from container_programs import Programs, programs
 from server_process import ServerProcess
 
 # Clients in tests sign as most do, without the runtime library that the server brings for its checksums.
 os.environ.setdefault("BOTO_DISABLE_CRT", "true")
+
+# How quick this machine is at making and trying examples is nothing that a test asserts: it may be busy with others.
+settings.register_profile("busy machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

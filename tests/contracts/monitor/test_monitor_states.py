@@ -49,7 +49,7 @@ ROW = st.fixed_dictionaries({}, optional={"a": st.integers(0, 9).map(str), "b": 
 ROWS = st.lists(ROW, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_parts_add_up_to_the_whole(desk: Desk, data: Any) -> None:
     rows = [row for row in data.draw(ROWS) if row]
@@ -106,7 +106,7 @@ _DIGITS = st.text("0123456789.+-", min_size=1, max_size=5)
 _TEXTS = st.text("01.+-eE ", max_size=6) | _DIGITS | st.integers().map(str) | st.floats().map(str) | st.text(max_size=3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(texts=st.lists(_DIGITS | st.none()) | st.lists(_TEXTS | st.none() | st.sampled_from(["true", "false"])))
 def test_types_and_numbers_are_those_of_the_rule(desk: Desk, texts: list[str | None]) -> None:
     """Told from the bytes of a whole column or from its distinct texts: what matching each cell would tell."""

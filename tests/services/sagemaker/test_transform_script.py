@@ -28,6 +28,8 @@ def transform_fn(model, body, content_type, accept):
     rows = [line for line in text.split("\\n") if line]
     if text.startswith("slow"):
         time.sleep(0.4)
+    if text.startswith("late"):
+        time.sleep(1.5)
     if text.startswith("die"):
         os._exit(7)
     if text.startswith("env"):
@@ -130,6 +132,14 @@ def test_a_model_that_dies_of_a_record(bench: Transforming, model: str) -> None:
     job = bench.run(model, bench.put({"a": b"die\n"}))
     assert job["TransformJobStatus"] == "Failed"
     assert job["FailureReason"] == "AlgorithmError: , exit code: 7"
+
+
+def test_an_answer_that_comes_after_its_time_is_nobodys(bench: Transforming, model: str) -> None:
+    once = {"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 0}
+    job = bench.run(model, bench.put({"a": b"late\n", "b": b"b\n", "c": b"c\n"}), ModelClientConfig=once)
+    assert job["TransformJobStatus"] == "Failed"
+    assert "Unable to get response from algorithm" in job["FailureReason"]
+    assert bench.outputs(job) == {"b.out": b"B\n", "c.out": b"C\n"}
 
 
 def test_a_job_that_is_stopped_leaves_nothing(bench: Transforming, model: str) -> None:

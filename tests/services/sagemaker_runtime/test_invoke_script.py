@@ -40,7 +40,7 @@ def transform_fn(model, body, content_type, accept):
     return str(os.getpid()), "text/plain"
 """
 ENDING = """
-import os, signal
+import os, signal, time
 
 def model_fn(model_dir):
     return None
@@ -49,6 +49,8 @@ def transform_fn(model, body, content_type, accept):
     print("asked", body, flush=True)
     if body == b"end":
         os.kill(os.getpid(), signal.SIGKILL)
+    if body == b"block":
+        time.sleep(600)
     return body, "text/plain"
 """
 BROKEN = """
@@ -92,20 +94,29 @@ def test_a_model_fn_that_raises_fails_the_endpoint_and_is_in_its_log(hosting: Ho
     hosting.gone(name)
 
 
-def test_a_model_that_ends_over_a_request_is_told_so_and_is_not_asked_again(hosting: Hosting, server: Any) -> None:
-    name = deployed(hosting, ENDING)
-    with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
-        hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"end", ContentType="text/plain")
-    said = error.value.response
-    assert (said["ResponseMetadata"]["HTTPStatusCode"], said["OriginalStatusCode"]) == (424, 0)
-    assert said["OriginalMessage"].startswith(f"Amazon SageMaker could not get a response from the {name} endpoint.")
-    assert said["Error"]["Message"].startswith("Received server error (0) from primary with message ")
-    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"on", ContentType="text/plain")
-    assert answer["Body"].read() == b"on", "the next waits until the model is there again"
+def test_a_model_that_ends_or_blocks_costs_that_request_and_is_not_asked_again(hosting: Hosting, server: Any) -> None:
+    name = deployed(hosting, ENDING, SAGEMAKER_MODEL_SERVER_TIMEOUT="1")
+
+    def ask(body: bytes) -> bytes:
+        answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType="text/plain")
+        said: bytes = answer["Body"].read()
+        return said
+
+    for body in (b"end", b"block"):
+        with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
+            ask(body)
+        said = error.value.response
+        assert (said["ResponseMetadata"]["HTTPStatusCode"], said["OriginalStatusCode"]) == (424, 0)
+        assert said["OriginalMessage"].startswith(
+            f"Amazon SageMaker could not get a response from the {name} endpoint."
+        )
+        assert said["Error"]["Message"].startswith("Received server error (0) from primary with message ")
+        assert ask(b"after " + body) == b"after " + body, "it waits until the model is there again"
     hosting.gone(name)
     events = server.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{name}")["events"]
     lines = [event["message"] for event in events]
-    assert [lines.count(f"asked {word!r}") for word in (b"end", b"on")] == [1, 1], lines
+    asked = [b"end", b"after end", b"block", b"after block"]
+    assert [lines.count(f"asked {word!r}") for word in asked] == [1, 1, 1, 1], lines
 
 
 def test_as_many_workers_as_asked_for_answer_at_once(hosting: Hosting) -> None:

@@ -128,6 +128,24 @@ def test_an_answer_that_breaks_off_ends_the_stream_with_an_error(hosting: Hostin
     assert b"".join(parts_of(streamed(hosting, endpoint, parts=1))) == b"0;"
 
 
+@pytest.mark.parametrize("way", ["break_at", "die_at"])
+def test_an_answer_that_breaks_off_is_no_answer_where_it_was_to_come_whole(
+    hosting: Hosting, endpoint: str, way: str
+) -> None:
+    def ask(**asked: Any) -> bytes:
+        answer = hosting.runtime.invoke_endpoint(
+            EndpointName=endpoint, Body=json.dumps(asked), ContentType="application/json"
+        )
+        said: bytes = answer["Body"].read()
+        return said
+
+    with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
+        ask(parts=5, pause=0.05, **{way: 2})
+    assert error.value.response["OriginalStatusCode"] == 0
+    assert "before the answer was complete" in error.value.response["OriginalMessage"]
+    assert ask(parts=2) == b"0;1;"
+
+
 def test_a_client_that_leaves_ends_the_models_work(hosting: Hosting, endpoint: str) -> None:
     def closed() -> int:
         answer = hosting.runtime.invoke_endpoint(

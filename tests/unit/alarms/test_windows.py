@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.engines.alarms import windows
@@ -11,7 +11,6 @@ from cloche.storage.metrics import Statistics
 END = 600 * 60
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 120), max_size=8, unique=True),
     st.integers(1, 20),

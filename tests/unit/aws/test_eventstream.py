@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.parsers import EventStreamJSONParser
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spoken import invented, operation, request
 
@@ -140,7 +140,6 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(HEADERS, st.binary(max_size=50)), max_size=4), st.integers(1, 7))
 def test_frames_come_back_however_they_are_cut(frames: list[tuple[Any, bytes]], size: int) -> None:
     data = b"".join(eventstream.encode_frame(*frame) for frame in frames)

@@ -208,7 +208,7 @@ def test_older_sessions_are_revoked_by_their_time(identity: Identity, clock: Any
 NAMES = st.text("abcXYZ", min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(["create", "delete", "rename", "tag"]), st.sampled_from([HOME, OTHER]), NAMES, NAMES),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from insights_events import answered, events_of
 
 from cloche.engines.log_insights.language import QueryError, read_query
 from cloche.engines.log_insights.language.catalog import AGGREGATES, FUNCTIONS
 
-PROFILE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PROFILE = settings(max_examples=60)
 PIECES = [
     *("fields", "filter", "stats", "sort", "limit", "parse", "dedup", "display", "pattern", "unnest", "by", "as"),
     *("and", "or", "not", "in", "like", "=~", "into", "asc", "desc", "|", "|", ",", "(", ")", "[", "]"),

@@ -7,7 +7,7 @@ import math
 from collections import defaultdict
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from insights_events import AT, Event, answered
 
@@ -107,7 +107,7 @@ def written(condition: tuple[str, str, Any]) -> str:
     return f"{name} {sign} {json.dumps(literal, ensure_ascii=False)}"
 
 
-PROFILE = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PROFILE = settings(max_examples=120)
 
 
 @PROFILE

@@ -57,7 +57,7 @@ def walk_by_marker(store: ObjectStore, prefix: str, delimiter: str, limit: int) 
         marker = page.last
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(KEYS, max_size=12), st.sampled_from(["", "a", "a/", "/", "b"]), st.sampled_from(["", "/", "a", "-a"]))
 def test_pages_make_the_whole(store: ObjectStore, keys: set[str], prefix: str, delimiter: str) -> None:
     fill(store, keys)
@@ -68,7 +68,7 @@ def test_pages_make_the_whole(store: ObjectStore, keys: set[str], prefix: str, d
     assert {info.key for info in store.iter_prefix("bucket", prefix)} == {k for k in keys if k.startswith(prefix)}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(KEYS, max_size=12), KEYS, st.sampled_from(["", "/"]))
 def test_a_listing_starts_after_any_text(store: ObjectStore, keys: set[str], after: str, delimiter: str) -> None:
     fill(store, keys)
@@ -77,7 +77,7 @@ def test_a_listing_starts_after_any_text(store: ObjectStore, keys: set[str], aft
     assert sorted(entries, key=lambda entry: entry[0].encode()) == model(keys, "", delimiter, after)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(ANY_KEY, st.binary(max_size=20), max_size=6))
 def test_any_unicode_key_round_trips(store: ObjectStore, contents: dict[str, bytes]) -> None:
     fill(store, set())

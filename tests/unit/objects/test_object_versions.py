@@ -76,7 +76,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=STEPS, prefix=st.sampled_from(["", "a", "a/"]), delimiter=st.sampled_from(["", "/"]), size=st.integers(1, 4)
 )

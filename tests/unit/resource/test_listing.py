@@ -128,7 +128,7 @@ def test_a_page_is_a_walk_of_an_index_whatever_the_table_holds(filled: Any) -> N
         assert "USING INDEX" in text and "TEMP B-TREE" not in text, (request, text)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.integers(1, 15),
     sort_by=st.sampled_from(["Name", "CreationTime", "Status"]),

@@ -48,7 +48,7 @@ def owner(account: str) -> dict[str, str]:
     return {"ID": f"id of {account}", "DisplayName": "A & B"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(LISTED, max_size=4), st.sampled_from([None, "url"]), st.booleans())
 def test_the_text_is_what_the_codec_writes(listed: list[Listed], encoding: str | None, owners: bool) -> None:
     entries = Entries(listed, KeyEncoding({"EncodingType": encoding}), owner if owners else None)

@@ -47,7 +47,7 @@ def fill(tx: sqlite3.Connection, resources: dict[str, dict[str, str]]) -> None:
         tags.put(tx, arn, held.items())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(resources=RESOURCES, filters=FILTERS, types=TYPES.map(tuple), size=st.integers(1, 4))
 def test_it_finds_what_a_plain_search_finds(
     database: Database,

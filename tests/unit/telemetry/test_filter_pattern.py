@@ -233,7 +233,7 @@ ROWS = st.tuples(
 EXPRESSIONS = st.lists(ROWS, min_size=1, max_size=3).map("|".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(EXPRESSIONS, st.text("ab0.\n☃", max_size=12))
 def test_expressions_find_what_pythons_find(expression: str, text: str) -> None:
     plain = re.sub(r"\$(?=$|\|)", r"\\Z", expression)
@@ -302,7 +302,7 @@ def plainly(tree: Any, document: dict[str, Any]) -> bool:
     raise AssertionError(tree)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TREES, DOCUMENTS)
 def test_random_json_patterns(tree: Any, document: dict[str, Any]) -> None:
     assert matches("{ " + text_of(tree) + " }", json.dumps(document)) == plainly(tree, document)

@@ -10,7 +10,7 @@ from stored_logs import NOW_MS, NUMBERS, OWNER, follow, messages
 from cloche.storage.logs import LogStore, Question, Sieve, files, finding, frames
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=8), min_size=1, max_size=8),
     limit=st.integers(1, 9),
@@ -80,7 +80,7 @@ def test_a_follower_sees_events_that_come_late_with_an_earlier_time(store: LogSt
     assert messages(store, at=tail.first, from_head=False) == ["very late", "late", "one", "late too", "two"]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=5), min_size=1, max_size=10),
     limit=st.integers(1, 4),
@@ -182,7 +182,7 @@ def test_a_screen_leaves_whole_appends_unread(store: LogStore) -> None:
     assert [event.message for _, event in page.events] == asked == ["needle"]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.text("abé\x01\x00", max_size=6), min_size=1, max_size=12),
     st.text("abé\x01\x00", min_size=1, max_size=2),

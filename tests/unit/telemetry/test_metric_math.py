@@ -323,7 +323,7 @@ def dropped(tree: Tree, value: float | None) -> float | None:
     return value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TREES, POINTS, POINTS, POINTS)
 def test_random_expressions(tree: Tree, a: list[Any], b: list[Any], c: list[Any]) -> None:
     points = {"a": a, "b": b, "c": c}

@@ -19,7 +19,9 @@ from cloche.serving.process import STOP_GRACE_SECONDS, host_of, limits_of
 from cloche_jobs.contract import package_folder
 
 TIMEOUT: Final = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
-"""A model may be as long at one request as the job waits for it, unless it says itself how long."""
+TIMEOUT_SECONDS: Final = 60.0
+"""As for an endpoint. Its end ends the job, so it has at least until all tries of a payload are over: an answer that
+comes after its own time costs its file, and no other. The model's environment may say how long, too."""
 
 
 def sockets_in(folder: Path, count: int) -> tuple[Path, ...]:
@@ -39,11 +41,13 @@ def process_of(
 ) -> ProcessSpec:
     """``software`` is that of each container."""
 
+    busy_seconds = max(TIMEOUT_SECONDS, plan.timeout_seconds * (1 + plan.retries))
+
     def made(host: JobHost) -> Host:
         its = place.of_host(host.number).folder
         model = plan.model_of(host)
         one = host_of(
-            replace(model, environment={TIMEOUT: str(ceil(plan.timeout_seconds)), **model.environment}),
+            replace(model, environment={TIMEOUT: str(ceil(busy_seconds)), **model.environment}),
             host.name,
             its,
             sockets[host.number],
