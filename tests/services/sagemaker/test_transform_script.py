@@ -170,21 +170,17 @@ def runner_of(data: Path, name: str) -> int:
     return int(json.loads((folders[-1] / "runner.json").read_text())["pid"])
 
 
-def feeder_of(data: Path, name: str) -> int:
-    """The pid of the program that feeds the job's next run, once it has begun to."""
-    before = len(list((data / "run" / "processes").glob(f"transform-{name}-*")))
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                line = path.read_bytes()
-            except OSError:
-                continue
-            is_ours = b"feed.py" in line and os.fsencode(data) in line
-            if is_ours and len(list((data / "run" / "processes").glob(f"transform-{name}-*"))) > before:
-                return int(path.parent.name)
-        time.sleep(0.05)
-    raise AssertionError("nobody feeds it")
+def feeders_of(data: Path) -> set[int]:
+    """The pids of the programs that feed jobs of that server."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:
+            continue
+        if b"feed.py" in line and os.fsencode(data) in line:
+            found.add(int(path.parent.name))
+    return found
 
 
 @pytest.mark.slow
@@ -201,9 +197,13 @@ def test_killed_in_the_middle_it_ends_once_with_every_file(start_server: Callabl
     server.start()
     bench = bench_of(server)
     assert bench.describe(name)["TransformJobStatus"] == "InProgress"
+    before = feeders_of(server.data)
     os.kill(runner_of(server.data, name), signal.SIGKILL)
-    feeder = feeder_of(server.data, name)
-    os.kill(feeder, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while not (feeders := feeders_of(server.data) - before):
+        assert time.monotonic() < deadline, "nobody feeds it"
+        time.sleep(0.02)
+    os.kill(feeders.pop(), signal.SIGKILL)
     job = bench.ended(name)
     assert job["TransformJobStatus"] == "Completed", job
     found = bench.outputs(job)
