@@ -27,6 +27,7 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 from cloche.storage.objects import ObjectStore
 
+from .by_hand import ByHand
 from .world import ACCOUNT, REGION, Crash, FakeClock
 
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
@@ -107,6 +108,7 @@ class MonitoringWorld:
         migrate(self.database, every)
         self.objects = ObjectStore(self.folder / "objects", self.database, self.clock)
         self.reconciler = Reconciler(self.database, self.clock, Bus(), workers=1)
+        self.by_hand = ByHand(self.reconciler)
         self.changes = Changes(self.database)
         self.monitoring = Monitoring(self.database, self.clock, self.objects, self.reconciler, self.api, self.changes)
         self.monitoring.start()
@@ -171,13 +173,7 @@ class MonitoringWorld:
             self.monitoring.run(self.clock.time())
 
     def work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
-        woken = sorted(self.reconciler._woken)
-        self.reconciler._woken.clear()
-        for id in dict.fromkeys([*woken, *due]):
-            lease = f"{self.dice.random()}"
-            self.reconciler._busy[id] = lease
-            self.reconciler._handle(id, lease)
+        self.by_hand.work()
 
 
 def with_data(monkeypatch: Any) -> None:

@@ -29,6 +29,7 @@ from cloche.storage.metadata.database import Database
 from cloche.storage.metadata.migrations import migrate
 from cloche.storage.objects import ObjectStore
 
+from .by_hand import ByHand
 from .world import ACCOUNT, REGION, Crash, FakeClock
 
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
@@ -180,6 +181,7 @@ class PipelineWorld:
         migrate(self.database, every)
         self.objects = ObjectStore(self.folder / "objects", self.database, self.clock)
         self.reconciler = Reconciler(self.database, self.clock, Bus(), workers=1)
+        self.by_hand = ByHand(self.reconciler)
         self.changes = Changes(self.database)
         self.pipelines = Pipelines(
             database=self.database,
@@ -288,13 +290,7 @@ class PipelineWorld:
         raise AssertionError(f"{len(left)} executions do not end: {left[0].id}")
 
     def _work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
-        woken = sorted(self.reconciler._woken)
-        self.reconciler._woken.clear()
-        for id in dict.fromkeys([*woken, *due]):
-            lease = f"{self.dice.random()}"
-            self.reconciler._busy[id] = lease
-            self.reconciler._handle(id, lease)
+        self.by_hand.work()
 
     def _call_one(self) -> None:
         if self.functions:

@@ -35,6 +35,7 @@ from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import ObjectStore
 from cloche_jobs.transform.batch import Orders
 
+from .by_hand import ByHand
 from .world import ACCOUNT, REGION, Crash, Credentials, FakeClock, Images
 
 MIGRATIONS = [
@@ -187,6 +188,7 @@ class TransformWorld:
         self.logs = LogStore(self.folder / "logs", self.database, self.clock)
         self.metrics = MetricStore(self.database, self.clock)
         self.reconciler = Reconciler(self.database, self.clock, Bus(), workers=1)
+        self.by_hand = ByHand(self.reconciler)
         self.equipment = Equipment(
             database=self.database,
             clock=self.clock,
@@ -295,13 +297,7 @@ class TransformWorld:
         self.jobs.append(arn)
 
     def _work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
-        woken = sorted(self.reconciler._woken)
-        self.reconciler._woken.clear()
-        for id in dict.fromkeys([*woken, *due]):
-            lease = f"{self.dice.random()}"
-            self.reconciler._busy[id] = lease
-            self.reconciler._handle(id, lease)
+        self.by_hand.work()
 
     def _pump(self) -> None:
         for job in list(self.equipment.follower._followed.values()):

@@ -36,6 +36,8 @@ from cloche.storage.metadata.migrations import migrate
 from cloche.storage.metrics import MetricStore
 from cloche.storage.objects import ObjectStore
 
+from .by_hand import ByHand
+
 ACCOUNT, REGION = "123456789012", "us-east-1"
 MIGRATIONS = [
     *records.MIGRATIONS,
@@ -233,6 +235,7 @@ class World:
         self.logs = LogStore(self.folder / "logs", self.database, self.clock)
         self.metrics = MetricStore(self.database, self.clock)
         self.reconciler = Reconciler(self.database, self.clock, Bus(), workers=1)
+        self.by_hand = ByHand(self.reconciler)
         self.equipment = Equipment(
             database=self.database,
             clock=self.clock,
@@ -359,13 +362,7 @@ class World:
         self.jobs.append(arn)
 
     def _work(self) -> None:
-        due = rows.due(self.database.reader, self.clock.real(), self.clock.time(), 10)
-        woken = sorted(self.reconciler._woken)
-        self.reconciler._woken.clear()
-        for id in dict.fromkeys([*woken, *due]):
-            lease = f"{self.dice.random()}"
-            self.reconciler._busy[id] = lease
-            self.reconciler._handle(id, lease)
+        self.by_hand.work()
 
     def _pump(self) -> None:
         for job in list(self.follower._followed.values()):

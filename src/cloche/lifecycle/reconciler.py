@@ -1,8 +1,9 @@
 """Claims what is due, has its driver work on it outside any transaction, applies what came of it.
 
-One thread looks for due rows, a bounded pool works. Hints (``wake``, and every ``submit`` and ``post`` once its
-transaction is on the disk) skip the wait until the next look. A lease is extended while its work goes on; what
-a worker answers after its lease was lost is thrown away.
+One thread looks for due rows, a bounded pool works. What is to be looked at now (``wake``, and a state that was
+entered, once that is on the disk) goes to the pool at once: the thread need not look for it, and is only woken where
+something falls due sooner than it had thought. A lease is extended while its work goes on; what a worker answers after
+its lease was lost is thrown away.
 
 An event is always looked up against the state the row is in *now*: when a stop was asked for while a download
 ran, ``ChannelsReady`` means nothing any more and the row's new state is worked on instead.
@@ -10,7 +11,9 @@ ran, ``ChannelsReady`` means nothing any more and the row's new state is worked 
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import secrets
 import sqlite3
 import threading
@@ -48,12 +51,15 @@ class Reconciler:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="reconciler")
         self._condition = threading.Condition()
         self._hinted = False
-        self._woken: set[str] = set()
         self._busy: dict[str, str] = {}
         """Worked on now, under which lease."""
+        self._leases = itertools.count()
+        self._mark = secrets.token_hex(8)
         self._again: set[str] = set()
         """Woken while worked on: to be looked at once more when that is done."""
-        self._stopping = False
+        self._sleeps_until = -math.inf
+        """When the thread looks again, by the machine's clock; in the past while it does not sleep."""
+        self._is_running = False
         self._thread: threading.Thread | None = None
 
     def add(self, driver: Driver) -> None:
@@ -69,7 +75,7 @@ class Reconciler:
             tx, kind, id, driver.lifecycle.initial, data, message, self._clock.time(), self._clock.real()
         )
         driver.entered(tx, item)
-        self._after(tx, item)
+        self._after(tx, item, 0.0, None)
         return item
 
     def post(self, tx: sqlite3.Connection, id: str, event: Event) -> Item:
@@ -87,10 +93,13 @@ class Reconciler:
         rows.forget(tx, id)
 
     def wake(self, id: str) -> None:
-        """Look at this thing now: its process ended, its file appeared. Cheap; from any thread."""
+        """Look at this thing now: its process ended, its file appeared. Cheap; from any thread. Before ``start``
+        nothing: that looks at everything."""
         with self._condition:
-            self._woken.add(id)
-            self._condition.notify()
+            if id in self._busy:
+                self._again.add(id)
+            elif self._is_running:
+                self._hand_out(id)
 
     def item(self, id: str) -> Item | None:
         return rows.read(self._database.reader, id)
@@ -146,7 +155,7 @@ class Reconciler:
     def is_at_work(self) -> bool:
         """Whether a thing is worked on, or waits for work to be done: for a process, for a child, for its turn."""
         with self._condition:
-            if self._busy or self._woken or self._hinted:
+            if self._busy or self._hinted:
                 return True
         standing = {(kind, state) for kind, driver in self._drivers.items() for state in driver.lifecycle.standing}
         return any(found not in standing for found in rows.at_work(self._database.reader))
@@ -156,13 +165,14 @@ class Reconciler:
     def start(self) -> None:
         """Adopt whatever a former server left unfinished, and begin. The caller holds the data directory."""
         self._database.write(lambda tx: rows.release_all(tx, self._clock.real()))
+        self._is_running = True
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the steps under way and begin no other. Rows stay as they are; nothing is undone."""
         with self._condition:
-            self._stopping = True
+            self._is_running = False
             self._condition.notify()
         if self._thread is not None:
             self._thread.join()
@@ -172,14 +182,16 @@ class Reconciler:
         extended_at = self._clock.real()
         while True:
             with self._condition:
-                if not (self._hinted or self._woken or self._stopping):
-                    self._condition.wait(self._pause_seconds())
-                if self._stopping:
+                if not self._hinted and self._is_running:
+                    pause = self._pause_seconds()
+                    self._sleeps_until = self._clock.real() + pause
+                    self._condition.wait(pause)
+                    self._sleeps_until = -math.inf
+                if not self._is_running:
                     return
                 self._hinted = False
-                woken, self._woken = self._woken, set()
             try:
-                self._take(woken)
+                self._take()
                 if self._clock.real() - extended_at > LEASE_SECONDS / 3:
                     self._extend()
                     extended_at = self._clock.real()
@@ -189,25 +201,27 @@ class Reconciler:
 
     def _pause_seconds(self) -> float:
         pause = LOOK_SECONDS_MAX
-        reader, busy = self._database.reader, self._busy.keys()
-        wake_at, until = rows.next_wake(reader, busy), rows.next_until(reader, busy)
+        reader, busy, real, now = self._database.reader, self._busy.keys(), self._clock.real(), self._clock.time()
+        wake_at, until = rows.next_wake(reader, busy, real), rows.next_until(reader, busy, now)
         if wake_at is not None:
-            pause = min(pause, wake_at - self._clock.real())
+            pause = min(pause, wake_at - real)
         if until is not None:
-            pause = min(pause, until - self._clock.time())
+            pause = min(pause, until - now)
         return max(pause, 0.001)
 
-    def _take(self, woken: set[str]) -> None:
-        due = rows.due(self._database.reader, self._clock.real(), self._clock.time(), 2 * WORKERS)
-        for id in dict.fromkeys([*woken, *due]):
+    def _take(self) -> None:
+        for id in rows.due(self._database.reader, self._clock.real(), self._clock.time(), 2 * WORKERS):
             with self._condition:
-                if id in self._busy:
-                    if id in woken:
-                        self._again.add(id)
-                    continue
-                lease = secrets.token_hex(8)
-                self._busy[id] = lease
-            self._pool.submit(self._handle, id, lease)
+                if id not in self._busy and self._is_running:
+                    self._hand_out(id)
+
+    def _hand_out(self, id: str) -> None:
+        """To the pool. With ``_condition`` held."""
+        self._pool.submit(self._handle, id, self._leased(id))
+
+    def _leased(self, id: str) -> str:
+        lease = self._busy[id] = f"{self._mark}{next(self._leases)}"
+        return lease
 
     def _extend(self) -> None:
         with self._condition:
@@ -217,24 +231,31 @@ class Reconciler:
             self._database.write(lambda tx: rows.extend(tx, leases, until))
 
     def _handle(self, id: str, lease: str) -> None:
-        try:
-            now = self._clock.real()
-            # Nobody waits for the claim: it is written before what comes of it, which counts only if it was there; of
-            # work that is done at once, together with it.
-            self._database.submit(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS), along=True)
-            item = rows.read(self._database.reader, id)
-            if item is not None and item.ended_at is None:
-                outcome = self._work(item)
-                self._database.write(lambda tx: self._apply(tx, item, lease, outcome))
-        except Exception:
-            log.exception("a step of %s could not be kept; it is repeated when its lease ends", id)
-        finally:
-            with self._condition:
-                self._busy.pop(id, None)
-                if id in self._again:
-                    self._again.discard(id)
-                    self._woken.add(id)
-                self._condition.notify()
+        while lease:
+            try:
+                self._step(id, lease)
+            except Exception:
+                log.exception("a step of %s could not be kept; it is repeated when its lease ends", id)
+            finally:
+                lease = self._ended(id)
+
+    def _ended(self, id: str) -> str:
+        """The step is over; the lease of the next, if it was woken meanwhile."""
+        with self._condition:
+            del self._busy[id]
+            is_wanted = id in self._again and self._is_running
+            self._again.discard(id)
+            return self._leased(id) if is_wanted else ""
+
+    def _step(self, id: str, lease: str) -> None:
+        now = self._clock.real()
+        # Nobody waits for the claim: it is written before what comes of it, which counts only if it was there; of
+        # work that is done at once, together with it.
+        self._database.submit(lambda tx: rows.claim(tx, id, lease, now, now + LEASE_SECONDS), along=True)
+        item = rows.read(self._database.reader, id)
+        if item is not None and item.ended_at is None:
+            outcome = self._work(item)
+            self._database.write(lambda tx: self._apply(tx, item, lease, outcome))
 
     def _work(self, item: Item) -> Outcome | Exception:
         driver = self._drivers.get(item.kind)
@@ -256,6 +277,7 @@ class Reconciler:
         if isinstance(outcome, Event):
             if self._move(tx, item, outcome) is None:
                 rows.rest(tx, item.id, self._clock.real(), outcome.changes, 0)
+                self._look_at(item.id, 0.0, None)
         else:
             self._rest(tx, claimed, item, outcome)
 
@@ -265,13 +287,14 @@ class Reconciler:
         return Event(BROKEN, message=f"{type(failure).__name__}: {failure}")
 
     def _rest(self, tx: sqlite3.Connection, claimed: Item, item: Item, wait: Wait) -> None:
-        real, until = self._clock.real(), wait.until
-        wake_at = None if wait.seconds is None else real + wait.seconds
+        pause, until = wait.seconds, wait.until
         if (item.state, item.entered_at) != (claimed.state, claimed.entered_at):
-            wake_at, until = real, None  # somebody posted an event meanwhile: the new state wants its own work
+            pause, until = 0.0, None  # somebody posted an event meanwhile: the new state wants its own work
         if item.ended_at is None:
+            wake_at = None if pause is None else self._clock.real() + pause
             attempts = claimed.attempts + 1 if isinstance(wait, _Retry) else 0
             rows.rest(tx, item.id, wake_at, wait.changes, attempts, until)
+            self._look_at(item.id, pause, until)
 
     def _move(self, tx: sqlite3.Connection, item: Item, event: Event) -> Item | None:
         driver = self._drivers[item.kind]
@@ -280,18 +303,34 @@ class Reconciler:
             return None
         ends = state in driver.lifecycle.terminal
         until = None if ends else event.rest_until
-        wake_at = None if ends or until is not None else self._clock.real() + event.rest_seconds
+        pause = None if ends or until is not None else event.rest_seconds
+        wake_at = None if pause is None else self._clock.real() + pause
         now = self._clock.time()
         moved = rows.enter(
             tx, item.id, state, event.changes, event.message, now, wake_at=wake_at, until=until, ends=ends
         )
         driver.entered(tx, moved)
-        self._after(tx, moved)
+        self._after(tx, moved, pause, until)
         return moved
 
-    def _after(self, tx: sqlite3.Connection, item: Item) -> None:
-        def tell() -> None:
-            self.look()
-            self._bus.tell(LifecycleChanged(item.entered_at, item.kind, item.id, item.state, item.message))
+    def _after(self, tx: sqlite3.Connection, item: Item, pause: float | None, until: float | None) -> None:
+        self._look_at(item.id, pause, until)
+        event = LifecycleChanged(item.entered_at, item.kind, item.id, item.state, item.message)
+        self._database.after_commit(lambda: self._bus.tell(event))
 
-        self._database.after_commit(tell)
+    def _look_at(self, id: str, pause: float | None, until: float | None) -> None:
+        """From inside a change: once it is on the disk, look at the thing after ``pause``, or at ``until``."""
+        if pause is not None and pause <= 0.0:
+            self._database.after_commit(lambda: self.wake(id))
+        elif pause is not None or until is not None:
+            self._database.after_commit(lambda: self._falls_due(pause, until))
+
+    def _falls_due(self, pause: float | None, until: float | None) -> None:
+        seconds = min(
+            math.inf if pause is None else pause,
+            math.inf if until is None else until - self._clock.time(),
+        )
+        with self._condition:
+            if self._clock.real() + seconds < self._sleeps_until:
+                self._hinted = True
+                self._condition.notify()

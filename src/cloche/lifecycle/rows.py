@@ -124,23 +124,24 @@ def due(connection: sqlite3.Connection, real: float, now: float, limit: int) -> 
     return [row[0] for row in rows]
 
 
-def next_wake(connection: sqlite3.Connection, busy: Collection[str] = ()) -> float | None:
-    """When somebody is due whom nobody holds; those in ``busy`` are about to be held."""
-    return _first(connection, "wake_at", busy)
+def next_wake(connection: sqlite3.Connection, busy: Collection[str] = (), real: float = 0.0) -> float | None:
+    """When somebody is due whom nobody holds. Those in ``busy`` are about to be held if their time has come by
+    ``real``, or have just been put down until later."""
+    return _first(connection, "wake_at", busy, real)
 
 
-def next_until(connection: sqlite3.Connection, busy: Collection[str] = ()) -> float | None:
+def next_until(connection: sqlite3.Connection, busy: Collection[str] = (), now: float = 0.0) -> float | None:
     """The earliest moment of Cloche's time that somebody waits for."""
-    return _first(connection, "until", busy)
+    return _first(connection, "until", busy, now)
 
 
-def _first(connection: sqlite3.Connection, column: str, busy: Collection[str]) -> float | None:
+def _first(connection: sqlite3.Connection, column: str, busy: Collection[str], now: float) -> float | None:
     found = connection.execute(
         f"SELECT id, {column} FROM lifecycles WHERE {column} IS NOT NULL AND lease IS NULL"  # noqa: S608 - one of two
         f" ORDER BY {column} LIMIT ?",
         (len(busy) + 1,),
     )
-    return next((moment for id, moment in found if id not in busy), None)
+    return next((moment for id, moment in found if moment > now or id not in busy), None)
 
 
 def at_work(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

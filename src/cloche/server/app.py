@@ -205,6 +205,11 @@ class Chain:
         region = region or self.settings.region
         return Context(caller, region, request_id, self.clock.now(), request, self.parts, origin or {})
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the engines are there."""
+        return self.load is None
+
     async def _loaded(self) -> None:
         """Wait for the engines in the first moments of a server, without keeping others waiting."""
         if self.load is not None:

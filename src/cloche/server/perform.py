@@ -14,7 +14,7 @@ from typing import Any, Final
 from cloche.aws.errors import ErrorCodes, translate
 from cloche.aws.http import Headers, HttpRequest
 from cloche.aws.model.load import service_model
-from cloche.aws.operation import Caller, Members
+from cloche.aws.operation import Caller, Context, Members
 from cloche.aws.validation import validate
 from cloche.foundation.errors import Broken, ClocheError
 from cloche.foundation.ids import request_id
@@ -56,13 +56,24 @@ class Perform:
         if offered is None:
             raise not_offered(service, operation, ErrorCodes())
         found = offered.operation(operation)
-        model = service_model(service)
-        validate(model, model.operation_model(operation), request)
-        context = chain.context(request_id(), caller, region, _NO_REQUEST, origin)
+        context = self._checked(service, operation, request, caller, region, origin)
         try:
             return (await chain.act(context, service, found, request)).members
         except ClocheError as error:
             raise translate(error, offered.service.errors) from error
+
+    def _checked(
+        self,
+        service: str,
+        operation: str,
+        request: Members,
+        caller: Caller,
+        region: str,
+        origin: Mapping[str, Any] | None,
+    ) -> Context:
+        model = service_model(service)
+        validate(model, model.operation_model(operation), request)
+        return self._chain.context(request_id(), caller, region, _NO_REQUEST, origin)
 
     def from_thread(
         self,
@@ -74,10 +85,21 @@ class Perform:
         origin: Mapping[str, Any] | None = None,
     ) -> Members:
         """The same for engines, which run in threads; waits for the answer. Never call it on the loop. Raises
-        ``Broken`` where the server ends meanwhile: whether the operation was done is then to be looked up."""
-        loop = self._loop
+        ``Broken`` where the server ends meanwhile: whether the operation was done is then to be looked up.
+
+        A plain handler runs in the very thread that asks, which waits for it anyway: a step of a pipeline asks twice,
+        and each way over the loop is four changes of threads."""
+        loop, chain = self._loop, self._chain
         if loop is None:
             raise Broken("the server does not answer: it starts or ends")
+        offered = chain.dispatch.ready(service)
+        if offered is not None and chain.is_loaded and chain.runner.is_plain(found := offered.operation(operation)):
+            context = self._checked(service, operation, request, caller, region, origin)
+            try:
+                chain.authorize(context, service, found, request)
+                return chain.runner.run_here(found, context, request).members
+            except ClocheError as error:
+                raise translate(error, offered.service.errors) from error
         work = self.perform(service, operation, request, caller, region, origin)
         future = asyncio.run_coroutine_threadsafe(work, loop)
         while True:

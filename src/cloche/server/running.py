@@ -29,12 +29,21 @@ class Runner:
         handler = operation.handler
         if operation.is_inline(members):
             return _answer(handler(context, members))
+        if self.is_plain(operation):
+            return _answer(await self.in_thread(handler, context, members))
+        return _answer(await handler(context, members))
+
+    def is_plain(self, operation: Operation) -> bool:
+        """Whether its handler is a function that may run in any thread."""
+        handler = operation.handler
         is_async = self._is_async.get(handler)
         if is_async is None:
             is_async = self._is_async[handler] = inspect.iscoroutinefunction(handler)
-        if is_async:
-            return _answer(await handler(context, members))
-        return _answer(await self.in_thread(handler, context, members))
+        return not is_async
+
+    def run_here(self, operation: Operation, context: Context, members: Members) -> Answer:
+        """The answer of a plain handler, from the thread that asks: not the loop's."""
+        return _answer(operation.handler(context, members))
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         if self._busy >= self._waiting_max:
