@@ -12,10 +12,12 @@ does comes in longer waves; of their answers those under way at a switch, as man
 wrong side. The delivery to S3 of what one of them captured is paid by the next.
 
 Long spans have in them what of the delivery is done while requests are served, and that is not the whole: files wait
-for an idle processor, for ten seconds or up to 64 MiB. So there is an endurance as well, at the greatest number of
-clients: once as long without capture and with it, beyond those bounds, with the files that waited at its end, the time
-until all was in S3, and the processor time of the press, the process that makes objects of files, for each record. In
-the end every answer that was to be captured must lie in S3, once.
+for an idle processor, for ten seconds or up to 64 MiB. So that nothing of it is paid by a span without capture, which
+would make that slower and the other look better, the load goes on uncounted until all that was captured is in S3. And
+there is an endurance, at the greatest number of clients: long enough for those bounds, between two halves without
+capture, with the files that waited at its end, the time until all was in S3, and the processor time of the press, the
+process that makes objects of files, for each record. In the end every answer that was to be captured must lie in S3,
+once.
 
     python benchmarks/data_capture.py [--pairs 250] [--long-pairs 6] [--endurance 30] [--clients 1 8 32]
 """
@@ -28,6 +30,7 @@ import json
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -45,6 +48,8 @@ from invoke import IMAGE, TRAIN, TRUST, _server, clients, peer_python, signed
 
 SHORT_SECONDS = 0.1
 LONG_SECONDS, SETTLING_SECONDS = 5.0, 2.0
+DELIVERED = -1.0
+"""In the place of a span's seconds: until nothing captured waits to be delivered."""
 CAPTURE = {
     "EnableCapture": True,
     "InitialSamplingPercentage": 100,
@@ -76,7 +81,7 @@ main()
 SCRIPT = """
 local ffi, bit = require("ffi"), require("bit")
 ffi.cdef "typedef struct {long s; long n;} span; int clock_gettime(int, span*); int kill(int, int);"
-local found, spans, at, ends, count, text, out = ffi.new("span"), {}, 0, 0, 0, nil, nil
+local found, spans, at, ends, count, text, out, look = ffi.new("span"), {}, 0, 0, 0, nil, nil, 0
 
 local function clock(id)
   ffi.C.clock_gettime(id, found)
@@ -96,16 +101,25 @@ function init(arguments)
   text = wrk.format("POST", path, headers, body)
 end
 
+local function waits(now)  -- does anything captured? looked at ten times a second
+  if now < look then return true end
+  look = now + 0.1
+  local file = io.open(waiting)
+  local found = file:read("*a") ~= "0"
+  file:close()
+  return found
+end
+
 function request()
   count = count + 1
   local now = clock(1)
-  if now >= ends and at <= #spans then
+  if now >= ends and at <= #spans and not (at > 0 and spans[at][1] < 0 and waits(now)) then
     at = at + 1
     local span = spans[at] or {1e9, 0, 0}
     out:write(string.format("%d %d %.9f %d %.9f %.9f\\n", span[2], span[3], now, count, used(server), used(model)))
     out:flush()
     ffi.C.kill(server, span[2] == 1 and 10 or 12)
-    ends = now + span[1]
+    ends = now + (span[1] < 0 and 1.5 or span[1])  -- a file that is quiet is closed after a second
   end
   return text
 end
@@ -115,9 +129,11 @@ end
 
 @dataclass(frozen=True)
 class Span:
-    """``server`` and ``model`` are microseconds of the processor for each answer."""
+    """``server`` and ``model`` are microseconds of the processor for each answer; ``ended`` is by the machine's
+    monotonic clock."""
 
     captures: bool
+    ended: float
     rate: float
     server: float
     model: float
@@ -133,23 +149,27 @@ class Rig:
         self.captured = 0
         """Answers that were to be captured, but for those under way at a switch."""
         self.doubtful = 0
-        self.ended_at = 0.0
-        """The last span that counts, by the machine's monotonic clock."""
 
     def run(self, clients_: int, plan: list[tuple[float, bool, bool]]) -> list[Span]:
         """What the plan's spans (seconds, captures, counts) came to, those that count."""
-        script, spans, out = (self.folder / name for name in ("load.lua", "spans", "found"))
+        script, spans, out, waiting = (self.folder / name for name in ("load.lua", "spans", "found", "waiting"))
+        out.unlink(missing_ok=True)
         headers = signed(self.url, self.row, self.keys)
         script.write_text(
             f"server, model = {self.pids[0]}, {self.pids[1]}\nheaders = {{}}\nbody = {json.dumps(self.row)}\n"
+            f"waiting = {json.dumps(str(waiting))}\n"
             f"path = {json.dumps('/endpoints/captured/invocations')}\n"
             + "".join(f"headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in headers.items())
             + SCRIPT
         )
         spans.write_text("".join(f"{seconds} {captures:d} {counts:d}\n" for seconds, captures, counts in plan))
-        seconds = int(sum(span[0] for span in plan)) + 2
-        command = ["wrk", "-t1", f"-c{clients_}", f"-d{seconds}s", "-s", str(script), self.url]
-        said = subprocess.run([*command, "--", str(out), str(spans)], capture_output=True, text=True, check=True).stdout
+        command = ["wrk", "-t1", f"-c{clients_}", "-d1h", "-s", str(script), self.url]
+        with Watch(self.folder / "data" / "captured", waiting) as self.watch:
+            process = subprocess.Popen([*command, "--", str(out), str(spans)], stdout=subprocess.PIPE, text=True)
+            while process.poll() is None and (not out.exists() or out.read_text().count("\n") <= len(plan)):
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)  # it says then how it went
+            said, _ = process.communicate()
         if "Non-2xx" in said or "Socket errors" in said:
             sys.exit(f"failed under load:\n{said}")
         lines = [[float(each) for each in line.split()] for line in out.read_text().splitlines()]
@@ -159,9 +179,8 @@ class Rig:
             elapsed, answers, server, model = (late - early for early, late in zip(before, after, strict=True))
             self.captured += int(answers) if captures else 0
             if counts:
-                self.ended_at = after[0]
                 micro = 1e6 / answers
-                found.append(Span(bool(captures), answers / elapsed, server * micro, model * micro))
+                found.append(Span(bool(captures), after[0], answers / elapsed, server * micro, model * micro))
         self.doubtful += clients_ * (len(plan) + 1)
         return found
 
@@ -222,11 +241,14 @@ def model_server(data: Path) -> int:
 
 
 def in_turns(pairs: int, seconds: float, settling: float = 0.0) -> list[tuple[float, bool, bool]]:
-    """On off, off on, on off, ...; each begins with a time that does not count."""
+    """On off, off on, on off, ...; each begins with a time that does not count, in which what was captured before one
+    without capture is delivered."""
     plan: list[tuple[float, bool, bool]] = []
     for pair in range(pairs):
         for captures in (pair % 2 == 0, pair % 2 == 1):
-            plan += [(settling, captures, False)] * bool(settling) + [(seconds, captures, True)]
+            if settling:
+                plan.append((DELIVERED if plan and plan[-1][1] and not captures else settling, captures, False))
+            plan.append((seconds, captures, True))
     return plan
 
 
@@ -250,34 +272,50 @@ def show(title: str, clients_: int, spans: list[Span]) -> None:
     )
 
 
-class Watch(threading.Thread):
-    """Looks at what waits to be delivered, and at the processor time of the press, until ``end`` and nothing waits."""
+class Watch:
+    """Looks ten times a second at what waits to be delivered, and writes that to ``told``."""
 
-    def __init__(self, subject: Rig) -> None:
-        super().__init__(daemon=True)
-        self.folder, self.server = subject.folder / "data" / "captured", subject.pids[0]
-        self.ending = False
-        self.seen: list[tuple[float, int, float]] = []
-        """When, how many files hold something, seconds of the press's processor."""
+    def __init__(self, folder: Path, told: Path) -> None:
+        self.folder, self.told = folder, told
+        self.ending = threading.Event()
+        self.seen: list[tuple[float, int]] = []
+        """When, how many files hold something."""
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self.look()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.join()
 
     def run(self) -> None:
-        while not self.ending or self.seen[-1][1]:
-            waiting = 0
-            for file in self.folder.glob("*.jsonl"):
-                with contextlib.suppress(OSError), file.open("rb") as opened:
-                    waiting += opened.read(1) not in (b"", b"\0")
-            self.seen.append((time.monotonic(), waiting, self.used()))
-            time.sleep(0.1)
+        while not self.ending.wait(0.1):
+            self.look()
 
-    def used(self) -> float:
-        """Of the one that lives, and of the server's children that have ended: it has no others here."""
-        ticks = sum(map(int, stat_of(self.server)[13:15]))
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError, IndexError):
-                if b"press.py" in (folder / "cmdline").read_bytes():
-                    found = stat_of(int(folder.name))
-                    ticks += sum(map(int, found[11:13])) if int(found[1]) == self.server else 0
-        return ticks / os.sysconf("SC_CLK_TCK")
+    def look(self) -> None:
+        waiting = 0
+        for file in self.folder.glob("*.jsonl"):
+            with contextlib.suppress(OSError), file.open("rb") as opened:
+                waiting += opened.read(1) not in (b"", b"\0")
+        self.seen.append((time.monotonic(), waiting))
+        fresh = self.told.with_suffix(".new")
+        fresh.write_text(str(waiting))
+        fresh.replace(self.told)
+
+
+def pressed(server: int) -> float:
+    """Seconds of the processor that the press took: the one that lives, and the server's children that have ended; it
+    has no others here."""
+    ticks = sum(map(int, stat_of(server)[13:15]))
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            if b"press.py" in (folder / "cmdline").read_bytes():
+                found = stat_of(int(folder.name))
+                ticks += sum(map(int, found[11:13])) if int(found[1]) == server else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def stat_of(pid: int) -> list[str]:
@@ -286,21 +324,23 @@ def stat_of(pid: int) -> list[str]:
 
 
 def endure(subject: Rig, clients_: int, seconds: float) -> None:
-    watch = Watch(subject)
-    watch.start()
-    before, began = subject.captured, watch.used()
-    off, on = subject.run(clients_, [(SETTLING_SECONDS, False, False), (seconds, False, True), (seconds, True, True)])
-    watch.ending = True
-    watch.join()
-    ended = subject.ended_at
-    waiting = max(files for at, files, _ in watch.seen if at <= ended)
-    left = next(files for at, files, _ in watch.seen if at >= ended)
-    done = next(at for at, files, _ in watch.seen if at >= ended and not files)
-    press = (watch.seen[-1][2] - began) / (subject.captured - before) * 1e6
-    rates = f"{off.rate:,.0f} and {on.rate:,.0f}/s, {on.rate / off.rate - 1:+.1%}"
-    server = f"server {off.server:.1f} and {on.server:.1f} µs, press {press:.1f} µs a record"
-    print(f"{clients_:>3} {seconds:g} s without and with: {rates}; {server}")
-    print(f"{waiting} files waited at most, {left} at the end, all in S3 {done - ended:.1f} s later", flush=True)
+    before, began = subject.captured, pressed(subject.pids[0])
+    half = [(SETTLING_SECONDS, False, False), (seconds / 2, False, True)]
+    plan = [*half, (seconds, True, True), (DELIVERED, False, False), *half]
+    early, on, late = subject.run(clients_, plan)
+    seen = subject.watch.seen
+    waiting = max(files for _, files in seen)
+    left = next(files for at, files in seen if at >= on.ended)
+    done = next(at for at, files in seen if at >= on.ended and not files)
+    press = (pressed(subject.pids[0]) - began) / (subject.captured - before) * 1e6
+    rate, server = (early.rate + late.rate) / 2, (early.server + late.server) / 2
+    halves = f"before {early.rate:,.0f}, after {late.rate:,.0f}"
+    rates = f"{rate:,.0f} and {on.rate:,.0f}/s, {on.rate / rate - 1:+.1%} ({halves})"
+    print(f"{clients_:>3} {seconds:g} s without and with: {rates}")
+    print(
+        f"server {server:.1f} and {on.server:.1f} µs, press {press:.1f} µs a record; {waiting} files waited at most, "
+    )
+    print(f"{left} at the end, all in S3 {done - on.ended:.1f} s later, while the load went on", flush=True)
 
 
 def captured_count(s3: Any) -> int:
