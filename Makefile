@@ -58,7 +58,7 @@ s3-tests: setup
 	$(BIN)/python tools/s3_tests.py $(ARGS)
 
 bench: compiled  # on a machine that does nothing else; figures belong into benchmarks/README.md
-	for each in wire startup control_plane training_overhead processing_start batch_transform invoke invoke_clients lambda_invoke s3 images sqs events alarms telemetry logs_insights tuning pipelines model_monitor; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done
+	for each in wire startup control_plane training_overhead processing_start batch_transform invoke lone_client invoke_clients lambda_invoke s3 images sqs events alarms telemetry logs_insights tuning pipelines model_monitor; do echo "== $$each"; $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 dev: setup
 	$(BIN)/ruff format src tests benchmarks tools examples

@@ -16,6 +16,7 @@ import contextlib
 import io
 import json
 import math
+import re
 import socket
 import statistics
 import subprocess
@@ -33,6 +34,7 @@ from invoke import TRAIN, clients, cloche, peer_python, signed_request
 
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 PAYLOAD_BYTES = 6 * 1024 * 1024
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r", re.IGNORECASE)
 AFTER_A_SWITCH = 5
 """So many questions are asked before those that are counted."""
 SCRIPT = """
@@ -117,9 +119,8 @@ class RawClient:
         lines = {**headers, "Host": parts.netloc, "Content-Length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._request = f"POST {parts.path} HTTP/1.1\r\n{head}\r\n".encode() + body
-        self._length = len(body)
         self._socket = socket.create_connection((parts.hostname or "", parts.port or 80))
-        self._into = bytearray(self._length + 8_192)
+        self._into = bytearray(len(body) + 8_192)
 
     def ask(self) -> None:
         self._socket.sendall(self._request)
@@ -128,7 +129,9 @@ class RawClient:
             came += self._socket.recv_into(into[came:])
         if not self._into.startswith(b"HTTP/1.1 200"):
             sys.exit(f"no success: {bytes(into[:came])[:500]!r}")
-        while came < end + 4 + self._length:
+        length = _LENGTH.search(self._into, 0, end + 2)
+        assert length is not None
+        while came < end + 4 + int(length[1]):
             came += self._socket.recv_into(into[came:])
 
 
