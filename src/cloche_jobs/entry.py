@@ -1,7 +1,9 @@
 """``python -m cloche_jobs.entry train|serve``: find what the image stands for, run it, tell how it ended.
 
 The image comes in ``CLOCHE_IMAGE``. A request that names a program (``sagemaker_program``) runs that script, in a
-built-in image too, as AWS's XGBoost container does.
+built-in image too, as AWS's XGBoost container does. To ``xgboost:1`` an endpoint's program says nothing: 0.72 was an
+algorithm only, and scripts came with its successors (docs.aws.amazon.com/sagemaker/latest/dg/xgboost-72.html); the
+SDK's ``ModelBuilder`` names one whatever the image.
 """
 
 from __future__ import annotations
@@ -83,8 +85,8 @@ def _train_entry(image: catalog.Image, layout: Layout) -> str:
 
 
 def _serve_entry(image: catalog.Image) -> str:
-    built_in = image.mode is catalog.Mode.BUILT_IN
-    return _SCRIPT_SERVING if built_in and sources.program({}, os.environ) else image.serve
+    takes_scripts = image.mode is catalog.Mode.BUILT_IN and image.name != "xgboost"
+    return _SCRIPT_SERVING if takes_scripts and sources.program({}, os.environ) else image.serve
 
 
 def _load(name: str) -> Callable[[Layout], Any]:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from runtime_requests import ROW, XGBOOST, Hosting, archive, hosting_of
+from runtime_requests import ROW, XGBOOST, Hosting, archive, hosting_of, trained
 
 from cloche.compute.images import EnvironmentBuilder
 
@@ -63,4 +63,13 @@ def test_up_to_121_a_model_that_cannot_be_loaded_refuses_requests(hosting: Hosti
         hosting.ask(endpoint)
     assert error.value.response["OriginalStatusCode"] == 500
     assert error.value.response["OriginalMessage"].startswith("Unable to load model: Model /opt/ml/model/xgboost-model")
+    hosting.gone(endpoint)
+
+
+def test_to_072_a_program_says_nothing(hosting: Hosting) -> None:
+    image = XGBOOST.replace("683313688378", "811284229777").replace("sagemaker-xgboost:1.7-1", "xgboost:1")
+    named = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    model, expected = trained(1)
+    endpoint = hosting.endpoint(hosting.put(model), image=image, environment=named)
+    assert hosting.ask(endpoint) == pytest.approx(expected, abs=1e-6)
     hosting.gone(endpoint)
