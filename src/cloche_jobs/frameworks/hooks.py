@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from cloche_jobs.contract import sources
+from cloche_jobs.contract import package_folder, sources
 from cloche_jobs.contract.failure import AlgorithmError, UserError
 from cloche_jobs.contract.layout import Layout
 from cloche_jobs.frameworks.batching import QUESTIONS_MAX, predict_together
@@ -217,6 +217,7 @@ def load_user_module(layout: Layout, *, required: bool = True) -> ModuleType | N
     code = _serving_code(layout)
     packages = install_requirements(code, layout)
     sys.path[:0] = [str(code), *([str(packages)] if packages else [])]
+    sys.path.append(str(package_folder() / "toolkits"))
     importlib.invalidate_caches()
     if not (code / program).is_file():
         if not required:

@@ -70,10 +70,13 @@ def train(layout: Layout, launcher: Launcher) -> None:
 
 
 def import_path(code: Path, packages: Path | None) -> str:
-    """``PYTHONPATH`` for user code: its folder, its packages, what the request asked for, and not Cloche's own."""
+    """``PYTHONPATH`` for user code: its folder, its packages, what the request asked for, and the names of AWS's
+    toolkits; not Cloche's own."""
     ours = {str(PACKAGE_ROOT), str(package_folder().parent)}
     given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry not in ours]
-    return os.pathsep.join([str(code), *([str(packages)] if packages else []), *given])
+    return os.pathsep.join(
+        [str(code), *([str(packages)] if packages else []), *given, str(package_folder() / "toolkits")]
+    )
 
 
 def _command(code: Path, training: Training) -> list[str]:

@@ -154,6 +154,8 @@ class Training:
                 "hyperparameters": self.hyperparameters,
                 "channel_input_dirs": {name: str(self.layout.channel(name)) for name in sorted(self.channels)},
                 "job_name": os.environ.get("TRAINING_JOB_NAME", ""),
+                "additional_framework_parameters": plain["framework_params"],
+                "distribution_hosts": self.distribution_hosts,
                 "master_hostname": self.master,
                 "is_master": self.resources["current_host"] == self.master,
             },

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from framework_jobs import trained
-from training_requests import BUCKET, LOG_GROUP, Bench, channel
+from framework_jobs import completed, trained
+from training_requests import BUCKET, LOG_GROUP, XGBOOST, Bench, channel
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -138,6 +138,11 @@ names = ("HOSTS", "CURRENT_HOST", "CURRENT_INSTANCE_TYPE", "CURRENT_INSTANCE_GRO
          "INSTANCE_GROUPS", "INSTANCE_GROUPS_DICT", "DISTRIBUTION_INSTANCE_GROUPS", "IS_HETERO", "CHANNELS",
          "RESOURCE_CONFIG", "TRAINING_ENV")
 print("TOLD", json.dumps({name: os.environ["SM_" + name] for name in names}))
+from sagemaker_training.environment import Environment
+job = Environment()
+assert job.is_hetero and job.distribution_hosts == ["algo-2", "algo-3"]
+assert job.current_instance_group_hosts == json.loads(os.environ["SM_CURRENT_INSTANCE_GROUP_HOSTS"])
+assert job["instance_groups_dict"] == json.loads(os.environ["SM_INSTANCE_GROUPS_DICT"])
 """
 
 
@@ -185,6 +190,39 @@ def test_a_script_on_groups_is_told_of_them(bench: Bench) -> None:
         assert found["RESOURCE_CONFIG"]["instance_groups"] == list(groups.values())
         master = found["TRAINING_ENV"]["master_hostname"], found["TRAINING_ENV"]["is_master"]
         assert master == ("algo-2", host == "algo-2"), "the first of those that train together"
+
+
+BOOSTING = """
+import os
+import xgboost
+from sagemaker_containers import entry_point
+from sagemaker_training.environment import Environment
+from sagemaker_xgboost_container import distributed
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+def boost(params, rows, folder, is_master):
+    booster = xgboost.train(params, rows, 3)
+    if is_master:
+        booster.save_model(os.path.join(folder, "xgboost-model"))
+        print("SAVED", xgboost.collective.get_world_size(), rows.num_row())
+
+job = Environment()
+rows = get_dmatrix(job.channel_input_dirs["rows"], "csv")
+told = {"params": {"max_depth": 2}, "rows": rows, "folder": job.model_dir}
+entry_point._wait_hostname_resolution()
+distributed.rabit_run(boost, told, rows is not None, job.hosts, job.current_host, update_rabit_args=True)
+"""
+
+
+def test_a_script_boosts_on_two_hosts_as_awss_example_does(bench: Bench) -> None:
+    for part in ("a", "b"):
+        bench.s3.put_object(Bucket=BUCKET, Key=f"boosting/{part}.csv", Body=b"1,2,3\n0,3,4\n")
+    sharded = channel("rows", "boosting/")
+    sharded["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    trained(bench, "hosts-boosting", XGBOOST, BOOSTING, 2, {}, InputDataConfig=[sharded])
+    assert "xgboost-model" in completed(bench, "hosts-boosting")
+    lines = [line for host in said(bench, "hosts-boosting").values() for line in host]
+    assert [line for line in lines if line.startswith("SAVED")] == ["SAVED 2 2"]
 
 
 MEET = (

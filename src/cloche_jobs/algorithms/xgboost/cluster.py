@@ -34,7 +34,13 @@ MEETING_SECONDS_MAX: Final = 15 * 60
 _IS_BEFORE_2: Final = xgboost.__version__.startswith("1.")
 
 
-def train_together(hosts: Sequence[str], current: str, has_data: bool, train: Callable[[bool], None]) -> None:
+def train_together(
+    hosts: Sequence[str],
+    current: str,
+    has_data: bool,
+    train: Callable[[bool], None],
+    ports: tuple[int, int] = (FIRST_PORT, SECOND_PORT),
+) -> None:
     """Call ``train(is_first)`` on every host that has data, within the collective. Raises ``JobError``."""
     hosts = sorted(hosts)
     log.info("Distributed node training with %d hosts: %s", len(hosts), hosts)
@@ -43,7 +49,7 @@ def train_together(hosts: Sequence[str], current: str, has_data: bool, train: Ca
             "Host %s does not have data. Will broadcast to cluster and will not be used in distributed training.",
             current,
         )
-    with _meeting(hosts, current, FIRST_PORT):
+    with _meeting(hosts, current, ports[0]):
         told = [_from(rank, (current, has_data)) for rank in range(collective.get_world_size())]
     with_data = sorted(host for host, has in told if has)
     if not with_data:
@@ -53,7 +59,7 @@ def train_together(hosts: Sequence[str], current: str, has_data: bool, train: Ca
     elif len(with_data) == 1:
         train(True)
     else:
-        with _meeting(with_data, current, SECOND_PORT):
+        with _meeting(with_data, current, ports[1]):
             train(current == with_data[0])
 
 

@@ -63,18 +63,18 @@ def main(layout: Layout) -> None:
     if "_kfold" in values:
         _tell_sizes(train, validation)
         both = [source for found in sources.values() for source in found]
-        whole = train if validation is None else _matrix(both, "both channels", form, weights)
+        whole = train if validation is None else matrix_of(both, "both channels", form, weights)
         cross_validate(values, Matrices(train, validation), whole, layout)
         return
     boost(True)
 
 
 def _matrices(layout: Layout, sources: dict[str, list[Source]], form: Form, weights: bool) -> tuple[Any, Any]:
-    train = _matrix(sources["train"], f"training channel path {layout.channel('train')}", form, weights)
+    train = matrix_of(sources["train"], f"training channel path {layout.channel('train')}", form, weights)
     if "validation" not in sources:
         return train, None
     where = f"validation channel path {layout.channel('validation')}"
-    return train, _matrix(sources["validation"], where, form, weights)
+    return train, matrix_of(sources["validation"], where, form, weights)
 
 
 def _tell_sizes(train: Any, validation: Any) -> None:
@@ -93,7 +93,8 @@ def _refuse_what_is_missing(values: Values, hosts: list[str]) -> None:
         raise UserError("Cross-validation (_kfold) on several hosts is not supported by Cloche.")
 
 
-def _matrix(sources: list[Source], where: str, form: Form, weights: bool) -> Any:
+def matrix_of(sources: list[Source], where: str, form: Form, weights: bool) -> Any:
+    """The data that lie ``where`` as ``xgboost.DMatrix``; scripts ask for it, too. Raises ``UserError``."""
     if not sources:
         raise UserError(f"No data in {where}")
     try:

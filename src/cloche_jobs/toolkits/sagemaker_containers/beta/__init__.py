@@ -1,0 +1,1 @@
+"""Where the older toolkit keeps what frameworks and scripts use."""

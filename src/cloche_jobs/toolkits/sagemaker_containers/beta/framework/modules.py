@@ -1,0 +1,5 @@
+"""Imported by AWS's public scripts and used by none of them."""
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(f"sagemaker_containers.beta.framework.modules.{name} is not supported by Cloche")
