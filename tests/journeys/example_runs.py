@@ -11,6 +11,14 @@ from typing import Any
 
 from environments import client_python
 
+IMPATIENT = """
+import os, runpy, sys, time
+whole = time.sleep
+time.sleep = lambda seconds: whole(min(seconds, 1))
+sys.argv = sys.argv[1:]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 CLOCHE = str(Path(sys.executable).with_name("cloche"))
@@ -19,6 +27,12 @@ CLOCHE = str(Path(sys.executable).with_name("cloche"))
 def by(client: str, *arguments: str) -> list[str]:
     """A command of Python in the environment of ``client`` (``sagemaker2``, ``sagemaker3``)."""
     return [str(client_python(client)), "-W", "ignore", *arguments]
+
+
+def impatient(client: str, script: Path, *arguments: str) -> list[str]:
+    """A script by that client, its sleeps cut to a second: SDK 2 sleeps for half a minute before it looks whether an
+    endpoint is there. One journey of each SDK is left as long as its users' are (``test_pipeline_journey``)."""
+    return by(client, "-c", IMPATIENT, str(script), *arguments)
 
 
 def run(server: Any, command: list[str], folder: Path, **environment: str) -> str:

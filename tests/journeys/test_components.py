@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from example_runs import by, run
+from example_runs import impatient, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -68,7 +68,7 @@ session.delete_endpoint("shared-by-two")
 def test_two_models_share_an_endpoint(server: object, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    output = run(server, by("sagemaker2", str(program)), tmp_path)
+    output = run(server, impatient("sagemaker2", program), tmp_path)
     assert "WHOLE hello 0;hello 1;" in output
     assert "WHOLE goodbye 0;goodbye 1;" in output
     assert "PARTS [b'goodbye 0;', b'goodbye 1;', b'goodbye 2;']" in output

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from example_runs import EXAMPLES, ROOT, by, result, run
+from example_runs import EXAMPLES, ROOT, by, impatient, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = by("sagemaker2", str(EXAMPLES / "sagemaker_sdk_v2/main.py"))
+    script = impatient("sagemaker2", EXAMPLES / "sagemaker_sdk_v2/main.py")
     output = run(server, [*script, str(data), str(ROOT / "examples/train_and_deploy/script")], tmp_path)
     answers = result(output)
     assert answers["xgboost_accuracy"] > 0.85

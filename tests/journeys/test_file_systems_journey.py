@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_runs import EXAMPLES, by, result, run
+from example_runs import EXAMPLES, impatient, result, run
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -26,7 +26,7 @@ def test_file_systems_by_both_sdks(start_server: Callable[..., Any], tmp_path: P
     server = start_server("--file-system", f"fs-0123456789abcdef0={directory}")
     answers, outputs = [], []
     for client, name in (("sagemaker2", "main.py"), ("sagemaker3", "sdk3.py")):
-        outputs.append(run(server, by(client, str(EXAMPLES / "file_systems" / name), str(directory)), work))
+        outputs.append(run(server, impatient(client, EXAMPLES / "file_systems" / name, str(directory)), work))
         answers.append(result(outputs[-1]))
     assert "VpcConfig is kept and shown" in outputs[0]
     assert [answer["runs"] for answer in answers] == [1, 2]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from example_runs import EXAMPLES, by, result, run
+from example_runs import EXAMPLES, impatient, result, run
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
 def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = by("sagemaker2", str(EXAMPLES / "several_instances/main.py"))
+    script = impatient("sagemaker2", EXAMPLES / "several_instances/main.py")
     output = run(server, [*script, str(data)], tmp_path)
     losses = result(output)
     assert losses["loss_of_1"] < 0.3
@@ -26,7 +26,7 @@ def test_several_instances_by_the_sdk_v2(server: object, data: Path, tmp_path: P
 
 @pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
 def test_pytorch_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
-    script = by("sagemaker2", str(EXAMPLES / "pytorch/main.py"))
+    script = impatient("sagemaker2", EXAMPLES / "pytorch/main.py")
     output = run(server, script, tmp_path)
     assert result(output)["accuracy"] > 0.95
     assert "(host 0 of 2)" in output and "(host 1 of 2)" in output
@@ -36,7 +36,7 @@ def test_pytorch_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
 @pytest.mark.skipif(bubblewrap() is None, reason="NOT TESTED: several instances need bubblewrap")
 def test_tensorflow_by_the_sdk_v2(server: object, tmp_path: Path) -> None:
     """Two hosts that find each other by ``TF_CONFIG`` and step together, and the endpoint of what they made."""
-    output = run(server, by("sagemaker2", str(EXAMPLES / "tensorflow/main.py")), tmp_path)
+    output = run(server, impatient("sagemaker2", EXAMPLES / "tensorflow/main.py"), tmp_path)
     assert result(output)["accuracy"] > 0.95
     losses = [re.findall(rf"loss=([0-9.]+) \(host {host} of 2\)", output) for host in (0, 1)]
     assert losses[0] == losses[1] and len(losses[0]) == 10

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_runs import CLOCHE, EXAMPLES, by, result, run
+from example_runs import CLOCHE, EXAMPLES, by, impatient, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -24,7 +24,7 @@ def turning(start_server: Callable[..., Any], tmp_path: Path) -> tuple[Any, str]
 
 def test_sagemaker_sdk_v2_monitors(turning: tuple[Any, str], data: Path, tmp_path: Path) -> None:
     server, cloche = turning
-    line = by("sagemaker2", str(EXAMPLES / "model_monitor/main.py"), str(data), cloche)
+    line = impatient("sagemaker2", EXAMPLES / "model_monitor/main.py", str(data), cloche)
     answers = result(run(server, line, tmp_path))
     assert answers["executions"] == 2 and answers["violations"] >= 2 and answers["quality"] >= 5
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from example_runs import CLOCHE, EXAMPLES, by, run
+from example_runs import CLOCHE, EXAMPLES, impatient, run
 
 from server_process import ServerProcess
 
@@ -43,7 +43,7 @@ def test_with_boto3(loaded: ServerProcess, tmp_path: Path) -> None:
 
 
 def test_with_the_sdk(loaded: ServerProcess, tmp_path: Path) -> None:
-    output = run(loaded, by("sagemaker2", str(EXAMPLE / "main_v2.py")), tmp_path)
+    output = run(loaded, impatient("sagemaker2", EXAMPLE / "main_v2.py"), tmp_path)
     assert "train-accuracy=1.0000;" in output
     assert "asked: [['inner'], ['outer']]" in output
     assert "batch: ['inner', 'outer']" in output

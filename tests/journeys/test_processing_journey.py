@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_runs import EXAMPLES, by, result, run
+from example_runs import EXAMPLES, by, impatient, result, run
 
 from cloche.compute.images import EnvironmentBuilder
 from cloche.jobs.java import java_home
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_processing_with_sagemaker_sdk_v2(server: object, data: Path, tmp_path: Path) -> None:
-    script = by("sagemaker2", str(EXAMPLES / "processing/main_v2.py"))
+    script = impatient("sagemaker2", EXAMPLES / "processing/main_v2.py")
     output = run(server, [*script, str(data)], tmp_path)
     answers = result(output)
     assert answers["accuracy"] > 0.85
@@ -34,7 +34,7 @@ def test_processing_with_sagemaker_sdk_v3(server: object, data: Path, tmp_path: 
 def test_pyspark_processor(server: object, data: Path, tmp_path: Path) -> None:
     if java_home() is None or EnvironmentBuilder().find(catalog.SPARK_ENVIRONMENT) is None:
         pytest.skip("no Java, or `cloche images pull sagemaker-spark-processing:3.5` was not done: NO SPARK IS TESTED")
-    script = by("sagemaker2", str(EXAMPLES / "spark_processing/main.py"))
+    script = impatient("sagemaker2", EXAMPLES / "spark_processing/main.py")
     output = run(server, [*script, str(data)], tmp_path)
     found: dict[str, Any] = result(output)
     assert found["counts"][0] == "_c0,rows,mean"

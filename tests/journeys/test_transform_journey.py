@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_runs import EXAMPLES, by, result, run
+from example_runs import EXAMPLES, by, impatient, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_batch_transform(server: object, data: Path, tmp_path: Path) -> None:
-    script = by("sagemaker2", str(EXAMPLES / "batch_transform/main.py"))
+    script = impatient("sagemaker2", EXAMPLES / "batch_transform/main.py")
     output = run(server, [*script, str(data)], tmp_path)
     found: dict[str, Any] = result(output)
     assert found["accuracy"] > 0.85

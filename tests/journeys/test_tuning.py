@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from example_runs import EXAMPLES, by, result, run
+from example_runs import EXAMPLES, by, impatient, result, run
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.timeout(600)]
 SCRIPT = EXAMPLES / "train_and_deploy" / "script"
 
 
 def test_sagemaker_sdk_v2_tunes(server: object, data: Path, tmp_path: Path) -> None:
-    line = by("sagemaker2", str(EXAMPLES / "tuning/main.py"), str(data), str(SCRIPT))
+    line = impatient("sagemaker2", EXAMPLES / "tuning/main.py", str(data), str(SCRIPT))
     answers = result(run(server, line, tmp_path))
     assert 0.9 < answers["best"] <= answers["overall"] + 1e-6 <= 1 + 1e-6
 

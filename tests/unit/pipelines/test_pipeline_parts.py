@@ -132,6 +132,10 @@ def test_pauses_grow_until_attempts_or_time_are_up() -> None:
     policy = retrying.policy_of({"ExceptionType": ["SageMaker.CAPACITY_ERROR"], "ExpireAfterMin": 1})
     assert [policy.pause(number, 59) for number in range(6)] == [1, 2, 4, 8, 16, 32]
     assert policy.pause(0, 60) is None, "an error after a minute is the last"
+    for interval in (0, 1):  # without an interval a step comes to thousands of attempts before its time is up
+        given = {"IntervalSeconds": interval, "BackoffRate": 100, "ExpireAfterMin": 5}
+        policy = retrying.policy_of({"ExceptionType": ["Step.THROTTLING"], **given})
+        assert policy.pause(5_000, 0) == policy.pause(4_999, 0) == interval * 100.0**100
     for never in ({"MaxAttempts": 0}, {"ExpireAfterMin": 0}):
         assert retrying.policy_of({"ExceptionType": ["Step.THROTTLING"], **never}).pause(0, 0) is None
     for wrong in (

@@ -27,6 +27,8 @@ ATTEMPTS_MAX: Final = 20
 EXPIRE_MINUTES_MAX: Final = 14_400
 BACKOFF_RATE_MAX: Final = 100
 """Cloche's own bound."""
+GROWTHS_MAX: Final = 100
+"""A pause grows no more after so many retries, which only those without an interval come to: a float has its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class RetryPolicy:
             return None
         if self.expire_minutes is not None and since_seconds >= self.expire_minutes * 60:
             return None
-        return self.interval_seconds * self.backoff_rate**retries
+        return self.interval_seconds * float(self.backoff_rate) ** min(retries, GROWTHS_MAX)
 
 
 DEFAULT: Final = RetryPolicy((SERVICE_FAULT, THROTTLING))
