@@ -21,10 +21,11 @@ from botocore.exceptions import ClientError
 
 from cloche.compute.local import cgroups
 from cloche.compute.local.sandbox import bubblewrap
+from cloche.serving.sockets import socket_folder
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sagemaker"))
 
-from hosting_requests import Hosting, archive
+from hosting_requests import Hosting, archive, trained
 from training_requests import BUCKET, LOG_GROUP, Bench, channel
 
 pytestmark = pytest.mark.skipif(bubblewrap() is None, reason="bubblewrap does not work here: NO SANDBOX IS TESTED")
@@ -69,9 +70,14 @@ def run(bench: Bench, name: str, code: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_it_sees_nothing_of_the_server(bench: Bench) -> None:
+    """Nor of a model that listens beside it."""
     data, pid = bench.server.data, bench.server.process.pid
+    hosting = Hosting(bench.server.client)
+    endpoint = hosting.endpoint(hosting.put(trained(1)[0]))
+    sockets = [str(path) for path in socket_folder(data).rglob("*") if path.is_socket()]
+    assert sockets, "of the model"
     code = f"""
-import glob, os
+import glob, os, socket
 for path in ({str(data)!r}, {str(data.parent)!r}, "/root" "/.aws", "/etc/shadow", "/home", "/proc/{pid}/environ"):
     print("SEES", path) if os.path.exists(path) and os.listdir(path) else None
 for path in glob.glob("/proc/*/environ"):
@@ -81,6 +87,12 @@ for path in glob.glob("/proc/*/environ"):
         continue
     print("SECRET in", path) if {SECRET[::-1]!r}[::-1] in text or "SERVER_SECRET" in text else None
 print("environ of 1 read", len(open("/proc/1/environ").read()) >= 0)
+for path in [*{sockets}, *glob.glob("/tmp/cloche-*/**", recursive=True)]:
+    try:
+        socket.socket(socket.AF_UNIX).connect(path)
+        print("SEES socket", path)
+    except OSError:
+        pass
 print("keys", sorted(name for name in os.environ if "SECRET" in name.upper()))
 """
     job = run(bench, "curious", code)
@@ -88,6 +100,7 @@ print("keys", sorted(name for name in os.environ if "SECRET" in name.upper()))
     assert job["TrainingJobStatus"] == "Completed", (job, lines)
     assert not [line for line in lines if line.startswith(("SEES", "SECRET"))]
     assert lines[-1] == "keys []"
+    hosting.gone(endpoint)
 
 
 def test_it_kills_nobody(bench: Bench) -> None:
@@ -207,18 +220,23 @@ def test_a_pickle_is_opened_in_the_sandbox_if_anywhere(bench: Bench, tmp_path: P
     assert not [marker for marker in markers if marker.exists()]
 
 
-@pytest.mark.parametrize("kind", ["above", "absolute", "link", "bomb"])
+@pytest.mark.parametrize("kind", ["above", "absolute", "link", "bomb", "a million"])
 def test_a_hostile_bundle_fails_the_job(bench: Bench, kind: str) -> None:
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1 if kind == "a million" else 9) as tar:
         names = {"above": "../../above", "absolute": "/tmp/absolute", "link": "link/x", "bomb": "bomb"}
-        info = tarfile.TarInfo(names[kind])
+        info = tarfile.TarInfo(names.get(kind, "one"))
+        if kind == "a million":
+            assert tar.fileobj is not None
+            for _ in range(100):
+                tar.fileobj.write(info.tobuf() * 10_000)
         if kind == "link":
             link = tarfile.TarInfo("link")
             link.type, link.linkname = tarfile.SYMTYPE, "/tmp"
             tar.addfile(link)
         info.size = 300_000_000 if kind == "bomb" else 1
         tar.addfile(info, io.BytesIO(bytes(info.size)))
+    kind = kind.replace(" ", "-")
     bench.s3.put_object(Bucket="training-stories", Key=f"hostile/{kind}.tar.gz", Body=packed.getvalue())
     algorithm = {"TrainingImage": bench.request("x")["AlgorithmSpecification"]["TrainingImage"]}
     job = bench.run(
