@@ -102,10 +102,7 @@ class LocalRuntime:
             _write_spec(folder, token, self._document(spec, token, folder))
             _announce(folder, spec)
             self._begin(folder)
-        runner = _claim_of(folder)
-        if runner is None:
-            raise Broken(f"the runner of {spec.id} did not start", detail=str(folder))
-        self._watcher.watch(spec.id, runner["pid"], runner["identity"])
+            self._watch(spec.id, folder)
         if shape is not None and self._standby is not None:
             self._standby.want(shape, spec)
 
@@ -115,18 +112,31 @@ class LocalRuntime:
         ready = self._standby.take(shape, folder)
         if ready is None:
             return False
-        took = False
         try:
             with moved_in(folder, spec) as mounts:
                 document = self._document(spec, ready.token, folder, stood_by=True)
                 document["order"] = order_of(spec, mounts, document["hosts"][0]["job"])
                 _announce(folder, spec)
-                took = ready.take(document) or _claim_of(folder) is not None
-        finally:
-            ready.let_go() if took else ready.kill()
-        if not took:
+                took = ready.take(document)
+        except BaseException:
+            ready.kill()
+            raise
+        if took:
+            self._watcher.listen(spec.id, ready.let_go())
+        elif _claim_of(folder) is not None:  # it has, and could not say so
+            os.close(ready.let_go())
+            self._watch(spec.id, folder)
+        else:
+            ready.kill()
             log.warning("who stood by for %s did not take over; it is started in the ordinary way", spec.id)
-        return took
+            return False
+        return True
+
+    def _watch(self, id: str, folder: Path) -> None:
+        runner = _claim_of(folder)
+        if runner is None:
+            raise Broken(f"the runner of {id} did not start", detail=str(folder))
+        self._watcher.watch(id, runner["pid"], runner["identity"])
 
     def prepare(self, spec: ProcessSpec, seconds: float = 30.0) -> bool:
         """Have one stand by for processes like ``spec``, and wait for it; whether there is one."""

@@ -67,10 +67,10 @@ class Ready:
         except OSError:
             return False
 
-    def let_go(self) -> None:
-        """No more is heard of it: it has become a process, or is to be one no more."""
+    def let_go(self) -> int:
+        """It has become a process. Answers the descriptor by which it tells that this has ended."""
         os.close(self.ask)
-        os.close(self.answer)
+        return self.answer
 
     def end(self) -> None:
         """It is not needed; nothing of it is left after a moment."""
@@ -84,7 +84,8 @@ class Ready:
         """It cannot be relied on."""
         if not self._has_ended(0.0):
             os.kill(self.pid, signal.SIGKILL)
-        self.let_go()
+        os.close(self.ask)
+        os.close(self.answer)
 
     def _has_ended(self, seconds: float) -> bool:
         """It alone holds the other end of ``answer``: as long as that is open, its pid is nobody else's."""

@@ -1,7 +1,7 @@
 """Tells soon that a runner has ended.
 
 A pidfd becomes readable when its process ends, whoever started it; where there are no pidfds the processes are looked
-at ten times a second.
+at ten times a second. A runner that was made ahead has a pipe to say it through, before it has left its memory.
 """
 
 from __future__ import annotations
@@ -50,9 +50,22 @@ class Watcher:
                 if not is_alive(pid, known_as):  # it has ended, or its pid is a stranger's
                     os.close(self._pending.pop()[1])
                     self._gone.append(id)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="process-watcher", daemon=True)
-                self._thread.start()
+            self._go_on()
+
+    def listen(self, id: str, descriptor: int) -> None:
+        """Something is to be read from ``descriptor``, which is closed then, or nobody writes there any more, once the
+        process has ended."""
+        with self._lock:
+            if self._closed:
+                os.close(descriptor)
+                return
+            self._pending.append((id, descriptor))
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="process-watcher", daemon=True)
+            self._thread.start()
         os.write(self._waker, b"w")
 
     def close(self) -> None:

@@ -96,8 +96,13 @@ class StandingBy(Runner):
             self._tell()
         self._go_on()
 
+    def _close(self, ending: tuple[str, int, int], message: str) -> None:
+        super()._close(ending, message)
+        self._tell()
+
     def _tell(self) -> None:
-        """The folder is claimed. A server that was killed meanwhile hears nothing, and its process goes on."""
+        """The folder is claimed; later, the process has ended. A server that was killed hears nothing, and its process
+        goes on."""
         try:
             os.write(self.answer, b"+")
         except OSError:
