@@ -7,7 +7,8 @@ these are made with. ``holding`` is how a host's process is held: in a sandbox, 
 of a sandbox, process 1 of the job's namespace; ``enclosing`` makes one without bubblewrap. ``groups`` and ``landlock``
 are limits that the kernel holds. ``launching`` is what both halves share, ``measuring`` how much a process takes up.
 
-Everything it touches loads in milliseconds. That is why ``spec`` is in ``marshal``'s form (written and read by the same
-interpreter), why ``json``, ``typing`` and ``signal`` (but for its C half) are not imported, why imports in here are
-relative, and why the server runs a compiled copy of this package (``sandbox.compiled_runner``).
+Everything it touches loads in milliseconds, and is little, for each fork has to share it out. That is why ``spec`` is
+in ``marshal``'s form (written and read by the same interpreter), why ``json``, ``typing``, ``signal`` and ``socket``
+(but for the C halves of these two) are not imported, why imports in here are relative, and why the server runs a
+compiled copy of this package (``sandbox.compiled_runner``).
 """

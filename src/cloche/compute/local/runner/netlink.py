@@ -7,8 +7,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+else:
+    import _socket as socket
 
 NETLINK_ROUTE = 0
 NLMSG_ERROR, RTM_NEWLINK, RTM_NEWADDR = 2, 16, 20
@@ -66,9 +71,12 @@ def _attribute(kind: int, data: bytes) -> bytes:
 
 
 def _ask(kind: int, flags: int, payload: bytes) -> None:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE) as kernel:
+    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+    try:
         kernel.send(struct.pack("=IHHII", 16 + len(payload), kind, REQUEST | ACK | flags, 1, 0) + payload)
         answer = kernel.recv(65_536)
+    finally:
+        kernel.close()
     _, answered, _, _, _ = struct.unpack_from("=IHHII", answer)
     number = -struct.unpack_from("=i", answer, 16)[0] if answered == NLMSG_ERROR else 0
     if number:

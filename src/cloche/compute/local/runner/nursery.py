@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import os
 import resource  # noqa: F401 - as all that has no other use here, so that no runner has to load it
-import socket
 import sys
 import warnings  # noqa: F401 - for os.execvpe
 
@@ -21,11 +20,14 @@ from .outside import begin, identity
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    import socket
 else:
     import _signal as signal
+    import _socket as socket
 
 CHANNEL = 0
 MESSAGE_BYTES_MAX = 8192
+INT_BYTES = 4
 
 
 def main() -> None:
@@ -37,12 +39,13 @@ def serve() -> None:
     """Until the other end is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here wants to know how they end
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's, meant for the server
-    channel = socket.socket(fileno=CHANNEL)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, CHANNEL)
     identity(os.getpid())  # its boot is every runner's
     gc.disable()  # a runner makes little, and what it looks at it would have to copy
     gc.freeze()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES_MAX, 2)
+        message, passed, _, _ = channel.recvmsg(MESSAGE_BYTES_MAX, socket.CMSG_SPACE(2 * INT_BYTES))
+        descriptors = [each for _, _, data in passed for each in _integers(data)]
         if not message:
             return
         pid = os.fork()
@@ -51,6 +54,10 @@ def serve() -> None:
         for each in descriptors:
             os.close(each)
         channel.sendall(b"%d\n" % pid)
+
+
+def _integers(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + INT_BYTES], sys.byteorder) for at in range(0, len(data), INT_BYTES)]
 
 
 def _be(message: bytes, descriptors: list[int]) -> None:
