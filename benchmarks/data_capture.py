@@ -337,10 +337,8 @@ def endure(subject: Rig, clients_: int, seconds: float) -> None:
     halves = f"before {early.rate:,.0f}, after {late.rate:,.0f}"
     rates = f"{rate:,.0f} and {on.rate:,.0f}/s, {on.rate / rate - 1:+.1%} ({halves})"
     print(f"{clients_:>3} {seconds:g} s without and with: {rates}")
-    print(
-        f"server {server:.1f} and {on.server:.1f} µs, press {press:.1f} µs a record; {waiting} files waited at most, "
-    )
-    print(f"{left} at the end, all in S3 {done - on.ended:.1f} s later, while the load went on", flush=True)
+    print(f"server {server:.1f} and {on.server:.1f} µs, press {press:.1f} µs a record; {waiting} files waited at most,")
+    print(f"{left} at the end, and all was in S3 {done - on.ended:.1f} s later, while the load went on", flush=True)
 
 
 def captured_count(s3: Any) -> int:
