@@ -77,9 +77,16 @@ class Side:
     def __init__(self, name: bytes, mode: bytes, csv: frozenset[str], json: frozenset[str]) -> None:
         self._name, self._mode = name, mode
         self._csv, self._json = csv, json
+        self._known: dict[str, tuple[bytes, bytes]] = {}
 
     def around(self, content_type: str) -> tuple[bytes, bytes]:
         """What comes before the data, and after it: nothing, where that is to be BASE64."""
+        found = self._known.get(content_type)
+        if found is None:
+            found = self._known[content_type] = self._around(content_type)
+        return found
+
+    def _around(self, content_type: str) -> tuple[bytes, bytes]:
         media_type = content_type.partition(";")[0].strip().lower()
         encoding = b"CSV" if media_type in self._csv else b"JSON" if media_type in self._json else b""
         start = b'"%b":{"observedContentType":%b,"mode":"%b","data":'
