@@ -78,6 +78,14 @@ def test_an_objective_that_nothing_tells(bench: TuningBench) -> None:
     assert "needs an objective" in words(bench, config)
 
 
+def test_an_algorithm_that_is_not_there_is_named(bench: TuningBench) -> None:
+    lacking = "811284229777.dkr.ecr.us-east-1.amazonaws.com/image-classification:1"
+    definition = bench.definition(AlgorithmSpecification={"TrainingImage": lacking, "TrainingInputMode": "File"})
+    objective = {"Type": "Maximize", "MetricName": "validation:accuracy"}
+    config = bench.config(HyperParameterTuningJobObjective=objective)
+    assert "image-classification" in words(bench, config, TrainingJobDefinition=definition)
+
+
 def test_an_algorithm_knows_its_metrics_and_hyperparameters(bench: TuningBench) -> None:
     algorithm = bench.definition(
         AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"},

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cloche.aws.operation import Context, Members
 from cloche.engines.tuning import Completion, Definition, Objective, Plan, combinations
 from cloche.foundation.errors import Invalid, LimitReached, NotSupported
-from cloche.services.sagemaker.images import described_image
+from cloche.services.sagemaker.images import described_image, find_image
 from cloche.services.sagemaker.training.planning import check_plan, plan_training_job
 from cloche.services.sagemaker.tuning import facts
 from cloche.services.sagemaker.tuning.declared import declared_by, metrics_of
@@ -42,7 +42,7 @@ _TAKEN_OVER: Final = (
 def plan_tuning_job(ctx: Context, arn: str, request: Members) -> Plan:
     """Raises AWS's errors, ``Invalid`` and ``NotSupported``. Reads only."""
     config = request["HyperParameterTuningJobConfig"]
-    definitions = tuple(_definitions(config, request))
+    definitions = tuple(_definitions(ctx, config, request))
     strategy = config["Strategy"]
     jobs_max = _jobs_max(config, definitions)
     parents = parents_of(ctx, request.get("WarmStartConfig"))
@@ -84,13 +84,14 @@ def check_training_jobs(ctx: Context, plan: Plan) -> None:
         check_plan(ctx, made, plan_training_job(ctx, f"{plan.arn}/001", made))
 
 
-def _definitions(config: Members, request: Members) -> Sequence[Definition]:
+def _definitions(ctx: Context, config: Members, request: Members) -> Sequence[Definition]:
     single, several = request.get("TrainingJobDefinition"), request.get("TrainingJobDefinitions")
     if bool(single) == bool(several):
         raise Invalid("Give either TrainingJobDefinition or TrainingJobDefinitions.", field="TrainingJobDefinition")
     if single:
         objective = config.get("HyperParameterTuningJobObjective")
-        return [_definition(single, "", objective, config.get("ParameterRanges"), "HyperParameterTuningJobConfig")]
+        ranges = config.get("ParameterRanges")
+        return [_definition(ctx, single, "", objective, ranges, "HyperParameterTuningJobConfig")]
     for member in ("HyperParameterTuningJobObjective", "ParameterRanges"):
         if config.get(member):
             raise Invalid(
@@ -104,13 +105,15 @@ def _definitions(config: Members, request: Members) -> Sequence[Definition]:
         if not name or name in {other.name for other in made}:
             raise Invalid(f"TrainingJobDefinitions.{number} needs a DefinitionName of its own.", field="DefinitionName")
         where = f"TrainingJobDefinitions.{number}"
-        made.append(_definition(each, name, each.get("TuningObjective"), each.get("HyperParameterRanges"), where))
+        made.append(_definition(ctx, each, name, each.get("TuningObjective"), each.get("HyperParameterRanges"), where))
     if len({each.objective.maximize for each in made}) > 1:
         raise Invalid("All definitions must maximize their objective metric, or all minimize it.", field="Type")
     return made
 
 
-def _definition(given: Members, name: str, objective: Members | None, ranges: Members | None, where: str) -> Definition:
+def _definition(
+    ctx: Context, given: Members, name: str, objective: Members | None, ranges: Members | None, where: str
+) -> Definition:
     image = described_image(given["AlgorithmSpecification"].get("TrainingImage") or "")
     static = given.get("StaticHyperParameters") or {}
     if objective is None:
@@ -119,16 +122,20 @@ def _definition(given: Members, name: str, objective: Members | None, ranges: Me
     if not planned:
         raise facts.NO_RANGES.error(where=where)
     wanted = Objective(objective["MetricName"], objective["Type"] == "Maximize")
-    _check_objective(given, wanted, objective["Type"])
+    _check_objective(ctx, given, wanted, objective["Type"])
     return Definition(name, given["RoleArn"], wanted, planned, _training_request(given, static))
 
 
-def _check_objective(given: Members, wanted: Objective, direction: str) -> None:
+def _check_objective(ctx: Context, given: Members, wanted: Objective, direction: str) -> None:
     own = {each["Name"] for each in given["AlgorithmSpecification"].get("MetricDefinitions") or ()}
     if wanted.metric in own:
         return
     known = metrics_of(described_image(given["AlgorithmSpecification"]["TrainingImage"]), given)
     if known is None:
+        # First whether the image is there at all: an algorithm of AWS's that Cloche lacks has metrics.
+        find_image(
+            ctx, given["AlgorithmSpecification"]["TrainingImage"], "TrainingImage", role=given["RoleArn"], bare=True
+        )
         raise facts.NO_METRIC.error()
     offered = {metric.name: metric.direction for metric in known if metric.direction is not None}
     if wanted.metric not in offered:
