@@ -198,9 +198,9 @@ class PipelineWorld:
         self.database.write(lambda tx: rows.release_all(tx, self.clock.time()))
         real = self.database.submit
 
-        def deadly(change: Callable[[Any], Any], **how: Any) -> Any:
+        def deadly(change: Callable[[Any], Any], **_: Any) -> Any:
             self.perhaps_die()
-            answer = real(change, **how)
+            answer = real(change)  # at once, and not along with what comes next: there is a death between any two
             wait([answer])
             self.perhaps_die()
             return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -203,6 +204,12 @@ class Credentials:
 
     def promised(self, name: str, role_arn: str, session_name: str) -> tuple[dict[str, str], Callable[[], None]]:
         return {}, lambda: None
+
+    def keep(self, tx: sqlite3.Connection, name: str, role_arn: str, session_name: str) -> None:
+        pass
+
+    def drop(self, tx: sqlite3.Connection, name: str) -> None:
+        pass
 
     def forget(self, name: str) -> None:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -31,12 +32,20 @@ class Images(Protocol):
 
 
 class JobCredentials(Protocol):
+    def keep(self, tx: sqlite3.Connection, name: str, role_arn: str, session_name: str) -> None:
+        """In the transaction that makes a job: what it is promised then need not be waited for."""
+        ...
+
     def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
         """Variables by which the SDKs inside find Cloche and the role's keys; an earlier answer is void."""
         ...
 
     def promised(self, name: str, role_arn: str, session_name: str) -> tuple[Mapping[str, str], Callable[[], None]]:
         """The same before it is on the disk; the function waits until it is. The job begins after that."""
+        ...
+
+    def drop(self, tx: sqlite3.Connection, name: str) -> None:
+        """``forget``, in the transaction that ends the job."""
         ...
 
     def forget(self, name: str) -> None:

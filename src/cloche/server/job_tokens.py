@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, Protocol
@@ -17,6 +19,8 @@ from cloche.foundation.clock import Clock, to_iso
 from cloche.storage.metadata.database import Database
 
 CREDENTIALS_PATH: Final = "/_cloche/credentials/"
+KEPT_MAX: Final = 1_000
+_INSERT: Final = "INSERT OR REPLACE INTO job_tokens VALUES (?, ?, ?, ?, ?)"
 
 MIGRATIONS = [
     (
@@ -50,6 +54,16 @@ class JobTokens:
         self._clock = clock
         self._identity = identity
         self._url = url
+        self._kept: OrderedDict[str, str] = OrderedDict()
+        """Tokens of jobs that were made and have not begun."""
+
+    def keep(self, tx: sqlite3.Connection, name: str, role_arn: str, session_name: str) -> None:
+        """In the transaction that makes a job: what it is ``promised`` is then on the disk already."""
+        token = secrets.token_urlsafe(32)
+        tx.execute(_INSERT, self._row(name, token, role_arn, session_name))
+        self._kept[name] = token
+        while len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
 
     def environment(self, name: str, role_arn: str, session_name: str) -> Mapping[str, str]:
         """What the SDKs inside read to find Cloche and the keys of ``role_arn``. ``name`` is unique and safe in a
@@ -60,10 +74,10 @@ class JobTokens:
 
     def promised(self, name: str, role_arn: str, session_name: str) -> tuple[Mapping[str, str], Callable[[], None]]:
         """The same, and a function that returns once it is on the disk."""
-        token = secrets.token_urlsafe(32)
-        values = (name, sha256(token.encode()).digest(), role_arn, session_name, self._clock.time())
-        insert = "INSERT OR REPLACE INTO job_tokens VALUES (?, ?, ?, ?, ?)"
-        kept = self._database.submit(lambda tx: tx.execute(insert, values) and None)
+        kept = self._kept.pop(name, "")
+        token = kept or secrets.token_urlsafe(32)
+        row = self._row(name, token, role_arn, session_name)
+        written = None if kept else self._database.submit(lambda tx: tx.execute(_INSERT, row) and None)
         environment = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._url}{CREDENTIALS_PATH}{name}",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
@@ -72,14 +86,23 @@ class JobTokens:
         }
 
         def wait() -> None:
-            kept.result()
+            if written is not None:
+                written.result()
 
         return environment, wait
 
+    def _row(self, name: str, token: str, role_arn: str, session_name: str) -> tuple[str, bytes, str, str, float]:
+        return name, sha256(token.encode()).digest(), role_arn, session_name, self._clock.time()
+
+    def drop(self, tx: sqlite3.Connection, name: str) -> None:
+        """In the transaction that ends the job: its token gives nothing any more."""
+        tx.execute("DELETE FROM job_tokens WHERE name = ?", (name,))
+        self._kept.pop(name, None)
+
     def forget(self, name: str) -> None:
-        """The job is over: its token gives nothing any more."""
-        delete = "DELETE FROM job_tokens WHERE name = ?"
-        self._database.submit(lambda tx: tx.execute(delete, (name,)) and None, along=True).result()
+        """The same, where the end did not."""
+        if self._database.reader.execute("SELECT 1 FROM job_tokens WHERE name = ?", (name,)).fetchone() is not None:
+            self._database.submit(lambda tx: self.drop(tx, name), along=True).result()
 
     def names(self, prefix: str) -> list[str]:
         """Those that begin so."""

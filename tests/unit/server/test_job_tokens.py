@@ -75,6 +75,25 @@ def test_wrong_old_and_forgotten_tokens(database: Database, identity: Identity) 
     assert tokens.credentials("job-1", second) is None
 
 
+def test_what_was_kept_with_the_job_is_promised_without_another_write(database: Database, identity: Identity) -> None:
+    role = identity.role(EXECUTION_ROLE)
+    assert role is not None
+    tokens = JobTokens(database, SystemClock(), identity, URL)
+    database.write(lambda tx: tokens.keep(tx, "job-1", role.arn, "SageMaker"))
+    moment = database.moment()
+    promised, wait = tokens.promised("job-1", role.arn, "SageMaker")
+    wait()
+    assert database.moment() == moment
+    token = promised["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+    assert tokens.credentials("job-1", token) is not None
+    another, wait = tokens.promised("job-1", role.arn, "SageMaker")  # it begins once more
+    wait()
+    assert tokens.credentials("job-1", token) is None
+    assert tokens.credentials("job-1", another["AWS_CONTAINER_AUTHORIZATION_TOKEN"]) is not None
+    database.write(lambda tx: tokens.drop(tx, "job-1"))
+    assert tokens.credentials("job-1", another["AWS_CONTAINER_AUTHORIZATION_TOKEN"]) is None
+
+
 def test_the_database_holds_no_token(database: Database, identity: Identity) -> None:
     role = identity.role(EXECUTION_ROLE)
     assert role is not None

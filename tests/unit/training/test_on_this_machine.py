@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -53,6 +54,12 @@ class NoCredentials:
 
     def promised(self, name: str, role_arn: str, session_name: str) -> tuple[dict[str, str], Callable[[], None]]:
         return {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, lambda: None
+
+    def keep(self, tx: sqlite3.Connection, name: str, role_arn: str, session_name: str) -> None:
+        pass
+
+    def drop(self, tx: sqlite3.Connection, name: str) -> None:
+        pass
 
     def forget(self, name: str) -> None:
         pass

@@ -130,6 +130,7 @@ class PipelineDriver:
 
     def _advance(self, run: Run, stopping: bool) -> Outcome:
         known = Known(run, self.database, self.objects, self.api, self.clock)
+        self._flush(run, waits=False)  # raises if what the last work left to be written could not be
         while True:
             stopping_now = stopping or run.has_hit_fail_step
             self._look(run, known, stopping_now)
@@ -137,15 +138,20 @@ class PipelineDriver:
             if stopping_now or run.has_hit_fail_step:
                 self._stop(run)
             moved = bool(run.writes)
-            self._flush(run)
+            self._flush(run, waits=self._follows(run))
             self._after_flush(run)
             if not moved and not run.writes:
                 break
-            self._flush(run)
-        return self._outcome(run, states, stopping)
+            self._flush(run, waits=False)
+        outcome = self._outcome(run, states, stopping)
+        if isinstance(outcome, Event):
+            self._flush(run, waits=True)  # no next work would find out
+        return outcome
 
-    def _flush(self, run: Run, *, waits: bool = True) -> None:
-        """What has happened goes to the disk before all that is written later; with ``waits`` it is there on return."""
+    def _flush(self, run: Run, *, waits: bool) -> None:
+        """What has happened goes to the disk before all that is written later; with ``waits`` it is there on return.
+        Without, it is written together with what comes next, at the latest what comes of this work; if it cannot be,
+        the next work finds out."""
         writes, run.writes, run.has_unwritten_ends = run.writes, [], False
 
         def change(tx: sqlite3.Connection) -> None:
@@ -153,9 +159,13 @@ class PipelineDriver:
                 write(tx)
 
         if writes:
-            run.on_their_way.append(self.database.submit(change))
-        while waits and run.on_their_way:
-            run.on_their_way.pop().result()
+            run.on_their_way.append(self.database.submit(change, along=not waits))
+        while run.on_their_way and (waits or run.on_their_way[0].done()):
+            run.on_their_way.pop(0).result()
+
+    def _follows(self, run: Run) -> bool:
+        """Whether something is to be done once the rows are on the disk."""
+        return any(run.step(row.name).type in (kinds.CALLBACK, kinds.LAMBDA) for row in run.open.values())
 
     def _after_flush(self, run: Run) -> None:
         """What may only be done once the row that tells of it is on the disk: messages and calls of functions."""

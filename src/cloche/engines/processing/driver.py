@@ -51,6 +51,8 @@ LOOK_SECONDS: Final = 15.0
 LOG_GROUP: Final = "/aws/sagemaker/ProcessingJobs"
 NAMESPACE: Final = "/aws/sagemaker/ProcessingJobs"
 REASON_CHARACTERS_MAX: Final = 1024
+SESSION: Final = "SageMaker"
+"""What the role's session is called."""
 
 
 def first_data(plan: Plan, now: float) -> dict[str, Any]:
@@ -84,6 +86,7 @@ class ProcessingDriver:
     def entered(self, tx: sqlite3.Connection, item: Item) -> None:
         publish(tx, item)
         if State[item.state].is_terminal:
+            self.equipment.credentials.drop(tx, item.data["process"])
 
             def ended() -> None:
                 self.equipment.drop(item.id)
@@ -125,7 +128,7 @@ class ProcessingDriver:
     def _stage_and_start(self, item: Item, plan: Plan, software: Software) -> None:
         equipment, process, place = self.equipment, item.data["process"], self._place(item)
         able = equipment.runtime.capabilities
-        credentials, wait = equipment.credentials.promised(process, plan.role_arn, "SageMaker")
+        credentials, wait = equipment.credentials.promised(process, plan.role_arn, SESSION)
         with equipment.readings.of(item.id):
             staged = [
                 stage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from cloche.engines.processing.driver import ProcessingDriver, first_data
+from cloche.engines.processing.driver import SESSION, ProcessingDriver, first_data
 from cloche.engines.processing.machine import KIND, MARK, PLACED, STOP_ASKED, WAITING, State
 from cloche.engines.processing.plan import Plan
 from cloche.foundation.apart import keep_apart
@@ -48,7 +48,9 @@ class Processing:
 
     def submit(self, tx: sqlite3.Connection, plan: Plan) -> None:
         """Begin the job in the transaction that inserts its record."""
-        self._reconciler.submit(tx, KIND, plan.arn, first_data(plan, self._equipment.clock.time()))
+        data = first_data(plan, self._equipment.clock.time())
+        self._equipment.credentials.keep(tx, data["process"], plan.role_arn, SESSION)
+        self._reconciler.submit(tx, KIND, plan.arn, data)
 
     def stop(self, tx: sqlite3.Connection, arn: str) -> None:
         """Ask the job to stop; once more is no harm. Raises ``NotFound``, and ``Conflict`` once it has ended."""
