@@ -200,7 +200,9 @@ def test_a_role_is_its_own(server: Any) -> None:
         "POST", server.url, data=fields.encode(), headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
     iam._request_signer.sign("CreateRole", request)
-    answer = URLLib3Session().send(request.prepare())
+    raw = URLLib3Session()
+    answer = raw.send(request.prepare())
+    raw.close()
     assert answer.status_code == 200, answer.text
     role = iam.get_role(RoleName="own")["Role"]
     assert role["Arn"] == "arn:aws:iam::123456789012:role/own"

@@ -252,7 +252,7 @@ def test_conditions_of_a_policy(s3, bucket, other, refused, condition, holds) ->
         Bucket=bucket, Policy=allow(bucket, "s3:GetObject", principal={"AWS": OTHER}, Condition=condition)
     )
     if holds:
-        other.get_object(Bucket=bucket, Key="key")
+        assert other.get_object(Bucket=bucket, Key="key")["Body"].read() == b"x"
     else:
         assert refused(other.get_object, Bucket=bucket, Key="key").code == "AccessDenied"
 

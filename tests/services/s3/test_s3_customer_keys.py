@@ -54,7 +54,7 @@ def test_the_key_is_kept_nowhere(start_server) -> None:
     s3 = server.client("s3")
     s3.create_bucket(Bucket="sealed")
     s3.put_object(Bucket="sealed", Key="key", Body=b"x", **under(KEY))
-    s3.get_object(Bucket="sealed", Key="key", **under(KEY))
+    assert s3.get_object(Bucket="sealed", Key="key", **under(KEY))["Body"].read() == b"x"
     upload = s3.create_multipart_upload(Bucket="sealed", Key="parts", **under(KEY))["UploadId"]
     s3.upload_part(Bucket="sealed", Key="parts", UploadId=upload, PartNumber=1, Body=b"x", **under(KEY))
     server.stop()

@@ -101,7 +101,9 @@ def test_objects_and_uploads_tell_of_it(s3, bucket) -> None:
     assert (at.hour, at.minute, at.second) == (0, 0, 0)
     assert datetime.timedelta(days=3) - datetime.timedelta(minutes=5) < wait <= datetime.timedelta(days=4)
     assert s3.head_object(Bucket=bucket, Key="logs/1")["Expiration"] == made
-    assert s3.get_object(Bucket=bucket, Key="logs/1")["Expiration"] == made
+    got = s3.get_object(Bucket=bucket, Key="logs/1")
+    got["Body"].close()
+    assert got["Expiration"] == made
     assert "Expiration" not in s3.put_object(Bucket=bucket, Key="other", Body=b"x")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="logs/parts")
     assert upload["AbortRuleId"] == "a rule/1"

@@ -186,6 +186,7 @@ def test_a_refusal_of_the_model_is_not_captured_and_a_stream_is(
         EndpointName=endpoint, Body=b"1,2,3", ContentType="text/csv", Accept="text/event-stream"
     )
     assert b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"]) == b"1,2,3"
+    answer["Body"].close()
     line = json.loads(record(hosting, endpoint, answer["ResponseMetadata"]["RequestId"])[1])
     output = line["captureData"]["endpointOutput"]
     assert base64.b64decode(output["data"]) == b"1,2,3"
