@@ -106,6 +106,8 @@ def test_an_algorithm_knows_its_metrics_and_hyperparameters(bench: TuningBench) 
     assert "no hyperparameter depth" in of_xgboost(*good, "Continuous", number("depth", "1", "2"))
     assert "tuned as Continuous" in of_xgboost(*good, "Continuous", number("max_depth", "1", "2"))
     assert of_xgboost(*good, "Continuous", number("eta", "0.1", "1.5")) == "Hyperparameter eta: 1.5 is not in [0, 1]"
+    open_end = (number("subsample", "0", "1"), number("depth", "1", "2"))
+    assert "no hyperparameter depth" in of_xgboost(*good, "Continuous", *open_end), "(0, 1] may be searched from 0"
     both = (number("eta", "0.1", "0.5"), number("learning_rate", "0.1", "0.5"))
     assert "learning_rate is given more than once" in of_xgboost(*good, "Continuous", both[1], both[0])
 

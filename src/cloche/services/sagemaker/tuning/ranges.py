@@ -91,8 +91,12 @@ def _allowed(kind: str) -> tuple[str, ...]:
 
 
 def _check_ends(each: Range, found: Hyperparameter) -> None:
+    """An open end may be one of the range, as the service knows bounds only: ``_format_range_value`` of
+    ``hyperparameter_validation.py`` in aws/sagemaker-xgboost-container tells it no more. A trial that draws just that
+    end fails."""
     assert isinstance(found.range, Interval)
+    closed = Interval(found.range.min, found.range.max)
     for value in (each.low, each.high):
-        if value not in found.range:
+        if value not in closed:
             shown: Any = int(value) if each.kind == "Integer" else value
             raise facts.OUT_OF_RANGE.error(name=each.name, value=str(shown), range=str(found.range))
