@@ -120,10 +120,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _begin_known(self, known: KnownHead, data: bytes) -> bool:
         """Whether a request has begun whose head is ``known``. More than one request in ``data`` is the parser's."""
-        found = known.find(data)
-        if found is None or len(self.connections) > self._crowd.most:
+        sight = known.find(data)
+        if sight is None or len(self.connections) > self._crowd.most:
             return False
-        sight, end = found
+        end = sight.end
         length = sight.values.get("content-length", "")
         missing = int(length) - (len(data) - end) if is_short(length) else -1
         if missing < 0:

@@ -59,9 +59,9 @@ def test_a_head_with_other_values_is_found_as_a_parser_finds_it(known: KnownHead
     head = HEAD.replace(old, new)
     found = known.find(head + b"body")
     assert found is not None
-    assert alike(found.sight, head)
+    assert alike(found, head)
     assert found.end == len(head)
-    assert known.lines(found.sight) == lines_of(head)
+    assert known.lines(found) == lines_of(head)
 
 
 UNLIKE = [

@@ -58,22 +58,29 @@ class NothingServes(Exception):
 class Choosing:
     """One request's search for an instance."""
 
-    __slots__ = ("_misses", "_recovery_seconds", "_router", "_tried", "_wanted", "key", "started_at", "variant")
+    __slots__ = (
+        "_misses",
+        "_recovery_seconds",
+        "_router",
+        "_tried",
+        "_wanted",
+        "container",
+        "key",
+        "started_at",
+        "variant",
+    )
 
     def __init__(self, router: Router, key: Key, wanted: Wanted, recovery_seconds: float) -> None:
         self._router = router
         self.key = key
         self._wanted = wanted
+        self.container = wanted.container
+        """Which of an instance's containers is asked; empty: the one there is, or all in turn."""
         self._recovery_seconds = recovery_seconds
         self._tried: Target | None = None
         self._misses = 0
         self.started_at = perf_counter()
         self.variant: Variant | None = None
-
-    @property
-    def container(self) -> str:
-        """Which of an instance's containers is asked; empty: the one there is, or all in turn."""
-        return self._wanted.container
 
     @property
     def name(self) -> str:
@@ -86,9 +93,9 @@ class Choosing:
         if route is None:
             raise EndpointUnknown("no endpoint of that name serves")
         wanted = self._wanted
-        if wanted is ANY and route.only is not None:
-            self.variant = route.only
-            self._tried = route.only.choose(self._tried)
+        if wanted is ANY and (only := route.only) is not None:
+            self.variant, target = only, only.targets[0]
+            self._tried = None if target is self._tried else target
             return self._tried
         stay = route.named(self.variant.name) if self.variant is not None else None
         variant = self.variant = stay or route.find(wanted)  # a second try stays with the variant it was dealt

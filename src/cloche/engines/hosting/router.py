@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from cloche.engines.hosting.capture import Recorder
@@ -204,9 +204,7 @@ Key = tuple[str, str, str]
 class Router:
     def __init__(self) -> None:
         self._routes: dict[Key, Route] = {}
-
-    def get(self, key: Key) -> Route | None:
-        return self._routes.get(key)
+        self.get: Callable[[Key], Route | None] = self._routes.get
 
     def put(self, key: Key, route: Route) -> None:
         self._routes[key] = route

@@ -50,6 +50,13 @@ class Identity:
         self._accounts: dict[str, AccountIdentity] = {}
         self._roots: dict[str, Credentials] = {}
         self.keys = Keys(database, clock, self._forget)
+        self.credentials = self.keys.find
+        """Whose key an access key is: ``None`` for one that is unknown, deleted or inactive.
+
+        About a microsecond for a key that was seen before. Temporary credentials are answered for a day after
+        they expired: ask ``has_expired`` (the caller is then told ``ExpiredToken``), and compare
+        ``session_token`` in constant time.
+        """
         self.limits: Limits | None = None
         """What accounts have asked for beyond AWS's defaults; set before serving."""
         self.account = settings.account
@@ -184,15 +191,6 @@ class Identity:
     def root_file(self, account: str) -> Path:
         """Where a root's key is written, for the owner's eyes."""
         return self._folder / ("root.json" if account == self.account else f"root-{account}.json")
-
-    def credentials(self, access_key: str) -> Credentials | None:
-        """Whose key this is: ``None`` for one that is unknown, deleted or inactive.
-
-        About a microsecond for a key that was seen before. Temporary credentials are answered for a day after
-        they expired: ask ``has_expired`` (the caller is then told ``ExpiredToken``), and compare
-        ``session_token`` in constant time.
-        """
-        return self.keys.find(access_key)
 
     # -- roles ---------------------------------------------------------------------------------------------
 

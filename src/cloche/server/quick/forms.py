@@ -28,12 +28,14 @@ FORM_BYTES_MAX: Final = 4_096
 class Sight:
     """A request's header lines, sorted into what its form is found by and what is its own."""
 
-    __slots__ = ("key", "signature", "values")
+    __slots__ = ("end", "key", "signature", "values")
 
-    def __init__(self, key: tuple[bytes, ...], values: dict[str, str], signature: str) -> None:
+    def __init__(self, key: tuple[bytes, ...], values: dict[str, str], signature: str, end: int = 0) -> None:
         self.key = key
         self.values = values
         self.signature = signature
+        self.end = end
+        """Where the body begins, for who has found the head (``heads``)."""
 
 
 def sight_of(target: bytes, lines: list[tuple[bytes, bytes]]) -> Sight | None:

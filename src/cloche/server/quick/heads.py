@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cloche.server.quick.forms import FORM_BYTES_MAX, SIGNATURE, VARYING, Sight
 
@@ -26,13 +26,6 @@ Make = Callable[["HttpProtocol", Sight, Lines | None], "QuickCycle"]
 """What makes the cycle of a request with such a head; its lines, where a parser has read them."""
 
 
-class Found(NamedTuple):
-    """What a head was found to hold: its own values, and where the body begins."""
-
-    sight: Sight
-    end: int
-
-
 class KnownHead:
     """Made by ``known_head``. ``make`` is set by who knows what such requests ask for."""
 
@@ -45,7 +38,7 @@ class KnownHead:
         self._key = key
         self.make = make
 
-    def find(self, data: bytes) -> Found | None:
+    def find(self, data: bytes) -> Sight | None:
         """``data`` begins with such a head, or it does not (``None``)."""
         at = 0
         values: dict[str, str] = {}
@@ -61,7 +54,7 @@ class KnownHead:
             at = end
         if not data.startswith(self._last, at):
             return None
-        return Found(Sight(self._key, values, values.pop("")), at + len(self._last))
+        return Sight(self._key, values, values.pop(""), at + len(self._last))
 
     def lines(self, sight: Sight) -> Lines:
         """The header lines of a head in which ``sight`` was found, as a parser hands them on."""
@@ -95,7 +88,7 @@ def known_head(piece: bytes, sight: Sight, lines: Lines, make: Make) -> KnownHea
             text = b""
     known = KnownHead(tuple(fixed), text + b"\r\n\r\n", sight.key, make)
     found = known.find(piece)
-    return known if found is not None and found.sight.values == sight.values and found.end == end else None
+    return known if found is not None and found.values == sight.values and found.end == end else None
 
 
 def _lines(head: bytes) -> Lines | None:

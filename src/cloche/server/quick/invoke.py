@@ -79,6 +79,11 @@ class QuickInvoke:
         self.chain = chain
         self.family: Family | None = None
         self.forms = Forms[InvokeForm]()
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.variant = ""
+        self.shown = b""
+        """What was made of the last answer's headers, by that variant: models answer with alike ones, which are then
+        the same object (``hosting.answer``)."""
 
     def takes(self, protocol: HttpProtocol, target: bytes) -> QuickCycle | None:
         lines = protocol.headers
@@ -183,15 +188,18 @@ class InvokeCycle(QuickCycle):
             account = exchange.caller.account if exchange.caller is not None else ""
             self.refuse(refusal(outcome, variant, name=self._asked, account=account, region=self._region))
             return
-        content_type = outcome.header(b"content-type") or b"application/octet-stream"
-        block = b"x-amzn-requestid: %b\r\ncontent-type: %b\r\nx-amzn-invoked-production-variant: %b\r\n" % (
-            self.id,
-            content_type,
-            variant.encode(),
-        )
-        if attributes := outcome.header(_ATTRIBUTES):
-            block += b"%b: %b\r\n" % (_ATTRIBUTES, attributes)
-        self.send(200, block, outcome.body)
+        quick = self._quick
+        if outcome.headers is not quick.headers or variant is not quick.variant:
+            quick.headers, quick.variant, quick.shown = outcome.headers, variant, _shown(outcome, variant)
+        self.send(200, b"x-amzn-requestid: %b\r\n%b" % (self.id, quick.shown), outcome.body)
+
+
+def _shown(answer: Answer, variant: str) -> bytes:
+    """What a client is told of the model's headers, and of the variant."""
+    content_type = answer.header(b"content-type") or b"application/octet-stream"
+    lines = b"content-type: %b\r\nx-amzn-invoked-production-variant: %b\r\n" % (content_type, variant.encode())
+    attributes = answer.header(_ATTRIBUTES)
+    return lines + b"%b: %b\r\n" % (_ATTRIBUTES, attributes) if attributes else lines
 
 
 class AlikeCycle(Alikeness, InvokeCycle):
