@@ -141,7 +141,7 @@ class ProcessSpec:
     """After that: SIGTERM, ``stop_grace_seconds``, SIGKILL, and ``Ended.cause`` is ``max_runtime``."""
     stop_grace_seconds: float = 120.0
     prompt: bool = False
-    """Somebody waits for what it answers: it has the server's own share of the processors, not a job's."""
+    """Somebody waits for what it answers: it has the processors as the server has them, not a job's share."""
     socket: Path | None = None
     """A Unix socket the process is to listen on; its folder is made reachable inside at the same path."""
     companions: tuple[tuple[str, ...], ...] = ()

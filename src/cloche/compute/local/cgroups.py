@@ -45,11 +45,14 @@ class ControlGroups:
         self, name: str, limits: Limits, *, yields: bool = False, prompt: bool = False
     ) -> dict[str, Any] | None:
         """What the runner needs to make a group called ``name`` in each folder; ``None`` without control groups. What
-        ``yields`` gets its share of processors later; what is ``prompt`` has as large a one as the server."""
+        ``yields`` gets its share of processors later. What is ``prompt`` is where the server is, or, in version 2
+        where one group is for everything, has a share like the server's."""
         if not self.folders:
             return None
         files: dict[str, dict[str, str]] = {}
         for controller, folder in self.folders.items():
+            if controller == "cpu" and prompt and self.version == 1:
+                continue
             files.setdefault(f"{folder}/{name}", {}).update(self._files(controller, limits, prompt))
         share = {}
         if yields and "cpu" in self.folders:
