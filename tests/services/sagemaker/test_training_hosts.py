@@ -205,6 +205,7 @@ def boost(params, rows, folder, is_master):
     if is_master:
         booster.save_model(os.path.join(folder, "xgboost-model"))
         print("SAVED", xgboost.collective.get_world_size(), rows.num_row())
+        print("[2]\\ttrain-rmse:0.25")
 
 job = Environment()
 rows = get_dmatrix(job.channel_input_dirs["rows"], "csv")
@@ -223,6 +224,8 @@ def test_a_script_boosts_on_two_hosts_as_awss_example_does(bench: Bench) -> None
     assert "xgboost-model" in completed(bench, "hosts-boosting")
     lines = [line for host in said(bench, "hosts-boosting").values() for line in host]
     assert [line for line in lines if line.startswith("SAVED")] == ["SAVED 2 2"]
+    metrics = {each["MetricName"]: each["Value"] for each in bench.ended("hosts-boosting")["FinalMetricDataList"]}
+    assert metrics == {"train:rmse": 0.25}, "the image's own metrics are read from what a script prints"
 
 
 MEET = (

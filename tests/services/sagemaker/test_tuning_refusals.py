@@ -86,6 +86,13 @@ def test_an_algorithm_that_is_not_there_is_named(bench: TuningBench) -> None:
     assert "image-classification" in words(bench, config, TrainingJobDefinition=definition)
 
 
+def test_a_script_in_an_algorithms_image_has_its_metrics(bench: TuningBench) -> None:
+    definition = bench.definition(AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"})
+    objective = {"Type": "Maximize", "MetricName": "validation:rmse"}
+    config = bench.config(HyperParameterTuningJobObjective=objective)
+    assert "is to be minimized, not maximized" in words(bench, config, TrainingJobDefinition=definition)
+
+
 def test_an_algorithm_knows_its_metrics_and_hyperparameters(bench: TuningBench) -> None:
     algorithm = bench.definition(
         AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"},

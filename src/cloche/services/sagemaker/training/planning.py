@@ -24,7 +24,6 @@ from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche.services.sagemaker.vpc import check_vpc, notice_of
 from cloche_jobs import catalog
 from cloche_jobs.algorithms.declarations import metric_definitions as declared_metrics
-from cloche_jobs.contract.sources import program
 
 MAX_RUNTIME_SECONDS_DEFAULT: Final = 86_400
 MAX_RUNTIME_SECONDS_MAX: Final = 28 * 86_400
@@ -136,13 +135,14 @@ def check_program(image: catalog.Image, entrypoint: Sequence[str] | None) -> Non
 
 
 def metric_definitions(image: catalog.Image | None, request: Members) -> Sequence[dict[str, str]]:
-    """The caller's own, and a built-in algorithm's where the algorithm itself runs.
+    """The caller's own, and those of a built-in algorithm's image, whether the algorithm or a script runs in it: AWS's
+    sm-managed_spot_training_xgboost (aws/amazon-sagemaker-examples) tunes a script by ``validation:rmse`` and defines
+    none.
 
     Clients read the names from the description (``TrainingJobAnalytics`` of the SDK).
     """
     defined = list((request.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ())
-    own_script = program(request.get("HyperParameters") or {}, request.get("Environment") or {})
-    if image is None or image.spec is None or own_script:
+    if image is None or image.spec is None:
         return defined
     published = _published(image.spec)
     if not defined:

@@ -1,4 +1,4 @@
-"""What a built-in algorithm declares of its hyperparameters and metrics, where the algorithm itself runs."""
+"""What a built-in algorithm declares of its hyperparameters, where the algorithm itself runs, and of its metrics."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from cloche_jobs.contract.sources import program
 
 def declared_by(image: catalog.Image | None, definition: Members) -> Hyperparameters | None:
     """``None`` for a script and for a framework."""
-    spec = _spec(image, definition)
-    return None if spec is None else importlib.import_module(spec).HYPERPARAMETERS
-
-
-def metrics_of(image: catalog.Image | None, definition: Members) -> Sequence[Metric] | None:
-    spec = _spec(image, definition)
-    return None if spec is None else importlib.import_module(spec).METRICS
-
-
-def _spec(image: catalog.Image | None, definition: Members) -> str | None:
     own = program(definition.get("StaticHyperParameters") or {}, definition.get("Environment") or {})
-    return None if own or image is None else image.spec
+    if own or image is None or image.spec is None:
+        return None
+    found: Hyperparameters = importlib.import_module(image.spec).HYPERPARAMETERS
+    return found
+
+
+def metrics_of(image: catalog.Image | None) -> Sequence[Metric] | None:
+    """``None`` for a framework's image; a script in an algorithm's has the algorithm's."""
+    if image is None or image.spec is None:
+        return None
+    found: Sequence[Metric] = importlib.import_module(image.spec).METRICS
+    return found

@@ -130,7 +130,7 @@ def _check_objective(ctx: Context, given: Members, wanted: Objective, direction:
     own = {each["Name"] for each in given["AlgorithmSpecification"].get("MetricDefinitions") or ()}
     if wanted.metric in own:
         return
-    known = metrics_of(described_image(given["AlgorithmSpecification"]["TrainingImage"]), given)
+    known = metrics_of(described_image(given["AlgorithmSpecification"]["TrainingImage"]))
     if known is None:
         # First whether the image is there at all: an algorithm of AWS's that Cloche lacks has metrics.
         find_image(
