@@ -1,8 +1,8 @@
 """When a job has ended: its process, its folder and its credentials go.
 
-That is done after the end is on the disk, by a thread that nobody waits for: credentials at once, files a moment later,
-so that what follows from the end has the processor first. If the server is killed before, the next start does it:
-whatever bears the engine's mark and belongs to no active job is removed.
+That is done after the end is on the disk, by a thread that nobody waits for: credentials at once, files once no job has
+ended for a moment, so that what follows from the end has the processor first, be it twenty steps of a pipeline. If
+the server is killed before, the next start does it: whatever bears the engine's mark and belongs to no active job goes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from cloche.jobs.place import Place
 log = logging.getLogger(__name__)
 
 REST_SECONDS: Final = 1.0
-"""Between the end of a job and the removal of its files."""
+"""Between the last end of a job and the removal of files."""
+REST_SECONDS_MAX: Final = 5.0
+"""Between the end of a job and the removal of its own, however many end meanwhile."""
 _STOP: Final = ""
 
 
@@ -72,19 +74,24 @@ class Cleaner:
 
     def _run(self) -> None:
         waiting: deque[tuple[float, str]] = deque()
-        while (process := self._next(waiting)) != _STOP:
+        quiet_at = 0.0
+        while (process := self._next(waiting, quiet_at)) != _STOP:
+            now = time.monotonic()
             if process is not None:
                 self._done(process, self._forget_credentials)
-                waiting.append((time.monotonic() + REST_SECONDS, process))
-            while waiting and waiting[0][0] <= time.monotonic():
+                waiting.append((now + REST_SECONDS_MAX, process))
+                quiet_at = now + REST_SECONDS
+            elif waiting:
                 self._done(waiting.popleft()[1], self._remove_files)
         for _, process in waiting:
             self._done(process, self._remove_files)
 
-    def _next(self, waiting: deque[tuple[float, str]]) -> str | None:
-        """What has ended next; ``None`` once it is time for the first that waits."""
+    def _next(self, waiting: deque[tuple[float, str]], quiet_at: float) -> str | None:
+        """What has ended next; ``None`` once it is time for the first that waits, at its own last moment or when all
+        is quiet."""
+        pause = max(0.0, min(waiting[0][0], quiet_at) - time.monotonic()) if waiting else None
         with suppress(queue.Empty):
-            return self._queue.get(timeout=max(0.0, waiting[0][0] - time.monotonic()) if waiting else None)
+            return self._queue.get(timeout=pause)
         return None
 
     def _done(self, process: str, what: Callable[[str], None]) -> None:
