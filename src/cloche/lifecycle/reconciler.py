@@ -268,14 +268,15 @@ class Reconciler:
             return error
 
     def _apply(self, tx: sqlite3.Connection, claimed: Item, lease: str, outcome: Outcome | Exception) -> None:
-        item = rows.read(tx, claimed.id)
-        if item is None or not rows.holds(tx, item.id, lease):
+        item = rows.held(tx, claimed.id, lease)
+        if item is None:
             return
         if isinstance(outcome, Exception):
             outcome = self._after_failure(claimed, outcome)
-        rows.let_go(tx, item.id)
-        if isinstance(outcome, Event):
-            if self._move(tx, item, outcome) is None:
+        if item.ended_at is not None:
+            rows.let_go(tx, item.id)
+        elif isinstance(outcome, Event):
+            if self._move(tx, item, outcome, lets_go=True) is None:
                 rows.rest(tx, item.id, self._clock.real(), outcome.changes, 0)
                 self._look_at(item.id, 0.0, None)
         else:
@@ -290,13 +291,12 @@ class Reconciler:
         pause, until = wait.seconds, wait.until
         if (item.state, item.entered_at) != (claimed.state, claimed.entered_at):
             pause, until = 0.0, None  # somebody posted an event meanwhile: the new state wants its own work
-        if item.ended_at is None:
-            wake_at = None if pause is None else self._clock.real() + pause
-            attempts = claimed.attempts + 1 if isinstance(wait, _Retry) else 0
-            rows.rest(tx, item.id, wake_at, wait.changes, attempts, until)
-            self._look_at(item.id, pause, until)
+        wake_at = None if pause is None else self._clock.real() + pause
+        attempts = claimed.attempts + 1 if isinstance(wait, _Retry) else 0
+        rows.rest(tx, item.id, wake_at, wait.changes, attempts, until)
+        self._look_at(item.id, pause, until)
 
-    def _move(self, tx: sqlite3.Connection, item: Item, event: Event) -> Item | None:
+    def _move(self, tx: sqlite3.Connection, item: Item, event: Event, *, lets_go: bool = False) -> Item | None:
         driver = self._drivers[item.kind]
         state = driver.lifecycle.next(item.state, event.name)
         if state is None:
@@ -307,7 +307,16 @@ class Reconciler:
         wake_at = None if pause is None else self._clock.real() + pause
         now = self._clock.time()
         moved = rows.enter(
-            tx, item.id, state, event.changes, event.message, now, wake_at=wake_at, until=until, ends=ends
+            tx,
+            item.id,
+            state,
+            event.changes,
+            event.message,
+            now,
+            wake_at=wake_at,
+            until=until,
+            ends=ends,
+            lets_go=lets_go,
         )
         driver.entered(tx, moved)
         self._after(tx, moved, pause, until)

@@ -61,13 +61,13 @@ def insert(
     now: float,
     wake_at: float,
 ) -> Item:
-    tx.execute(
+    made = tx.execute(
         "INSERT INTO lifecycles (id, kind, state, data, message, version, created_at, entered_at, wake_at)"
-        " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) RETURNING *",
         (id, kind, state, _dump(data), message, now, now, wake_at),
-    )
+    ).fetchone()
     note(tx, id, state, message, now)
-    return _there(tx, id)
+    return _item(made)
 
 
 def note(tx: sqlite3.Connection, id: str, state: str, message: str, now: float) -> None:
@@ -170,9 +170,10 @@ def extend(tx: sqlite3.Connection, leases: Mapping[str, str], until: float) -> N
     )
 
 
-def holds(connection: sqlite3.Connection, id: str, lease: str) -> bool:
-    row = connection.execute("SELECT lease FROM lifecycles WHERE id = ?", (id,)).fetchone()
-    return row is not None and row[0] == lease
+def held(connection: sqlite3.Connection, id: str, lease: str) -> Item | None:
+    """The row as it is now, if it is still held under ``lease``."""
+    row = connection.execute("SELECT * FROM lifecycles WHERE id = ? AND lease = ?", (id, lease)).fetchone()
+    return None if row is None else _item(row)
 
 
 def release_all(tx: sqlite3.Connection, real: float) -> None:
@@ -215,22 +216,18 @@ def enter(
     ends: bool,
     wake_at: float | None = None,
     until: float | None = None,
+    lets_go: bool = False,
 ) -> Item:
     """The row enters ``state``, and is worked on at ``wake_at`` or ``until``. An end is an end: it is never looked at
-    again."""
-    tx.execute(
-        "UPDATE lifecycles SET state = ?, data = json_patch(data, ?), message = ?, version = version + 1, attempts = 0,"
-        " entered_at = ?, ended_at = ?, wake_at = ?, until = ? WHERE id = ?",
+    again. Whoever holds it may let it go with that."""
+    free = "lease = NULL, leased_until = NULL, " if lets_go else ""
+    entered = tx.execute(
+        f"UPDATE lifecycles SET {free}state = ?, data = json_patch(data, ?), message = ?, version = version + 1,"  # noqa: S608 - one of two
+        " attempts = 0, entered_at = ?, ended_at = ?, wake_at = ?, until = ? WHERE id = ? RETURNING *",
         (state, _dump(changes), message, now, now if ends else None, wake_at, until, id),
-    )
+    ).fetchone()
     note(tx, id, state, message, now)
-    return _there(tx, id)
-
-
-def _there(tx: sqlite3.Connection, id: str) -> Item:
-    item = read(tx, id)
-    assert item is not None, id
-    return item
+    return _item(entered)
 
 
 def let_go(tx: sqlite3.Connection, id: str) -> None:
