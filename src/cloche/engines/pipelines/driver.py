@@ -138,20 +138,17 @@ class PipelineDriver:
             if stopping_now or run.has_hit_fail_step:
                 self._stop(run)
             moved = bool(run.writes)
-            self._flush(run, waits=self._follows(run))
+            self._flush(run, waits=not run.open or self._follows(run))
             self._after_flush(run)
             if not moved and not run.writes:
                 break
             self._flush(run, waits=False)
-        outcome = self._outcome(run, states, stopping)
-        if isinstance(outcome, Event):
-            self._flush(run, waits=True)  # no next work would find out
-        return outcome
+        return self._outcome(run, states, stopping)
 
     def _flush(self, run: Run, *, waits: bool) -> None:
         """What has happened goes to the disk before all that is written later; with ``waits`` it is there on return.
         Without, it is written together with what comes next, at the latest what comes of this work; if it cannot be,
-        the next work finds out."""
+        the next work finds out. So the last rows of an execution, after which there is no work, are waited for."""
         writes, run.writes, run.has_unwritten_ends = run.writes, [], False
 
         def change(tx: sqlite3.Connection) -> None:
