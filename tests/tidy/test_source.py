@@ -47,6 +47,13 @@ def test_no_address_of_a_registry_or_a_machine_is_committed() -> None:
             assert found is None, f"{path.relative_to(ROOT)}: {found and found[0]!r}"
 
 
+def test_nothing_lies_at_the_top_by_mistake() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
+    names = {name.decode() for name in tracked if name and b"/" not in name}
+    pages = {"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"}
+    assert names <= {".gitattributes", ".gitignore", "Makefile", "pyproject.toml", *pages}
+
+
 def test_every_module_is_imported_by_something() -> None:
     """No orphans: a module that nobody names is dead (entry points and discovered modules are named as text)."""
     texts = [*PYTHON, *ROOT.glob("src/**/*.toml"), ROOT / "pyproject.toml", *ROOT.glob("tests/**/*.py")]

@@ -181,7 +181,9 @@ MARK = DIVIDERS.mark
 
 
 @pytest.mark.parametrize(
-    "late", [FACTS + entry(b"2"), FACTS, entry(b"2") + entry(b"3"), entry(b"2")[: -len(MARK)], b""]
+    "late",
+    [FACTS + entry(b"2"), FACTS, entry(b"2") + entry(b"3"), entry(b"2")[: -len(MARK)], b""],
+    ids=["with facts", "facts alone", "two", "one without its mark", "nothing"],
 )
 def test_what_is_added_while_a_file_is_sealed_is_in_it(tmp_path: Path, late: bytes) -> None:
     spool = Spool(tmp_path / "a.jsonl", 2 * PAGESIZE)

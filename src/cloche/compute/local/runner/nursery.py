@@ -62,8 +62,12 @@ def _integers(data: bytes) -> list[int]:
 
 def _be(message: bytes, descriptors: list[int]) -> None:
     """A runner, from now on and to its end."""
+    what, _, folder = os.fsdecode(message).partition("\0")
     try:
-        what, _, folder = os.fsdecode(message).partition("\0")
+        os.chdir(folder)  # what goes wrong is told there, by whichever name it has then
+    except OSError:
+        os._exit(1)
+    try:
         for number, each in enumerate(descriptors):
             os.dup2(each, number)
         os.closerange(3, max(descriptors) + 1)
