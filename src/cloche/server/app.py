@@ -32,7 +32,7 @@ from cloche.foundation.settings import Settings
 from cloche.server import forms
 from cloche.server.admin import PREFIX, Admin, is_plain
 from cloche.server.crossing import Crossing, is_for_s3
-from cloche.server.dispatch import Dispatch, not_offered
+from cloche.server.dispatch import Dispatch, Offered, not_offered
 from cloche.server.fallback.fallback import Beyond, Fallback
 from cloche.server.fallback.passing import pass_on, pass_on_routed
 from cloche.server.guard import Guard
@@ -219,21 +219,29 @@ class Chain:
     async def _images(self) -> Registry:
         """What answers the registry protocol, loaded when it is first spoken."""
         if self.registry is None:
+            await self._loaded()  # before the import, for the same reason as in ``offered``
             from cloche.server.registry.registry import Registry
 
-            await self._loaded()
             self.registry = Registry(self)
         return self.registry
 
     # -- stages --------------------------------------------------------------------------------------------
 
     async def operation(self, target: Routed) -> Operation:
-        offered = self.dispatch.ready(target.service_name)
-        if offered is None:
-            offered = await self.runner.in_thread(self.dispatch.offered, target.service_name)
+        offered = await self.offered(target.service_name)
         if offered is None:
             raise not_offered(target.service_name, target.operation.name, ErrorCodes())
         return offered.operation(target.operation.name)
+
+    async def offered(self, service: str) -> Offered | None:
+        """The service, imported now if need be, but not while another thread imports the engines: they lead to the same
+        packages, and one of the two might be given half a module."""
+        offered = self.dispatch.ready(service)
+        if offered is None:
+            if service not in EARLY:
+                await self._loaded()
+            offered = await self.runner.in_thread(self.dispatch.offered, service)
+        return offered
 
     def _is_own_page(self, request: HttpRequest) -> bool:
         """Pages and Cloche's own routes: on this machine's own names only, never on AWS's or a bucket's."""

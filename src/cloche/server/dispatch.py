@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import keyword
+import threading
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,8 @@ class Dispatch:
         self._package = package
         self._offered: dict[str, Offered | None] = {}
         self._has: dict[str, bool] = {}
+        self._importing = threading.Lock()
+        """One at a time: of two threads that import what leads to each other's, one may be given half a module."""
 
     def folders(self) -> list[str]:
         return sorted(path.parent.name for path in self._root.glob("*/service.py"))
@@ -92,7 +95,9 @@ class Dispatch:
     def offered(self, service: str) -> Offered | None:
         """The service of that botocore name, imported now if need be; ``None`` where there is none."""
         if service not in self._offered:
-            self._offered[service] = self._load(service)
+            with self._importing:
+                if service not in self._offered:
+                    self._offered[service] = self._load(service)
         return self._offered[service]
 
     def _load(self, service: str) -> Offered | None:

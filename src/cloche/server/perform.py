@@ -52,7 +52,7 @@ class Perform:
     ) -> Members:
         """The operation's answer, from the server's loop. ``origin``: see ``Context``."""
         chain = self._chain
-        offered = chain.dispatch.ready(service) or await chain.runner.in_thread(chain.dispatch.offered, service)
+        offered = await chain.offered(service)
         if offered is None:
             raise not_offered(service, operation, ErrorCodes())
         found = offered.operation(operation)

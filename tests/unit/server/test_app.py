@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import orjson
@@ -205,3 +206,24 @@ def test_perform_enters_after_parsing() -> None:
         with pytest.raises(AwsError) as caught:
             ask(operation, **members)
         assert caught.value.code == code
+
+
+def test_what_is_imported_late_waits_until_the_engines_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are imported in a thread of their own, and lead to the same packages."""
+    seen: list[str] = []
+
+    class Late(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            if name != "Registry":
+                raise AttributeError(name)
+            seen.append("registry")
+            return lambda chain: name
+
+    monkeypatch.setitem(sys.modules, "cloche.server.registry.registry", Late("late"))
+    for ask in ("images", "sagemaker", "sts"):
+        world = World()
+        world.chain.load = lambda: seen.append("engines")
+        world.dispatch.ready = {}.get
+        world.dispatch.offered = seen.append
+        asyncio.run(world.chain._images() if ask == "images" else world.chain.offered(ask))
+    assert seen == ["engines", "registry", "engines", "sagemaker", "sts"], "what comes early needs no engine"

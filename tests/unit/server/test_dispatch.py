@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_an_operation_answered_twice_is_our_own_fault(folder: Path) -> None:
     (folder / "my_service" / "more.py").write_text(THINGS)
     with pytest.raises(Broken):
         Dispatch(folder, "offered_here").offered("my-service")
+
+
+def test_one_service_is_imported_at_a_time(folder: Path) -> None:
+    """They lead to the same packages; of two threads in a circle of imports one is given half a module."""
+    (folder / "__init__.py").write_text("seen = []\n")
+    busy = "import time\nfrom offered_here import seen\nseen.append('in')\ntime.sleep(0.1)\nseen.append('out')\n"
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").touch()
+        (folder / name / "service.py").write_text(busy + SERVICE.replace("my-service", name).replace("'things',", ""))
+    dispatch = Dispatch(folder, "offered_here")
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(dispatch.offered, ("one", "two")))
+    assert sys.modules["offered_here"].seen == ["in", "out"] * 2  # type: ignore[attr-defined]
 
 
 def test_s3_says_not_implemented() -> None:
