@@ -116,7 +116,7 @@ class LocalRuntime:
             with moved_in(folder, spec) as mounts:
                 document = self._document(spec, ready.token, folder, stood_by=True)
                 document["order"] = order_of(spec, mounts, document["hosts"][0]["job"])
-                _announce(folder, spec)
+                document["notice"] = spec.notice
                 took = ready.take(document)
         except BaseException:
             ready.kill()

@@ -20,7 +20,7 @@ import time
 
 from .holding import Sandboxed
 from .host import Host
-from .launching import NotStartedError, drain, read_sized
+from .launching import NotStartedError, drain, read_sized, write_all
 from .outside import Runner
 
 
@@ -81,7 +81,9 @@ class StandingBy(Runner):
         if host.groups is not None:
             host.groups.take_share()
         host.spec, host.room = self.spec["hosts"][0], int(self.spec["output_bytes_max"])
-        os.ftruncate(host.output, 0)
+        os.ftruncate(host.output, 0)  # what it said while it stood by is nobody's
+        if self.spec["notice"]:
+            write_all(host.output, f"{self.spec['notice']}\n".encode())
         try:
             assert isinstance(host.process, Sandboxed)
             host.process.assign(self.spec["order"])
