@@ -92,6 +92,7 @@ def test_a_row_of_containers_answers_as_one(server: Any, hosting: Hosting, pipel
         EndpointName=endpoint, Body=HALF, ContentType="text/csv", Accept="application/json"
     )
     assert json["ContentType"] == "application/json", "what is accepted is the last one's to give"
+    assert json["Body"].read()
 
     with pytest.raises(hosting.runtime.exceptions.ModelError) as error:
         hosting.runtime.invoke_endpoint(EndpointName=endpoint, Body=b"tell", ContentType="text/csv")
