@@ -44,7 +44,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from invoke import IMAGE, TRAIN, TRUST, _server, clients, peer_python, signed
+from invoke import IMAGE, TRUST, _server, clients, signed, trained
 
 SHORT_SECONDS = 0.1
 LONG_SECONDS, SETTLING_SECONDS = 5.0, 2.0
@@ -187,9 +187,8 @@ class Rig:
 
 @contextlib.contextmanager
 def rig(folder: Path) -> Iterator[tuple[Rig, dict[str, Any]]]:
-    model, data = folder / "model.ubj", folder / "data"
-    train = [str(peer_python()), "-c", TRAIN, str(model)]
-    row = subprocess.run(train, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+    model, row = trained(folder)
+    data = folder / "data"
     command = [sys.executable, "-c", SWITCHED, "up", "--port", "0", "--data", str(data)]
     with (folder / "cloche.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -127,6 +127,14 @@ def peer_python() -> Path:
     return peer_environment("invoke", PACKAGES)
 
 
+def trained(folder: Path) -> tuple[Path, str]:
+    """The model that all serve, and a row to ask it about."""
+    model = folder / "model.ubj"
+    train = [str(peer_python()), "-c", TRAIN, str(model)]
+    said = subprocess.run(train, capture_output=True, text=True, check=True).stdout
+    return model, said.strip().splitlines()[-1]
+
+
 @contextlib.contextmanager
 def peer(folder: Path, model: Path, row: str) -> Iterator[Subject]:
     with socket.socket() as probe:
@@ -261,11 +269,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = folder / "model.ubj"
-        trained = subprocess.run(
-            [str(peer_python()), "-c", TRAIN, str(model)], capture_output=True, text=True, check=True
-        )
-        row = trained.stdout.strip().splitlines()[-1]
+        model, row = trained(folder)
         with peer(folder, model, row) as theirs, cloche(folder, model, row) as ours:
             measure_both(theirs, ours, chosen, folder)
 

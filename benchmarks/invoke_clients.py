@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from invoke import TRAIN, clients, cloche, peer_python, signed_request
+from invoke import clients, cloche, signed_request, trained
 
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -183,9 +183,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = folder / "model.ubj"
-        train = [str(peer_python()), "-c", TRAIN, str(model)]
-        row = subprocess.run(train, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+        model, row = trained(folder)
         with echo(folder) as echo_url, cloche(folder, model, row) as ours:
             keys = json.loads((folder / "data" / "keys" / "root.json").read_text())
             url = ours.url.partition("/endpoints/")[0]

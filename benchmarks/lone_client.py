@@ -16,12 +16,11 @@ import argparse
 import gc
 import json
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from invoke import TRAIN, Subject, cloche, peer, peer_python, signed
+from invoke import Subject, cloche, peer, signed, trained
 from invoke_clients import AFTER_A_SWITCH, RawClient, echo
 
 SHOWN = (0.5, 0.9, 0.99, 0.999)
@@ -68,9 +67,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = folder / "model.ubj"
-        train = [str(peer_python()), "-c", TRAIN, str(model)]
-        row = subprocess.run(train, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+        model, row = trained(folder)
         with echo(folder) as url, peer(folder, model, row) as theirs, cloche(folder, model, row) as ours:
             keys = json.loads((folder / "data" / "keys" / "root.json").read_text())
             url += "/endpoints/benchmark/invocations"

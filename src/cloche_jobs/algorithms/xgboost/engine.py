@@ -102,9 +102,10 @@ def load(path: Path) -> Any:
 def _is_pickle(path: Path) -> bool:
     """Whether it begins with a pickle's protocol (2 to 5) and ends with its full stop."""
     with path.open("rb") as stream:
-        begin = stream.read(2)
+        if stream.read(2) not in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+            return False
         stream.seek(-1, os.SEEK_END)
-        return begin[:1] == b"\x80" and 2 <= begin[-1] <= 5 and stream.read(1) == b"."
+        return stream.read(1) == b"."
 
 
 def _loaded(path: Path) -> Any:
