@@ -66,7 +66,8 @@ def _become(job: dict[str, Any], parent: int | None) -> None:
 
 def spawn(job: dict[str, Any]) -> int:
     """As ``launch``, by one who does nothing else any more: what binds the job, and the folder it begins in, are this
-    process's, too. Nothing of it is copied for one that leaves it at once. Raises ``OSError``."""
+    process's, too. Nothing of it is copied for one that leaves it at once. Raises ``NotStartedError`` and
+    ``OSError``."""
     _be_bound(job)
     name, argv, environment = job["argv"][0], job["argv"], job["environment"]
     folders = [""] if "/" in name else [f"{folder}/" for folder in os.get_exec_path(environment)]

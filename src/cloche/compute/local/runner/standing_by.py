@@ -73,17 +73,17 @@ class StandingBy(Runner):
         if not self._claim(self._process()):
             self._end_all()
             return
+        host = self.hosts[0]
+        os.ftruncate(host.output, 0)  # what it said while it stood by is nobody's, and gone before anybody may read it
+        if self.spec["notice"]:
+            write_all(host.output, f"{self.spec['notice']}\n".encode())
         is_told = not self.spec["order"]["mounts"]  # whose folders have to be bound waits until they are
         if is_told:
             self._tell()
         self._bound()
-        host = self.hosts[0]
         if host.groups is not None:
             host.groups.take_share()
         host.spec, host.room = self.spec["hosts"][0], int(self.spec["output_bytes_max"])
-        os.ftruncate(host.output, 0)  # what it said while it stood by is nobody's
-        if self.spec["notice"]:
-            write_all(host.output, f"{self.spec['notice']}\n".encode())
         try:
             assert isinstance(host.process, Sandboxed)
             host.process.assign(self.spec["order"])
