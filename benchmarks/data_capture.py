@@ -6,20 +6,24 @@ is one endpoint, one process of wrk with its connections, and the capture is swi
 by signals to a server that was started with a handler for them. Of each span of time wrk's script notes the answers,
 and the processor time of server and model server to the nanosecond (their CPU clocks).
 
+Two ratios are said of each pair of spans. One is that of the answers. A machine that others share is a third faster
+or slower from one quarter of a minute to the next; so the other takes the model server for a clock: it does the same
+for an answer whether that is captured or not, and where it took more of the processor, the machine was slower. Answers
+times the model server's microseconds for each are what a machine of the same speed would have come to. (Where capture
+made the model server's work cheaper, by fuller batches, this would overstate what capture costs.)
+
 Short spans, on off off on ..., tell what the way of a request loses: their differences in pairs, the median, and an
-interval that holds the median of 95 of 100 such measurements (bootstrap). They are so short because what else a machine
-does comes in longer waves; of their answers those under way at a switch, as many as there are clients, count for the
-wrong side. The delivery to S3 of what one of them captured is paid by the next.
+interval that holds the median of 95 of 100 such measurements (bootstrap). Of their answers those under way at a switch,
+as many as there are clients, count for the wrong side. The delivery to S3 of what one of them captured is paid by the
+next.
 
-Long spans have in them what of the delivery is done while requests are served, and that is not the whole: files wait
-for an idle processor, for ten seconds or up to 64 MiB. So that nothing of it is paid by a span without capture, which
-would make that slower and the other look better, the load goes on uncounted until all that was captured is in S3. And
-there is an endurance, at the greatest number of clients: long enough for those bounds, between two halves without
-capture, with the files that waited at its end, the time until all was in S3, and the processor time of the press, the
-process that makes objects of files, for each record. In the end every answer that was to be captured must lie in S3,
-once.
+Sustained spans have the delivery in them: capture has been on for longer than a file may wait for an idle processor
+(ten seconds) when they begin. So that nothing of it is paid by a span without capture, which would make that slower and
+the other look better, the load goes on uncounted until all that was captured is in S3. Of the press, the process that
+makes objects of files, the processor time for each record is said. In the end every answer that was to be captured
+must lie in S3, once.
 
-    python benchmarks/data_capture.py [--pairs 250] [--long-pairs 6] [--endurance 30] [--clients 1 8 32]
+    python benchmarks/data_capture.py [--pairs 250] [--sustained 8] [--clients 1 8 32]
 """
 
 from __future__ import annotations
@@ -47,7 +51,9 @@ from typing import Any
 from invoke import IMAGE, TRUST, _server, clients, signed, trained
 
 SHORT_SECONDS = 0.1
-LONG_SECONDS, SETTLING_SECONDS = 5.0, 2.0
+SUSTAINED_SECONDS, SETTLING_SECONDS = 12.0, 3.0
+STEADY_SECONDS = 10.5
+"""For which capture is on before it counts as sustained: no file waits longer to be delivered."""
 DELIVERED = -1.0
 """In the place of a span's seconds: until nothing captured waits to be delivered."""
 CAPTURE = {
@@ -129,11 +135,9 @@ end
 
 @dataclass(frozen=True)
 class Span:
-    """``server`` and ``model`` are microseconds of the processor for each answer; ``ended`` is by the machine's
-    monotonic clock."""
+    """``server`` and ``model`` are microseconds of the processor for each answer."""
 
     captures: bool
-    ended: float
     rate: float
     server: float
     model: float
@@ -180,7 +184,7 @@ class Rig:
             self.captured += int(answers) if captures else 0
             if counts:
                 micro = 1e6 / answers
-                found.append(Span(bool(captures), after[0], answers / elapsed, server * micro, model * micro))
+                found.append(Span(bool(captures), answers / elapsed, server * micro, model * micro))
         self.doubtful += clients_ * (len(plan) + 1)
         return found
 
@@ -239,16 +243,16 @@ def model_server(data: Path) -> int:
     return pid
 
 
-def in_turns(pairs: int, seconds: float, settling: float = 0.0) -> list[tuple[float, bool, bool]]:
-    """On off, off on, on off, ...; each begins with a time that does not count, in which what was captured before one
-    without capture is delivered."""
-    plan: list[tuple[float, bool, bool]] = []
-    for pair in range(pairs):
-        for captures in (pair % 2 == 0, pair % 2 == 1):
-            if settling:
-                plan.append((DELIVERED if plan and plan[-1][1] and not captures else settling, captures, False))
-            plan.append((seconds, captures, True))
-    return plan
+def short(pairs: int) -> list[tuple[float, bool, bool]]:
+    """On off, off on, on off, ..."""
+    return [(SHORT_SECONDS, on, True) for pair in range(pairs) for on in (pair % 2 == 0, pair % 2 == 1)]
+
+
+def sustained(pairs: int) -> list[tuple[float, bool, bool]]:
+    """Off on, off on, ..."""
+    off = [(SETTLING_SECONDS, False, False), (SUSTAINED_SECONDS, False, True)]
+    on = [(STEADY_SECONDS, True, False), (SUSTAINED_SECONDS, True, True), (DELIVERED, False, False)]
+    return [*off, *on] * pairs
 
 
 def differences(spans: list[Span], of: Callable[[Span, Span], float]) -> str:
@@ -263,12 +267,10 @@ def differences(spans: list[Span], of: Callable[[Span, Span], float]) -> str:
 def show(title: str, clients_: int, spans: list[Span]) -> None:
     off = [span for span in spans if not span.captures]
     rate, server = (statistics.median(values) for values in ([s.rate for s in off], [s.server for s in off]))
-    ratio = differences(spans, lambda on, off: (on.rate / off.rate - 1) * 100)
-    own = differences(spans, lambda on, off: on.server - off.server)
-    all_ = differences(spans, lambda on, off: on.server + on.model - off.server - off.model)
-    print(
-        f"{clients_:>3} {title:<6} {rate:>8,.0f}/s {ratio} %   {server:>6.1f} µs {own} µs; both {all_} µs", flush=True
-    )
+    raw = differences(spans, lambda on, off: (on.rate / off.rate - 1) * 100)
+    timed = differences(spans, lambda on, off: (on.rate * on.model / off.rate / off.model - 1) * 100)
+    own = differences(spans, lambda on, off: on.server / on.model * off.model - off.server)
+    print(f"{clients_:>3} {title:<9} {rate:>7,.0f}/s {raw} % {timed} %   {server:>6.1f} µs {own} µs", flush=True)
 
 
 class Watch:
@@ -277,8 +279,8 @@ class Watch:
     def __init__(self, folder: Path, told: Path) -> None:
         self.folder, self.told = folder, told
         self.ending = threading.Event()
-        self.seen: list[tuple[float, int]] = []
-        """When, how many files hold something."""
+        self.most = 0
+        """So many files held something at once."""
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def __enter__(self) -> Watch:
@@ -299,7 +301,7 @@ class Watch:
         for file in self.folder.glob("*.jsonl"):
             with contextlib.suppress(OSError), file.open("rb") as opened:
                 waiting += opened.read(1) not in (b"", b"\0")
-        self.seen.append((time.monotonic(), waiting))
+        self.most = max(self.most, waiting)
         fresh = self.told.with_suffix(".new")
         fresh.write_text(str(waiting))
         fresh.replace(self.told)
@@ -322,22 +324,11 @@ def stat_of(pid: int) -> list[str]:
     return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def endure(subject: Rig, clients_: int, seconds: float) -> None:
+def sustain(subject: Rig, clients_: int, pairs: int) -> None:
     before, began = subject.captured, pressed(subject.pids[0])
-    half = [(SETTLING_SECONDS, False, False), (seconds / 2, False, True)]
-    plan = [*half, (seconds, True, True), (DELIVERED, False, False), *half]
-    early, on, late = subject.run(clients_, plan)
-    seen = subject.watch.seen
-    waiting = max(files for _, files in seen)
-    left = next(files for at, files in seen if at >= on.ended)
-    done = next(at for at, files in seen if at >= on.ended and not files)
+    show("sustained", clients_, subject.run(clients_, sustained(pairs)))
     press = (pressed(subject.pids[0]) - began) / (subject.captured - before) * 1e6
-    rate, server = (early.rate + late.rate) / 2, (early.server + late.server) / 2
-    halves = f"before {early.rate:,.0f}, after {late.rate:,.0f}"
-    rates = f"{rate:,.0f} and {on.rate:,.0f}/s, {on.rate / rate - 1:+.1%} ({halves})"
-    print(f"{clients_:>3} {seconds:g} s without and with: {rates}")
-    print(f"server {server:.1f} and {on.server:.1f} µs, press {press:.1f} µs a record; {waiting} files waited at most,")
-    print(f"{left} at the end, and all was in S3 {done - on.ended:.1f} s later, while the load went on", flush=True)
+    print(f"    of the press {press:.1f} µs a record; {subject.watch.most} files waited at most", flush=True)
 
 
 def captured_count(s3: Any) -> int:
@@ -359,25 +350,22 @@ def captured_count(s3: Any) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=250)
-    parser.add_argument("--long-pairs", type=int, default=6)
-    parser.add_argument("--endurance", type=float, default=30.0, help="seconds; 0 leaves it out")
+    parser.add_argument("--sustained", type=int, default=8, help="pairs of sustained spans")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, rig(Path(name)) as (subject, client):
         subject.run(8, [(2.0, True, False)])
         print(
-            f"{os.cpu_count()} cores; {chosen.pairs} pairs of {SHORT_SECONDS:g} s, {chosen.long_pairs} of "
-            f"{LONG_SECONDS:g} s\nclients, answers while nothing is captured, and by how much fewer while all are; "
-            "of the processor the server's time for each, what capture adds to it, and to it and the model server's"
+            f"{os.cpu_count()} cores; {chosen.pairs} pairs of {SHORT_SECONDS:g} s, {chosen.sustained} of "
+            f"{SUSTAINED_SECONDS:g} s\nclients, answers while nothing is captured; by how many per cent more are given "
+            "while all are captured, and by the model server's clock; of the processor the server's time for each, and "
+            "what capture adds to it by that clock"
         )
         for clients_ in chosen.clients:
             if chosen.pairs:
-                show("short", clients_, subject.run(clients_, in_turns(chosen.pairs, SHORT_SECONDS)))
-            if chosen.long_pairs:
-                plan = in_turns(chosen.long_pairs, LONG_SECONDS, SETTLING_SECONDS)
-                show("long", clients_, subject.run(clients_, plan))
-        if chosen.endurance:
-            endure(subject, max(chosen.clients), chosen.endurance)
+                show("short", clients_, subject.run(clients_, short(chosen.pairs)))
+            if chosen.sustained:
+                sustain(subject, clients_, chosen.sustained)
         time.sleep(25)  # a file is closed within ten seconds, and waits for ten more
         records = captured_count(client["s3"])
         is_all = abs(records - subject.captured) <= subject.doubtful

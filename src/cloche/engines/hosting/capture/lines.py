@@ -31,7 +31,7 @@ OCTETS: Final = "application/octet-stream"
 ID_BYTES: Final = 36
 """Of a request's id, a UUID."""
 EMPTY: Final = b""
-BLOCK_BYTES: Final = 64 * 1024
+BLOCK_BYTES: Final = 32 * 1024
 """Of entries whose lines are made at once: all that is made on the way stays in the processor's nearer memory."""
 
 Told = tuple[str, str, str]
@@ -156,7 +156,7 @@ class Lines:
 
         return text
 
-    def of(self, data: bytes, at: int) -> Iterator[bytes]:
+    def of(self, data: bytes | mmap, at: int) -> Iterator[bytes]:
         """The lines of the entries from ``at`` on, up to what is not whole; some at a time."""
         make: Make | None = None
         facts, mark = self._dividers.facts, self._dividers.mark
