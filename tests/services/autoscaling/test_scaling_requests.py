@@ -130,7 +130,7 @@ def custom(*queries: dict[str, Any], **single: Any) -> dict[str, Any]:
 
 
 STAT = {"Metric": {"Namespace": "N", "MetricName": "m"}, "Stat": "Sum"}
-HIGH = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+PER_COPY = "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution"
 POLICIES: list[tuple[dict[str, Any], str]] = [
     ({}, "PolicyType must be specified"),
     ({"PolicyType": "StepScaling"}, "has a StepScalingPolicyConfiguration"),
@@ -145,7 +145,11 @@ POLICIES: list[tuple[dict[str, Any], str]] = [
     (steps((0, None, 1), MinAdjustmentMagnitude=2), "only valid with the AdjustmentType PercentChangeInCapacity"),
     (tracking(), "Either PredefinedMetricSpecification or CustomizedMetricSpecification"),
     (tracking(TargetValue=0.0, PredefinedMetricSpecification=PREDEFINED), "TargetValue must be a positive number"),
-    (tracking(PredefinedMetricSpecification={"PredefinedMetricType": HIGH}), "do not write ConcurrentRequestsPerModel"),
+    (
+        tracking(PredefinedMetricSpecification={"PredefinedMetricType": PER_COPY}),
+        "only supports the following predefined metric types: SageMakerVariantInvocationsPerInstance, "
+        "SageMakerVariantConcurrentRequestsPerModelHighResolution$",
+    ),
     (
         tracking(PredefinedMetricSpecification={"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}),
         "only supports the following predefined metric types: SageMakerVariantInvocationsPerInstance",

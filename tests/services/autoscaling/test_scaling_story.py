@@ -7,7 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from server_process import ServerProcess
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sagemaker"))
 
-from hosting_requests import ROLE, XGBOOST, Hosting, hosting_of, trained, unique
+from hosting_requests import ROLE, SKLEARN, XGBOOST, Hosting, archive, hosting_of, trained, unique
 
 VARIANT = "sagemaker:variant:DesiredInstanceCount"
 COMPONENT = "sagemaker:inference-component:DesiredCopyCount"
@@ -172,6 +174,73 @@ def test_load_brings_instances_and_its_end_takes_them_away(target: Scaled) -> No
 
     target.scaling.delete_scaling_policy(**target.about, PolicyName="track")
     assert target.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"] == []
+
+
+SLOW = b"""
+import time
+
+def model_fn(model_dir):
+    return 0
+
+def transform_fn(model, body, content_type, accept):
+    time.sleep(float(body))
+    return "0", "text/csv"
+"""
+
+
+def slow(hosting: Hosting) -> tuple[str, dict[str, str]]:
+    """Data and environment of a model that takes as many seconds as it is told."""
+    program = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    return hosting.put(archive({"code/inference.py": SLOW})), program
+
+
+def pressed(target: Scaled, count: int, advances: int, **to: str) -> None:
+    """So many requests at once, of which each waits for the one before, while time goes on."""
+    with ThreadPoolExecutor(count) as pool:
+        asked = [pool.submit(target.hosting.ask, target.name, "2", **to) for _ in range(count)]
+        time.sleep(1)  # they are all there
+        for _ in range(advances):
+            target.advance("10s")
+        assert [each.result() for each in asked] == [0.0] * count
+
+
+@pytest.mark.slow
+def test_concurrent_requests_bring_instances_within_half_a_minute(
+    still_server: ServerProcess, hosting: Hosting
+) -> None:
+    """docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html"""
+    data, program = slow(hosting)
+    target = scaled(still_server, hosting, hosting.endpoint(data, image=SKLEARN, environment=program))
+    target.register(1, 2)
+    metric = {"PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"}
+    target.put("busy", "TargetTrackingScaling", {"TargetValue": 2, "PredefinedMetricSpecification": metric})
+    [policy] = target.scaling.describe_scaling_policies(**target.about)["ScalingPolicies"]
+    names = [alarm["AlarmName"] for alarm in policy["Alarms"]]
+    high, low = target.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+    assert (high["MetricName"], high["Statistic"]) == ("ConcurrentRequestsPerModel", "Maximum")
+    assert (high["Period"], high["EvaluationPeriods"], high["Threshold"]) == (10, 3, 2.0)
+    assert (low["Period"], low["EvaluationPeriods"], low["Threshold"]) == (60, 15, 1.8)
+
+    began = high["StateUpdatedTimestamp"]
+    pressed(target, 10, 4)
+    assert target.counts == (2, 2)
+    points = target.cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ConcurrentRequestsPerModel",
+        Dimensions=high["Dimensions"],
+        StartTime=began - timedelta(minutes=1),
+        EndTime=began + timedelta(minutes=5),
+        Period=10,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    assert max(point["Maximum"] for point in points) == 10  # those that wait are among them
+    assert len({point["Timestamp"] for point in points}) >= 4
+
+    target.advance("1m")
+    target.hosting.ask(target.name, "0")  # and then nothing
+    target.advance("25m")
+    assert target.counts == (1, 1)  # as slowly as by any metric
+    hosting.gone(target.name)
 
 
 def test_steps_follow_the_users_alarm_as_long_as_it_rings(target: Scaled) -> None:

@@ -337,3 +337,20 @@ def test_one_target_that_cannot_be_decided_about_does_not_hold_up_others(world: 
     assert world.asked == [3]
     next_at = world.scaling.next_at()
     assert next_at is not None and next_at > world.clock.time()
+
+
+def test_concurrent_requests_of_a_component_have_a_quick_alarm_and_a_slow_one(world: World) -> None:
+    component = Dimension(COMPONENT, "inference-component/c")
+    target = world.register(low=0, dimension=component)
+    metric = {"PredefinedMetricType": "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution"}
+    config = {"TargetValue": 4.0, "PredefinedMetricSpecification": metric}
+    request = {"PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": config}
+    world.policy(target, "busy", request)
+    told = {
+        (alarm["Period"], alarm["EvaluationPeriods"], alarm["Threshold"], alarm.get("TreatMissingData"))
+        for alarm in world.put_alarms.values()
+    }
+    assert told == {(10, 3, 4.0, None), (60, 15, 3.6, "breaching")}
+    for alarm in world.put_alarms.values():
+        assert (alarm["MetricName"], alarm["Statistic"]) == ("ConcurrentRequestsPerCopy", "Maximum")
+        assert alarm["Dimensions"] == [{"Name": "InferenceComponentName", "Value": "c"}]

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from cloche.engines.hosting.concurrency import Concurrency
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_healthy
 from cloche.engines.hosting.routes import Counted, Routes
@@ -47,6 +48,7 @@ class Tending:
         self._clock = clock
         self._stop_process = stop_process
         self._utilization = utilization
+        self._concurrency = Concurrency(routes.router, metrics)
         self._silent_since: dict[str, float] = {}
         self._ending = threading.Event()
         self._looking = threading.Lock()
@@ -68,6 +70,7 @@ class Tending:
         while not self._ending.wait(LOOK_SECONDS):
             looks += 1
             self._look(self._logbook.look)
+            self._look(self._concurrency.look)
             if looks % METRIC_LOOKS == 0:
                 self._look(self.flush)
             if looks % PING_LOOKS == 0:
@@ -77,6 +80,7 @@ class Tending:
     def take(self) -> None:
         """Write what was logged and counted since the last time, now."""
         self._look(self._logbook.look)
+        self._look(self._concurrency.look)
         self._look(self.flush)
 
     def _look(self, work: Callable[[], None]) -> None:
@@ -89,6 +93,7 @@ class Tending:
     def flush(self) -> None:
         """Write what was counted since the last time."""
         now = self._clock.time()
+        self._concurrency.write(NAMESPACE, now)
         for counted, traffic in self._routes.traffic():
             counts = traffic.take()
             if counts.invocations or counts.no_capacity:

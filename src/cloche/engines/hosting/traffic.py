@@ -80,6 +80,11 @@ class Traffic:
         """A request for what has no copies."""
         self._counts.no_capacity += 1
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether a model has answered since the last ``take``."""
+        return bool(self._counts.model_latencies)
+
     def take(self) -> Counts:
         """What was counted since the last time; counting goes on in a fresh record.
 

@@ -20,10 +20,6 @@ from cloche.foundation.errors import Invalid, LimitReached, NotSupported
 STEPS_MAX: Final = 20
 """application-auto-scaling-quotas.html."""
 QUERIES_MAX: Final = 10
-_HIGH_RESOLUTION: Final = {
-    "SageMakerVariantConcurrentRequestsPerModelHighResolution": "ConcurrentRequestsPerModel",
-    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": "ConcurrentRequestsPerCopy",
-}
 _CONFIGURATIONS: Final = {
     "StepScaling": "StepScalingPolicyConfiguration",
     "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
@@ -117,11 +113,7 @@ def _tracked(config: Members, dimension: Dimension) -> Members:
 
 def _require_predefined(specification: Members, dimension: Dimension) -> None:
     kind = specification["PredefinedMetricType"]
-    if kind in _HIGH_RESOLUTION:
-        raise NotSupported(
-            f"The metric {kind} is not supported by Cloche: endpoints do not write {_HIGH_RESOLUTION[kind]}."
-        )
-    usable = [name for name, (of, _) in PREDEFINED.items() if of == dimension.name]
+    usable = [name for name, predefined in PREDEFINED.items() if predefined.dimension == dimension.name]
     if kind not in usable:
         raise Invalid(
             f"Scalable dimension {dimension.name} only supports the following predefined metric types: "
