@@ -5,7 +5,8 @@ An input's pipe of epoch ``n`` is ``<name>_<n>``. The one being read and the nex
 comes to the end of one finds the next at once. Whoever closes a pipe early has had enough of that epoch.
 
 The job may do what it likes in the folders the pipes lie in, and this program runs outside its sandbox. So no step of
-the way from the job's root to a pipe may be a link, and nothing is written into what is no pipe.
+the way from the job's root to a pipe may be a link, and nothing is written into what is no pipe. A pipe is open to
+those who may make files where it lies: an image's programs may run as another user than whoever feeds them.
 
 ``DOCUMENT`` is JSON: ``root`` (the job's ``/opt/ml``) and ``inputs``, each with ``title`` (what its owner calls it),
 ``folder`` (the way from there to its pipes), ``name``, ``gzip``, ``wrap`` (RecordIO), ``seed`` (``null``: as listed),
@@ -89,7 +90,10 @@ class Feed:
 
     def _make(self, epoch: int) -> None:
         with suppress(FileExistsError):
-            os.mkfifo(f"{self.name}_{epoch}", 0o600, dir_fd=self.folder)
+            os.mkfifo(f"{self.name}_{epoch}", self._mode(), dir_fd=self.folder)
+
+    def _mode(self) -> int:
+        return 0o666 if os.fstat(self.folder).st_mode & stat.S_IWOTH else 0o600
 
     def _stream(self, epoch: int) -> None:
         sink = self._opened(f"{self.name}_{epoch}")
@@ -203,6 +207,7 @@ def fail(text: str) -> None:
     """Tell why, whole or not at all, and end."""
     path = Path(os.environ[FAILURE])
     part = path.with_name(f"{path.name}.part")
+    part.touch(0o600)
     part.write_text(text, encoding="utf-8", errors="replace")
     part.replace(path)
     os._exit(1)
@@ -224,6 +229,7 @@ def _entered(root: int, way: Sequence[str]) -> int:
 
 def main(document: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the job's notice, not ours: it may read on until it ends
+    os.umask(0)  # a pipe has the mode it is made with: to change one by its name might change another file
     content = json.loads(Path(document).read_bytes())
     root = os.open(content["root"], os.O_RDONLY | os.O_DIRECTORY)
     feeds: list[threading.Thread] = []

@@ -78,10 +78,16 @@ def fetch_each(
     *,
     is_wanted: Callable[[], bool],
 ) -> int:
-    """The same, where ``place`` does it for each file."""
+    """The same, where ``place`` does it for each file. An object that a manifest lists twice is one file."""
     count = 0
+    listed: set[tuple[str, str]] = set()
     try:
         for source in of_host(input, sources(input, objects), share):
+            if input.data_type == "ManifestFile":
+                what = (source.info.bucket, source.info.key)
+                if what in listed:
+                    continue
+                listed.add(what)
             place(source)
             note(input, source.info)
             count += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import stat
 import struct
 import subprocess
 import sys
@@ -33,7 +34,7 @@ GIVEN: dict[str, Any] = {
 class Fed:
     def __init__(self, folder: Path, channels: list[dict[str, Any]]) -> None:
         self.data = folder / "ml" / "input" / "data"
-        self.data.mkdir(parents=True)
+        self.data.mkdir(parents=True, exist_ok=True)
         self.failure = folder / "failure"
         document = folder / "document.json"
         document.write_text(json.dumps({"root": str(folder / "ml"), "inputs": channels}))
@@ -151,6 +152,18 @@ def test_data_that_cannot_be_streamed_is_told(feed: Feed, content: bytes, why: s
     fed.read("train_0")
     assert fed.process.wait(20) == 1
     assert fed.failure.read_text().startswith(f"channel train: s3://b/0: {why}")
+
+
+@pytest.mark.parametrize(("folder_mode", "mode"), [(0o755, 0o600), (0o777, 0o666)], ids=["own", "open"])
+def test_pipes_are_open_to_whoever_may_make_files_beside_them(
+    tmp_path: Path, feed: Feed, folder_mode: int, mode: int
+) -> None:
+    data = tmp_path / "ml" / "input" / "data"
+    data.mkdir(parents=True)
+    data.chmod(folder_mode)
+    fed = feed(b"data")
+    assert fed.read("train_0") == fed.read("train_1") == b"data"
+    assert stat.S_IMODE((data / "train_2").stat().st_mode) == mode
 
 
 def test_nothing_is_written_through_a_link_or_into_a_file(feed: Feed, tmp_path: Path) -> None:

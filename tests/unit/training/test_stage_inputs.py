@@ -55,6 +55,14 @@ def staged(store: ObjectStore, place: Place, plan: Plan = PLAN, *, private_files
     return place.inputs("train") if private_files else place.layout.channel("train")
 
 
+def test_an_object_that_a_manifest_lists_twice_is_one_file(store: ObjectStore, tmp_path: Path) -> None:
+    store.put_bytes("data", "in/a.csv", b"1")
+    store.put_bytes("data", "in/b.csv", b"2")
+    store.put_bytes("data", "m.json", b'[{"prefix": "s3://data/in/"}, "a.csv", "b.csv", "a.csv"]')
+    plan = replace(PLAN, channels=(Channel("train", "data", "m.json", data_type="ManifestFile"),))
+    assert {path.name for path in staged(store, Place(tmp_path / "job"), plan).iterdir()} == {"a.csv", "b.csv"}
+
+
 @pytest.mark.parametrize(
     ("prefix", "key", "name"),
     [
