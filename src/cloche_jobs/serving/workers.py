@@ -33,6 +33,8 @@ BACK_OFF_SECONDS_MAX: Final = 30.0
 STEADY_SECONDS: Final = 60.0
 """A worker that ran so long has not failed by being started."""
 
+_NAMES: Final = {number.value: number.name for number in signal.Signals}
+
 log = logging.getLogger("cloche_jobs.serving")
 
 Work = Callable[[Callable[[], None]], None]
@@ -68,6 +70,7 @@ def run_workers(count: int, work: Work, all_ready: Callable[[], None]) -> None:
         signal.signal(number, keeper.stop)
     for _ in range(count):
         if not keeper.begin() and not keeper.ending:
+            log.error("the worker %d %s before it could answer", *keeper.ended())
             keeper.stop()
             keeper.wait()
             raise SystemExit(EXIT_FAILURE)
@@ -120,10 +123,10 @@ class _Keeper:
     def watch(self) -> None:
         """Until all have ended: start anew what ends by itself."""
         while self._began:
-            pid = self._ended()
+            pid, how = self.ended()
             if self.ending:
                 continue
-            log.error("the worker %d ended; another is started", pid)
+            log.error("the worker %d %s; another is started", pid, how)
             self._failures = self._failures + 1 if self._lived < STEADY_SECONDS else 0
             if self._failures > 1:
                 time.sleep(min(0.2 * 2.0 ** min(self._failures, 10), BACK_OFF_SECONDS_MAX))
@@ -132,9 +135,13 @@ class _Keeper:
 
     def wait(self) -> None:
         while self._began:
-            self._ended()
+            self.ended()
 
-    def _ended(self) -> int:
-        pid, _ = os.wait()
+    def ended(self) -> tuple[int, str]:
+        """Wait for one to end: who, and how."""
+        pid, status = os.wait()
         self._lived = time.monotonic() - self._began.pop(pid, 0.0)
-        return pid
+        code = os.waitstatus_to_exitcode(status)
+        if code >= 0:
+            return pid, f"ended with exit code {code}"
+        return pid, f"was ended by {_NAMES.get(-code, f'signal {-code}')}"

@@ -94,6 +94,30 @@ def test_a_model_fn_that_raises_fails_the_endpoint_and_is_in_its_log(hosting: Ho
     hosting.gone(name)
 
 
+LEAVING = """
+import os
+
+def model_fn(model_dir):
+    if os.path.exists("/tmp/loaded") or os.environ["SAGEMAKER_MODEL_SERVER_WORKERS"] == "1":
+        os.kill(os.getpid(), 11)
+    open("/tmp/loaded", "w").close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "words"),
+    [("1", "The container was ended by SIGSEGV."), ("2", "was ended by SIGSEGV before it could answer")],
+)
+def test_a_process_that_cannot_say_why_it_ended_is_spoken_for_in_the_log(
+    hosting: Hosting, server: Any, workers: str, words: str
+) -> None:
+    name = deployed(hosting, LEAVING, SAGEMAKER_MODEL_SERVER_WORKERS=workers)
+    assert hosting.described(name)["EndpointStatus"] == "Failed"
+    events = server.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{name}")["events"]
+    assert any(event["message"].endswith(words) for event in events)
+    hosting.gone(name)
+
+
 def test_a_model_that_ends_or_blocks_costs_that_request_and_is_not_asked_again(hosting: Hosting, server: Any) -> None:
     name = deployed(hosting, ENDING, SAGEMAKER_MODEL_SERVER_TIMEOUT="1")
 

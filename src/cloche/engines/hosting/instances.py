@@ -15,8 +15,9 @@ from typing import Protocol
 from cloche.compute.images import EnvironmentFailed, ImageFailed
 from cloche.compute.images.software import Software
 from cloche.compute.packages import NONE, PackageSources
-from cloche.compute.runtime import Capabilities, Host, Observation, ProcessSpec, Running, Runtime
+from cloche.compute.runtime import Capabilities, Ended, Host, Observation, ProcessSpec, Running, Runtime
 from cloche.engines.hosting.document import PROCESS_PREFIX, Endpoint, Instance
+from cloche.engines.hosting.endings import last_words
 from cloche.engines.hosting.logbook import Logbook
 from cloche.engines.hosting.ping import is_deaf, is_healthy
 from cloche.engines.hosting.relay import Way
@@ -175,9 +176,12 @@ class Seat:
         self.runtime.stop(instance.process, STOP_GRACE_SECONDS)
         return False
 
-    def forget_attempt(self, instance: Instance) -> None:
-        """Drop what is kept of an attempt that has ended; its log is complete then."""
-        self.logbook.finish(instance)
+    def forget_attempt(self, instance: Instance, *, is_unhealthy: bool = False) -> None:
+        """Drop what is kept of an attempt that has ended; its log is complete then. ``is_unhealthy``: it is not meant
+        to be gone, so if it was stopped, then for answering no pings."""
+        observed = self.observe(instance)
+        host = observed.host if isinstance(observed, Ended) else 0
+        self.logbook.finish(instance, last_words(observed, is_unhealthy=is_unhealthy), host)
         self.sessions.forget(instance.process)
         if instance.plan.role_arn:
             self.credentials.forget(instance.process)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,13 +68,16 @@ class Logbook:
             with self._lock:
                 self._followed.setdefault(key, _Followed(endpoint.account, endpoint.region, group, stream, follower))
 
-    def finish(self, instance: Instance) -> None:
-        """The attempt has ended: take the rest, and forget it."""
-        for key in _outputs(instance):
+    def finish(self, instance: Instance, last_words: str = "", container: int = 0) -> None:
+        """The attempt has ended: take the rest, and forget it. ``last_words`` are said of one of its containers, which
+        has no voice of its own any more."""
+        for number, key in enumerate(_outputs(instance)):
             followed = self._followed.get(key)
             if followed is not None:
                 while self._take(key, followed, complete=True):
                     pass
+                if last_words and number == container:
+                    self._say(followed, [last_words])
                 with self._lock:
                     self._followed.pop(key, None)
         gone = [(key,) for key in _outputs(instance)]
@@ -87,15 +91,18 @@ class Logbook:
             except Exception:
                 log.exception("the output of %s could not be taken into the log", process)
 
+    def _say(self, followed: _Followed, lines: Sequence[str]) -> None:
+        now_ms = int(self._clock.time() * 1000)
+        events = [(now_ms, as_stored(line)) for line in lines]
+        self._logs.append(followed.account, followed.region, followed.group, followed.stream, events)
+
     def _take(self, process: str, followed: _Followed, *, complete: bool = False) -> bool:
         with self._lock:
             lines = followed.follower.lines(complete=complete)
             taken = followed.follower.offset
             if not lines:
                 return False
-            now_ms = int(self._clock.time() * 1000)
-            events = [(now_ms, as_stored(line)) for line in lines]
-            self._logs.append(followed.account, followed.region, followed.group, followed.stream, events)
+            self._say(followed, lines)
         self._database.write(
             lambda tx: (
                 tx.execute(

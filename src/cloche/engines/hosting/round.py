@@ -210,7 +210,7 @@ class Round:
     def _again(self, instance: Instance, delay: float) -> None:
         """Its process ended: the next attempt gets a number, and a process once that is durable."""
         log.warning("the model server %s of endpoint %s ended", instance.process, self._endpoint.name)
-        self._seat.forget_attempt(instance)
+        self._seat.forget_attempt(instance, is_unhealthy=True)
         again: dict[str, Any] = {"attempt": instance.attempt + 1, "failures": instance.failures + 1}
         again["retry_at"] = self._now + delay
         if instance.id in self._shared:
