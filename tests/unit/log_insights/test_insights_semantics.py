@@ -265,6 +265,34 @@ def test_groups() -> None:
     assert answered(two, NUMBERS) == [{"groups": "2", "most": "26"}]
 
 
+COMPUTED: list[tuple[str, dict[str, str]]] = [
+    ("max(n) as most, min(n) as least, most - least as span", {"most": "11", "least": "0", "span": "11"}),
+    ("sum(n > 5) / count(*) * 100 as rate", {"rate": "50"}),
+    ("count(*)/2", {"count(*)/2": "6"}),
+    ("greatest(count(none), 3) + count(none) as x, 0.5 as half, x * half as y", {"x": "3", "half": "0.5", "y": "1.5"}),
+    ("sum(n) / 0 as x, count(*) as n", {"n": "12"}),
+    ("(max(n) - min(n)) * -1 as x", {"x": "-11"}),
+    ("if(avg(n) > 5, 'much', 'little') as x", {"x": "much"}),
+    ("sum(n) / count(*), count(*)", {"sum(n) / count(*)": "5.5", "count(*)": "12"}),
+]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize(("columns", "expected"), COMPUTED, ids=[columns for columns, _ in COMPUTED])
+def test_columns_of_groups_may_be_computed(columns: str, expected: dict[str, str], processes: int) -> None:
+    assert answered(f"stats {columns}", NUMBERS, processes=processes, split=3) == [expected]
+
+
+def test_computed_columns_stand_where_they_were_written_and_are_fields_from_then_on() -> None:
+    rows = answered("stats max(n) - min(n) as span, count(*) as c, span / c by s | sort by span desc, s", NUMBERS)
+    assert [list(row) for row in rows] == [["s", "span", "c", "span / c"]] * len(rows)
+    spans = [int(row["span"]) for row in rows]
+    assert spans == sorted(spans, reverse=True) and spans[0] > 0
+    again = "stats sum(n) / count(*) as mean by s | filter mean > 4 | stats count(*) * 10 as tens, max(mean) as most"
+    assert answered(again, NUMBERS) == [{"tens": "30", "most": "6.5"}]
+    assert answered("stats sum(n) / count(*) by s | sort sum(n) / count(*) desc | limit 1", NUMBERS)[0]["s"] == "x2"
+
+
 def test_order() -> None:
     values: list[Any] = [10, 9, "b2", "b10", "a", "", None, 2.5, "07"]
     events = events_of([{"v": value} for value in values])
@@ -383,6 +411,15 @@ def test_big_and_odd_queries_are_answered(query: str) -> None:
         "fields a | | fields b",
         "stats bin(5m)",
         "stats count(*) by count(*)",
+        "stats s by n",
+        "stats n + 1",
+        "stats max(n) + n as x",
+        "stats a, max(n) / 2 as a",
+        "stats a + 1 as a, max(n) as b",
+        "stats sum(avg(n))",
+        "stats ``0``, sum(n) / 2",
+        "fields count(*) / 2",
+        "stats unknown(n)",
         "limit 1000000",
         "limit -1",
         "sort",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from cloche.engines.log_insights.language.catalog import AGGREGATES
@@ -25,12 +26,16 @@ from cloche.engines.log_insights.language.syntax import (
     Sort,
     Stats,
     Unnest,
+    fields_in,
+    is_column,
 )
 from cloche.engines.log_insights.language.tokens import QueryError, Token, Tokens, unquoted
 
 LIMIT_MAX: Final = 100_000  # "The maximum limit is 100,000": botocore's documentation of StartQuery
 # "You can use as many as two stats commands in a query", CWL_QuerySyntax-Stats.html
 STATS_MAX: Final = 2
+HIDDEN: Final = "`"
+"""What no name in a query begins with."""
 NOT_SUPPORTED: Final = frozenset(
     {"addtotals", "anomaly", "diff", "eval", "expand", "filterindex", "join", "lookup", "relevantfields", "source"}
 )
@@ -89,8 +94,8 @@ class _Reader:
         if isinstance(found, Stats):
             if sum(isinstance(command, Stats) for command in before) >= STATS_MAX:
                 raise QueryError(f"A query can have {STATS_MAX} stats commands at most", token.start, token.end)
-            self._given = {item.name for item in found.by} | {each.name for each in found.aggregates}
-            self._made = sorted((name for name in self._given if name.endswith(")")), key=len, reverse=True)
+            self._given = {item.name for item in (*found.by, *found.results)}
+            self._made = sorted((name for name in self._given if "(" in name), key=len, reverse=True)
 
     # -- commands --------------------------------------------------------------------------------------------
 
@@ -138,39 +143,63 @@ class _Reader:
         return name
 
     def _stats(self) -> Command:
-        aggregates = [self._aggregate()]
+        aggregates: list[Aggregate] = []
+        self.expressions.aggregate = lambda token: self._aggregate(token, aggregates)
+        starts, results = [self.tokens.next], [self._result(aggregates)]
         while self.tokens.take_sign(","):
-            aggregates.append(self._aggregate())
+            starts.append(self.tokens.next)
+            results.append(self._result(aggregates))
+        self.expressions.aggregate = None
         by = self._listed() if self.tokens.take_word("by") else ()
-        return Stats(tuple(aggregates), by)
+        known = {item.name for item in by} | {each.name for each in aggregates}
+        known -= {each.name for each in results if not is_column(each)}
+        for start, result in zip(starts, results, strict=True):
+            if any(field.name not in known for field in fields_in(result.expression)):
+                raise self.tokens.unexpected(start)
+            known.add(result.name)
+        return Stats(tuple(aggregates), by, tuple(results))
 
-    def _aggregate(self) -> Aggregate:
-        token = self.tokens.take()
+    def _result(self, aggregates: list[Aggregate]) -> Named:
+        """A column of ``stats``: an aggregate, or what is computed of aggregates and of columns before it. (So the
+        console's own sample: ``max(@memorySize / 1000 / 1000) as provisionedMemoryMB, ... provisionedMemoryMB -
+        maxMemoryUsedMB as overProvisionedMB``; others divide one sum by another.)"""
+        start = self.tokens.next.start
+        expression = self.expressions.read()
+        name = self._written(start)
+        is_alias = self.tokens.take_word("as") is not None
+        if is_alias:
+            name = self._new_name()
+        if isinstance(expression, Field) and aggregates and expression.name == aggregates[-1].name:
+            aggregates[-1] = replace(aggregates[-1], name=name)
+            expression = Field(name, (name,))
+        return Named(expression, name, is_alias)
+
+    def _aggregate(self, token: Token, aggregates: list[Aggregate]) -> Expression:
+        """Behind its parenthesis. It has a name that nobody can write, until its column gives it another."""
         function = token.word
-        if function not in AGGREGATES:
-            raise self.tokens.unexpected(token)
-        self.tokens.need_sign("(")
         arguments: list[Expression] = []
+        outer, self.expressions.aggregate = self.expressions.aggregate, None
         if not (function == "count" and self.tokens.take_sign("*")) and self.tokens.next.text != ")":
             arguments.append(self.expressions.read())
             while self.tokens.take_sign(","):
                 arguments.append(self.expressions.read())
+        self.expressions.aggregate = outer
         self.tokens.need_sign(")")
         least, most = AGGREGATES[function]
         if not least <= len(arguments) <= most:
             raise QueryError(f"Invalid number of arguments for the function {token.text}", token.start, token.end)
-        name = self._written(token.start)
         parameter = 50.0
         if function == "pct":
             given = arguments[1]
             if not isinstance(given, Literal) or isinstance(given.value, str) or not 0 <= given.value <= 100:
                 raise QueryError(f"{token.text} needs a percentage from 0 to 100", token.start, token.end)
             parameter = float(given.value)
-        if self.tokens.take_word("as"):
-            name = self._new_name()
-        return Aggregate(function, arguments[0] if arguments else None, name, parameter)
+        name = f"{HIDDEN}{len(aggregates)}"
+        aggregates.append(Aggregate(function, arguments[0] if arguments else None, name, parameter))
+        return Field(name, (name,))
 
     def _sort(self) -> Command:
+        self.tokens.take_word("by")  # the console's sample for Lambda: "sort by @billedDuration desc"
         keys: list[tuple[Expression, bool]] = []
         while True:
             expression, _ = self._expression()

@@ -37,6 +37,8 @@ _PERIOD_AT: Final = {"bin": 0, "datefloor": 1, "dateceil": 1}
 class Expressions:
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
+        self.aggregate: Callable[[Token], Expression] | None = None
+        """Reads one from behind its parenthesis on, where one may stand."""
         self._depth = 0
 
     def read(self) -> Expression:
@@ -198,6 +200,8 @@ class Expressions:
 
     def _call(self, token: Token) -> Expression:
         name = token.word
+        if name in AGGREGATES and self.aggregate is not None:
+            return self.aggregate(token)
         if name in AGGREGATES and name not in FUNCTIONS:
             raise self._error(f"{token.text} can only be used in the command stats", token)
         if name not in FUNCTIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -114,6 +115,8 @@ class Unnest:
 class Stats:
     aggregates: tuple[Aggregate, ...]
     by: tuple[Named, ...]
+    results: tuple[Named, ...]
+    """The columns besides ``by``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +141,27 @@ class Pattern:
 
 
 Command = Fields | Display | Filter | Parse | Unnest | Stats | Sort | Limit | Dedup | Pattern
+
+
+def is_column(result: Named) -> bool:
+    """Whether a result of ``stats`` is there with its groups: an aggregate as it is, or what they are made by."""
+    return isinstance(result.expression, Field) and result.expression.name == result.name
+
+
+def fields_in(expression: Expression) -> Iterator[Field]:
+    match expression:
+        case Field():
+            yield expression
+        case Call("bin", _):
+            yield Field("@timestamp", ("@timestamp",))
+        case Call(_, operands) | Operation(_, operands):
+            for operand in operands:
+                yield from fields_in(operand)
+        case Like(subject, _, _, _):
+            yield from fields_in(subject)
+        case Among(subject, values, _):
+            yield from fields_in(subject)
+            for value in values:
+                yield from fields_in(value)
+        case _:
+            return

@@ -7,24 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloche.engines.log_insights.language.syntax import (
-    Among,
-    Call,
     Command,
     Dedup,
     Display,
-    Expression,
     Field,
     Fields,
     Filter,
-    Like,
     Limit,
     Named,
-    Operation,
     Parse,
     Pattern,
     Sort,
     Stats,
     Unnest,
+    fields_in,
+    is_column,
 )
 
 PATTERN_COLUMNS: Final = ("@pattern", "@sampleCount", "@ratio", "@severityLabel")
@@ -55,6 +52,8 @@ def stages_of(commands: Sequence[Command]) -> list[Stage]:
         if isinstance(command, Stats | Sort | Limit | Dedup | Pattern):
             stages.append(Stage(tuple(streaming), command))
             streaming = []
+            if isinstance(command, Stats) and (computed := computed_of(command)):
+                streaming.append(Fields(computed))
         else:
             streaming.append(command)
     stages.append(Stage(tuple(streaming), None))
@@ -71,8 +70,8 @@ def columns_of(commands: Sequence[Command]) -> list[Column]:
         return _unique(_column(item) for item in displays[-1].items)
     columns: list[Column] = []
     match commands[last] if last >= 0 else None:
-        case Stats(aggregates, by):
-            columns = [_column(item) for item in by] + [_given(each.name) for each in aggregates]
+        case Stats(_, by, results):
+            columns = [_column(item) for item in by] + [_given(each.name) for each in results]
         case Pattern():
             columns = [_given(name) for name in PATTERN_COLUMNS]
         case _ if not any(isinstance(command, Fields) for command in rest):
@@ -111,6 +110,11 @@ def needed(stages: Sequence[Stage], columns: Sequence[Column]) -> list[Field]:
     return list(found.values())
 
 
+def computed_of(stats: Stats) -> tuple[Named, ...]:
+    """The columns that are made of aggregates, once these are there."""
+    return tuple(item for item in stats.results if not is_column(item))
+
+
 def is_plain(item: Named) -> bool:
     """A field under its own name."""
     return isinstance(item.expression, Field) and not item.is_alias
@@ -134,39 +138,20 @@ def _fields_of(command: Command) -> Iterator[Field]:
     match command:
         case Fields(items) | Display(items):
             for item in items:
-                yield from _fields_in(item.expression)
+                yield from fields_in(item.expression)
         case Filter(subject) | Parse(subject, _, _) | Unnest(subject, _) | Pattern(subject):
-            yield from _fields_in(subject)
+            yield from fields_in(subject)
         case Sort(keys):
             for key, _ in keys:
-                yield from _fields_in(key)
+                yield from fields_in(key)
         case Dedup(fields):
             for each in fields:
-                yield from _fields_in(each)
-        case Stats(aggregates, by):
+                yield from fields_in(each)
+        case Stats(aggregates, by, _):
             for item in by:
-                yield from _fields_in(item.expression)
+                yield from fields_in(item.expression)
             for aggregate in aggregates:
                 if aggregate.argument is not None:
-                    yield from _fields_in(aggregate.argument)
-        case _:
-            return
-
-
-def _fields_in(expression: Expression) -> Iterator[Field]:
-    match expression:
-        case Field():
-            yield expression
-        case Call("bin", _):
-            yield Field("@timestamp", ("@timestamp",))
-        case Call(_, operands) | Operation(_, operands):
-            for operand in operands:
-                yield from _fields_in(operand)
-        case Like(subject, _, _, _):
-            yield from _fields_in(subject)
-        case Among(subject, values, _):
-            yield from _fields_in(subject)
-            for value in values:
-                yield from _fields_in(value)
+                    yield from fields_in(aggregate.argument)
         case _:
             return

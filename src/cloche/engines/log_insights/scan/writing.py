@@ -18,7 +18,7 @@ HEAD: Final = (("#time", ANY), ("#stream", ANY), ("#number", ANY))
 
 def make_sink(blocking: Blocking | None, keep: int | None) -> Sink:
     match blocking:
-        case Stats(aggregates, by):
+        case Stats(aggregates, by, _):
             return Groups(aggregates, [ANY] * len(by))
         case Pattern():
             return Patterns()
