@@ -177,7 +177,9 @@ def _cidr(argument: Any) -> Test:
 
 
 def _anything_but(argument: Any) -> Test:
-    """A value that is there and is none of these: texts or numbers, or what a text test says no to."""
+    """A value that is there and is none of these: texts or numbers, or what a text test says no to. Numbers are held
+    against each other by what they are worth, true, false and null may not be named (``JsonRuleCompiler`` of
+    github.com/aws/event-ruler)."""
     if isinstance(argument, dict):
         if len(argument) != 1:
             raise Invalid("anything-but takes one match type")
@@ -193,10 +195,12 @@ def _anything_but(argument: Any) -> Test:
     if not values or not all(is_scalar(value) for value in values):
         raise Invalid("Value of anything-but must be an array or single string/number value")
     kinds = {key_of(value)[0] for value in values}
+    if "word" in kinds:
+        raise Invalid("Inside anything but list, start|null|boolean is not supported.")
     if len(kinds) > 1:
         raise Invalid("Inside anything but list, either all values are number or string, mixed type is not supported")
-    barred = frozenset(map(key_of, values))
-    return lambda value: key_of(value) not in barred
+    barred = frozenset(values)
+    return lambda value: isinstance(value, bool) or value not in barred
 
 
 _MADE: Final[Mapping[str, Callable[[Any], Test]]] = {

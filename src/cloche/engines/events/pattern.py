@@ -2,8 +2,9 @@
 
 A pattern mirrors the events it means: an object at each level, and at the leaves arrays of what a value may be. An
 array in an event means any of its elements; of an array of objects one element has to fit all that the pattern asks
-below it. Each node of a pattern looks at each node of an event at most once, so the work is bounded by the product of
-their sizes whatever they hold.
+below it. What stands in an array of an array stands in the outer one too (``Event.traverseArray`` of
+github.com/aws/event-ruler). Each node of a pattern looks at each node of an event at most once, so the work is
+bounded by the product of their sizes whatever they hold.
 
 docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
 """
@@ -33,8 +34,8 @@ class _Leaf:
         if value is _ABSENT:
             return self.may_be_absent
         if isinstance(value, list):
-            scalars = [each for each in value if not isinstance(each, dict | list)]
-            return any(map(self.matches, scalars)) if scalars else self.may_be_absent
+            leaves = [each for each in value if not isinstance(each, dict)]
+            return any(map(self.matches, leaves)) if leaves else self.may_be_absent
         if isinstance(value, dict):  # "exists matching only works on leaf nodes"
             return self.may_be_absent
         if self.any_there or key_of(value) in self.exact:
