@@ -78,6 +78,11 @@ _TENSORFLOW_INFERENCE: Final = (
 
 _PROGRAMS: Final = (("ssh", "cloche_jobs.meeting.call"), ("sshd", "cloche_jobs.meeting.daemon"))
 """AWS's training images have ssh, for launches over MPI."""
+_LAUNCHERS: Final = {
+    PYTORCH: (("torchrun", "torch.distributed.run"),),
+    HUGGING_FACE: (("torchrun", "torch.distributed.run"), ("accelerate", "accelerate.commands.accelerate_cli")),
+}
+"""Programs of libraries that run a user's script, by environment: ``console_scripts`` in their ``entry_points.txt``."""
 
 
 def _framework(name: str, version: str, tail: str, environment: str, library: str, note: str, **entries: str) -> Image:
@@ -92,7 +97,7 @@ def _framework(name: str, version: str, tail: str, environment: str, library: st
         spec=None,
         note=note,
         tail=tail,
-        programs=_PROGRAMS if entries.get("train") else (),
+        programs=(*_PROGRAMS, *_LAUNCHERS.get(environment, ())) if entries.get("train") else (),
         imports=tuple(entries.get("imports", "").split()),
         is_deep_learning=True,
     )

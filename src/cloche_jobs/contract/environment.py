@@ -15,6 +15,10 @@ from cloche_jobs.contract.layout import ML_ROOT, ML_ROOT_VARIABLE
 IMAGE = "CLOCHE_IMAGE"
 BIND = "CLOCHE_BIND"
 
+_ALONE = {"TAR_OPTIONS": "--no-same-owner"}
+"""Root in a sandbox is its only user: ``tar`` as root would give files to whom they belonged where they were packed,
+and fail. SDK 3 unpacks a ``source_dir`` that is an archive by ``tar -xzf``."""
+
 PASSED_ON = (
     "LANG",
     "LC_ALL",
@@ -110,16 +114,18 @@ def serving_environment(
 def _common(python: Path | str, region: str, programs: Path | str | None = None) -> dict[str, str]:
     binaries = Path(python).parent
     first = "" if programs is None or Path(programs) == binaries else f"{programs}:"
+    is_root = os.geteuid() == 0
     return {
         **passed_on(),
         "PATH": f"{first}{binaries}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": "/root" if os.geteuid() == 0 else "/tmp",  # noqa: S108
+        "HOME": "/root" if is_root else "/tmp",  # noqa: S108
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "VIRTUAL_ENV": str(binaries.parent),
+        **(_ALONE if is_root else {}),
     }
 
 

@@ -15,14 +15,15 @@ from pathlib import Path
 from cloche_jobs.contract.layout import Layout
 
 ENVIRONMENT = ".environment"
-_PROGRAM = "import sys\nfrom {module} import main\nsys.exit(main(sys.argv[1:]))\n"
+_PROGRAM = "import runpy\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)\n"
 _PIP = "import sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
 
 
 def make_environment(layout: Layout, python: Path, root: Path, programs: Sequence[tuple[str, str]] = ()) -> Path:
     """Make the job's own environment on that of ``python``; the folder of its programs as the job sees it, which finds
     ``layout`` at ``root``. An interpreter that is in no virtual environment is taken as it is. ``programs`` are the
-    image's own: (name, module whose ``main`` is run)."""
+    image's own, (name, module that is run), and those of its libraries that run a user's script: what the image's
+    environment has of that name would not see what the job has installed."""
     packages = _packages(python)
     if packages is None:
         return python.parent

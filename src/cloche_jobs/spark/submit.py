@@ -137,3 +137,7 @@ def _texts(entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _memory_gib() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import time
 import zipfile
 from typing import Any
@@ -236,6 +237,21 @@ def test_packages_go_into_the_jobs_own_environment(bench: Bench) -> None:
     assert job["ProcessingJobStatus"] == "Completed", said
     assert said[-1].startswith("hello ") or said[-2].startswith("hello "), said
     assert any("Successfully installed greeting-1.0" in line for line in said), "numpy is the image's"
+
+
+def test_archives_of_other_users_are_unpacked(bench: Bench) -> None:
+    """As SDK 3 unpacks a ``source_dir`` that is an archive. Root in a sandbox can be nobody else."""
+    with tarfile.open(fileobj=(packed := io.BytesIO()), mode="w:gz") as archive:
+        member = tarfile.TarInfo("code/said.txt")
+        member.uid, member.gid, member.size = 503, 20, 5
+        archive.addfile(member, io.BytesIO(b"words"))
+    bench.put("in/packed/code.tar.gz", packed.getvalue())
+    job = bench.run(
+        "unpacks",
+        f"cd /tmp && tar -xzf {ML}/input/packed/code.tar.gz && cat code/said.txt",
+        ProcessingInputs=[source("packed", "in/packed/")],
+    )
+    assert (job["ProcessingJobStatus"], bench.lines("unpacks")) == ("Completed", ["words"])
 
 
 def test_an_output_is_written_anew_by_every_job(bench: Bench) -> None:

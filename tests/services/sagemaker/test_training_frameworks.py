@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import pytest
 from framework_jobs import PYTORCH, completed, said, trained
-from training_requests import Bench
+from training_requests import BUCKET, Bench, channel
 
 from cloche.compute.local.sandbox import bubblewrap
 
@@ -65,6 +67,29 @@ def test_pytorch_together_trains_what_it_trains_alone(bench: Bench) -> None:
     assert "-m torch.distributed.run --nnodes 2 --nproc_per_node 1 --master_addr algo-1" in said(
         bench, "torch-launched"
     )
+
+
+def test_torchrun_sees_what_the_job_has_installed(bench: Bench) -> None:
+    """SDK 3's drivers install requirements first; ``torchrun`` of the image's own environment would not see them."""
+    with zipfile.ZipFile(wheel := io.BytesIO(), "w") as archive:
+        archive.writestr("greeting.py", "import os\nWORDS = 'hello ' + os.environ['WORLD_SIZE']\n")
+        info = "greeting-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    bench.s3.put_object(Bucket=BUCKET, Key="run/greeting-1.0-py3-none-any.whl", Body=wheel.getvalue())
+    bench.s3.put_object(Bucket=BUCKET, Key="run/greet.py", Body=b"import greeting\nprint(greeting.WORDS)\n")
+    commands = "set -e; cd /opt/ml/input/data/run; pip install --no-index ./*.whl; torchrun --nproc_per_node=1 greet.py"
+    image = {"TrainingImage": PYTORCH, "TrainingInputMode": "File", "ContainerEntrypoint": ["bash", "-c", commands]}
+    bench.create(
+        "torchrun-installs",
+        AlgorithmSpecification=image,
+        HyperParameters={},
+        InputDataConfig=[channel("run", "run/")],
+    )
+    job = bench.ended("torchrun-installs", 550)
+    assert job["TrainingJobStatus"] == "Completed", said(bench, "torchrun-installs")
+    assert "hello 1" in said(bench, "torchrun-installs")
 
 
 @pytest.mark.parametrize("setting", ["sagemaker_distributed_dataparallel_enabled", "sagemaker_pytorch_ddp_enabled"])
