@@ -15,6 +15,8 @@ from cloche.foundation.limits import HEADER_BYTES_MAX, HEADER_COUNT_MAX, INVOKE_
 
 CHUNK_LINE_BYTES_MAX: Final = 4_096
 KNOWN_BYTES_MAX: Final = 512
+CLOSED_EARLY: Final = "the connection was closed before the answer was complete"
+HEAD_TOO_LONG: Final = "the head of the answer is too long"
 
 
 class BadAnswer(Exception):
@@ -117,7 +119,7 @@ class AnswerReader:
             end = buffer.find(b"\r\n\r\n")
             if end < 0:
                 if len(buffer) > HEADER_BYTES_MAX:
-                    raise BadAnswer("the head of the answer is too long")
+                    raise BadAnswer(HEAD_TOO_LONG)
                 return None
             head = bytes(buffer[:end])
             del buffer[: end + 4]
@@ -128,7 +130,7 @@ class AnswerReader:
         """The peer closed. That ends a body without a length; anything else is cut off."""
         if not self._head and self._length is None and self._chunks is None:
             return Answer(self._status, self._headers, bytes(self._buffer))
-        raise BadAnswer("the connection was closed before the answer was complete")
+        raise BadAnswer(CLOSED_EARLY)
 
     @property
     def begun(self) -> bool:
@@ -215,7 +217,7 @@ def read_head(raw: bytes) -> Head | None:
     Raises ``BadAnswer``."""
     lines = raw.split(b"\r\n")
     if len(raw) > HEADER_BYTES_MAX or len(lines) > HEADER_COUNT_MAX:
-        raise BadAnswer("the head of the answer is too long")
+        raise BadAnswer(HEAD_TOO_LONG)
     status = _status(lines[0])
     if status < 200:
         if status == 101:

@@ -14,6 +14,8 @@ from typing import Final
 
 from cloche.engines.hosting.answer import (
     CHUNK_LINE_BYTES_MAX,
+    CLOSED_EARLY,
+    HEAD_TOO_LONG,
     BadAnswer,
     Head,
     chunk_size,
@@ -87,7 +89,7 @@ class AnswerStream:
         except TimeoutError:
             raise self._failed(TimedOut("the answer was not complete in time")) from None
         except (OSError, EOFError, BadAnswer) as error:
-            raise self._failed(Unanswered(str(error))) from None
+            raise self._failed(Unanswered(_why(error))) from None
         finally:
             self.close()
 
@@ -145,7 +147,7 @@ class _Connection:
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, BadAnswer) as error:
                 if isinstance(error, asyncio.IncompleteReadError) and not error.partial and self._is_unsent():
                     raise Unreachable("the connection was closed before the request was sent") from error
-                raise Unanswered(str(error)) from error
+                raise Unanswered(_why(error)) from error
             if head is not None:
                 return head
 
@@ -184,9 +186,16 @@ class _Connection:
         while left:
             piece = await self._reader.read(min(left, PIECE_BYTES_MAX))
             if not piece:
-                raise EOFError("the connection was closed before the answer was complete")
+                raise EOFError
             left -= len(piece)
             yield piece
+
+
+def _why(error: Exception) -> str:
+    """In the words that are used of whole answers."""
+    if isinstance(error, asyncio.LimitOverrunError):
+        return HEAD_TOO_LONG
+    return str(error) if isinstance(error, BadAnswer) else CLOSED_EARLY
 
 
 async def stream(

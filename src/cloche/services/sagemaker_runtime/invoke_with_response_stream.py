@@ -52,7 +52,7 @@ async def _events(answer: AnswerStream) -> AsyncIterator[Members]:
     except TimedOut as error:
         raise _broken("ModelInvocationTimeExceeded", f"The model did not finish its answer in time: {error}.") from None
     except Unanswered as error:
-        raise _broken("StreamBroken", f"The connection to the model was closed before its end: {error}.") from None
+        raise _broken("StreamBroken", f"The model's answer broke off: {error}.") from None
     finally:
         await pieces.aclose()
         answer.close()
