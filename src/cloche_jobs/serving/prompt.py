@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import select
 import selectors
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -82,7 +82,7 @@ class PromptSelector(selectors.BaseSelector):
         self._prompt.clear()
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._keys
+        return _Registered(self._keys, self._descriptor)
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         return self._keys[self._descriptor(fileobj)]
@@ -93,6 +93,23 @@ class PromptSelector(selectors.BaseSelector):
         if descriptor < 0:
             return next((key.fd for key in self._keys.values() if key.fileobj is fileobj), descriptor)
         return descriptor
+
+
+class _Registered(Mapping[Any, selectors.SelectorKey]):
+    """By file object or descriptor: the loop asks it for either from Python 3.13 on."""
+
+    def __init__(self, keys: Mapping[int, selectors.SelectorKey], descriptor: Callable[[Any], int]) -> None:
+        self._keys = keys
+        self._descriptor = descriptor
+
+    def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys[self._descriptor(fileobj)]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _mask(events: int) -> int:

@@ -85,6 +85,18 @@ class Served(asyncio.Protocol):
         self.ended = True
 
 
+def test_what_is_registered_is_found_by_its_file_and_by_its_descriptor(pair: Pair) -> None:
+    """asyncio asks so before it registers, changes or removes anything (from Python 3.13 on)."""
+    selector = PromptSelector()
+    ours, theirs = pair
+    key = selector.register(ours, selectors.EVENT_READ)
+    known = selector.get_map()
+    assert known.get(ours) == known.get(ours.fileno()) == selector.get_key(ours) == key
+    assert known.get(theirs) is None
+    assert list(known) == [ours.fileno()]
+    selector.close()
+
+
 def test_the_loop_goes_on_beside_connections_that_are_served_promptly(pair: Pair) -> None:
     """Timers, threads and ends are the loop's as ever."""
     one, other = pair
