@@ -10,6 +10,7 @@ import pytest
 
 from cloche.compute.runtime import Usage
 from cloche.engines.hosting import utilization
+from cloche.engines.hosting.plan import VariantPlan
 from cloche.engines.hosting.relay import Way
 from cloche.engines.hosting.router import Route, Router, Target, Variant
 from cloche.engines.hosting.routes import Routes
@@ -94,4 +95,33 @@ def test_each_of_several_containers_has_its_own(monkeypatch: pytest.MonkeyPatch)
         ("first", "MemoryUtilization", 50.0),
         ("second", "CPUUtilization", 25.0),
         ("second", "MemoryUtilization", 25.0),
+    ]
+
+
+def test_a_component_is_measured_by_what_is_reserved_for_each_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ "The value ranges between 0%-100%" (docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html)."""
+    machine: Any = Machine()
+    written: list[tuple[str, Any]] = []
+    machine.put = lambda account, region, namespace, data: written.extend((namespace, each) for each in data)
+    now = [100.0]
+    monkeypatch.setattr(utilization.time, "monotonic", lambda: now[0])
+    router = Router()
+    router.put(("1", "r", "e/c"), Route([Variant("v", 1.0, [Target("a", "a"), Target("b", "b")], Traffic())]))
+    routes = Routes(router, str, machine)
+    plan = VariantPlan("v", "m", "image", None, reserved_cores=2.0, reserved_memory_mb=1024)
+    members = [member._replace(plan=plan) for member in routes.members()]
+    monkeypatch.setattr(routes, "members", lambda: members)
+    look = Utilization(routes, machine, machine, SystemClock(), Path).look
+    for seconds in (0.0, 1.0):
+        machine.used = {"a": Usage(seconds * 10, GIB // 2), "b": Usage(seconds * 30, 3 * GIB)}
+        look()
+        now[0] += 10.0
+    assert {(namespace, each.dimensions, each.unit) for namespace, each in written} == {
+        ("/aws/sagemaker/InferenceComponents", (("InferenceComponentName", "c"),), "Percent")
+    }
+    assert [(each.name, each.value) for _, each in written] == [
+        ("CPUUtilizationNormalized", 50.0),
+        ("MemoryUtilizationNormalized", 50.0),
+        ("CPUUtilizationNormalized", 100.0),
+        ("MemoryUtilizationNormalized", 100.0),
     ]

@@ -38,6 +38,9 @@ class VariantPlan:
     network: bool = True
     memory_mb: int | None = None
     """What an instance of its type has; ``None`` where that is not known."""
+    reserved_cores: float = 0.0
+    """For each copy of an inference component; 0: none are."""
+    reserved_memory_mb: int = 0
     hosts_only: bool = False
     """No model of its own: instances for inference components, which bring theirs. Nothing runs for it."""
     at_random: bool = False

@@ -39,6 +39,7 @@ class Member(NamedTuple):
     process: str
     containers: tuple[str, ...] = ()
     """Their names in their order, where it has several."""
+    plan: VariantPlan | None = None
 
 
 class Counted(NamedTuple):
@@ -167,8 +168,13 @@ class Routes:
         }
 
     def members(self) -> list[Member]:
+        with self._lock:
+            published = [each for parts in self._published.values() for each in parts]
+        plans = {process: part.variant.plan for part, processes in published for process in processes}
         return [
-            Member(*key, variant.name, target.instance, tuple(way.name for way in target.ways))
+            Member(
+                *key, variant.name, target.instance, tuple(way.name for way in target.ways), plans.get(target.instance)
+            )
             for key, route in self.router.items()
             for variant in route.variants
             for target in variant.targets

@@ -183,6 +183,7 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
     if artefact:
         check_artefact(ctx, artefact, role)
     seconds = (specification.get("StartupParameters") or {}).get("ContainerStartupHealthCheckTimeoutInSeconds")
+    need = _need(request)
     return VariantPlan(
         name=name,
         model_name=specification.get("ModelName", ""),
@@ -193,6 +194,8 @@ def _planned(ctx: Context, connection: sqlite3.Connection, request: Members) -> 
         instance_count=request["RuntimeConfig"]["CopyCount"],
         startup_seconds=None if seconds is None else float(seconds),
         memory_mb=memory_of(variants[name]["InstanceType"]),
+        reserved_cores=need.cpu_cores,
+        reserved_memory_mb=need.memory_mb,
         network=network,
         own=own,
         notice=notice_of(vpc or configuration.request.get("VpcConfig"), network=network),
