@@ -115,7 +115,9 @@ def test_other_processes_are_out_of_reach(boxed: Bench) -> None:
         "    tried('environ', lambda: open(f'/proc/{pid}/environ', 'rb').read())\n"
         "    tried('memory', lambda: open(f'/proc/{pid}/mem', 'rb').read(1))\n"
         "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
-        "    if b'SERVER_SECRET' in open(f'/proc/{pid}/environ', 'rb').read(): print('DID environ', pid)\n"
+        "    try: text = open(f'/proc/{pid}/environ', 'rb').read()\n"
+        "    except PermissionError: continue\n"
+        "    if b'SERVER_SECRET' in text: print('DID environ', pid)\n"
         "os.kill(-1, signal.SIGTERM) if os.fork() == 0 else os.wait()\n"
     )
     boxed.start(TRY + "signal.signal(15, signal.SIG_IGN)\n" + script, "attacker")
@@ -124,6 +126,23 @@ def test_other_processes_are_out_of_reach(boxed: Bench) -> None:
     assert "not kill ESRCH" in boxed.printed("attacker")
     boxed.runtime.stop("victim", 0.0)
     assert boxed.ended("victim").cause == "stopped"
+
+
+def test_process_1_cannot_be_looked_into_or_stopped(boxed: Bench) -> None:
+    """It tells how the job ended: a job that stopped it would never end, one that wrote to its pipes would tell itself
+    how it ended."""
+    if boxed.runtime.containers is not None:
+        pytest.skip("process 1 of a container is the job's own")
+    script = (
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "def attach(request):\n"
+        "    if libc.ptrace(request, 1, 0, 0) != 0: raise OSError(ctypes.get_errno(), '')\n"
+        "for number in (16, 0x4206): tried(f'trace {number}', lambda: attach(number))\n"
+        "for name in ('environ', 'maps'): tried(name, lambda: open(f'/proc/1/{name}').read())\n"
+        "tried('root', lambda: os.listdir('/proc/1/root'))\n"
+        "for number in range(64): tried(f'fd {number}', lambda: open(f'/proc/1/fd/{number}', 'wb'))\n"
+    )
+    assert attempts(boxed, script) == []
 
 
 @pytest.mark.parametrize("network", [True, False])

@@ -86,7 +86,11 @@ for path in glob.glob("/proc/*/environ"):
     except OSError:
         continue
     print("SECRET in", path) if {SECRET[::-1]!r}[::-1] in text or "SERVER_SECRET" in text else None
-print("environ of 1 read", len(open("/proc/1/environ").read()) >= 0)
+for path in ("/proc/1/environ", "/proc/1/fd/0", "/proc/1/root/etc"):
+    try:
+        print("SEES", path, open(path).read() if path.endswith("environ") else os.stat(path))
+    except OSError:
+        pass
 for path in [*{sockets}, *glob.glob("/tmp/cloche-*/**", recursive=True)]:
     try:
         socket.socket(socket.AF_UNIX).connect(path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from .launching import drop_privileges, prctl
+from .launching import PR_SET_DUMPABLE, drop_privileges, prctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-PR_SET_DUMPABLE = 4
 PIECE_BYTES = 1 << 18
 CONNECT_SECONDS = 5.0
 

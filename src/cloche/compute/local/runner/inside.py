@@ -2,7 +2,8 @@
 
 A namespace's first process is told of no signal that it does not handle, cannot tell how its own end came about, and
 takes all others with it when it ends. So this one waits there, starts the job as its child, passes SIGTERM on to all of
-the namespace, and reports truly how the job ended, through two pipes to the half outside.
+the namespace, and reports truly how the job ended, through two pipes to the half outside. The job may not look into it:
+who traces this process could stop it, and the job would never end; its pipes would be open to whoever finds them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ import os
 import select
 import sys
 
-from .launching import NotStartedError, drain, drop_privileges, ending, launch, read_sized, wake_pipe
+from .launching import (
+    PR_SET_DUMPABLE,
+    NotStartedError,
+    drain,
+    drop_privileges,
+    ending,
+    launch,
+    prctl,
+    read_sized,
+    wake_pipe,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +62,7 @@ def init(control: int, status: int) -> None:
     except (NotStartedError, OSError) as error:
         os.write(status, b"N" + str(error).encode()[:4096])
         return
+    prctl(PR_SET_DUMPABLE, 0)  # not before: what becomes the job would begin so, too
     while True:
         ready, _, _ = select.select([wake, control], [], [])
         if control in ready:
