@@ -305,7 +305,6 @@ def test_an_unknown_image_is_told_what_is_known(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://x/y"}}, "TensorBoardOutputConfig"),
         ({"OutputDataConfig": {"S3OutputPath": "s3://x/y", "KmsKeyId": "k"}}, "KmsKeyId"),
         ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig"),
         ({"InfraCheckConfig": {"EnableInfraCheck": True}}, "InfraCheckConfig"),

@@ -123,6 +123,49 @@ def test_folders_that_are_not_for_checkpoints(bench: Bench, path: str) -> None:
         bench.create("misplaced", **checkpointed("x", LocalPath=path))
 
 
+def tensorboard(prefix: str, **changes: str) -> dict[str, Any]:
+    return {"TensorBoardOutputConfig": {"S3OutputPath": f"s3://{BUCKET}/{prefix}", **changes}}
+
+
+def test_what_tensorboard_reads_goes_to_s3_while_the_job_runs(bench: Bench) -> None:
+    bench.s3.put_object(Bucket=BUCKET, Key="board/boarded/tensorboard-output/of-before", Body=b"")
+    script = (
+        "cd $CLOCHE_ML_ROOT/output/tensorboard; ls; mkdir run; echo one > run/events; rm -f none; echo written; sleep 60"
+    )
+    bench.create("boarded", script, **tensorboard("board/"))
+    until(lambda: "run/events" in keys(bench, "board/boarded/tensorboard-output/"), "events while the job runs")
+    assert bench.describe("boarded")["TrainingJobStatus"] == "InProgress"
+    bench.sagemaker.stop_training_job(TrainingJobName="boarded")
+    job = bench.ended("boarded")
+    assert job["TensorBoardOutputConfig"] == {"S3OutputPath": f"s3://{BUCKET}/board/"}
+    assert bench.lines("boarded")[0] == "written", "nothing is fetched"
+    found = keys(bench, "board/boarded/tensorboard-output/")
+    assert found == {"of-before": b"", "run/events": b"one\n"}
+
+
+@pytest.mark.parametrize("path", ["/opt/ml/output/logs", "/tmp/board"])
+def test_tensorboard_elsewhere(bench: Bench, path: str) -> None:
+    if not path.startswith("/opt/ml") and not bench.server.log().count("bubblewrap"):
+        pytest.skip("a plain process has no other place")
+    name = f"board-{path.rpartition('/')[2]}"
+    folder = path.replace("/opt/ml", "$CLOCHE_ML_ROOT")
+    job = bench.run(name, f"echo last > {folder}/events", **tensorboard("elsewhere", LocalPath=path))
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert keys(bench, f"elsewhere/{name}/tensorboard-output/") == {"events": b"last\n"}
+
+
+@pytest.mark.parametrize("path", ["relative", "/opt/ml", "/opt/ml/output", "/opt/ml/input/data", "/usr/x", "/opt/../etc"])
+def test_folders_that_are_not_for_tensorboard(bench: Bench, path: str) -> None:
+    with pytest.raises(ClientError, match="cannot be a folder for TensorBoard's files"):
+        bench.create("misplaced", **tensorboard("x", LocalPath=path))
+
+
+def test_tensorboard_and_checkpoints_have_each_their_folder(bench: Bench) -> None:
+    both = {**checkpointed("both"), **tensorboard("both", LocalPath="/opt/ml/checkpoints")}
+    with pytest.raises(ClientError, match="give each its own"):
+        bench.create("one-for-both", **both)
+
+
 def test_a_bucket_for_checkpoints_that_is_not_there(bench: Bench) -> None:
     with pytest.raises(ClientError, match=r'The bucket "nowhere-at-all" given in CheckpointConfig.S3Uri'):
         bench.create("homeless", CheckpointConfig={"S3Uri": "s3://nowhere-at-all/x"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloche.engines.training import CheckpointConfig
+from cloche.engines.training import KeptFolder
 from cloche.engines.training.checkpoints import folders_of, restore
 from cloche.jobs.folders import Folders
 from cloche.jobs.place import Place
@@ -19,7 +19,7 @@ from .test_stage_inputs import PLAN, store
 
 __all__ = ["store"]
 
-KEPT = replace(PLAN, checkpoints=CheckpointConfig("data", "kept", "/opt/ml/checkpoints"))
+KEPT = replace(PLAN, checkpoints=KeptFolder("data", "kept", "/opt/ml/checkpoints"))
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@
 ``start``, ``finish``, by way of ``cloche.jobs``. ``publish`` is what others see.
 """
 
-from cloche.engines.training.plan import Channel, CheckpointConfig, Metric, Plan
+from cloche.engines.training.plan import Channel, KeptFolder, Metric, Plan
 from cloche.engines.training.publish import TrainingState, Transition, from_document
 from cloche.engines.training.training import Training
 
 __all__ = [
     "Channel",
-    "CheckpointConfig",
+    "KeptFolder",
     "Metric",
     "Plan",
     "Training",

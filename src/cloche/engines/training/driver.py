@@ -11,8 +11,7 @@ from typing import Final
 
 from cloche.compute.images import EnvironmentFailed, ImageFailed
 from cloche.compute.runtime import Running
-from cloche.engines.training import attempts
-from cloche.engines.training.checkpoints import folders_of
+from cloche.engines.training import attempts, checkpoints, tensorboard
 from cloche.engines.training.finish import reason, upload
 from cloche.engines.training.machine import (
     ADMITTED,
@@ -41,6 +40,7 @@ from cloche.foundation.errors import LimitReached, NotFound
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.ending import INTERNAL, Ending, ending_of
 from cloche.jobs.equipment import Equipment
+from cloche.jobs.folders import Folder
 from cloche.jobs.following import Metrics, Stream, last_of
 from cloche.jobs.hosts import JobHost
 from cloche.jobs.outside import world
@@ -199,7 +199,7 @@ class TrainingDriver:
             self.equipment.follower.follow(runtime.output(process, host.number), stream_of(item, plan, host))
             for host in plan.hosts
         ]
-        self.equipment.folders.follow(plan.arn, folders_of(plan, place))
+        self.equipment.folders.follow(plan.arn, kept_of(plan, place))
         self.equipment.utilization.follow(measured(plan, place, process))
         observed = self.equipment.runtime.observe(process)
         if isinstance(observed, Running):
@@ -218,7 +218,7 @@ class TrainingDriver:
                 return ended
             ran_seconds = ended.changes["ending"]["seconds"]
         try:
-            self._keep_checkpoints(plan, self._place(item))
+            self._keep_folders(plan, self._place(item))
         except Unfit as error:
             return self._gave_up(item, plan, str(error))
         return Event(INTERRUPTED, attempts.next_run(item, plan, self.equipment.clock.time(), ran_seconds=ran_seconds))
@@ -234,7 +234,7 @@ class TrainingDriver:
         place, ending = self._place(item), Ending.from_data(item.data.get("ending"))
         failure = reason(plan, place, ending)
         try:
-            self._keep_checkpoints(plan, place)
+            self._keep_folders(plan, place)
             address = upload(
                 plan, place, self.equipment.objects, with_model=failure is None, empty_model=ending.is_success
             )
@@ -253,16 +253,16 @@ class TrainingDriver:
         """What a stopped job saved is kept; that it could not be is no reason to call it anything but stopped."""
         place = self._place(item)
         try:
-            self._keep_checkpoints(plan, place)
+            self._keep_folders(plan, place)
             address = upload(plan, place, self.equipment.objects, with_model=True, empty_model=False)
         except Unfit as error:
             log.warning("%s was stopped; %s", item.id, error)
             return Event(GAVE_UP)
         return Event(STORED, {"model_artifacts": address})
 
-    def _keep_checkpoints(self, plan: Plan, place: Place) -> None:
+    def _keep_folders(self, plan: Plan, place: Place) -> None:
         try:
-            self.equipment.folders.finish(plan.arn, folders_of(plan, place))
+            self.equipment.folders.finish(plan.arn, kept_of(plan, place))
         except NotFound as error:
             raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
 
@@ -282,6 +282,11 @@ def stream_of(item: Item, plan: Plan, host: JobHost) -> Stream:
     name = f"{plan.name}/{host.name}-{item.data['stream'].rpartition('-')[2]}"
     metrics = Metrics(NAMESPACE, (("TrainingJobName", plan.name),), lambda: Scraper(plan.metrics))
     return Stream(plan.arn, plan.account, plan.region, LOG_GROUP, name, metrics)
+
+
+def kept_of(plan: Plan, place: Place) -> list[Folder]:
+    """The folders of the job's that are kept alike with S3."""
+    return [*checkpoints.folders_of(plan, place), *tensorboard.folders_of(plan, place)]
 
 
 def measured(plan: Plan, place: Place, process: str) -> Measured:

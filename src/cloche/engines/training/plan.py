@@ -36,13 +36,13 @@ class Channel(S3Input):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointConfig:
-    """Where checkpoints go to and come from while the job runs: ``prefix`` of keys, without slash at its end."""
+class KeptFolder:
+    """A folder of the job's that goes to S3 while it runs: ``prefix`` of keys, without slash at its end."""
 
     bucket: str
     prefix: str
     local_path: str
-    """Where the job writes them, as it sees it."""
+    """Where the job writes, as it sees it."""
 
     @property
     def uri(self) -> str:
@@ -86,7 +86,8 @@ class Plan:
     """How much the job may write below ``/opt/ml``, on each host."""
     compressed: bool = True
     """The model becomes one archive; otherwise an object for each of its files."""
-    checkpoints: CheckpointConfig | None = None
+    checkpoints: KeptFolder | None = None
+    tensorboard: KeptFolder | None = None
     max_wait_seconds: float | None = None
     """Of managed spot training: from the job's creation to its end. Only such a job can be interrupted."""
     keep_alive_seconds: int = 0
@@ -125,6 +126,8 @@ class Plan:
                 "metrics": tuple(Metric(**metric) for metric in data["metrics"]),
                 "entrypoint": tuple(data["entrypoint"]),
                 "arguments": tuple(data["arguments"]),
-                "checkpoints": CheckpointConfig(**data["checkpoints"]) if data.get("checkpoints") else None,
+                **{
+                    name: KeptFolder(**data[name]) if data.get(name) else None for name in ("checkpoints", "tensorboard")
+                },
             }
         )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cloche.compute.runtime import Mount
+from cloche.engines.training import tensorboard
 from cloche.engines.training.checkpoints import restore
 from cloche.engines.training.plan import Plan
 from cloche.foundation.errors import Invalid, NotFound
@@ -76,6 +77,7 @@ def stage(
         + [configuration.Channel(each.name, each.content_type) for each in plan.directories],
         _cluster(plan, host, interface),
     )
+    tensorboard.prepare(plan, layout)
     if plan.checkpoints is not None:
         configuration.write_checkpoint_config(layout, plan.checkpoints.uri, plan.checkpoints.local_path)
 
@@ -103,7 +105,7 @@ def _cluster(plan: Plan, host: JobHost, interface: str) -> configuration.Hosts:
 
 
 def mounts_of(plan: Plan, place: Place, host: JobHost, *, private_files: bool) -> tuple[Mount, ...]:
-    """What the channels and checkpoints staged for ``host`` need bound where the job has private files."""
+    """What is staged for ``host``, and its folders that go to S3, need bound where the job has private files."""
     if not private_files:
         return ()
     data = ML_ROOT / "input" / "data"
@@ -115,6 +117,7 @@ def mounts_of(plan: Plan, place: Place, host: JobHost, *, private_files: bool) -
     config = plan.checkpoints
     if config is not None and Path(config.local_path) != ML_ROOT / "checkpoints":
         mounts.append(Mount(place.layout.checkpoints, config.local_path, writable=True))
+    mounts += tensorboard.mounts_of(plan, place.layout)
     return tuple(mounts)
 
 

@@ -1,6 +1,7 @@
-"""Where a training job's results go: the output bucket and the checkpoints of a CreateTrainingJob request.
+"""Where a training job's results go: output bucket, checkpoints and TensorBoard's files of a CreateTrainingJob request.
 
-Source: docs.aws.amazon.com/sagemaker/latest/APIReference/API_CheckpointConfig.html
+Sources: API_CheckpointConfig.html and API_TensorBoardOutputConfig.html below
+docs.aws.amazon.com/sagemaker/latest/APIReference
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from cloche.aws.operation import Context, Members
-from cloche.engines.training import CheckpointConfig
+from cloche.engines.training import KeptFolder, Plan
 from cloche.foundation.errors import Invalid, NotFound, NotSupported
 from cloche.services.sagemaker.training.channels import address
 
 ML: Final = PurePosixPath("/opt/ml")
 LOCAL_PATH_DEFAULT: Final = str(ML / "checkpoints")
-_TAKEN: Final = tuple(
-    map(PurePosixPath, ("/opt/cloche", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output", "/opt/ml/code"))
-)
+TENSORBOARD_DEFAULT: Final = str(ML / "output" / "tensorboard")
+_READ_ONLY: Final = tuple(map(PurePosixPath, ("/opt/cloche", "/opt/ml/input")))
+_TAKEN: Final = (*_READ_ONLY, *map(PurePosixPath, ("/opt/ml/model", "/opt/ml/output", "/opt/ml/code")))
 _FREE: Final = tuple(map(PurePosixPath, ("/opt", "/tmp", "/home", "/root", "/mnt", "/srv", "/data", "/checkpoints")))  # noqa: S108
 """Folders of the job's own system below which one more can be laid; in any other there is the machine's system."""
 
 
-def plan_checkpoints(config: Members | None) -> CheckpointConfig | None:
+def plan_checkpoints(config: Members | None) -> KeptFolder | None:
     """Raises ``Invalid``."""
     if not config:
         return None
@@ -35,16 +36,47 @@ def plan_checkpoints(config: Members | None) -> CheckpointConfig | None:
             f"such as {LOCAL_PATH_DEFAULT}, that holds nothing else of the job's.",
             field="LocalPath",
         )
-    return CheckpointConfig(bucket, prefix.rstrip("/"), str(path))
+    return KeptFolder(bucket, prefix.rstrip("/"), str(path))
 
 
-def check_local_path_outside(config: CheckpointConfig) -> None:
-    """Without a sandbox there is no other place for them. Raises ``NotSupported``."""
-    if config.local_path != LOCAL_PATH_DEFAULT:
-        raise NotSupported(
-            f"CheckpointConfig.LocalPath {config.local_path} needs a sandbox, and bubblewrap (bwrap) is not there or "
-            f"does not work here: only {LOCAL_PATH_DEFAULT} can be had."
+def plan_tensorboard(config: Members | None) -> KeptFolder | None:
+    """Below ``/opt/ml`` its folder may be any that a job writes to. Raises ``Invalid``."""
+    if not config:
+        return None
+    bucket, prefix = address(config["S3OutputPath"], "TensorBoardOutputConfig.S3OutputPath")
+    path = PurePosixPath(config.get("LocalPath") or TENSORBOARD_DEFAULT)
+    taken = any(path == each or path in each.parents for each in _TAKEN)
+    unwritable = any(path.is_relative_to(each) for each in _READ_ONLY)
+    free = any(path.is_relative_to(each) for each in _FREE)
+    if not path.is_absolute() or ".." in path.parts or taken or unwritable or not free:
+        raise Invalid(
+            f"TensorBoardOutputConfig.LocalPath {str(path)[:200]} cannot be a folder for TensorBoard's files: give an "
+            f"absolute path, such as {TENSORBOARD_DEFAULT}, that holds nothing else of the job's.",
+            field="LocalPath",
         )
+    return KeptFolder(bucket, prefix.rstrip("/"), str(path))
+
+
+def check_kept(ctx: Context, plan: Plan, *, private_files: bool) -> None:
+    """The buckets of folders that go to S3 while the job runs; and without a sandbox there is no place for what lies
+    elsewhere. Raises ``Invalid`` and ``NotSupported``."""
+    if (config := plan.checkpoints) is not None:
+        check_bucket(ctx, config.bucket, "CheckpointConfig.S3Uri")
+        if not private_files and config.local_path != LOCAL_PATH_DEFAULT:
+            raise _outside("CheckpointConfig", config, LOCAL_PATH_DEFAULT)
+    if (config := plan.tensorboard) is not None:
+        check_bucket(ctx, config.bucket, "TensorBoardOutputConfig.S3OutputPath")
+        if plan.checkpoints is not None and config.local_path == plan.checkpoints.local_path:
+            raise Invalid("TensorBoardOutputConfig.LocalPath is CheckpointConfig's: give each its own.", field="LocalPath")
+        if not private_files and not PurePosixPath(config.local_path).is_relative_to(ML):
+            raise _outside("TensorBoardOutputConfig", config, TENSORBOARD_DEFAULT)
+
+
+def _outside(member: str, config: KeptFolder, usual: str) -> NotSupported:
+    return NotSupported(
+        f"{member}.LocalPath {config.local_path} needs a sandbox, and bubblewrap (bwrap) is not there or "
+        f"does not work here: {usual} can be had."
+    )
 
 
 def check_bucket(ctx: Context, bucket: str, member: str) -> None:

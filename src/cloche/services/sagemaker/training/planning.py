@@ -19,7 +19,7 @@ from cloche.services.sagemaker.checks import check_objects, check_role
 from cloche.services.sagemaker.images import find_image
 from cloche.services.sagemaker.training.channels import address, plan_channels
 from cloche.services.sagemaker.training.cluster import check_groups_of_channels, plan_groups
-from cloche.services.sagemaker.training.outputs import check_bucket, check_local_path_outside, plan_checkpoints
+from cloche.services.sagemaker.training.outputs import check_bucket, check_kept, plan_checkpoints, plan_tensorboard
 from cloche.services.sagemaker.training.refusals import refuse_what_is_not_done
 from cloche.services.sagemaker.vpc import check_vpc, notice_of
 from cloche_jobs import catalog
@@ -69,10 +69,7 @@ def check_plan(ctx: Context, request: Members, plan: Plan) -> None:
                 "there or does not work here: nothing would keep the job from writing. rw can be had."
             )
     check_bucket(ctx, plan.output_bucket, "OutputDataConfig.S3OutputPath")
-    if plan.checkpoints is not None:
-        check_bucket(ctx, plan.checkpoints.bucket, "CheckpointConfig.S3Uri")
-        if not ctx.parts.training.runtime.capabilities.private_files:
-            check_local_path_outside(plan.checkpoints)
+    check_kept(ctx, plan, private_files=ctx.parts.training.runtime.capabilities.private_files)
 
 
 def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
@@ -119,6 +116,7 @@ def plan_training_job(ctx: Context, arn: str, request: Members) -> Plan:
         volume_bytes=resources["VolumeSizeInGB"] * GIB if resources.get("VolumeSizeInGB") else None,
         compressed=request["OutputDataConfig"].get("CompressionType") != "NONE",
         checkpoints=plan_checkpoints(request.get("CheckpointConfig")),
+        tensorboard=plan_tensorboard(request.get("TensorBoardOutputConfig")),
         max_wait_seconds=_max_wait(request, max_runtime),
         keep_alive_seconds=resources.get("KeepAlivePeriodInSeconds") or 0,
         retries=(request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0),

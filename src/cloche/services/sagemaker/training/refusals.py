@@ -39,7 +39,6 @@ REFUSED: Final[tuple[tuple[str, Test, str], ...]] = (
     ("ResourceConfig.VolumeKmsKeyId", given, "encryption of the training volume with a KMS key"),
     ("DebugRuleConfigurations", given, "Debugger rules"),
     ("ProfilerRuleConfigurations", given, "profiler rules"),
-    ("TensorBoardOutputConfig", given, "synchronised TensorBoard output"),
     ("RemoteDebugConfig", _enabled("EnableRemoteDebug"), "remote debugging"),
     ("InfraCheckConfig", _enabled("EnableInfraCheck"), "checks of the infrastructure"),
     ("SessionChainingConfig", _enabled("EnableSessionTagChaining"), "session tag chaining"),
