@@ -129,9 +129,7 @@ def tensorboard(prefix: str, **changes: str) -> dict[str, Any]:
 
 def test_what_tensorboard_reads_goes_to_s3_while_the_job_runs(bench: Bench) -> None:
     bench.s3.put_object(Bucket=BUCKET, Key="board/boarded/tensorboard-output/of-before", Body=b"")
-    script = (
-        "cd $CLOCHE_ML_ROOT/output/tensorboard; ls; mkdir run; echo one > run/events; rm -f none; echo written; sleep 60"
-    )
+    script = "cd $CLOCHE_ML_ROOT/output/tensorboard; ls; mkdir run; echo one > run/events; echo written; sleep 60"
     bench.create("boarded", script, **tensorboard("board/"))
     until(lambda: "run/events" in keys(bench, "board/boarded/tensorboard-output/"), "events while the job runs")
     assert bench.describe("boarded")["TrainingJobStatus"] == "InProgress"
@@ -154,7 +152,9 @@ def test_tensorboard_elsewhere(bench: Bench, path: str) -> None:
     assert keys(bench, f"elsewhere/{name}/tensorboard-output/") == {"events": b"last\n"}
 
 
-@pytest.mark.parametrize("path", ["relative", "/opt/ml", "/opt/ml/output", "/opt/ml/input/data", "/usr/x", "/opt/../etc"])
+@pytest.mark.parametrize(
+    "path", ["relative", "/opt/ml", "/opt/ml/output", "/opt/ml/input/data", "/usr/x", "/opt/../etc"]
+)
 def test_folders_that_are_not_for_tensorboard(bench: Bench, path: str) -> None:
     with pytest.raises(ClientError, match="cannot be a folder for TensorBoard's files"):
         bench.create("misplaced", **tensorboard("x", LocalPath=path))

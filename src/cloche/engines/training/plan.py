@@ -127,7 +127,8 @@ class Plan:
                 "entrypoint": tuple(data["entrypoint"]),
                 "arguments": tuple(data["arguments"]),
                 **{
-                    name: KeptFolder(**data[name]) if data.get(name) else None for name in ("checkpoints", "tensorboard")
+                    name: KeptFolder(**data[name]) if data.get(name) else None
+                    for name in ("checkpoints", "tensorboard")
                 },
             }
         )

@@ -1,8 +1,8 @@
 """What a job writes for TensorBoard: brought to S3 while it runs.
 
 The objects lie below ``S3OutputPath``, the job's name and ``tensorboard-output``, where
-``latest_job_tensorboard_artifacts_path`` of ``sagemaker.estimator`` (PyPI ``sagemaker`` 2.257.7) looks for them. Nothing
-comes back at a start, and what the job removes stays: a run that begins again writes files of other names.
+``latest_job_tensorboard_artifacts_path`` of ``sagemaker.estimator`` (PyPI ``sagemaker`` 2.257.7) looks for them.
+Nothing comes back at a start, and what the job removes stays: a run that begins again writes files of other names.
 """
 
 from __future__ import annotations

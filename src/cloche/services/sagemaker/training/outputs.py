@@ -67,7 +67,9 @@ def check_kept(ctx: Context, plan: Plan, *, private_files: bool) -> None:
     if (config := plan.tensorboard) is not None:
         check_bucket(ctx, config.bucket, "TensorBoardOutputConfig.S3OutputPath")
         if plan.checkpoints is not None and config.local_path == plan.checkpoints.local_path:
-            raise Invalid("TensorBoardOutputConfig.LocalPath is CheckpointConfig's: give each its own.", field="LocalPath")
+            raise Invalid(
+                "TensorBoardOutputConfig.LocalPath is CheckpointConfig's: give each its own.", field="LocalPath"
+            )
         if not private_files and not PurePosixPath(config.local_path).is_relative_to(ML):
             raise _outside("TensorBoardOutputConfig", config, TENSORBOARD_DEFAULT)
 
