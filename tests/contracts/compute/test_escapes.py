@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import time
@@ -20,6 +21,9 @@ from .conftest import Bench, until
 KEPT = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31))
 """What a container's root may (linux/capability.h): chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap,
 net_bind_service, sys_chroot, audit_write, setfcap."""
+KEYS = {"x86_64": (248, 250), "aarch64": (217, 219)}
+"""``add_key`` and ``keyctl``."""
+SESSION = -3
 TRY = """
 import ctypes, errno, os, signal, socket, sys
 def tried(what, act):
@@ -126,6 +130,33 @@ def test_other_processes_are_out_of_reach(boxed: Bench) -> None:
     assert "not kill ESRCH" in boxed.printed("attacker")
     boxed.runtime.stop("victim", 0.0)
     assert boxed.ended("victim").cause == "stopped"
+
+
+@pytest.fixture
+def session_key() -> None:
+    """This session has a keyring, as a login has, with a key in it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not (calls := KEYS.get(os.uname().machine)):
+        pytest.skip("the numbers of these calls are not known here: THE SESSION'S KEYRING IS NOT TESTED")
+    joined = libc.syscall(calls[1], 1, None) >= 0
+    if not joined or libc.syscall(calls[0], b"user", b"ticket", b"secret", 6, SESSION) < 0:
+        pytest.skip("this kernel holds no keys, or not for us: THE SESSION'S KEYRING IS NOT TESTED")
+
+
+def test_keys_of_the_session_are_out_of_reach(session_key: None, boxed: Bench) -> None:
+    """The server's, and what another job may have put beside them."""
+    add, keyctl = KEYS[os.uname().machine]
+    calls = (
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "def call(*given):\n"
+        "    if (found := libc.syscall(*given)) < 0: raise OSError(ctypes.get_errno(), '')\n"
+        "    return found\n"
+        f"def search(name): return call({keyctl}, 10, {SESSION}, b'user', name, 0)\n"
+    )
+    put = f"print('put', libc.syscall({add}, b'user', b'mine', b'x', 1, {SESSION})); import time; time.sleep(600)\n"
+    boxed.start(TRY + calls + put, "other")
+    boxed.says("put ", "other")
+    assert attempts(boxed, calls + "for name in (b'ticket', b'mine'): tried(name, lambda: search(name))\n") == []
 
 
 def test_process_1_cannot_be_looked_into_or_stopped(boxed: Bench) -> None:

@@ -5,7 +5,8 @@ or a stop is asked for, and writes ``outcome.json``. It is the head of a session
 A process may run on several hosts: ``host`` is one of them, ``network`` the networks they meet in, ``netlink`` what
 these are made with. ``holding`` is how a host's process is held: in a sandbox, or plainly. ``inside`` is the other half
 of a sandbox, process 1 of the job's namespace; ``enclosing`` makes one without bubblewrap. ``groups`` and ``landlock``
-are limits that the kernel holds. ``launching`` is what both halves share, ``measuring`` how much a process takes up.
+are limits that the kernel holds, ``keyring`` keeps its keys from a job. ``launching`` is what both halves share,
+``measuring`` how much a process takes up.
 
 Everything it touches loads in milliseconds, and is little, for each fork has to share it out. That is why ``spec`` is
 in ``marshal``'s form (written and read by the same interpreter), why ``json``, ``typing``, ``signal`` and ``socket``

@@ -14,6 +14,7 @@ import os
 import select
 import sys
 
+from .keyring import have_own_keyring
 from .launching import (
     PR_SET_DUMPABLE,
     NotStartedError,
@@ -86,6 +87,7 @@ def _begun(document: dict[str, Any], control: int, status: int, wake: int) -> in
     """The pid of the job, or of who has become it. Raises ``NotStartedError``, ``OSError``."""
     if document["user"]:
         os.close(document["user"]["namespace"])  # bubblewrap hands it down
+    have_own_keyring()
     if document["inlet"]:
         from .inlet import open_inlet
 
