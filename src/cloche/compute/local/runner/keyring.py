@@ -1,8 +1,8 @@
 """Keys that the kernel holds: a session's keyring is handed down to all it starts, whatever namespaces they are in.
 
-Whoever logs in has one, with Kerberos tickets in it, say; a service has one, too. Who can reach it can read its keys, and
-hand others over. So each sandbox has an empty one of its own. Numbers: ``linux/keyctl.h``, ``asm-generic/unistd.h`` and
-``asm/unistd_64.h``.
+Whoever logs in has one, with Kerberos tickets in it, say; a service has one, too. Who can reach it can read its keys,
+and hand others over. So each sandbox has an empty one of its own. Numbers: ``linux/keyctl.h``,
+``asm-generic/unistd.h`` and ``asm/unistd_64.h``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .launching import NotStartedError, libc
 KEYCTL = {"x86_64": 250, "aarch64": 219}
 JOIN_SESSION_KEYRING = 1
 _WITHOUT = (1, 38)
-"""``EPERM`` where somebody around all of this forbids the call, then to the job as well; ``ENOSYS``: there are no keys."""
+"""``EPERM`` where somebody around all of this forbids the call, to the job as well then; ``ENOSYS``: there are none."""
 
 
 def have_own_keyring() -> None:
