@@ -3,7 +3,8 @@
 One thread looks at each folder every second: a file that is new or has changed becomes an object once it has stood
 still between two looks and nobody has it open for writing; where removals are followed, one that the job has removed
 is removed from S3 too. What changes while it is read is not stored: an object is always a file as it was at one
-moment. Once the process has ended there is a last look, which takes everything.
+moment. Once the process has ended there is a last look, which takes everything. A file whose name no key can be is left
+out, and told of at the end.
 
 The folder is the job's: it may put links where files were at any moment. So it is entered by descriptors, step by step
 from a root that the job cannot replace, and no link is followed.
@@ -25,7 +26,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-from cloche.foundation.errors import ClocheError, NotFound
+from cloche.foundation.errors import ClocheError, Invalid, NotFound
+from cloche.foundation.limits import OBJECT_KEY_BYTES_MAX
 from cloche.storage.objects import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,16 @@ class Folder:
         return f"{self.prefix}/{name}" if self.prefix else name
 
 
+def check_key(key: str) -> None:
+    """Raises ``Invalid`` for what no client could name: a file's name may be any bytes."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise Invalid(f"the file name {key!a} is not UTF-8, as a key is") from None
+    if size > OBJECT_KEY_BYTES_MAX:
+        raise Invalid(f"the file name {key[:100]!r}... makes a key of {size} bytes; it may have {OBJECT_KEY_BYTES_MAX}")
+
+
 @dataclass(slots=True)
 class _Kept:
     """One folder and what of it is in S3."""
@@ -68,6 +80,8 @@ class _Kept:
     seen: dict[str, Look] = field(default_factory=dict)
     is_first: bool = True
     """Nothing is known yet of what this file and that object have in common."""
+    unfit: Invalid | None = None
+    """Why one of the files could not be stored, as of the last look."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, *, last: bool = False) -> None:
@@ -75,7 +89,13 @@ class _Kept:
             if descriptor is None:
                 return
             found: dict[str, Look] = {}
+            self.unfit = None
             for name, look, parent in _files(descriptor, self.folder.passes_over):
+                try:
+                    check_key(self.folder.key(name))
+                except Invalid as error:
+                    self.unfit = error
+                    continue
                 found[name] = look
                 if self.stored.get(name) != look and (last or self.seen.get(name) == look):
                     self._store(name, look, parent, last=last)
@@ -185,12 +205,15 @@ class Folders:
 
     def finish(self, arn: str, folders: Sequence[Folder]) -> None:
         """Store all there is in ``folders``, once the process has ended, and look no more at any of the job's. Raises
-        ``NotFound`` without the bucket."""
+        ``NotFound`` without the bucket, and ``Invalid`` where a file had a name that no key can be."""
         with self._lock:
             kept = self._keep(arn, folders)
         for each in kept:
             each.look(last=True)
         self.drop(arn)
+        for each in kept:
+            if each.unfit is not None:
+                raise each.unfit
 
     def drop(self, arn: str) -> None:
         with self._lock:

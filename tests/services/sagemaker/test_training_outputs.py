@@ -47,6 +47,16 @@ def test_an_uncompressed_model_is_an_object_for_each_file(bench: Bench) -> None:
     assert (found["model/weights"], found["model/deep/more"]) == (b"1\n", b"2\n")
 
 
+@pytest.mark.parametrize("folder", ["model", "checkpoints"])
+def test_a_file_name_that_no_key_can_be_is_told(bench: Bench, folder: str) -> None:
+    script = f"cd $CLOCHE_ML_ROOT/{folder}; echo 1 > good; echo 2 > \"$(printf 'b\\377d')\""
+    given = {"S3OutputPath": OUTPUT, "CompressionType": "NONE"}
+    job = bench.run(f"odd-{folder}", script, OutputDataConfig=given, **checkpointed("odd/"))
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Artifact upload failed: the file name '"), job
+    assert list(keys(bench, "odd/")) == (["good"] if folder == "checkpoints" else [])
+
+
 def checkpointed(prefix: str, **changes: str) -> dict[str, Any]:
     return {"CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/{prefix}", **changes}}
 

@@ -10,6 +10,7 @@ import pytest
 
 from cloche.engines.training import KeptFolder
 from cloche.engines.training.checkpoints import folders_of, restore
+from cloche.foundation.errors import Invalid
 from cloche.jobs.folders import Folders
 from cloche.jobs.place import Place
 from cloche.jobs.sources import Unfit
@@ -68,3 +69,36 @@ def test_keys_that_no_file_can_be_called(store: ObjectStore, tmp_path: Path) -> 
     with pytest.raises(Unfit, match="cannot be a file name"):
         restore(KEPT, place, store)
     assert not list(tmp_path.rglob("escape"))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (b"not-\xff-text", r"the file name 'kept/not-\\udcff-text' is not UTF-8, as a key is"),
+        (b"/".join([b"d" * 200] * 6), r"makes a key of 1210 bytes; it may have 1024"),
+    ],
+    ids=["bytes", "long"],
+)
+def test_a_name_that_no_key_can_be_costs_no_other_file(store: ObjectStore, place: Place, name: bytes, why: str) -> None:
+    path = os.fsencode(place.layout.checkpoints) + b"/" + name
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Path(os.fsdecode(path)).touch()
+    (place.layout.checkpoints / "good").write_text("1")
+    folders = Folders(store)
+    folders.follow(KEPT.arn, folders_of(KEPT, place))
+    with pytest.raises(Invalid, match=why):
+        folders.finish(KEPT.arn, folders_of(KEPT, place))
+    folders.close()
+    assert keys(store) == ["kept/good"]
+
+
+def test_keys_that_need_one_name_are_told_without_the_servers_paths(
+    store: ObjectStore, place: Place, tmp_path: Path
+) -> None:
+    store.put_bytes("data", "kept/a", b"1")
+    store.put_bytes("data", "kept/a/b", b"2")
+    place.make_afresh().make()
+    with pytest.raises(Unfit) as told:
+        restore(KEPT, place, store)
+    assert "two keys need one name as a file and as a folder: a" in str(told.value)
+    assert str(tmp_path) not in str(told.value)

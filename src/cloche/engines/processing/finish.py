@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cloche.engines.processing.plan import Plan
 from cloche.engines.processing.staging import folders_of
-from cloche.foundation.errors import NotFound
+from cloche.foundation.errors import Invalid, NotFound
 from cloche.jobs import ending
 from cloche.jobs.ending import Ending
 from cloche.jobs.folders import Folders
@@ -35,7 +35,7 @@ def collect(plan: Plan, place: Place, ended: Ending, folders: Folders) -> Left:
     is_success = ended.is_success and failure is None
     try:
         folders.finish(plan.arn, folders_of(plan, place, continuous=None if is_success else True))
-    except NotFound as error:
+    except (NotFound, Invalid) as error:
         failure = failure or f"ClientError: Upload of outputs failed: {error.message}"
     return Left(message, failure)
 

@@ -9,6 +9,7 @@ passed over, and removals followed, by ``checkpointing.py`` of aws/sagemaker-xgb
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from cloche.engines.training.plan import Plan
@@ -34,8 +35,12 @@ def restore(plan: Plan, place: Place, objects: ObjectStore) -> None:
             if not info.key.endswith("/"):
                 target = file_below(folder, info.key[len(start) :], info.key)
                 objects.link_into(info, target, link=False)
-    except (NotFound, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise failed(f"the checkpoints below {config.uri}: {error}") from None
+    except NotFound as error:
+        raise failed(f"the checkpoints below {config.uri}: {error.message}") from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        name = Path(str(error.filename2 or error.filename)).name
+        what = "two keys need one name as a file and as a folder"
+        raise failed(f"the checkpoints below {config.uri}: {what}: {name}") from None
 
 
 def folders_of(plan: Plan, place: Place) -> list[Folder]:

@@ -36,7 +36,7 @@ from cloche.engines.training.scraping import Scraper
 from cloche.engines.training.stage_inputs import directories_of, stage
 from cloche.engines.training.start import limits_of, process_of
 from cloche.engines.training.warm_pools import WarmPools
-from cloche.foundation.errors import LimitReached, NotFound
+from cloche.foundation.errors import Invalid, LimitReached, NotFound
 from cloche.jobs.cleaning import Cleaner
 from cloche.jobs.ending import INTERNAL, Ending, ending_of
 from cloche.jobs.equipment import Equipment
@@ -263,7 +263,7 @@ class TrainingDriver:
     def _keep_folders(self, plan: Plan, place: Place) -> None:
         try:
             self.equipment.folders.finish(plan.arn, kept_of(plan, place))
-        except NotFound as error:
+        except (NotFound, Invalid) as error:
             raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
 
     def _place(self, item: Item) -> Place:

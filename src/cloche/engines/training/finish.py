@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cloche.engines.training.plan import Plan
-from cloche.foundation.errors import NotFound
+from cloche.foundation.errors import Invalid, NotFound
 from cloche.jobs import ending
 from cloche.jobs.ending import Ending
+from cloche.jobs.folders import check_key
 from cloche.jobs.place import Place, is_own_folder
 from cloche.jobs.sources import Unfit
 from cloche.storage.objects import ObjectStore
@@ -30,7 +31,7 @@ def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, 
 
     What all hosts wrote goes into one archive; "they should ensure no file/directory names clash", AWS says
     (docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html), and here the first host's wins.
-    May be repeated. Raises ``Unfit`` when the bucket is gone.
+    May be repeated. Raises ``Unfit`` when the bucket is gone, or a file has a name that no key can be.
     """
     layouts = [place.of_host(host.number).layout for host in plan.hosts]
     data = [layout.output_data for layout in layouts if is_own_folder(layout.output_data, layout.root)]
@@ -41,7 +42,7 @@ def upload(plan: Plan, place: Place, objects: ObjectStore, *, with_model: bool, 
             _store(plan, place, objects, "output.tar.gz", data)
         if with_model and model and (empty_model or not all(map(packing.is_empty, model))):
             address = _store_model(plan, place, objects, model)
-    except NotFound as error:
+    except (NotFound, Invalid) as error:
         raise Unfit(f"ClientError: Artifact upload failed: {error.message}") from None
     return address
 
@@ -50,9 +51,11 @@ def _store_model(plan: Plan, place: Place, objects: ObjectStore, folders: list[P
     """As one archive, or file by file; these are copied, so that they are all here still for another attempt."""
     if plan.compressed:
         return _store(plan, place, objects, "model.tar.gz", folders)
-    for name, path in packing.members(folders).items():
-        if path.is_file():
-            objects.put_file(plan.output_bucket, f"{plan.output_prefix}/output/model/{name}", path, move=False)
+    files = {name: path for name, path in packing.members(folders).items() if path.is_file()}
+    for name in files:
+        check_key(f"{plan.output_prefix}/output/model/{name}")
+    for name, path in files.items():
+        objects.put_file(plan.output_bucket, f"{plan.output_prefix}/output/model/{name}", path, move=False)
     return model_address(plan)
 
 
