@@ -143,3 +143,21 @@ def test_the_words_are_s3s(s3, bucket, refused) -> None:
     assert (refusal.code, refusal.message) == ("InvalidRequest", "You must specify at least one part")
     refusal = refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource="wrongformat")
     assert (refusal.code, refusal.message) == ("InvalidArgument", "Invalid copy source object key")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "told"),
+    [
+        ("jumpstart-cache-prod-us-east-1", "of JumpStart and its models, which Cloche does not have yet"),
+        ("sagemaker-example-files-prod-eu-west-1", "make one of that name in Cloche, and put there what you read"),
+    ],
+    ids=["jumpstart", "samples"],
+)
+def test_a_bucket_that_is_awss_own_is_refused_by_name(s3, refused, bucket: str, told: str) -> None:
+    """What SDKs and notebooks read unasked: they show the message alone."""
+    error = refused(s3.get_object, Bucket=bucket, Key="models_manifest.json")
+    assert (error.code, error.fields["BucketName"]) == ("NoSuchBucket", bucket)
+    assert error.message.startswith("The specified bucket does not exist (") and told in error.message
+    s3.create_bucket(Bucket=bucket)
+    assert refused(s3.get_object, Bucket=bucket, Key="models_manifest.json").code == "NoSuchKey"
+    s3.delete_bucket(Bucket=bucket)

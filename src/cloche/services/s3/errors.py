@@ -143,11 +143,27 @@ def not_implemented(header: str, why: str) -> AwsError:
     return s3_error("NotImplemented", f"{words}: {header} ({why})", Header=header)
 
 
+_JUMPSTART: Final = ("jumpstart-cache-prod-", "jumpstart-private-cache-prod-")
+"""``region_config.json`` of ``sagemaker.core.jumpstart`` (PyPI ``sagemaker-core`` 2.27.0)."""
+_SAMPLES: Final = ("sagemaker-sample-files", "sagemaker-example-files-prod-", "sagemaker-sample-data-")
+"""What the notebooks of aws/amazon-sagemaker-examples read."""
+
+
+def _of_aws(bucket: str) -> str:
+    """More than S3's words for a bucket that is there on AWS, and that clients read unasked; "" for any other."""
+    _, words = _MESSAGES["NoSuchBucket"]
+    if bucket.startswith(_JUMPSTART):
+        return f"{words} ({bucket} is AWS's own, of JumpStart and its models, which Cloche does not have yet)"
+    if bucket.startswith(_SAMPLES):
+        return f"{words} ({bucket} is AWS's own: make one of that name in Cloche, and put there what you read)"
+    return ""
+
+
 def from_store(error: objects.StoreError) -> AwsError:
     """The store's error in S3's words."""
     match error:
         case objects.BucketNotFound():
-            return s3_error("NoSuchBucket", BucketName=error.bucket)
+            return s3_error("NoSuchBucket", _of_aws(error.bucket), BucketName=error.bucket)
         case objects.KeyNotFound():
             return _no_such_key(error)
         case objects.VersionNotFound():
