@@ -61,7 +61,7 @@ def test_a_queue_gets_what_is_published(client: Clients) -> None:
     sent = sns.publish(
         TopicArn=topic,
         Message="Grüße",
-        Subject="Hello",
+        Subject="Grüß dich: 日本",
         MessageAttributes={
             "kind": {"DataType": "String", "StringValue": "drift"},
             "blob": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
@@ -74,7 +74,7 @@ def test_a_queue_gets_what_is_published(client: Clients) -> None:
         *("SigningCertURL", "UnsubscribeURL", "MessageAttributes"),
     ]
     assert (envelope["Type"], envelope["MessageId"]) == ("Notification", sent["MessageId"])
-    assert (envelope["Message"], envelope["Subject"], envelope["SignatureVersion"]) == ("Grüße", "Hello", "1")
+    assert (envelope["Message"], envelope["Subject"], envelope["SignatureVersion"]) == ("Grüße", "Grüß dich: 日本", "1")
     assert envelope["MessageAttributes"]["kind"] == {"Type": "String", "Value": "drift"}
     assert envelope["MessageAttributes"]["blob"] == {"Type": "Binary", "Value": "AAE="}
     assert is_signed(envelope)

@@ -22,9 +22,9 @@ from cloche.services.sns.errors import invalid
 MESSAGE_BYTES_MAX: Final = 262_144
 ENTRIES_MAX: Final = 10
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
-_SUBJECT: Final = re.compile(r"[!-~][ -~]{0,99}")
-""""Subjects must be ASCII text that begins with a letter, number, or punctuation mark; must not include line breaks or
-control characters; and must be less than 100 characters long" (API_Publish.html); 100 are taken."""
+_SUBJECT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}")
+""""Subjects must be UTF-8 text with no line breaks or control characters, and less than 100 characters long"
+(botocore's documentation of Publish); 100 are taken."""
 _ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
