@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Final
@@ -110,14 +111,13 @@ class Connect(asyncio.Protocol):
         protocol.begin_secured(secured)
 
     async def _tunnel(self, host: str, port: int, head: bytes, rest: bytes) -> None:
-        beyond = upstream(host)
-        far = Relay(self._state)
+        beyond = upstream(host, self._transport.get_extra_info("sockname")[:2])
+        near, far = Relay(self._state, self._transport), Relay(self._state)
+        near.other, far.other = far, near
         async with asyncio.timeout(_CONNECT_SECONDS_MAX):
             await self._loop.create_connection(lambda: far, *((beyond.host, beyond.port) if beyond else (host, port)))
-        near = Relay(self._state)
         self._taken = True
         self._state.connections.discard(self)
-        near.other, far.other = far, near
         near.connection_made(self._transport)
         self._transport.set_protocol(near)
         if beyond is None:
@@ -145,8 +145,8 @@ class Relay(asyncio.Protocol):
 
     other: Relay
 
-    def __init__(self, server_state: Any) -> None:
-        self._state = server_state
+    def __init__(self, server_state: Any, transport: Any = None) -> None:
+        self._state, self.transport = server_state, transport
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -162,8 +162,7 @@ class Relay(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(self)
-        if hasattr(self, "other"):
-            self.other.transport.close()
+        self.other.transport.close()
 
     def pause_writing(self) -> None:
         self.other.transport.pause_reading()
@@ -190,19 +189,25 @@ class Upstream:
         return b"\r\n".join([*lines, *([self.authorization] if self.authorization else [])]) + b"\r\n\r\n"
 
 
-def upstream(host: str) -> Upstream | None:
-    """The proxy on the way to ``host``, if there is one."""
+def upstream(host: str, here: tuple[str, int]) -> Upstream | None:
+    """The proxy on the way to ``host``, if there is one. Cloche is none: started again in a shell that an earlier
+    ``cloche env`` led to it, it would ask itself without end, until no connection is left."""
     address = urllib.request.getproxies().get("https", "")
     if not address or urllib.request.proxy_bypass(host):
         return None
     parts = urlsplit(address if "://" in address else f"http://{address}")
-    if not parts.hostname:
+    if not parts.hostname or _place(address) in (_place(os.environ.get("AWS_ENDPOINT_URL", "")), here):
         return None
     authorization = b""
     if parts.username:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = b"Proxy-Authorization: Basic " + base64.b64encode(secret.encode())
     return Upstream(parts.hostname, parts.port or 80, authorization)
+
+
+def _place(address: str) -> tuple[str, int]:
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    return (parts.hostname or "").replace("localhost", "127.0.0.1"), parts.port or 80
 
 
 def _target(line: bytes) -> tuple[str, int] | None:

@@ -173,6 +173,39 @@ def test_other_hosts_are_tunnelled_unopened(server: Any) -> None:
         thread.join()
 
 
+@pytest.mark.parametrize("knows_itself", [True, False])
+def test_a_server_in_the_environment_that_leads_to_it_asks_not_itself(start_server: Any, knows_itself: bool) -> None:
+    """``cloche down`` and ``cloche up`` in a shell with ``eval "$(cloche env)"``: every tunnel took connections of the
+    server to itself, until there were no more, and it answered 503 from then on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        here = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = {"HTTPS_PROXY": f"http://{here}", "https_proxy": f"http://{here}", "NO_PROXY": "", "no_proxy": ""}
+    if knows_itself:
+        environment["AWS_ENDPOINT_URL"] = f"https://{here.replace('127.0.0.1', 'localhost')}"
+    server = start_server("--port", here.rpartition(":")[2], environment=environment)
+    assert server.port == int(here.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", 0)) as far, socket.create_connection(("127.0.0.1", server.port)) as near:
+        far.settimeout(10)
+        near.settimeout(10)
+        near.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % far.getsockname()[1])
+        connection, _ = far.accept()
+        with connection:
+            assert near.recv(65536).startswith(b"HTTP/1.1 200")
+            near.sendall(b"hello")
+            assert connection.recv(5) == b"hello"
+
+
+def test_a_tunnel_whose_far_end_closes_at_once(server: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        for _ in range(30):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as near:
+                near.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % far.getsockname()[1])
+                far.accept()[0].close()
+                while near.recv(65536):
+                    pass
+    assert "Relay" not in server.log()
+
+
 def test_a_tunnel_to_nowhere(server: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
