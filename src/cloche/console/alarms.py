@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from cloche.aws.errors import AwsError
 from cloche.console.asking import Ask, Members, ask_all
 from cloche.console.metric_charts import asked, chart, stat_query
 from cloche.console.pages import Pages
@@ -95,7 +96,10 @@ class AlarmPages:
     async def _chart(self, alarm: Members, now: datetime) -> dict[str, Any]:
         queries = queries_of(alarm)
         span = max(SPAN_LEAST, timedelta(seconds=PERIODS_SHOWN * period_of(alarm)))
-        series = await asked(self._ask, queries, now - span, now + timedelta(seconds=1))
+        try:
+            series = await asked(self._ask, queries, now - span, now + timedelta(seconds=1))
+        except AwsError:  # its reason is the alarm's own, on the same page
+            series = []
         levels = [("threshold", alarm["Threshold"])] if "Threshold" in alarm else []
         return chart(title_of(alarm), [(label, points) for _, label, points in series], levels)
 

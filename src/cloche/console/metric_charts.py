@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cloche.console.asking import Ask, Members, ask_or
+from cloche.console.asking import Ask, Members
 
 POINTS_MAX = 1_500
 Series = Sequence[tuple[str, Mapping[float, float]]]
@@ -16,9 +16,9 @@ Series = Sequence[tuple[str, Mapping[float, float]]]
 async def asked(
     ask: Ask, queries: list[Members], begin: datetime, end: datetime
 ) -> list[tuple[str, str, dict[float, float]]]:
-    """(Id, label, points) of each series, in the order of the answer."""
+    """(Id, label, points) of each series, in the order of the answer. Raises ``AwsError``."""
     members = {"MetricDataQueries": queries, "StartTime": begin, "EndTime": end, "ScanBy": "TimestampAscending"}
-    answer = await ask_or(ask, "cloudwatch", "GetMetricData", members, {"MetricDataResults": []})
+    answer = await ask("cloudwatch", "GetMetricData", members)
     return [
         (
             result["Id"],

@@ -44,13 +44,16 @@ class MonitorPages:
             asked["NextToken"] = token
         if name := request.query_params.get("name"):
             asked["NameContains"] = name
-        schedules, executions = await ask_all(
-            self._ask("sagemaker", "ListMonitoringSchedules", asked),
-            self._ask("sagemaker", "ListMonitoringExecutions", {"MaxResults": EXECUTIONS_SHOWN}),
+        schedules = await self._ask("sagemaker", "ListMonitoringSchedules", asked)
+        names = [each["MonitoringScheduleName"] for each in schedules["MonitoringScheduleSummaries"]]
+        newest = await ask_all(
+            *(
+                self._ask("sagemaker", "ListMonitoringExecutions", {"MonitoringScheduleName": each, "MaxResults": 1})
+                for each in names
+            )
         )
-        last: dict[str, Members] = {}
-        for each in executions["MonitoringExecutionSummaries"]:
-            last.setdefault(each["MonitoringScheduleName"], each)
+        found = [each["MonitoringExecutionSummaries"] for each in newest]
+        last = {name: executions[0] for name, executions in zip(names, found, strict=True) if executions}
         return self._pages.show(
             "_monitor_rows.html" if "hx-request" in request.headers else "monitors.html",
             schedules=schedules["MonitoringScheduleSummaries"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import signal
 import time
 import zipfile
@@ -207,6 +208,8 @@ def test_composite_alarms_and_what_may_be_deleted(cloudwatch: Any) -> None:
     [
         ({"MetricName": None}, "ValidationError", "MetricName must not be null"),
         ({"Threshold": None}, "ValidationError", "Threshold must not be null"),
+        ({"Threshold": math.nan}, "InvalidParameterValue", "not a finite number"),
+        ({"Threshold": -math.inf}, "InvalidParameterValue", "not a finite number"),
         ({"ComparisonOperator": None}, "ValidationError", "ComparisonOperator must not be null"),
         ({"Period": 45}, "ValidationError", "multiple of 60"),
         ({"EvaluationPeriods": 1441}, "ValidationError", "EvaluationPeriods * Period must be <= 86400"),

@@ -76,6 +76,7 @@ def test_a_dashboard(page: Browser, world: Any, alarms: Any, tmp_path: Path) -> 
             for view in ("pie", "gauge", "bar", "table")
         ),
         ("metric", {**region, "metrics": metrics, "view": "sunburst"}),
+        ("metric", {**region, "metrics": [*metrics, [{"expression": "m9 * 2", "id": "e9"}]]}),
         ("metric", {**region, "annotations": {"alarms": [arn]}, "title": "Of its alarm"}),
     ]
     body = [
@@ -91,6 +92,7 @@ def test_a_dashboard(page: Browser, world: Any, alarms: Any, tmp_path: Path) -> 
     text = page.text("#dashboard")
     assert "Hello" in text and "bold" in text and "a line of the log" in text
     assert "it shows the region eu-west-1" in text and "widgets of the type explorer are not drawn here" in text
+    assert "There is no metric or expression with the Id m9" in text
     assert "the view sunburst of metrics is not drawn here" in text and "average" in text
     charts = page.run("return [...document.querySelectorAll('[data-chart]')].map((each) => each.dataset.chart)")
     stack, bars, alarm = (json.loads(each) for each in charts[1:])

@@ -90,3 +90,5 @@ def test_a_schedule_shows_what_its_executions_found(page: Browser, world: Any) -
     assert page.run("return document.querySelectorAll('.violated rect.now').length") == 10
     page.wait_text("InAlert", ".facts")
     assert "70" in page.texts(".facts .number")
+    page.click_link("Monitors")
+    page.wait_text("CompletedWithViolations", "table")

@@ -8,6 +8,7 @@ docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -172,6 +173,8 @@ def _require_threshold(request: Members) -> None:
         if band is not None:
             raise validation_error(f"ThresholdMetricId must not be specified with the ComparisonOperator {operator}")
         _require(request, "Threshold")
+        if not math.isfinite(request["Threshold"]):
+            raise invalid_value(f"The value {request['Threshold']} for parameter Threshold is not a finite number.")
         return
     assert operator in BANDS
     if "Threshold" in request:
