@@ -102,6 +102,8 @@ class Host:
     inlet: Inlet | None = None
     directory: str = ""
     """Where it begins there; empty: where it begins on the others."""
+    open_folders: tuple[str, ...] = ()
+    """Folders of the system that it may add files to, for itself, where the backend has private files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +156,21 @@ class ProcessSpec:
     root: Root | None = None
     """Needs ``Capabilities.own_roots``; so does an ``inlet``."""
     inlet: Inlet | None = None
+    open_folders: tuple[str, ...] = ()
     notice: str = ""
     """A line that the output of each host begins with."""
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        first = Host(self.host_name, self.ml_root, self.environment, self.mounts, root=self.root, inlet=self.inlet)
+        first = Host(
+            self.host_name,
+            self.ml_root,
+            self.environment,
+            self.mounts,
+            root=self.root,
+            inlet=self.inlet,
+            open_folders=self.open_folders,
+        )
         return (first, *self.more_hosts)
 
 

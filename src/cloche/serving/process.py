@@ -61,4 +61,11 @@ def host_of(
         software.root,
         software.inlet(socket),
         software.directory(str(ML_ROOT if capabilities.ml_root_at_opt_ml else ml_root)),
+        open_folders=_open_folders(ml_root),
     )
+
+
+def _open_folders(ml_root: Path) -> tuple[str, ...]:
+    """What SageMaker's SDK 3 packs for the model servers of its ``ModelBuilder`` begins by copying ``shared_libs`` of
+    the model's folder, which is always there, to ``/lib`` (``sagemaker/serve/model_server/*/inference.py``)."""
+    return ("/lib",) if (ml_root / "model" / "shared_libs").is_dir() else ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -115,6 +117,36 @@ def test_a_process_that_cannot_say_why_it_ended_is_spoken_for_in_the_log(
     assert hosting.described(name)["EndpointStatus"] == "Failed"
     events = server.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{name}")["events"]
     assert any(event["message"].endswith(words) for event in events)
+    hosting.gone(name)
+
+
+PACKED = """
+import json, os, pathlib, shutil
+
+def model_fn(model_dir):
+    libraries = pathlib.Path(model_dir, "shared_libs")
+    if libraries.exists():
+        shutil.copytree(libraries, "/lib", dirs_exist_ok=True)
+
+def transform_fn(model, body, content_type, accept):
+    systems = next(path for path in sorted(pathlib.Path("/lib").glob("*/*")) if path.is_file())
+    try:
+        systems.open("a").close()
+        refused = 0
+    except OSError as error:
+        refused = error.errno
+    return json.dumps([os.path.exists("/lib/libmine.so.1"), refused]), "application/json"
+"""
+
+
+def test_shared_libraries_are_copied_where_modelbuilder_wants_them(hosting: Hosting) -> None:
+    """What SDK 3 packs begins so (``sagemaker/serve/model_server/torchserve/inference.py``). The system's own files
+    stay as they are."""
+    files = {"code/inference.py": PACKED.encode(), "shared_libs/libmine.so.1": b"elf"}
+    name = hosting.endpoint(hosting.put(archive(files)), image=SKLEARN, environment=VARIABLES)
+    assert hosting.described(name)["EndpointStatus"] == "InService"
+    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"x", ContentType="text/csv")
+    assert json.loads(answer["Body"].read()) == [True, errno.EROFS]
     hosting.gone(name)
 
 

@@ -204,13 +204,13 @@ def options(
         line += ["--ro-bind", str(prefix), str(prefix)]
     line += ["--ro-bind", str(runner), RUNNER_INSIDE]
     line += ["--bind", os.path.abspath(host.ml_root), "/opt/ml"]  # noqa: PTH100
-    lacking = _lacking(host.mounts)
-    for folder in lacking:
+    lacking, opened = _lacking(host.mounts), [Path(each).resolve() for each in host.open_folders]
+    for folder in dict.fromkeys([*lacking, *opened]):
         line += _of_links(folder)
     for mount in sorted(host.mounts, key=lambda mount: mount.target.count("/")):
         line += bind(mount)
     for folder in lacking:
-        line += ["--remount-ro", str(folder)]
+        line += [] if folder in opened else ["--remount-ro", str(folder)]
     if spec.socket is not None:
         line += bind(Mount(spec.socket.parent, str(spec.socket.parent), writable=True))
     return [*line, "--remount-ro", "/dev", "--remount-ro", "/"]
@@ -240,7 +240,7 @@ def _lacking(mounts: Iterable[Mount]) -> list[Path]:
 def _of_links(folder: Path) -> list[str]:
     """In its place one with links to all that it has, and room for more."""
     there = f"/run/behind{folder}"
-    line = ["--ro-bind", str(folder), there, "--tmpfs", str(folder)]
+    line = ["--ro-bind", str(folder), there, "--size", str(scratch_bytes()), "--tmpfs", str(folder)]
     for name in sorted(each.name for each in folder.iterdir()):
         line += ["--symlink", f"{there}/{name}", f"{folder}/{name}"]
     return line

@@ -118,6 +118,7 @@ class Seat:
                 mounts=first.mounts,
                 root=first.root,
                 inlet=first.inlet,
+                open_folders=first.open_folders,
                 directory=first.directory,
                 network=model.network,
                 limits=limits_of(model),

@@ -64,6 +64,7 @@ def process_of(
         argv=first.argv,
         root=first.root,
         inlet=first.inlet,
+        open_folders=first.open_folders,
         environment=first.environment,
         ml_root=first.ml_root,
         mounts=first.mounts,
