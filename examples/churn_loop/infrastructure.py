@@ -5,11 +5,11 @@ Everything is made by boto3 and the SageMaker Python SDK v2, as it would be in a
 
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
 import boto3
-from pipeline import churn_pipeline
 from sagemaker.model_monitor import (
     CronExpressionGenerator,
     DefaultModelMonitor,
@@ -19,7 +19,11 @@ from sagemaker.model_monitor import (
 )
 from sagemaker.workflow.pipeline_context import PipelineSession
 
-FUNCTIONS = Path(__file__).resolve().parent / "functions"
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "churn"))
+from pipeline import churn_pipeline  # noqa: E402
+
+FUNCTIONS = HERE / "functions"
 MINIMUM_AUC = 0.7
 
 

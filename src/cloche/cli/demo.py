@@ -42,7 +42,6 @@ def drift(data: Path, days: int, drift: int, every: int) -> None:
     environment = {
         **os.environ,
         **client_environment(layout, running, ""),
-        "PYTHONPATH": str(ROOT / "examples" / "churn"),
         "PYTHONUNBUFFERED": "1",
         "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
     }
