@@ -86,7 +86,7 @@ for path in glob.glob("/proc/*/environ"):
     except OSError:
         continue
     print("SECRET in", path) if {SECRET[::-1]!r}[::-1] in text or "SERVER_SECRET" in text else None
-for path in ("/proc/1/environ", "/proc/1/fd/0", "/proc/1/root/etc"):
+for path in ("/proc/1/environ", "/proc/1/fd/0", "/proc/1/root"):
     try:
         print("SEES", path, open(path).read() if path.endswith("environ") else os.stat(path))
     except OSError:
