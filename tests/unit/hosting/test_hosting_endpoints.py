@@ -46,12 +46,19 @@ def test_a_variant_that_is_not_there(world: World) -> None:
     assert isinstance(world.invoke("e", "Other")[1], VariantUnknown)
 
 
-@pytest.mark.parametrize("toy", ["silent", "crash"])
-def test_a_model_server_that_never_answers_a_ping_fails_the_endpoint(world: World, toy: str) -> None:
+@pytest.mark.parametrize(
+    ("toy", "words"),
+    [
+        ("silent", "The container passed no health check within 2 seconds."),
+        ("crash", "The container ended with exit code 1."),
+    ],
+)
+def test_a_model_server_that_never_answers_a_ping_fails_the_endpoint(world: World, toy: str, words: str) -> None:
     world.create("e", variant(toy=toy))
     world.until_status("e", "Failed")
     assert world.state("e")["failure"] == PING
     world.until(lambda: not world.runtime.servers)
+    world.until(lambda: _there(lambda: words in _lines(world)))
     world.database.write(lambda tx: world.hosting.delete(tx, world.arn("e")))
     world.until_status("e", "gone")
 
@@ -305,20 +312,21 @@ def test_an_artefact_that_has_gone_fails_the_endpoint(world: World) -> None:
 def test_what_model_servers_print_is_the_endpoints_log(world: World) -> None:
     world.create("e", variant())
     world.until_status("e", "InService")
-    group = "/aws/sagemaker/Endpoints/e"
-
-    def lines() -> list[str]:
-        streams, _ = world.logs.streams(ACCOUNT, REGION, group, limit=10)
-        assert len(streams) == 1
-        assert streams[0].name.startswith("AllTraffic/i-")
-        page = world.logs.read(ACCOUNT, REGION, group, streams[0].name, from_head=True)
-        return [event.message for event in page.events]
-
-    world.until(lambda: _there(lines))
-    assert lines() == ["one is up"]
+    world.until(lambda: _there(lambda: _lines(world)))
+    assert _lines(world) == ["one is up"]
     world.restart()
     world.said("e")
-    assert lines() == ["one is up"], "what was taken before the restart was taken again"
+    assert _lines(world) == ["one is up"], "what was taken before the restart was taken again"
+
+
+def _lines(world: World) -> list[str]:
+    """The log of endpoint ``e``, which has one instance."""
+    group = "/aws/sagemaker/Endpoints/e"
+    streams, _ = world.logs.streams(ACCOUNT, REGION, group, limit=10)
+    assert len(streams) == 1
+    assert streams[0].name.startswith("AllTraffic/i-")
+    page = world.logs.read(ACCOUNT, REGION, group, streams[0].name, from_head=True)
+    return [event.message for event in page.events]
 
 
 def _there(look: object) -> bool:

@@ -83,6 +83,12 @@ class Logbook:
         gone = [(key,) for key in _outputs(instance)]
         self._database.write(lambda tx: tx.executemany("DELETE FROM hosting_logs WHERE process = ?", gone) and None)
 
+    def tell(self, instance: Instance, words: str) -> None:
+        """Say something of it that it has not said itself."""
+        followed = self._followed.get(instance.process)
+        if followed is not None:
+            self._say(followed, [words])
+
     def look(self) -> None:
         """Take what has come since the last look, of all that are followed."""
         for process, followed in list(self._followed.items()):

@@ -180,7 +180,9 @@ class Round:
         if isinstance(observed, Running):
             if self._routes.is_answering(instance) or self._answers(instance):
                 return True
-            if instance.first_at is not None and self._now - instance.first_at > self._startup_seconds(instance):
+            seconds = self._startup_seconds(instance)
+            if instance.first_at is not None and self._now - instance.first_at > seconds:
+                self._seat.logbook.tell(instance, f"The container passed no health check within {seconds:g} seconds.")
                 raise _GivenUp(instance)
             return False
         self._routes.silent(instance)
