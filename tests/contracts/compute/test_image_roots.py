@@ -52,19 +52,21 @@ def test_the_image_is_all_there_is(imaged: Bench) -> None:
     (given / "file").write_text("given")
     script = (
         "import os\n"
-        "print(sorted(os.listdir('/')), sorted(os.listdir('/proc/1/root')))\n"
+        "print(sorted(os.listdir('/')), sorted(os.listdir('/proc/self/root')))\n"
         "print(os.getuid(), os.getgid(), os.getcwd(), open('/srv/in/file').read())\n"
-        "print([line.split()[4] for line in open('/proc/1/mountinfo') if line.split()[4].startswith('/image')])\n"
+        "print([line.split()[4] for line in open('/proc/self/mountinfo') if line.split()[4].startswith('/image')])\n"
         f"print([each for each in os.listdir('/proc/self/fd') if int(each) > 3 and each not in {_inherited()}])\n"
+        "try: print(os.listdir('/proc/1/root'))\n"
+        "except PermissionError: print('process 1 is closed')\n"
     )
     mounts = (Mount(given, "/srv/in"),)
-    root = replace(imaged.root, uid=0, gid=0)  # nobody but root may look into process 1
+    root = replace(imaged.root, uid=0, gid=0)  # if anybody may look into process 1, root may
     assert imaged.run(script, directory="/opt/program", mounts=mounts, root=root).exit_code == 0, imaged.printed()
-    names, identity, left, descriptors = imaged.printed().splitlines()
+    names, identity, left, descriptors, first = imaged.printed().splitlines()
     seen = sorted(of_image | {"proc", "dev", "srv", "opt", "etc"})
     assert names == f"{seen} {seen}"
     assert identity == "0 0 /opt/program given"
-    assert (left, descriptors) == ("[]", "[]")
+    assert (left, descriptors, first) == ("[]", "[]", "process 1 is closed")
     script = "import os; print(os.getuid(), os.getgid(), open('/srv/in/file').read())"
     imaged.run(script, "user", mounts=mounts)
     assert imaged.printed("user") == "1000 1000 given\n"
