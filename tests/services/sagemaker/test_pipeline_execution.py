@@ -72,7 +72,7 @@ def test_a_job_that_fails_fails_what_follows(bench: PipelineBench) -> None:
     (step,) = bench.steps(arn)
     assert step["StepStatus"] == "Failed"
     job = step["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
-    assert step["FailureReason"] == bench.describe(job)["FailureReason"]
+    assert step["FailureReason"] == f"ClientError: {bench.describe(job)['FailureReason']}"
 
 
 def test_a_refused_create_says_what_was_refused(bench: PipelineBench) -> None:

@@ -243,7 +243,7 @@ class PipelineDriver:
             self.starting.stopped(run, row, "" if stopping else f"{arn} was stopped")
         else:
             reason = properties.get("FailureReason") or f"{arn} is {status}"
-            self.starting.failed(run, step, row, retrying.exception_of_failure(reason), reason)
+            self.starting.failed(run, step, row, retrying.exception_of_failure(reason), _told(reason))
 
     def _stop(self, run: Run) -> None:
         for row in run.active:
@@ -303,3 +303,9 @@ class PipelineDriver:
         if has_children and moments:
             pause = max(min(LOOK_SECONDS, min(moments) - self.clock.time()), 0.0)
         return Wait(pause, until=until)
+
+
+def _told(reason: str) -> str:
+    """Of a job that failed: a step says that the failure of an algorithm is the client's (so
+    ``test_with_user_and_workdir_set_in_the_image_client_error_case`` of aws/sagemaker-python-sdk)."""
+    return f"ClientError: {reason}" if reason.startswith("AlgorithmError") else reason

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from cloche.engines.pipelines import kinds, steprows
 from cloche.engines.pipelines.definition import Step
@@ -16,6 +16,8 @@ from cloche.foundation.api import Behalf
 from cloche.storage.metadata.records import Record
 
 Write = Callable[[sqlite3.Connection], None]
+REASON_CHARACTERS_MAX: Final = 1024
+"""Of a step's FailureReason, by the model."""
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Run:
         row.state["ended_at"] = now
         row.state.pop("retry_at", None)
         if reason:
-            row.state["failure_reason"] = reason
+            row.state["failure_reason"] = reason[:REASON_CHARACTERS_MAX]
         self.open.pop(row.name, None)
         self.has_unwritten_ends = self.has_unwritten_ends or row.child is None
         self._note_end(row.name, status)
