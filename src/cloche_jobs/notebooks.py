@@ -32,3 +32,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     script = (Path(found.origin).parent / "scripts" / "headless_execution.sh").read_text(encoding="utf-8")
     sys.stdout.flush()
     os.execv("/bin/bash", ["/bin/bash", "-c", script.replace(HOME, HOME_HERE), *arguments])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

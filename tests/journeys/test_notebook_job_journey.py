@@ -28,4 +28,4 @@ def test_a_notebook_runs_and_another_fails(server: object, tmp_path: Path) -> No
         "files": ["Few.ipynb", "sagemaker_job_execution.log", "squares.ipynb"],
     }
     assert (found["Many"]["status"], found["Many"]["said"]) == ("Failed", [])
-    assert found["Many"]["reason"].startswith("AlgorithmError: [SM-111] Error with executing notebook")
+    assert found["Many"]["reason"].startswith("ClientError: AlgorithmError: [SM-111] Error with executing notebook")

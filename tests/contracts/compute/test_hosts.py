@@ -73,7 +73,8 @@ MEETING = (
 def test_they_find_each_other(boxed: Bench, network: bool) -> None:
     start(boxed, MEETING, network=network)
     assert boxed.ended().exit_code == 0, boxed.printed() + boxed.printed(host=1)
-    assert boxed.printed() == "hello from algo-2\n"
+    # before it Docker itself may warn that the machine does not forward
+    assert boxed.printed().splitlines()[-1] == "hello from algo-2"
 
 
 @pytest.fixture(params=["each", "shared"])

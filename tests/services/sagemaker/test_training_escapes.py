@@ -34,9 +34,10 @@ def test_the_servers_data_and_keys_are_not_there(bench: Bench) -> None:
         "root = os.environ['WHERE']\n"
         "for path in (root, '/proc/1/root' + root, '/proc/1/cwd', '/proc/self/cwd'):\n"
         "    if os.path.exists(path + '/cloche.db') or os.path.exists(path + '/keys'): print('SEES', path)\n"
-        "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
-        "    told = open(f'/proc/{pid}/environ', 'rb').read() + open(f'/proc/{pid}/cmdline', 'rb').read()\n"
-        "    if pid == '1' and root.encode() in told: print('TELLS', told)\n"
+        "try: print('TELLS', open('/proc/1/environ', 'rb').read())\n"
+        "except PermissionError: pass\n"
+        "told = open('/proc/1/cmdline', 'rb').read()\n"
+        "if root.encode() in told: print('TELLS', told)\n"
         "print('looked')\n"
     )
     job = python(bench, "escape-data", script, Environment={"WHERE": str(data)})

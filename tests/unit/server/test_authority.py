@@ -87,13 +87,17 @@ def test_what_is_asked_of_connect(line: bytes, target: tuple[str, int] | None) -
     assert _target(line) == target
 
 
+HERE = ("127.0.0.1", 4568)
+"""Where the server's own listener is."""
+
+
 def test_the_machines_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert upstream("packages.example") is None
+    assert upstream("packages.example", HERE) is None
     monkeypatch.setenv("https_proxy", "http://us%40er:pass@proxy.example:3128")
     monkeypatch.setenv("no_proxy", "internal.example")
-    found = upstream("packages.example")
+    found = upstream("packages.example", HERE)
     assert found is not None
     assert (found.host, found.port) == ("proxy.example", 3128)
     head = found.request(
@@ -101,7 +105,7 @@ def test_the_machines_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert b"Proxy-Authorization: Basic dXNAZXI6cGFzcw==\r\n\r\n" in head
     assert b"mine" not in head
-    assert upstream("x.internal.example") is None
+    assert upstream("x.internal.example", HERE) is None
 
 
 def test_the_authoritys_folder_is_not_the_system(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ function draw(figure) {
   const isTime = chart.x_is === "time";
   const words = chart.x_labels?.length ? { values: (_, ticks) => ticks.map((tick) => chart.x_labels[tick] ?? "") } : {};
   const plot = new uPlot({
-    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1, ...(chart.bars ? { range: aroundBars } : chart.x.length === 1 ? { range: aroundOne } : {}) }, ...(chart.bars || chart.stacked ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
+    width: figure.clientWidth - 26, height: 200, scales: { x: { time: isTime, distr: chart.x_log ? 3 : 1, range: chart.bars ? aroundBars : fromFirstToLast }, ...(chart.bars || chart.stacked ? { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 0) * 1.05 || 1] } } : {}) },
     bands: chart.stacked ? chart.series.slice(1).map((_, n) => ({ series: [n + 1, n + 2], fill: `${COLOURS[n % COLOURS.length]}66` })) : [],
     axes: [{ ...axis, ...(isTime ? { values: clock } : words) }, { ...axis, size: 58 }],
     series: [isTime ? { label: "at", value: (plot, v) => (v == null ? "–" : `${plot.scales.x.max - plot.scales.x.min > 86400 ? `${day(v)} ` : ""}${hour(v, true)}`) } : { label: chart.x_is, ...(words.values ? { value: (_, v) => (v == null ? "–" : chart.x_labels[v] ?? v) } : {}) }, ...series],
@@ -53,10 +53,17 @@ function aroundBars(plot, low, high) {
   return [low - half, high + half];
 }
 
+function fromFirstToLast(plot, low, high) {
+  if (plot.data[0].length < 2) return aroundOne(plot);
+  return plot.scales.x.distr === 3 ? uPlot.rangeLog(low, high, 10, false) : [low, high];
+}
+
 // Where there is one, uPlot would show a thousand days from it on.
 function aroundOne(plot) {
+  const x = plot.data[0][0];
+  if (plot.scales.x.distr === 3) return [x / 2, x * 2];
   const half = plot.scales.x.time ? 1800 : 0.6;
-  return [plot.data[0][0] - half, plot.data[0][0] + half];
+  return [x - half, x + half];
 }
 
 function hour(at, seconds) { return new Date(at * 1000).toTimeString().slice(0, seconds ? 8 : 5); }
