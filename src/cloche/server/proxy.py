@@ -17,7 +17,7 @@ import os
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from cloche.foundation.limits import HEADER_SECONDS_MAX, KIB
 from cloche.server.guard import is_aws_host
@@ -195,7 +195,7 @@ def upstream(host: str, here: tuple[str, int]) -> Upstream | None:
     address = urllib.request.getproxies().get("https", "")
     if not address or urllib.request.proxy_bypass(host):
         return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
+    parts = _parts(address)
     if not parts.hostname or _place(address) in (_place(os.environ.get("AWS_ENDPOINT_URL", "")), here):
         return None
     authorization = b""
@@ -205,8 +205,12 @@ def upstream(host: str, here: tuple[str, int]) -> Upstream | None:
     return Upstream(parts.hostname, parts.port or 80, authorization)
 
 
+def _parts(address: str) -> SplitResult:
+    return urlsplit(address if "://" in address else f"http://{address}")
+
+
 def _place(address: str) -> tuple[str, int]:
-    parts = urlsplit(address if "://" in address else f"http://{address}")
+    parts = _parts(address)
     return (parts.hostname or "").replace("localhost", "127.0.0.1"), parts.port or 80
 
 

@@ -2,7 +2,8 @@
 
 Names are AWS's (``TargetTracking-endpoint/my-endpoint/variant/AllTraffic-AlarmHigh-…``, seen of SageMaker); three
 periods of a minute above the target, fifteen below nine tenths of it, but three of ten seconds above it where the
-metric comes that often: then a policy scales out sooner, and in as it would otherwise
+metric comes that often: then a policy scales out sooner, and in as it would otherwise. (That these are three periods,
+of which the maximum counts, is inferred from the others and from what statistics those metrics have.)
 (docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html;
 docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html: "far enough below
 the target value (usually more than 10% lower)").

@@ -6,6 +6,7 @@ docs.aws.amazon.com/sagemaker/latest/APIReference
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -28,15 +29,14 @@ def plan_checkpoints(config: Members | None) -> KeptFolder | None:
     if not config:
         return None
     bucket, prefix = address(config["S3Uri"], "CheckpointConfig.S3Uri")
-    path = PurePosixPath(config.get("LocalPath") or LOCAL_PATH_DEFAULT)
-    taken = any(path == each or path in each.parents or path.is_relative_to(each) for each in _TAKEN)
-    if not path.is_absolute() or ".." in path.parts or taken or not any(path.is_relative_to(each) for each in _FREE):
+    path = config.get("LocalPath") or LOCAL_PATH_DEFAULT
+    if not _can_be_kept(path, closed=_TAKEN):
         raise Invalid(
-            f"CheckpointConfig.LocalPath {str(path)[:200]} cannot be a folder for checkpoints: give an absolute path, "
+            f"CheckpointConfig.LocalPath {_shown(path)} cannot be a folder for checkpoints: give an absolute path, "
             f"such as {LOCAL_PATH_DEFAULT}, that holds nothing else of the job's.",
             field="LocalPath",
         )
-    return KeptFolder(bucket, prefix.rstrip("/"), str(path))
+    return KeptFolder(bucket, prefix.rstrip("/"), str(PurePosixPath(path)))
 
 
 def plan_tensorboard(config: Members | None) -> KeptFolder | None:
@@ -44,17 +44,28 @@ def plan_tensorboard(config: Members | None) -> KeptFolder | None:
     if not config:
         return None
     bucket, prefix = address(config["S3OutputPath"], "TensorBoardOutputConfig.S3OutputPath")
-    path = PurePosixPath(config.get("LocalPath") or TENSORBOARD_DEFAULT)
-    taken = any(path == each or path in each.parents for each in _TAKEN)
-    unwritable = any(path.is_relative_to(each) for each in _READ_ONLY)
-    free = any(path.is_relative_to(each) for each in _FREE)
-    if not path.is_absolute() or ".." in path.parts or taken or unwritable or not free:
+    path = config.get("LocalPath") or TENSORBOARD_DEFAULT
+    if not _can_be_kept(path, closed=_READ_ONLY):
         raise Invalid(
-            f"TensorBoardOutputConfig.LocalPath {str(path)[:200]} cannot be a folder for TensorBoard's files: give an "
+            f"TensorBoardOutputConfig.LocalPath {_shown(path)} cannot be a folder for TensorBoard's files: give an "
             f"absolute path, such as {TENSORBOARD_DEFAULT}, that holds nothing else of the job's.",
             field="LocalPath",
         )
-    return KeptFolder(bucket, prefix.rstrip("/"), str(path))
+    return KeptFolder(bucket, prefix.rstrip("/"), str(PurePosixPath(path)))
+
+
+def _can_be_kept(local_path: str, *, closed: Sequence[PurePosixPath]) -> bool:
+    """Whether a folder may be laid there: in the job's own system, over none of its folders, below no ``closed``
+    one."""
+    path = PurePosixPath(local_path)
+    covers = any(each.is_relative_to(path) for each in _TAKEN)
+    is_closed = any(path.is_relative_to(each) for each in closed)
+    is_free = any(path.is_relative_to(each) for each in _FREE)
+    return path.is_absolute() and ".." not in path.parts and is_free and not covers and not is_closed
+
+
+def _shown(local_path: str) -> str:
+    return str(PurePosixPath(local_path))[:200]
 
 
 def check_kept(ctx: Context, plan: Plan, *, private_files: bool) -> None:
